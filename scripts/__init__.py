@@ -1,0 +1,1 @@
+"""Commands around the service, each with --help."""

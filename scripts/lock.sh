@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Regenerate both requirements locks from pyproject.toml.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+Usage: scripts/lock.sh [uv pip compile options]
+
+Writes requirements.lock (run time) and requirements-dev.lock (run time, tests and checks)
+from the lists in pyproject.toml: every version pinned, with hashes, naming no index.
+Versions already in the locks are kept where they still fit.
+
+  scripts/lock.sh                           after a change of the lists
+  scripts/lock.sh --upgrade                 take the newest versions that fit
+  scripts/lock.sh --upgrade-package redis   take the newest version of one package
+
+Uses uv from PATH, otherwise one installed for this run alone. Python: $PYTHON or python3.
+EOF
+}
+
+case "${1:-}" in
+    -h | --help) usage; exit 0 ;;
+esac
+
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+uv=$(command -v uv || true)
+if [ -z "$uv" ]; then
+    "${PYTHON:-python3}" -m venv "$scratch/venv"
+    "$scratch/venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
+    uv=$scratch/venv/bin/uv
+fi
+
+# compile LOCK [options]: universal, so that one lock serves every Python and platform we run on.
+compile() {
+    local lock=$1
+    shift
+    "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+        --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --custom-compile-command scripts/lock.sh --output-file "$lock" "$@" >/dev/null
+}
+
+compile requirements.lock "$@"
+# Constrained by the first: what is tested is what runs.
+compile requirements-dev.lock --group dev --constraint requirements.lock "$@"
+
+if grep -nE '://|^--' requirements.lock requirements-dev.lock; then
+    echo "scripts/lock.sh: the lines above name an address or an index; locks must not" >&2
+    exit 1
+fi

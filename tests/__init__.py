@@ -1,0 +1,1 @@
+"""Tests of the work-order service, on real servers."""

@@ -1,0 +1,1 @@
+"""The HTTP service from end to end."""

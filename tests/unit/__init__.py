@@ -1,0 +1,1 @@
+"""One module or pure function at a time, without I/O where there is none to test."""
