@@ -1,0 +1,1 @@
+"""The actors: everything that may change a work order. No HTTP, no environment."""

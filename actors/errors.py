@@ -1,0 +1,130 @@
+"""Everything that can go wrong on the way of an update, as one tree.
+
+`retryable` says what a caller may do: ``True`` means the update was **not applied** and may
+be sent again; ``False`` means that sending it again unchanged gives the same answer. The
+one error for which neither is known is `OutcomeUnknown`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WorkOrderError(Exception):
+    """Base of all errors of this service; `code` is stable across languages and releases."""
+
+    code: ClassVar[str] = "SYSTEM_ERROR"
+    retryable: ClassVar[bool] = False
+
+
+class Refused(WorkOrderError):
+    """The rules say no. Final for this request: never retried."""
+
+
+class WorkOrderNotFound(Refused):
+    """No order is stored under this id."""
+
+    code = "WORK_ORDER_NOT_FOUND"
+
+    def __init__(self, work_order_id: str) -> None:
+        super().__init__(f"no work order {work_order_id}")
+        self.work_order_id = work_order_id
+
+
+class DuplicateOperation(Refused):
+    """This barcode was already scanned in at this step and not unbound since (rule 4)."""
+
+    code = "DUPLICATE_OPERATION"
+
+    def __init__(self, barcode: str, process_step_id: str, *, replayed: bool = False) -> None:
+        super().__init__(f"barcode {barcode} already counted at step {process_step_id}")
+        self.barcode = barcode
+        self.process_step_id = process_step_id
+        self.replayed = replayed
+
+
+class QuantityOutOfRange(Refused):
+    """The stored quantity would leave the range that the callers' JSON numbers hold exactly."""
+
+    code = "INVALID_QUANTITY"
+
+    def __init__(self, result: float, limit: int) -> None:
+        super().__init__(f"the order's quantity would become {result}, beyond ±{limit}")
+        self.result = result
+        self.limit = limit
+
+
+class RequestIdConflict(Refused):
+    """The idempotency key was used before on this order, with another payload."""
+
+    code = "REQUEST_ID_CONFLICT"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"request id {request_id} was used with another payload")
+        self.request_id = request_id
+
+
+class NotApplied(WorkOrderError):
+    """The update was not applied and is forgotten; it may be sent again."""
+
+    code = "SERVICE_UNAVAILABLE"
+    retryable = True
+    retry_after_s: ClassVar[int] = 1
+
+
+class MailboxFull(NotApplied):
+    """Too many messages wait: for this order (`scope` "mailbox") or in all ("node")."""
+
+    code = "MAILBOX_FULL"
+
+    def __init__(self, scope: str, capacity: int) -> None:
+        super().__init__(f"{scope} holds its {capacity} waiting messages already")
+        self.scope = scope
+        self.capacity = capacity
+
+
+class TooManyActors(NotApplied):
+    """`MAX_ACTORS` orders are live and none of them is idle."""
+
+
+class NotOwner(NotApplied):
+    """This node does not own the actors (standby, taking over or draining)."""
+
+
+class Fenced(NotApplied):
+    """A node with a higher epoch owns the orders; this one is deposed."""
+
+    def __init__(self, mine: int, seen: int) -> None:
+        super().__init__(f"epoch {seen} is stored, mine is {mine}")
+        self.mine = mine
+        self.seen = seen
+
+
+class StillWaiting(NotApplied):
+    """The deadline passed while the message waited in its mailbox; it was withdrawn."""
+
+    def __init__(self, *, paused: bool) -> None:
+        super().__init__("processing is paused" if paused else "the mailbox was not reached in time")
+        self.paused = paused
+
+
+class StoreUnavailable(NotApplied):
+    """The store gave no answer, and nothing had been sent to it that could change an order."""
+
+
+class OutcomeUnknown(WorkOrderError):
+    """A write was sent and not answered: applied or not, only the store knows.
+
+    Inside the service the committer settles it; a caller that sees it (`TIMEOUT`) sends the
+    same request with the same key again.
+    """
+
+    code = "TIMEOUT"
+
+
+class LeaseUnavailable(WorkOrderError):
+    """The lease's server gave no answer in time: whether the lease is held is not known."""
+
+
+class StartupError(WorkOrderError):
+    """The service can't start; `str()` is one line that an operator can act on."""

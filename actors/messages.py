@@ -1,0 +1,140 @@
+"""What can be said to an actor, and what it answers: frozen, typed, small, serializable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NewType
+
+from bson import ObjectId
+
+from actors.rules import JobId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from actors.rules import Change, Number, WorkOrderId
+
+Epoch = NewType("Epoch", int)
+"""Fencing token: one per take-over, from the store, ever growing."""
+
+
+def new_job_id() -> JobId:
+    """Make an id that no other process makes: time, process-random and counter (an ObjectId)."""
+    return JobId(str(ObjectId()))
+
+
+# -- to an order actor ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What follows a request into the logs; context variables stop at a mailbox."""
+
+    http_request_id: str = ""
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateQuantity:
+    """Apply one change to one order. Answered with `Updated`, or with an error of `errors`."""
+
+    work_order_id: WorkOrderId
+    change: Change
+    deadline: float
+    """`time.monotonic()` in seconds after which the caller no longer waits."""
+    trace: Trace = field(default_factory=Trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The change is in the order and in its log; quantities in pieces, progress in percent."""
+
+    change: Change
+    work_order_id: WorkOrderId
+    seq: int
+    epoch: int
+    applied_quantity: Number
+    before_quantity: Number
+    after_quantity: Number
+    before_status: str | None
+    after_status: str | None
+    before_progress: Number
+    after_progress: Number
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passivate:
+    """Empty your outbox and get ready to go. Answered with ``True``, or ``False`` when busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeOrder:
+    """Say how you are. Answered with `OrderActorState`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderActorState:
+    """One order actor as an operator sees it."""
+
+    work_order_id: WorkOrderId
+    loaded: bool
+    seq: int
+    epoch: int
+    waiting: int
+    handled: int
+    failed: int
+
+
+# -- to the supervisor ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Give the live actor of this order, created when there is none. Answered with its ref."""
+
+    work_order_id: WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The order's actor found no such order: forget the actor."""
+
+    work_order_id: WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The order's actor raised: replace it and keep its mailbox."""
+
+    work_order_id: WorkOrderId
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Passivate what has been idle for `ACTOR_IDLE_S`; with `everything`, all that is idle."""
+
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop taking messages in every order's mailbox; what arrives waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Take messages again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An order held by a live actor: what the callers' API calls a lock."""
+
+    work_order_id: WorkOrderId
+    since: datetime
+
+
+SupervisorMessage = Resolve | Unknown | Crashed | Sweep | Pause | Resume
+OrderMessage = UpdateQuantity | Passivate | DescribeOrder

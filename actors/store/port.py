@@ -1,0 +1,221 @@
+"""The Store port: what the actors need of a database, and what they may rely on.
+
+Every implementation passes `tests/contract/test_store_*.py`. The rules of the port:
+
+* `commit` is one compare-and-set per order: it applies only where `seq`, `turn` and the
+  fields that the rules read are still as `before` says and the stored epoch is not above the
+  caller's. It never does half of a change set.
+* What `commit` reported as applied is durable (majority and journaled, or fsynced).
+* Applied outcomes are readable at once through `log_page` and `evidence` + the committer's
+  ledger, whether or not `relay` ran.
+* Driver errors become `StoreUnavailable` (nothing sent that changes data) or
+  `OutcomeUnknown` (sent, not answered) in the adapter, nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors.rules import LogEntry, OrderFacts, OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from actors.messages import Epoch
+    from actors.rules import Change, LogPosition, RequestId, WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A keyed request that rule 4 refused: kept, so that its retry gets the same answer."""
+
+    work_order_id: WorkOrderId
+    epoch: int
+    change: Change
+    refused_at: datetime
+
+
+Outcome = LogEntry | Refusal
+"""What a change set leaves behind; its id is `outcome.change.job_id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order as read, or as it is known to be after a commit."""
+
+    id: WorkOrderId
+    facts: OrderFacts
+    state: OrderState
+    seq: int = 0
+    """Number of log entries that this service wrote for the order."""
+    epoch: int = 0
+    turn: int = 0
+    """Counts commits, the ones without an entry too: makes every compare-and-set unique."""
+    adopted: bool = False
+    """Whether the order carries our state; ``False`` before our first commit to it, or
+    after somebody replaced the whole document."""
+    outbox: tuple[Outcome, ...] = ()
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    """Fields whose stored value is not the plain number or text in `state` (missing, null,
+    text): the store compares these as they were read. Opaque to everyone else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """All that one commit does to one order."""
+
+    before: StoredOrder
+    after: OrderState
+    outcomes: tuple[Outcome, ...]
+    """New entries and refusals, in order; the entries' seq goes on from `before.seq`."""
+    carried: tuple[Outcome, ...]
+    """Earlier outcomes not yet known to be durable in the log: they stay in the outbox."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The change set is durable; `order` is what is stored now (its outbox left out)."""
+
+    order: StoredOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Nothing of the change set is applied; `current` is what is stored now, None when gone."""
+
+    current: StoredOrder | None
+
+
+CommitResult = Committed | Stale
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceQuery:
+    """What the log must be asked before changes of one order are decided."""
+
+    work_order_id: WorkOrderId
+    request_ids: frozenset[RequestId] = frozenset()
+    job_ids: frozenset[str] = frozenset()
+    """Jobs whose first attempt may have been applied already."""
+    barcodes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What log and refusals say; outcomes still in an outbox only are not in it."""
+
+    by_request: Mapping[RequestId, Outcome] = field(default_factory=dict)
+    by_job: Mapping[str, Outcome] = field(default_factory=dict)
+    scans: Mapping[tuple[str, str], LogPosition] = field(default_factory=dict)
+    """(barcode, process step id) → latest first-step scan."""
+    unbinds: Mapping[str, LogPosition] = field(default_factory=dict)
+    """barcode → latest unbind."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """One page of an order's log, newest first; `since` and `until` are aware and inclusive."""
+
+    work_order_id: WorkOrderId
+    page: int = 1
+    page_size: int = 20
+    change_type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Log documents under the shared schema's field names, ids as text, datetimes aware."""
+
+    total: int
+    logs: tuple[Mapping[str, Any], ...]
+
+
+class Store(Protocol):
+    """The database behind the actors. All coroutines may raise `StoreUnavailable`."""
+
+    name: str
+    """"mongodb" or "sqlite", as `/health` shows it."""
+
+    async def open(self) -> None:
+        """Connect and make collections and indexes; raises `StartupError` when that can't be."""
+        ...
+
+    async def close(self) -> None:
+        """Give all connections back. Idempotent."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store can take a write now."""
+        ...
+
+    async def claim_epoch(self, node: str) -> Epoch:
+        """Take the next epoch, durably; higher than every one given before."""
+        ...
+
+    async def epoch(self) -> Epoch:
+        """Give the highest epoch claimed so far, 0 when none."""
+        ...
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+        """Read orders, durable state only, in the order of `ids`."""
+        ...
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        """Ask the log, in the order of `queries`."""
+        ...
+
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        """Compare-and-set each order; raises `OutcomeUnknown` when any answer is missing.
+
+        The same change sets may be given again until they are settled: one that was applied
+        before answers `Committed`.
+        """
+        ...
+
+    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
+        """Advance `turn` where seq and turn are still `order`'s, changing nothing else.
+
+        Afterwards no attempt that was decided on `order` can be applied any more, however late
+        it arrives. Raises `OutcomeUnknown`.
+        """
+        ...
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        """Copy outcomes to the log, durably; those that are there already do no harm."""
+        ...
+
+    async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
+        """Empty the outbox of orders whose seq and turn are still as given."""
+        ...
+
+    async def dirty(self, limit: int) -> list[WorkOrderId]:
+        """Give at most `limit` orders whose outbox is not empty."""
+        ...
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        """Give the order under the shared schema's field names, for `detail/:id`."""
+        ...
+
+    async def log_page(self, query: LogQuery) -> LogPage:
+        """Give a page of the log with outboxes merged in: all that was acknowledged."""
+        ...
+
+    async def paused(self) -> bool:
+        """Tell whether processing is paused; survives restarts and changes of owner."""
+        ...
+
+    async def set_paused(self, *, paused: bool) -> None:
+        """Remember durably whether processing is paused."""
+        ...
+
+    async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        """Add orders under the shared schema's names (`_id` as hex text); skip ids that exist.
+
+        Returns the number added.
+        """
+        ...
