@@ -1,0 +1,289 @@
+"""Orders and log entries as documents under the shared schema's field names.
+
+Ids are hex text here; the MongoDB store turns the fields of `LOG_ID_FIELDS` into ObjectIds
+and back. What is ours lives under one key, `planServer`, so that it meets no field of others.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.rules import (
+    Change,
+    ChangeType,
+    JobId,
+    LogContext,
+    LogEntry,
+    LogPosition,
+    Number,
+    OrderFacts,
+    OrderState,
+    WorkOrderId,
+    normalize,
+)
+from actors.store.port import Outcome, Refusal, StoredOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ORDERS: Final = "production_plan_work_orders"
+LOGS: Final = "work_order_quantity_logs"
+MATERIALS: Final = "k3_bd_materials"
+REFUSALS: Final = "plan_server_refusals"
+NODE_STATE: Final = "plan_server_state"
+
+OURS: Final = "planServer"
+LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
+ORDER_FIELDS: Final = (
+    "workOrderNo",
+    "materialId",
+    "materialNumber",
+    "materialName",
+    "productionLineId",
+    "lineName",
+    "status",
+    "planProductionQuantity",
+    "inputQuantity",
+    "outputQuantity",
+    "scrapQuantity",
+    "progress",
+    OURS,
+)
+"""What `load` reads of an order."""
+GUARDED: Final = (
+    "inputQuantity",
+    "outputQuantity",
+    "status",
+    "planProductionQuantity",
+    "scrapQuantity",
+)
+"""What the rules read, so what a commit compares."""
+
+EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def entry_document(entry: LogEntry) -> dict[str, Any]:
+    """Give an entry as its log document; datetimes stay aware datetimes."""
+    change, facts, context = entry.change, entry.facts, entry.change.context
+    at = entry.operate_time
+    return {
+        "_id": change.job_id,
+        "workOrderId": entry.work_order_id,
+        "workOrderNo": facts.work_order_no,
+        "materialId": facts.material_id,
+        "materialCode": facts.material_code,
+        "materialName": facts.material_name,
+        "productionLineId": facts.production_line_id,
+        "productionLineName": facts.production_line_name,
+        "changeType": change.type.value,
+        "changeQuantity": entry.applied_quantity,
+        "beforeQuantity": entry.before_quantity,
+        "afterQuantity": entry.after_quantity,
+        "relatedBarcode": context.related_barcode,
+        "barcodeOperation": context.barcode_operation,
+        "processStepId": context.process_step_id,
+        "processName": context.process_name,
+        "processCode": context.process_code,
+        "beforeStatus": entry.before_status,
+        "afterStatus": entry.after_status,
+        "beforeProgress": entry.before_progress,
+        "afterProgress": entry.after_progress,
+        "operatorId": context.operator_id,
+        "operatorName": context.operator_name,
+        "operateTime": at,
+        "reason": entry.reason,
+        "remark": context.remark,
+        "ipAddress": context.ip_address,
+        "userAgent": context.user_agent,
+        "isAutomatic": context.is_automatic,
+        "source": context.source,
+        "createdAt": at,
+        "updatedAt": at,
+        OURS: _ours(entry),
+    }
+
+
+def _ours(entry: LogEntry) -> dict[str, Any]:
+    change = entry.change
+    ours: dict[str, Any] = {
+        "seq": entry.seq,
+        "epoch": entry.epoch,
+        "requestedQuantity": change.quantity,
+    }
+    if change.request_id is not None:
+        ours["requestId"] = change.request_id
+        ours["requestKey"] = request_key(entry.work_order_id, change.request_id)
+        ours["fingerprint"] = change.fingerprint
+    return ours
+
+
+def request_key(order_id: WorkOrderId, request_id: str) -> str:
+    """Join order and key into the one text that is unique in the log."""
+    return f"{order_id}:{request_id}"
+
+
+def refusal_document(refusal: Refusal) -> dict[str, Any]:
+    """Give a refusal as its document; `_id` is the job's id."""
+    change, context = refusal.change, refusal.change.context
+    return {
+        "_id": change.job_id,
+        "refused": True,
+        "workOrderId": refusal.work_order_id,
+        "changeType": change.type.value,
+        "relatedBarcode": context.related_barcode,
+        "processStepId": context.process_step_id,
+        "refusedAt": refusal.refused_at,
+        OURS: {
+            "epoch": refusal.epoch,
+            "requestedQuantity": change.quantity,
+            "requestId": change.request_id,
+            "requestKey": request_key(refusal.work_order_id, change.request_id or ""),
+            "fingerprint": change.fingerprint,
+        },
+    }
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """Give any outcome as the document that an outbox holds."""
+    if isinstance(outcome, Refusal):
+        return refusal_document(outcome)
+    return entry_document(outcome)
+
+
+def outcome_from(document: Mapping[str, Any]) -> Outcome:
+    """Read back what `outcome_document` made; ids may be ObjectIds."""
+    ours = document[OURS]
+    change = Change(
+        job_id=JobId(str(document["_id"])),
+        type=ChangeType(document["changeType"]),
+        quantity=ours["requestedQuantity"],
+        context=_context(document),
+        request_id=ours.get("requestId"),
+        fingerprint=ours.get("fingerprint", ""),
+    )
+    order_id = WorkOrderId(str(document["workOrderId"]))
+    if document.get("refused"):
+        return Refusal(order_id, ours["epoch"], change, document["refusedAt"])
+    return LogEntry(
+        work_order_id=order_id,
+        seq=ours["seq"],
+        epoch=ours["epoch"],
+        change=change,
+        facts=_log_facts(document),
+        applied_quantity=document["changeQuantity"],
+        before_quantity=document["beforeQuantity"],
+        after_quantity=document["afterQuantity"],
+        before_status=document["beforeStatus"],
+        after_status=document["afterStatus"],
+        before_progress=document["beforeProgress"],
+        after_progress=document["afterProgress"],
+        operate_time=document["operateTime"],
+    )
+
+
+def _context(document: Mapping[str, Any]) -> LogContext:
+    return LogContext(
+        related_barcode=document.get("relatedBarcode"),
+        barcode_operation=document.get("barcodeOperation", "OTHER"),
+        process_step_id=_text(document.get("processStepId")),
+        process_name=document.get("processName"),
+        process_code=document.get("processCode"),
+        operator_id=document.get("operatorId", "SYSTEM"),
+        operator_name=document.get("operatorName"),
+        reason=document.get("reason"),
+        remark=document.get("remark"),
+        ip_address=document.get("ipAddress"),
+        user_agent=document.get("userAgent"),
+        is_automatic=document.get("isAutomatic", True),
+        source=document.get("source", "SYSTEM"),
+    )
+
+
+def _log_facts(document: Mapping[str, Any]) -> OrderFacts:
+    return OrderFacts(
+        work_order_no=document.get("workOrderNo"),
+        material_id=_text(document.get("materialId")),
+        material_code=document.get("materialCode"),
+        material_name=document.get("materialName"),
+        production_line_id=_text(document.get("productionLineId")),
+        production_line_name=document.get("productionLineName"),
+    )
+
+
+def position_of(document: Mapping[str, Any]) -> LogPosition:
+    """Place a log document, of this service or older, in its order's history."""
+    seq = document.get(OURS, {}).get("seq", 0)
+    return LogPosition(seq, document.get("operateTime") or EPOCH_START, str(document["_id"]))
+
+
+def order_from(
+    document: Mapping[str, Any], material: Mapping[str, Any] | None, log_seq: int
+) -> StoredOrder:
+    """Read an order as stored.
+
+    `material` is its `k3_bd_materials` document where the order itself lacks code or name;
+    `log_seq` is the highest seq in its log, used where the order does not carry our state.
+    """
+    ours = document.get(OURS)
+    adopted = isinstance(ours, dict) and isinstance(ours.get("seq"), int)
+    mine: Mapping[str, Any] = ours if adopted and isinstance(ours, dict) else {}
+    return StoredOrder(
+        id=WorkOrderId(str(document["_id"])),
+        facts=_order_facts(document, material or {}),
+        state=_state(document),
+        seq=mine.get("seq", log_seq),
+        epoch=mine.get("epoch", 0),
+        turn=mine.get("turn", 0),
+        adopted=adopted,
+        outbox=tuple(outcome_from(each) for each in mine.get("outbox", ())),
+        guard={
+            name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))
+        },
+    )
+
+
+def _order_facts(document: Mapping[str, Any], material: Mapping[str, Any]) -> OrderFacts:
+    return OrderFacts(
+        work_order_no=_text(document.get("workOrderNo")),
+        material_id=_text(document.get("materialId")),
+        material_code=_text(document.get("materialNumber") or material.get("FNumber")),
+        material_name=_text(document.get("materialName") or material.get("FName")),
+        production_line_id=_text(document.get("productionLineId")),
+        production_line_name=_text(document.get("lineName")),
+    )
+
+
+def _state(document: Mapping[str, Any]) -> OrderState:
+    return OrderState(
+        input_quantity=_number(document.get("inputQuantity")) or 0,
+        output_quantity=_number(document.get("outputQuantity")) or 0,
+        plan_production_quantity=_number(document.get("planProductionQuantity")),
+        scrap_quantity=_number(document.get("scrapQuantity")) or 0,
+        status=_text(document.get("status")),
+        progress=_number(document.get("progress")) or 0,
+    )
+
+
+def _is_plain(name: str, value: object) -> bool:
+    if name == "status":
+        return isinstance(value, str)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: object) -> Number | None:
+    """Read a quantity leniently: other writers may have left text, decimals or nothing."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = value if isinstance(value, int | float) else float(str(value))
+    except ValueError:
+        return None
+    return normalize(number) if math.isfinite(number) else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
