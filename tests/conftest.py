@@ -1,0 +1,71 @@
+"""Servers for the whole session, and a name of its own in them for each test."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from redis import Redis
+
+from tests.servers import MongoReplicaSet, MongoServer, RedisServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def shared_mongos() -> list[MongoServer | MongoReplicaSet]:
+    """Collect the MongoDB servers that this session has started."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def mongo_standalone(
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_mongos: list[MongoServer | MongoReplicaSet],
+) -> Iterator[MongoServer]:
+    """Share one stand-alone mongod; never stop it, start one of your own for that."""
+    with MongoServer(tmp_path_factory.mktemp("mongo-standalone")) as server:
+        shared_mongos.append(server)
+        yield server
+        shared_mongos.remove(server)
+
+
+@pytest.fixture(scope="session")
+def mongo_replica_set(
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_mongos: list[MongoServer | MongoReplicaSet],
+) -> Iterator[MongoReplicaSet]:
+    """Share a replica set of one member; never stop it, start one of your own for that."""
+    with MongoReplicaSet(tmp_path_factory.mktemp("mongo-replica-set")) as replica_set:
+        shared_mongos.append(replica_set)
+        yield replica_set
+        shared_mongos.remove(replica_set)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Share one Redis server; never stop or flush it, start one of your own for that."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def database_name(shared_mongos: list[MongoServer | MongoReplicaSet]) -> Iterator[str]:
+    """Name a database nobody else uses; dropped afterwards from every shared MongoDB."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield name
+    for server in shared_mongos:
+        with server.client() as client:
+            client.drop_database(name)
+
+
+@pytest.fixture
+def key_prefix(redis_server: RedisServer) -> Iterator[str]:
+    """Begin keys that nobody else uses; what was stored under it is deleted afterwards."""
+    prefix = f"test:{uuid.uuid4().hex}:"
+    yield prefix
+    with Redis.from_url(redis_server.uri) as client:
+        for key in client.scan_iter(match=f"{prefix}*", count=1000):
+            client.delete(key)

