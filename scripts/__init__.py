@@ -1,1 +1,1 @@
-"""Commands around the service, each with --help."""
+"""Command-line tools: each says what it does with --help."""

@@ -1,0 +1,1 @@
+"""Measure the service beside its baselines: `python -m scripts.bench <command> --help`."""

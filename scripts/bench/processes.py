@@ -1,0 +1,100 @@
+"""Start what is measured as processes of their own, and end each of them whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+_INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
+"""All that children see of this environment: no setting of another service may leak in."""
+_READY_S = 30.0
+_POLL_S = 0.05
+_STOP_S = 40.0
+"""Longer than the service takes for its own drain (30 s)."""
+_TAIL = 2000
+
+
+class ChildFailedError(Exception):
+    """A process did not do what it was started for; says the end of its output."""
+
+    def __init__(self, what: str, log: Path) -> None:
+        super().__init__(f"{what}\n{log.read_text(errors='replace')[-_TAIL:]}")
+
+
+def exit_on_sigterm() -> None:
+    """Turn SIGTERM into SystemExit, so that children are ended as on any other error."""
+
+    def leave(signum: int, _frame: object) -> NoReturn:
+        raise SystemExit(128 + signum)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+@contextmanager
+def child(
+    arguments: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `python <arguments>` with its output in `log`; end it on leaving, by force after 40 s."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=inherited | dict(env or {}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return once `/readyz` answers 200; raise ChildFailedError after 30 s or when it ended."""
+    deadline = time.monotonic() + _READY_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ChildFailedError(f"ended with status {process.returncode} at start", log)
+        if _is_ready(port):
+            return
+        time.sleep(_POLL_S)
+    raise ChildFailedError(f"not ready after {_READY_S:.0f} s", log)
+
+
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200  # noqa: PLR2004  OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds process `pid` has used; 0 where /proc does not tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    # The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
