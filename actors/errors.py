@@ -112,6 +112,27 @@ class StoreUnavailable(NotApplied):
     """The store gave no answer, and nothing had been sent to it that could change an order."""
 
 
+class StoreRejected(WorkOrderError):
+    """The database refuses this change for good (a validator, a size): it was not applied."""
+
+
+class RelayRejected(WorkOrderError):
+    """The database refuses these log entries for good; they stay in their orders' outboxes."""
+
+    def __init__(self, job_ids: frozenset[str], reason: str) -> None:
+        super().__init__(f"{len(job_ids)} log entries refused: {reason}")
+        self.job_ids = job_ids
+        self.reason = reason
+
+
+class DeadLetter(WorkOrderError):
+    """The message killed its actor as often as is allowed; it will not be tried again."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(f"gave up after {attempts} attempts")
+        self.attempts = attempts
+
+
 class OutcomeUnknown(WorkOrderError):
     """A write was sent and not answered: applied or not, only the store knows.
 

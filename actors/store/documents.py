@@ -129,12 +129,13 @@ def refusal_document(refusal: Refusal) -> dict[str, Any]:
     change, context = refusal.change, refusal.change.context
     return {
         "_id": change.job_id,
-        "refused": True,
+        "refused": refusal.code,
         "workOrderId": refusal.work_order_id,
         "changeType": change.type.value,
         "relatedBarcode": context.related_barcode,
         "processStepId": context.process_step_id,
         "refusedAt": refusal.refused_at,
+        "detail": refusal.detail,
         OURS: {
             "epoch": refusal.epoch,
             "requestedQuantity": change.quantity,
@@ -165,7 +166,14 @@ def outcome_from(document: Mapping[str, Any]) -> Outcome:
     )
     order_id = WorkOrderId(str(document["workOrderId"]))
     if document.get("refused"):
-        return Refusal(order_id, ours["epoch"], change, document["refusedAt"])
+        return Refusal(
+            order_id,
+            ours["epoch"],
+            change,
+            document["refusedAt"],
+            document["refused"],
+            document["detail"],
+        )
     return LogEntry(
         work_order_id=order_id,
         seq=ours["seq"],

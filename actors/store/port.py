@@ -17,24 +17,35 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.rules import LogEntry, OrderFacts, OrderState
+from actors.errors import StoreRejected
+from actors.rules import (
+    LogEntry,
+    LogPosition,
+    OrderFacts,
+    OrderState,
+    is_first_step_scan,
+    is_unbind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from actors.messages import Epoch
-    from actors.rules import Change, LogPosition, RequestId, WorkOrderId
+    from actors.rules import Change, RequestId, WorkOrderId
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A keyed request that rule 4 refused: kept, so that its retry gets the same answer."""
+    """A keyed request that the order's state refused: kept, so that its retry is refused, too."""
 
     work_order_id: WorkOrderId
     epoch: int
     change: Change
     refused_at: datetime
+    code: str = "DUPLICATE_OPERATION"
+    detail: float = 0
+    """For `INVALID_QUANTITY`: the quantity that the order would have had."""
 
 
 Outcome = LogEntry | Refusal
@@ -89,7 +100,7 @@ class Stale:
     current: StoredOrder | None
 
 
-CommitResult = Committed | Stale
+CommitResult = Committed | Stale | StoreRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +114,50 @@ class EvidenceQuery:
     barcodes: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Evidence:
-    """What log and refusals say; outcomes still in an outbox only are not in it."""
+    """What is known of an order's past that decides about new changes."""
 
-    by_request: Mapping[RequestId, Outcome] = field(default_factory=dict)
-    by_job: Mapping[str, Outcome] = field(default_factory=dict)
-    scans: Mapping[tuple[str, str], LogPosition] = field(default_factory=dict)
+    by_request: dict[RequestId, Outcome] = field(default_factory=dict)
+    by_job: dict[str, Outcome] = field(default_factory=dict)
+    scans: dict[tuple[str, str], LogPosition] = field(default_factory=dict)
     """(barcode, process step id) → latest first-step scan."""
-    unbinds: Mapping[str, LogPosition] = field(default_factory=dict)
+    unbinds: dict[str, LogPosition] = field(default_factory=dict)
     """barcode → latest unbind."""
+
+    def note(self, outcome: Outcome) -> None:
+        """Add one outcome, newer than those added before."""
+        change = outcome.change
+        self.by_job[change.job_id] = outcome
+        if change.request_id is not None:
+            self.by_request[change.request_id] = outcome
+        if not isinstance(outcome, LogEntry):
+            return
+        position = LogPosition(outcome.seq, outcome.operate_time, change.job_id)
+        context = change.context
+        if is_first_step_scan(change):
+            self.note_scan(str(context.related_barcode), str(context.process_step_id), position)
+        elif is_unbind(change):
+            self.note_unbind(str(context.related_barcode), position)
+
+    def note_scan(self, barcode: str, step: str, position: LogPosition) -> None:
+        """Add a first-step scan; the latest one counts."""
+        known = self.scans.get((barcode, step))
+        self.scans[barcode, step] = position if known is None else max(known, position)
+
+    def note_unbind(self, barcode: str, position: LogPosition) -> None:
+        """Add an unbind; the latest one counts."""
+        known = self.unbinds.get(barcode)
+        self.unbinds[barcode] = position if known is None else max(known, position)
+
+    def include(self, other: Evidence) -> None:
+        """Add all that `other` knows."""
+        self.by_job |= other.by_job
+        self.by_request |= other.by_request
+        for (barcode, step), position in other.scans.items():
+            self.note_scan(barcode, step, position)
+        for barcode, position in other.unbinds.items():
+            self.note_unbind(barcode, position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +218,8 @@ class Store(Protocol):
         """Compare-and-set each order; raises `OutcomeUnknown` when any answer is missing.
 
         The same change sets may be given again until they are settled: one that was applied
-        before answers `Committed`.
+        before answers `Committed`. One that the database refuses for good (a validator, a
+        size) answers `StoreRejected`, as a result, so that it fails alone.
         """
         ...
 
@@ -186,7 +232,11 @@ class Store(Protocol):
         ...
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
-        """Copy outcomes to the log, durably; those that are there already do no harm."""
+        """Copy outcomes to the log, durably; those that are there already do no harm.
+
+        Raises:
+            RelayRejected: the database refuses some for good; all others were written.
+        """
         ...
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:

@@ -1,0 +1,151 @@
+"""A pykka future that can be awaited on the event loop and waited for from other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pykka
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from actors.mailbox import Delivery, Mailbox
+
+T = TypeVar("T")
+ExcInfo = tuple[type[BaseException] | None, BaseException | None, "TracebackType | None"]
+
+
+class LoopFuture(pykka.Future[T]):
+    """The reply to an `ask`.
+
+    Await it on an event loop; `get` blocks, so it is for other threads and refuses to block
+    a running loop. It is set once, by the actor.
+    """
+
+    _lock = threading.Lock()  # shared: held for a few instructions only
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._thread_waiter: threading.Event | None = None
+        self._delivery: Delivery | None = None
+        self._mailbox: Mailbox | None = None
+
+    def __repr__(self) -> str:
+        return f"<LoopFuture {'done' if self._done else 'pending'}>"
+
+    def done(self) -> bool:
+        """Tell whether the reply is there."""
+        return self._done
+
+    def bind(self, mailbox: Mailbox, delivery: Delivery) -> None:
+        """Remember where the question waits, for `withdraw`."""
+        self._mailbox, self._delivery = mailbox, delivery
+
+    def withdraw(self) -> bool:
+        """Take the question back; ``True`` means that no actor has seen it or ever will.
+
+        On the actors' loop only.
+        """
+        if self._done or self._mailbox is None or self._delivery is None:
+            return False
+        return self._mailbox.remove(self._delivery)
+
+    def set(self, value: T | None = None) -> None:
+        """Answer with a value; raises `asyncio.InvalidStateError` when answered before."""
+        self._settle(value, None)
+
+    def set_exception(self, exc_info: ExcInfo | None = None) -> None:
+        """Answer with an exception, the one being handled when none is given."""
+        error = (exc_info or sys.exc_info())[1]
+        self._settle(None, error or RuntimeError("set_exception without an exception"))
+
+    def set_error(self, error: BaseException) -> None:
+        """Answer with this exception."""
+        self._settle(None, error)
+
+    def _settle(self, value: T | None, error: BaseException | None) -> None:
+        with self._lock:
+            if self._done or self._get_hook is not None:
+                raise asyncio.InvalidStateError("this reply was given before")
+            self._value, self._error, self._done = value, error, True
+            waiters, self._waiters = self._waiters, None
+            thread_waiter = self._thread_waiter
+        self._mailbox = self._delivery = None
+        if thread_waiter is not None:
+            thread_waiter.set()
+        for waiter in waiters or ():
+            _wake(waiter)
+
+    def get(self, *, timeout: float | None = None) -> T:
+        """Block for at most `timeout` seconds and give the reply, or raise it.
+
+        Raises:
+            RuntimeError: called on a thread whose event loop runs, which it would block.
+            pykka.Timeout: no reply in time; the question stays asked.
+        """
+        if self._get_hook is not None:
+            return super().get(timeout=timeout)
+        if not self._done:
+            self._block(timeout)
+        return self._result()
+
+    def _block(self, timeout: float | None) -> None:
+        if asyncio._get_running_loop() is not None:  # noqa: SLF001 -- the public one raises
+            raise RuntimeError("get() would block the event loop: await the future instead")
+        with self._lock:
+            if self._done:
+                return
+            if self._thread_waiter is None:
+                self._thread_waiter = threading.Event()
+            waiter = self._thread_waiter
+        if not waiter.wait(timeout):
+            raise pykka.Timeout(f"no reply within {timeout} s")
+
+    def _result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[no-any-return]
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait on the running loop, without blocking it."""
+        if self._get_hook is not None:
+            loop = asyncio.get_running_loop()
+            # A derived future (map, filter, stop) computes by blocking: not on the loop.
+            yield from loop.run_in_executor(None, self.get).__await__()
+        elif not self._done:
+            yield from self._arrival().__await__()
+        return self.get() if self._get_hook is not None else self._result()
+
+    __iter__ = __await__
+
+    def _arrival(self) -> asyncio.Future[None]:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            if self._done:
+                waiter.set_result(None)
+            elif self._waiters is None:
+                self._waiters = [waiter]
+            else:
+                self._waiters.append(waiter)
+        return waiter
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    loop = waiter.get_loop()
+    if loop is asyncio._get_running_loop():  # noqa: SLF001 -- the public one raises
+        _resolve(waiter)
+    else:
+        loop.call_soon_threadsafe(_resolve, waiter)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
