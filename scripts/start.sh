@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Set up what is missing and run one node in the foreground.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+Usage: scripts/start.sh [--demo]
+
+Runs one node of the work-order service in the foreground; Ctrl-C or SIGTERM lets it finish
+what is queued and end. The first run creates .venv and installs the locked packages.
+
+  --demo   first put twenty demo orders into the store, and say what to try with them
+  --help   show this
+
+Settings are environment variables, all optional; the README lists them. Most used:
+  HOST=127.0.0.1  PORT=3001  MONGODB_URI (else SQLite)  REDIS_URL or REDIS_HOST (else a file
+  lease)  DATA_DIR=data (relative to the checkout)  LOG_FORMAT=json|console
+  PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.
+
+Standard output carries the service's log, one JSON object a line, and nothing else.
+EOF
+}
+
+demo=
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --demo) demo=yes ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/venv.sh
+. scripts/venv.sh
+ensure_venv requirements.lock
+
+say_what_to_try() {
+    local host=${HOST:-127.0.0.1} order=000000000000000000000001 api
+    case "$host" in
+        0.0.0.0) host=127.0.0.1 ;;
+        ::) host='[::1]' ;;
+        *:*) host="[$host]" ;;
+    esac
+    api="http://$host:${PORT:-3001}/api/workorder"
+    cat >&2 <<EOF
+
+What to try next, in another terminal:
+
+  curl -X POST $api/update-quantity -H 'Content-Type: application/json' -d '{"workOrderId": "$order", "type": "input", "quantity": 1}'
+  curl $api/quantity-logs/$order
+
+EOF
+}
+
+if [ -n "$demo" ]; then
+    .venv/bin/python -m scripts.import_orders --demo >&2
+    say_what_to_try
+fi
+# In place of this shell, so that signals reach the node.
+exec .venv/bin/python -m web

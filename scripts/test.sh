@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Run every check: the same here and in CI.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+Usage: scripts/test.sh [--fast] [pytest arguments]
+
+Lint, format, types and import rules, then all tests with branch coverage. Runs every check and
+fails when one did. The first run creates .venv, installs the locked packages and fetches
+MongoDB and Redis for the tests, unless mongod and redis-server are on PATH.
+
+  --fast   the tests only
+  --help   show this
+
+Arguments are handed to pytest; the coverage floor holds for full runs, those without any.
+  scripts/test.sh --fast tests/unit -k mailbox
+
+PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.
+EOF
+}
+
+fast=
+case "${1:-}" in
+    -h | --help) usage; exit 0 ;;
+    --fast) fast=yes; shift ;;
+esac
+
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/venv.sh
+. scripts/venv.sh
+ensure_venv requirements-dev.lock
+bin=$PWD/.venv/bin
+
+failed=()
+# check NAME COMMAND...: go on after a failure, so that one run shows them all.
+check() {
+    local name=$1
+    shift
+    say "== $name"
+    "$@" || failed+=("$name")
+}
+
+if [ -z "$fast" ]; then
+    check "ruff check" "$bin/python" -m ruff check .
+    check "ruff format" "$bin/python" -m ruff format --check .
+    check "mypy" "$bin/python" -m mypy
+    check "import rules" "$bin/lint-imports"
+fi
+# Before the tests, whose time limits are not made for downloads.
+check "servers for tests" "$bin/python" -m tests.servers --fetch
+if [ $# -eq 0 ]; then
+    check "pytest" "$bin/python" -m pytest --cov
+else
+    check "pytest" "$bin/python" -m pytest --cov --cov-fail-under=0 "$@"
+fi
+
+if [ ${#failed[@]} -gt 0 ]; then
+    say "failed:$(printf ' [%s]' "${failed[@]}")"
+    exit 1
+fi
+say "all checks passed"
