@@ -45,7 +45,7 @@ if [ -z "$fast" ]; then
     check "ruff check" "$bin/python" -m ruff check .
     check "ruff format" "$bin/python" -m ruff format --check .
     check "mypy" "$bin/python" -m mypy
-    check "import rules" "$bin/lint-imports"
+    check "import rules" "$bin/python" "$bin/lint-imports"
 fi
 # Before the tests, whose time limits are not made for downloads.
 check "servers for tests" "$bin/python" -m tests.servers --fetch
