@@ -220,6 +220,13 @@ def _log_facts(document: Mapping[str, Any]) -> OrderFacts:
     )
 
 
+def needs_material(document: Mapping[str, Any]) -> bool:
+    """Tell whether an order has to borrow its code or its name from its material."""
+    if document.get("materialId") is None:
+        return False
+    return not (document.get("materialNumber") and document.get("materialName"))
+
+
 def position_of(document: Mapping[str, Any]) -> LogPosition:
     """Place a log document, of this service or older, in its order's history."""
     seq = document.get(OURS, {}).get("seq", 0)
@@ -265,12 +272,12 @@ def _order_facts(document: Mapping[str, Any], material: Mapping[str, Any]) -> Or
 
 def _state(document: Mapping[str, Any]) -> OrderState:
     return OrderState(
-        input_quantity=_number(document.get("inputQuantity")) or 0,
-        output_quantity=_number(document.get("outputQuantity")) or 0,
-        plan_production_quantity=_number(document.get("planProductionQuantity")),
-        scrap_quantity=_number(document.get("scrapQuantity")) or 0,
+        input_quantity=number_from(document.get("inputQuantity")) or 0,
+        output_quantity=number_from(document.get("outputQuantity")) or 0,
+        plan_production_quantity=number_from(document.get("planProductionQuantity")),
+        scrap_quantity=number_from(document.get("scrapQuantity")) or 0,
         status=_text(document.get("status")),
-        progress=_number(document.get("progress")) or 0,
+        progress=number_from(document.get("progress")) or 0,
     )
 
 
@@ -282,7 +289,7 @@ def _is_plain(name: str, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value: object) -> Number | None:
+def number_from(value: object) -> Number | None:
     """Read a quantity leniently: other writers may have left text, decimals or nothing."""
     if value is None or isinstance(value, bool):
         return None

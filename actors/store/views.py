@@ -1,0 +1,106 @@
+"""Orders and log entries as readers see them, whichever store they come from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.store.documents import OURS, number_from, order_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOG_DEFAULTS: Final[Mapping[str, Any]] = dict.fromkeys(
+    (
+        "workOrderNo",
+        "materialId",
+        "materialCode",
+        "materialName",
+        "productionLineId",
+        "productionLineName",
+        "changeType",
+        "changeQuantity",
+        "beforeQuantity",
+        "afterQuantity",
+        "relatedBarcode",
+        "processStepId",
+        "processName",
+        "processCode",
+        "beforeStatus",
+        "afterStatus",
+        "beforeProgress",
+        "afterProgress",
+        "operatorName",
+        "operateTime",
+        "reason",
+        "remark",
+        "ipAddress",
+        "userAgent",
+        "createdAt",
+        "updatedAt",
+    )
+) | {
+    "barcodeOperation": "OTHER",
+    "operatorId": "SYSTEM",
+    "isAutomatic": True,
+    "source": "SYSTEM",
+}
+
+
+def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a log document as `log_page` shows it: without what is ours, ids as text.
+
+    Fields that an older document lacks have the shared schema's defaults, else ``None``; what
+    else its writer put there stays.
+    """
+    return {**_LOG_DEFAULTS} | {
+        name: _plain(value) for name, value in document.items() if name != OURS
+    }
+
+
+def detail_row(
+    document: Mapping[str, Any], material: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Give an order as `detail` shows it; `material` as for `order_from`."""
+    order = order_from({**document, OURS: None}, material, 0)
+    return {
+        "id": order.id,
+        "workOrderNo": order.facts.work_order_no,
+        "materialCode": order.facts.material_code,
+        "materialName": order.facts.material_name,
+        "status": order.state.status,
+        "planQuantity": number_from(document.get("planQuantity")),
+        "planProductionQuantity": order.state.plan_production_quantity,
+        "inputQuantity": order.state.input_quantity,
+        "outputQuantity": order.state.output_quantity,
+        "scrapQuantity": order.state.scrap_quantity,
+        "progress": order.state.progress,
+        "productionLineName": order.facts.production_line_name,
+        "createAt": time_from(document.get("createAt")),
+        "updateAt": time_from(document.get("updateAt")),
+    }
+
+
+def time_from(value: object) -> datetime | None:
+    """Read a time leniently: stored as a time or as ISO text; stores keep UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+
+
+def _plain(value: object) -> object:
+    """Turn what only a driver knows (ObjectId, Decimal128) into text, at any depth."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, datetime):
+        return time_from(value)
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value)
