@@ -1,0 +1,344 @@
+"""Read the environment into one typed, frozen object, or name every mistake in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self, TypeAlias
+from urllib.parse import quote
+
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BeforeValidator,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from config import _checks
+from config._fields import lower, new_node_id, number, secret, setting, url_of
+from config._mistakes import conflicts, mistake_lines
+from config.redaction import MASK, is_secret_name, mask_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import PydanticBaseSettingsSource
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+LogFormat: TypeAlias = Literal["json", "console"]
+
+
+class SettingsError(Exception):
+    """The environment holds mistakes: `mistakes` has one readable line for each."""
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class ShownSetting(NamedTuple):
+    """A setting as an operator may see it: secrets and credentials are masked."""
+
+    name: str
+    value: str
+    source: Literal["environment", "default"]
+    description: str
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Times are in seconds, sizes in bytes.
+
+    Each setting is read from the environment variable of its upper-case name by
+    `load_settings`; building `Settings` itself reads no environment.
+    """
+
+    model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(validation_alias=str.upper),
+        validate_by_name=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+    host: Annotated[str, AfterValidator(_checks.check_host)] = setting(
+        "127.0.0.1",
+        "Address to listen on. The service asks nobody for a password:"
+        " leave the loopback only behind a firewall or proxy.",
+        "监听地址。服务本身不做身份验证：只有在防火墙或代理之后才可离开本机回环地址。",
+    )
+    port: int = number(
+        3001,
+        0,
+        65535,
+        "Port to listen on; 0 takes a free one.",
+        "监听端口；0 表示任取一个空闲端口。",
+    )
+    mongodb_uri: Annotated[SecretStr, secret(_checks.check_mongodb_uri)] | None = setting(
+        None,
+        "MongoDB to keep work orders in; without it they are in SQLite under DATA_DIR.",
+        "存放工单的 MongoDB；不设置则使用 DATA_DIR 下的 SQLite。",
+    )
+    mongodb_db: Annotated[str, AfterValidator(_checks.check_database_name)] | None = setting(
+        None,
+        "Database to use instead of the one that MONGODB_URI names.",
+        "所用数据库，优先于 MONGODB_URI 中的库名。",
+    )
+    mongodb_driver: Annotated[Literal["motor", "pymongo"], BeforeValidator(lower)] = setting(
+        "motor",
+        "MongoDB driver: motor, or PyMongo's own async API.",
+        "MongoDB 驱动：motor，或 PyMongo 自带的异步接口。",
+    )
+    redis_url: Annotated[SecretStr, secret(_checks.check_redis_url)] | None = setting(
+        None,
+        "Redis that decides which node is the owner (redis://, rediss:// or unix://);"
+        " without it and REDIS_HOST a file under DATA_DIR decides.",
+        "决定由哪个节点处理更新的 Redis（redis://、rediss:// 或 unix://）；"
+        "它与 REDIS_HOST 都不设置时，由 DATA_DIR 下的文件决定。",
+    )
+    redis_host: Annotated[str, AfterValidator(_checks.check_host)] | None = setting(
+        None,
+        "Host of that Redis, in place of REDIS_URL.",
+        "该 Redis 的主机，用来代替 REDIS_URL。",
+    )
+    redis_port: int = number(
+        6379,
+        1,
+        65535,
+        "Port at REDIS_HOST.",
+        "REDIS_HOST 的端口。",
+    )
+    redis_password: SecretStr | None = setting(
+        None,
+        "Password at REDIS_HOST.",
+        "REDIS_HOST 的密码。",
+    )
+    redis_db: int = number(
+        0,
+        0,
+        65535,
+        "Database number at REDIS_HOST.",
+        "REDIS_HOST 的库号。",
+    )
+    data_dir: Annotated[Path, AfterValidator(Path.expanduser)] = setting(
+        Path("data"),
+        "Folder of the SQLite file and of the file lease; made when missing.",
+        "SQLite 文件和文件租约所在目录；没有则自动创建。",
+    )
+    node_id: Annotated[str, AfterValidator(_checks.check_node_id)] = setting(
+        new_node_id,
+        "Name of this process among the nodes; no two may share one.",
+        "本进程在各节点中的名字，不得重复。",
+        shown="host-pid-random",
+    )
+    node_url: Annotated[str, AfterValidator(_checks.check_node_url)] = setting(
+        lambda data: url_of(data["host"], data["port"]),
+        "Where other nodes reach this one, to forward requests to the owner.",
+        "其他节点访问本节点（把请求转给处理者）所用的地址。",
+        shown="http://HOST:PORT",
+    )
+    lease_ttl_s: float = number(
+        5.0,
+        1,
+        3600,
+        "How long a silent owner keeps its ownership before another node takes over.",
+        "处理者失去联系后，其所有权保留多久才由其他节点接管。",
+        validation_alias="LEASE_TTL",
+    )
+    actor_idle_s: float = number(
+        300.0,
+        0.1,
+        604_800,
+        "An order's actor without work for this long is removed from memory.",
+        "工单 actor 空闲这么久后移出内存。",
+    )
+    max_actors: int = number(
+        100_000,
+        1,
+        10_000_000,
+        "Order actors in memory at most; beyond it the least recently used go first.",
+        "内存中工单 actor 的上限；超出时最久未用的先移出。",
+    )
+    mailbox_size: int = number(
+        1000,
+        1,
+        1_000_000,
+        "Updates that may wait for one order; further ones get 429.",
+        "单个工单可等待的更新数；再多则答复 429。",
+    )
+    max_waiting: int = number(
+        20_000,
+        1,
+        10_000_000,
+        "Updates that may wait in all; further ones get 429.",
+        "全部工单可等待的更新总数；再多则答复 429。",
+    )
+    max_batch: int = number(
+        1000,
+        1,
+        100_000,
+        "Items that one batch call may carry.",
+        "一次批量调用的条目上限。",
+    )
+    request_timeout_s: float = number(
+        25.0,
+        0.1,
+        300,
+        "A call is answered by then, if only with 504; keep it below the callers'"
+        " own time-out (30).",
+        "最迟此时给出答复，哪怕是 504；应小于调用方自己的超时（30）。",
+    )
+    body_timeout_s: float = number(
+        10.0,
+        0.1,
+        300,
+        "A request's body must have arrived by then.",
+        "请求体须在此时间内到齐。",
+    )
+    max_body_bytes: int = number(
+        1_048_576,
+        1024,
+        1_073_741_824,
+        "Bytes of a request's body at most; larger ones get 413.",
+        "请求体字节数上限；超出则答复 413。",
+    )
+    shutdown_s: float = number(
+        30.0,
+        0.1,
+        3600,
+        "Time to finish what is queued after SIGTERM.",
+        "收到 SIGTERM 后完成排队工作的时间。",
+    )
+    commit_batch: int = number(
+        200,
+        1,
+        10_000,
+        "Orders that one commit to the store may carry.",
+        "一次提交可包含的工单数。",
+    )
+    commits_in_flight: int = number(
+        3,
+        1,
+        64,
+        "Commits that may be under way at the same time.",
+        "可同时进行的提交数。",
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(lower)] = setting(
+        "info",
+        "Least severe level to log.",
+        "记录日志的最低级别。",
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(lower)] = setting(
+        "json",
+        "json: one object a line, for collectors; console: for people.",
+        "json：每行一个对象，供采集；console：供人阅读。",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 pydantic-settings passes them by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take nothing but what the caller passes: `load_settings` reads the environment."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _refuse_conflicts(self) -> Self:
+        fields = environment_fields()
+        given = {
+            name: _plain(getattr(self, key))
+            for name, (key, _) in fields.items()
+            if key in self.model_fields_set and getattr(self, key) is not None
+        }
+        if found := conflicts(given):
+            raise ValueError("; ".join(f"{name}: {problem}" for name, problem in found))
+        return self
+
+    @property
+    def store_kind(self) -> Literal["mongodb", "sqlite"]:
+        """Return where work orders are kept."""
+        return "sqlite" if self.mongodb_uri is None else "mongodb"
+
+    @property
+    def lease_kind(self) -> Literal["redis", "file"]:
+        """Return what decides which node is the owner."""
+        return "file" if self.redis_dsn is None else "redis"
+
+    @property
+    def mongodb_database(self) -> str | None:
+        """Return the name of the database to use, or None on SQLite."""
+        if self.mongodb_uri is None:
+            return None
+        return self.mongodb_db or _checks.database_in_uri(self.mongodb_uri.get_secret_value())
+
+    @property
+    def redis_dsn(self) -> SecretStr | None:
+        """Return one URL for the Redis client, made of REDIS_HOST and so on if need be."""
+        if self.redis_host is None:
+            return self.redis_url
+        password = self.redis_password.get_secret_value() if self.redis_password else ""
+        user = f":{quote(password, safe='')}@" if password else ""
+        host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+        return SecretStr(f"redis://{user}{host}:{self.redis_port}/{self.redis_db}")
+
+    def url_at(self, port: int) -> str:
+        """Return where other nodes reach this one when the server got `port` (PORT may be 0)."""
+        return self.node_url if "node_url" in self.model_fields_set else url_of(self.host, port)
+
+    def describe(self) -> list[ShownSetting]:
+        """Return every setting as it may be shown to operators, in the order of the table."""
+        return [
+            ShownSetting(
+                name,
+                _shown(name, getattr(self, key)),
+                "environment" if key in self.model_fields_set else "default",
+                field.description or "",
+            )
+            for name, (key, field) in environment_fields().items()
+        ]
+
+
+def environment_fields() -> dict[str, tuple[str, FieldInfo]]:
+    """Return (attribute, field) of every setting by its environment variable's name."""
+    return {
+        str(field.validation_alias): (key, field) for key, field in Settings.model_fields.items()
+    }
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read `environ` (the process's own when None); blank values count as unset.
+
+    Raises SettingsError, with every mistake at once and no secret in any of them.
+    """
+    environ = os.environ if environ is None else environ
+    fields = {name: field for name, (_, field) in environment_fields().items()}
+    given = {name: environ[name].strip() for name in fields if environ.get(name, "").strip()}
+    source = EnvSettingsSource(Settings, case_sensitive=True)
+    source.env_vars = given
+    failure = None
+    try:
+        return Settings(**source())
+    except ValidationError as error:
+        failure = error
+    # Raised out here: chained to pydantic's error it would carry the values given.
+    raise SettingsError(mistake_lines(failure, fields, given))
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return MASK if is_secret_name(name) else mask_text(_plain(value))
