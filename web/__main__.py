@@ -1,0 +1,145 @@
+"""Run one node in the foreground: `python -m web`. Here the pieces are put together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from actors.errors import StartupError
+from actors.node import Node, NodeOptions
+from actors.supervisor import Limits
+from actors.term import TermOptions
+from config.logging import configure_logging
+from config.redaction import mask_text
+from config.settings import SettingsError, load_settings
+from web import SERVICE, VERSION
+from web.app import Options, build_app
+from web.server import Service, bind
+from web.signals import StopSignals
+
+try:
+    import uvloop
+except ImportError:  # not made for every system
+    _new_loop = asyncio.new_event_loop
+else:
+    _new_loop = uvloop.new_event_loop
+
+if TYPE_CHECKING:
+    from actors.lease import Lease
+    from actors.store import Store
+    from config.logging import LogHandle
+    from config.settings import Settings
+
+_BAD_SETTINGS = 2
+_NOT_STARTED = 1
+_LAST_WORDS_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+def main() -> int:
+    """Run until stopped; give the exit code: 1 could not start or failed, 2 bad settings."""
+    argparse.ArgumentParser(prog="python -m web", description=__doc__).parse_args()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            _complain(mistake)
+        return _BAD_SETTINGS
+    logs = configure_logging(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(_run(settings, logs))
+    except StartupError as error:
+        _complain(str(error))
+        return _NOT_STARTED
+    finally:
+        logs.close()
+
+
+async def _run(settings: Settings, logs: LogHandle) -> int:
+    def last_words(signal: str) -> None:
+        _log.warning("service_killed", signal=signal)
+        logs.flush(_LAST_WORDS_S)
+
+    stop = StopSignals(last_words)
+    stop.install()
+    sockets = bind(settings.host, settings.port)
+    url = settings.url_at(sockets[0].getsockname()[1])
+    node = build_node(settings, url)
+    service = Service(node, build_app(node, _options(settings)), sockets, settings.shutdown_s)
+
+    def started() -> None:
+        shown = {setting.name: setting.value for setting in settings.describe()}
+        _log.info(
+            "service_started",
+            service=SERVICE,
+            version=VERSION,
+            node=node.node_id,
+            url=url,
+            store=settings.store_kind,
+            lease=settings.lease_kind,
+            settings=shown,
+        )
+
+    return await service.run(stop, started)
+
+
+def build_node(settings: Settings, url: str) -> Node:
+    """Make the node, its store and its lease; nothing is opened yet."""
+    limits = Limits(
+        max_actors=settings.max_actors,
+        mailbox_size=settings.mailbox_size,
+        max_waiting=settings.max_waiting,
+        idle_s=settings.actor_idle_s,
+    )
+    term = TermOptions(limits, batch=settings.commit_batch, in_flight=settings.commits_in_flight)
+    options = NodeOptions(settings.node_id, url, settings.lease_ttl_s, term)
+    return Node(_store(settings), _lease(settings), options)
+
+
+def _store(settings: Settings) -> Store:
+    # Only the driver in use is loaded: the other one costs time and memory at each start.
+    if settings.mongodb_uri is None:
+        from actors.store.sqlite import FILE_NAME, SqliteStore  # noqa: PLC0415
+
+        return SqliteStore(settings.data_dir / FILE_NAME)
+    from actors.store.mongo import MongoStore  # noqa: PLC0415
+
+    return MongoStore(
+        settings.mongodb_uri.get_secret_value(),
+        database=settings.mongodb_database or "",
+        driver=settings.mongodb_driver,
+    )
+
+
+def _lease(settings: Settings) -> Lease:
+    if settings.redis_dsn is None:
+        from actors.lease.file import FileLease  # noqa: PLC0415
+
+        return FileLease(settings.data_dir, ttl_s=settings.lease_ttl_s)
+    from actors.lease.redis import RedisLease  # noqa: PLC0415
+
+    return RedisLease(settings.redis_dsn.get_secret_value(), ttl_s=settings.lease_ttl_s)
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        max_batch=settings.max_batch,
+        request_timeout_s=settings.request_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def _complain(text: str) -> None:
+    """Write one line for the operator; driver messages may hold several, and credentials."""
+    sys.stderr.write(f"{SERVICE}: {mask_text(' '.join(text.split()))}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

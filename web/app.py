@@ -1,0 +1,43 @@
+"""Put the endpoints together into one aiohttp application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from web.middleware import answer
+from web.routes import ROUTES
+from web.site import SITE, Options, Site
+
+if TYPE_CHECKING:
+    from actors.node import Node
+
+__all__ = ["Options", "build_app"]
+
+
+def build_app(node: Node, options: Options) -> web.Application:
+    """Make the application that serves `node`; starting and closing it stays with the caller."""
+    app = web.Application(middlewares=[answer], client_max_size=options.max_body_bytes)
+    for route in ROUTES:
+        add = app.router.add_get if route.method == "GET" else app.router.add_post
+        add(route.path, route.handler)
+        if not route.path.endswith("/"):
+            # The service that this one replaces took a closing slash as well.
+            add(f"{route.path}/", route.handler)
+    app[SITE] = Site(
+        node,
+        options,
+        CIMultiDict(
+            {
+                "Content-Type": "application/json; charset=utf-8",
+                "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff",
+                "X-Served-By": node.node_id,
+                "Server": options.service,
+            }
+        ),
+        {route.name: f"{route.method} {route.path}" for route in ROUTES},
+    )
+    return app

@@ -1,0 +1,113 @@
+"""Around every request: its id and language, the translation of errors, the access line."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import web
+
+from actors.errors import WorkOrderError
+from actors.messages import Trace
+from web.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
+from web.replies import failure
+from web.site import CALL, SITE, Call
+from web.texts import preferred_language
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+REQUEST_ID: Final = "X-Request-Id"
+_SANE_ID: Final = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(-[0-9a-f]{2,64}){3}")
+_MAX_LOGGED_PATH: Final = 200
+_CLIENT_GONE: Final = 499
+"""Status in the log of a request whose caller hung up before it was read."""
+_PROBES: Final = frozenset({"/livez", "/readyz", "/health"})
+
+_log = structlog.get_logger(__name__)
+
+
+@web.middleware
+async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Serve a request; whatever happens, answer in the envelope and log one line."""
+    started = time.perf_counter()
+    call = request[CALL] = _call(request)
+    try:
+        response = await handler(request)
+    except Exception as error:
+        if _caller_is_gone(request, error):
+            _log_access(request, call, started, _CLIENT_GONE, 0)
+            raise
+        problem = _translate(request, call, error)
+        response = failure(request.app[SITE], call, problem)
+    response.headers[REQUEST_ID] = call.trace.http_request_id
+    _log_access(request, call, started, response.status, response.content_length or 0)
+    return response
+
+
+def _call(request: web.Request) -> Call:
+    headers = request.headers
+    given = headers.get(REQUEST_ID, "")
+    request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    traceparent = headers.get("traceparent", "")
+    if traceparent and not _TRACEPARENT.fullmatch(traceparent):
+        traceparent = ""
+    language = preferred_language(headers.get("Accept-Language", ""))
+    return Call(Trace(request_id, traceparent), language)
+
+
+def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
+    match error:
+        case RequestError():
+            return error.problem
+        case WorkOrderError():
+            problem = problem_of(error)
+        case web.HTTPNotFound():
+            return Problem("NOT_FOUND", "NOT_FOUND")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            params = {"method": error.method[:_MAX_LOGGED_PATH], "allowed": allowed}
+            return Problem(
+                "METHOD_NOT_ALLOWED", "METHOD_NOT_ALLOWED", params, headers={"Allow": allowed}
+            )
+        case _:
+            problem = SYSTEM_ERROR
+    if problem.code == SYSTEM_ERROR.code:
+        _log.error(
+            "request_failed",
+            method=request.method,
+            path=_template(request),
+            request_id=call.trace.http_request_id,
+            exc_info=error,
+        )
+    return problem
+
+
+def _caller_is_gone(request: web.Request, error: Exception) -> bool:
+    """Tell a body cut short by its caller from an error of our own."""
+    return isinstance(error, ConnectionError) and request.transport is None
+
+
+def _template(request: web.Request) -> str:
+    """Give the route, so that lines can be grouped; the path itself where there is no route."""
+    resource = request.match_info.route.resource
+    return request.path[:_MAX_LOGGED_PATH] if resource is None else resource.canonical
+
+
+def _log_access(request: web.Request, call: Call, started: float, status: int, size: int) -> None:
+    path = _template(request)
+    # Probes come every few seconds; only their bad news is of interest.
+    write = _log.debug if path in _PROBES and status == 200 else _log.info  # noqa: PLR2004
+    write(
+        "http_request",
+        method=request.method,
+        path=path,
+        status=status,
+        duration_ms=round((time.perf_counter() - started) * 1000, 2),
+        request_id=call.trace.http_request_id,
+        bytes=size,
+    )

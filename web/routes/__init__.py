@@ -1,0 +1,46 @@
+"""The endpoints, in the order in which `GET /` shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from web.routes import orders, queue, service, updates
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+__all__ = ["ROUTES", "Route"]
+
+
+class Route(NamedTuple):
+    """One endpoint."""
+
+    name: str
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Handler
+
+
+_API: Final = "/api/workorder"
+
+ROUTES: Final = (
+    Route("service", "GET", "/", service.index),
+    Route("health", "GET", "/health", service.health),
+    Route("live", "GET", "/livez", service.livez),
+    Route("ready", "GET", "/readyz", service.readyz),
+    Route("updateQuantity", "POST", f"{_API}/update-quantity", updates.update_quantity),
+    Route(
+        "batchUpdateQuantity",
+        "POST",
+        f"{_API}/batch-update-quantity",
+        updates.batch_update_quantity,
+    ),
+    Route("detail", "GET", f"{_API}/detail/{{id}}", orders.detail),
+    Route("quantityLogs", "GET", f"{_API}/quantity-logs/{{id}}", orders.quantity_logs),
+    Route("queueStats", "GET", f"{_API}/queue/stats", queue.stats),
+    Route("queueLocks", "GET", f"{_API}/queue/locks", queue.locks),
+    Route("queueClean", "POST", f"{_API}/queue/clean", queue.clean),
+    Route("queuePause", "POST", f"{_API}/queue/pause", queue.pause),
+    Route("queueResume", "POST", f"{_API}/queue/resume", queue.resume),
+    Route("queueCleanLocks", "POST", f"{_API}/queue/clean-locks", queue.clean_locks),
+)

@@ -1,0 +1,91 @@
+"""What operators see and do: the mailboxes under the names that the queue had."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from web.bodies import read_object
+from web.problems import Problem, RequestError
+from web.queries import parse_limit
+from web.replies import success
+from web.schemas import parse_grace
+from web.site import SITE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from aiohttp import web
+
+
+async def stats(request: web.Request) -> web.Response:
+    """Count updates by what becomes of them."""
+    counts = request.app[SITE].node.region.statistics()
+    data = {
+        "waiting": counts.waiting,
+        "active": counts.active,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "delayed": counts.delayed,
+        "total": counts.waiting + counts.active + counts.delayed,
+        "paused": counts.paused,
+    }
+    return success(request, data, "OK.stats")
+
+
+async def locks(request: web.Request) -> web.Response:
+    """List the orders that live actors hold, oldest first; `ttl` and `age` in milliseconds."""
+    limit = parse_limit(request.query)
+    node = request.app[SITE].node
+    status = node.status()
+    total, held = node.region.held(limit)
+    # An order is held for as long as its node has the lease; without expiry there is no ttl.
+    ttl = None if status.lease_ttl_s is None else max(0, round(status.lease_ttl_s * 1000))
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "workOrderId": each.work_order_id,
+            "workerId": status.node,
+            "timestamp": int(each.since.timestamp() * 1000),
+            "ttl": ttl,
+            "age": max(0, round((now - each.since).total_seconds() * 1000)),
+        }
+        for each in held
+    ]
+    return success(request, {"total": total, "locks": rows}, "OK.locks")
+
+
+async def clean(request: web.Request) -> web.Response:
+    """Forget finished updates that are older than the body's `grace`."""
+    grace_s = parse_grace(await read_object(request))
+    request.app[SITE].node.region.clean(grace_s)
+    return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
+
+
+async def pause(request: web.Request) -> web.Response:
+    """Stop the processing of updates, durably."""
+    await _in_time(request, request.app[SITE].node.region.pause())
+    return success(request, {"paused": True}, "OK.pause")
+
+
+async def resume(request: web.Request) -> web.Response:
+    """Process updates again."""
+    await _in_time(request, request.app[SITE].node.region.resume())
+    return success(request, {"paused": False}, "OK.resume")
+
+
+async def clean_locks(request: web.Request) -> web.Response:
+    """Remove a lease that would never expire; one that a live node holds stays."""
+    cleaned = await request.app[SITE].node.clean_locks()
+    return success(
+        request, {"cleaned": cleaned}, "OK.clean_locks", {"cleaned": cleaned}, cleaned=cleaned
+    )
+
+
+async def _in_time(request: web.Request, done: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(request.app[SITE].options.request_timeout_s):
+            await done
+    except TimeoutError:
+        raise RequestError(Problem("TIMEOUT", "TIMEOUT")) from None

@@ -1,0 +1,161 @@
+"""Change quantities, one at a time or in a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.messages import Updated
+from actors.rules import RequestId
+from web.bodies import read_object
+from web.problems import Problem, RequestError, invalid, problem_of
+from web.replies import success, update_fields
+from web.schemas import check_request_id, merge_request_ids, parse_update
+from web.site import CALL, SITE
+from web.texts import render
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from actors.messages import UpdateQuantity
+    from actors.region import Statistics
+    from web.texts import Language
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_PARSED_AT_ONCE: Final = 100
+"""Items of a batch that are read before other requests get their turn."""
+
+
+async def update_quantity(request: web.Request) -> web.Response:
+    """Apply one change, and answer once it is durable."""
+    site = request.app[SITE]
+    deadline = time.monotonic() + site.options.request_timeout_s
+    key = _key_in_header(request)
+    body = await read_object(request)
+    region = site.node.region
+    updated = await region.update(parse_update(body, key, deadline, request[CALL].trace))
+    text = "UPDATED.replayed" if updated.replayed else "UPDATED"
+    return success(request, update_fields(updated, region.statistics()), text)
+
+
+async def batch_update_quantity(request: web.Request) -> web.Response:
+    """Apply many changes: one bad item fails alone, items of one order keep their order."""
+    site = request.app[SITE]
+    deadline = time.monotonic() + site.options.request_timeout_s
+    key = _key_in_header(request)
+    body = await read_object(request)
+    key = merge_request_ids(key, body.get("requestId"))
+    items = _items(body, site.options.max_batch)
+    parsed: list[UpdateQuantity | Problem] = []
+    for index, item in enumerate(items):
+        parsed.append(_parse_item(request, item, key and f"{key}#{index}", deadline))
+        if index % _PARSED_AT_ONCE == _PARSED_AT_ONCE - 1:
+            await asyncio.sleep(0)
+    outcomes = await _apply(request, parsed)
+    _refuse_if_none_was_tried(outcomes)
+    return _batch_reply(request, items, outcomes)
+
+
+def _key_in_header(request: web.Request) -> RequestId | None:
+    values = request.headers.getall(IDEMPOTENCY_KEY, ())
+    if not values:
+        return None
+    if len(values) > 1:
+        raise invalid("INVALID_REQUEST_ID", IDEMPOTENCY_KEY, "repeated")
+    return check_request_id(values[0], IDEMPOTENCY_KEY)
+
+
+def _items(body: dict[str, object], limit: int) -> list[object]:
+    items = body.get("updates")
+    if not isinstance(items, list) or not items:
+        raise invalid("INVALID_UPDATES", "updates")
+    if len(items) > limit:
+        raise invalid("INVALID_UPDATES", "updates", "size", limit=limit, actual=len(items))
+    return items
+
+
+def _parse_item(
+    request: web.Request, item: object, key: str | None, deadline: float
+) -> UpdateQuantity | Problem:
+    try:
+        if not isinstance(item, dict):
+            raise invalid("MISSING_PARAMS", "workOrderId")
+        for field in ("workOrderId", "type"):
+            if item.get(field) in (None, ""):
+                raise invalid("MISSING_PARAMS", field)
+        outer = None if key is None or item.get("requestId") is not None else RequestId(key)
+        return parse_update(item, outer, deadline, request[CALL].trace)
+    except RequestError as error:
+        return error.problem
+
+
+async def _apply(
+    request: web.Request, parsed: list[UpdateQuantity | Problem]
+) -> list[Updated | Problem]:
+    region = request.app[SITE].node.region
+    messages = [each for each in parsed if not isinstance(each, Problem)]
+    answers = iter(await region.update_many(messages) if messages else [])
+    outcomes: list[Updated | Problem] = []
+    for each in parsed:
+        outcome = each if isinstance(each, Problem) else next(answers)
+        outcomes.append(outcome if isinstance(outcome, Updated | Problem) else problem_of(outcome))
+    return outcomes
+
+
+def _refuse_if_none_was_tried(outcomes: list[Updated | Problem]) -> None:
+    """Fail the call as a whole where nothing was applied and all of it may be sent again."""
+    first = outcomes[0]
+    if isinstance(first, Problem) and all(
+        isinstance(each, Problem) and each.retry_after_s is not None for each in outcomes
+    ):
+        raise RequestError(first)
+
+
+def _batch_reply(
+    request: web.Request, items: list[object], outcomes: list[Updated | Problem]
+) -> web.Response:
+    language = request[CALL].language
+    statistics = request.app[SITE].node.region.statistics()
+    results = [
+        _item_result(index, item, outcome, statistics, language)
+        for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True))
+    ]
+    counts = {
+        "total": len(results),
+        "succeeded": sum(isinstance(each, Updated) for each in outcomes),
+        "failed": sum(isinstance(each, Problem) for each in outcomes),
+    }
+    if not counts["failed"]:
+        text = "UPDATED.batch"
+    else:
+        text = "PARTIALLY_UPDATED" if counts["succeeded"] else "NOT_UPDATED"
+    return success(request, {**counts, "results": results}, text, counts)
+
+
+def _item_result(
+    index: int,
+    item: object,
+    outcome: Updated | Problem,
+    statistics: Statistics,
+    language: Language,
+) -> dict[str, Any]:
+    if isinstance(outcome, Updated):
+        text = "UPDATED.replayed" if outcome.replayed else "UPDATED"
+        return {
+            "index": index,
+            **update_fields(outcome, statistics),
+            "code": "UPDATED",
+            "message": render(text, language, {}),
+        }
+    asked = item if isinstance(item, dict) else {}
+    return {
+        "index": index,
+        "success": False,
+        "code": outcome.code,
+        "message": render(outcome.text, language, outcome.params),
+        "workOrderId": asked.get("workOrderId"),
+        "type": asked.get("type"),
+        "retryable": outcome.retry_after_s is not None,
+        **(outcome.data or {}),
+    }

@@ -1,0 +1,55 @@
+"""What every handler is given: the node, the options, and what is known of its call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from web import SERVICE, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from multidict import CIMultiDict
+
+    from actors.messages import Trace
+    from actors.node import Node
+    from web.texts import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Limits and names, as plain values; times in seconds, sizes in bytes."""
+
+    max_batch: int = 1000
+    request_timeout_s: float = 25.0
+    body_timeout_s: float = 10.0
+    max_body_bytes: int = 1_048_576
+    service: str = SERVICE
+    version: str = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the handlers of one application share."""
+
+    node: Node
+    options: Options
+    headers: CIMultiDict[str]
+    """On every reply; copied, never changed."""
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Name → method and path, as `GET /` shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is known of one request before its body is read."""
+
+    trace: Trace
+    language: Language
+
+
+SITE: Final = web.AppKey("site", Site)
+CALL: Final = web.RequestKey("call", Call)
