@@ -48,10 +48,11 @@ class QuantityOutOfRange(Refused):
 
     code = "INVALID_QUANTITY"
 
-    def __init__(self, result: float, limit: int) -> None:
+    def __init__(self, result: float, limit: int, *, replayed: bool = False) -> None:
         super().__init__(f"the order's quantity would become {result}, beyond ±{limit}")
         self.result = result
         self.limit = limit
+        self.replayed = replayed
 
 
 class RequestIdConflict(Refused):
@@ -104,7 +105,9 @@ class StillWaiting(NotApplied):
     """The deadline passed while the message waited in its mailbox; it was withdrawn."""
 
     def __init__(self, *, paused: bool) -> None:
-        super().__init__("processing is paused" if paused else "the mailbox was not reached in time")
+        super().__init__(
+            "processing is paused" if paused else "the mailbox was not reached in time"
+        )
         self.paused = paused
 
 

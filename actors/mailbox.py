@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pykka._envelope import Envelope
 
 _log = logging.getLogger(__name__)
+_SMOOTHING = 0.02
 
 
 class Delivery:
@@ -67,6 +68,10 @@ class Gate:
         self.active = 0
         """Messages taken by an actor and not finished."""
         self.max_waiting = max_waiting
+        self.wait_s = 0.0
+        """Time waited in these mailboxes, in seconds, smoothed over about the last fifty."""
+        self.delayed = 0
+        """Messages whose actor waits for the store before it tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +115,13 @@ class Mailbox:
         "_thread",
         "actor",
         "capacity",
+        "created",
         "draining",
         "failed",
         "gate",
         "handled",
         "handling_s",
+        "last_put",
         "waited_s",
     )
 
@@ -130,6 +137,7 @@ class Mailbox:
         self.failed = 0
         self.waited_s = 0.0
         self.handling_s = 0.0
+        self.created = self.last_put = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._queue) if self._queue else 0
@@ -147,6 +155,7 @@ class Mailbox:
 
         Raises:
             MailboxFull: nothing was added; this mailbox, or all of its gate, is full.
+
         """
         reply_to = cast("LoopFuture[Any] | None", envelope.reply_to)
         delivery = Delivery(envelope.message, reply_to)
@@ -184,6 +193,7 @@ class Mailbox:
         if self._queue is None:
             self._queue = deque()
         self._queue.append(delivery)
+        self.last_put = delivery.enqueued_at
         self.gate.waiting += 1
         if delivery.reply_to is not None:
             delivery.reply_to.bind(self, delivery)
@@ -201,7 +211,9 @@ class Mailbox:
             return None
         delivery = self._queue.popleft()
         self.gate.waiting -= 1
-        self.waited_s += time.monotonic() - delivery.enqueued_at
+        waited = time.monotonic() - delivery.enqueued_at
+        self.waited_s += waited
+        self.gate.wait_s += (waited - self.gate.wait_s) * _SMOOTHING
         return delivery
 
     def head(self) -> Delivery | None:
@@ -215,6 +227,11 @@ class Mailbox:
         self._queue.remove(delivery)
         self.gate.waiting -= 1
         return True
+
+    def detach(self) -> None:
+        """Part from an actor that died: what waits stays for the next one (`adopt`)."""
+        self.actor = None
+        self.draining = False
 
     def put_back(self, deliveries: list[Delivery]) -> None:
         """Return messages that an actor died holding to the front, in their order."""
@@ -272,6 +289,7 @@ class AsyncioActor(pykka.Actor):
         self._actor_ref = pykka.ActorRef(self)
         self.actor_inbox.actor = self
         self.current: Delivery | None = None
+        self._handed_over = False
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> pykka.ActorRef[Self]:  # noqa: ANN401 -- pykka's signature
@@ -299,9 +317,7 @@ class AsyncioActor(pykka.Actor):
         mailbox.actor = self
         self._actor_ref = pykka.ActorRef(self)
 
-    def take_waiting(
-        self, limit: int, wanted: Callable[[Delivery], bool]
-    ) -> list[Delivery]:
+    def take_waiting(self, limit: int, wanted: Callable[[Delivery], bool]) -> list[Delivery]:
         """Take up to `limit` further messages from the mailbox's head while they are `wanted`.
 
         Who takes a message answers it, with `Delivery.reply` or `fail`.
@@ -317,6 +333,14 @@ class AsyncioActor(pykka.Actor):
         mailbox.gate.active += len(taken)
         mailbox.handled += len(taken)
         return taken
+
+    def hand_over(self) -> Delivery:
+        """Take the current message's reply upon oneself: returning gives no answer any more."""
+        delivery = self.current
+        if delivery is None:
+            raise RuntimeError("no message is being handled")
+        self._handed_over = True
+        return delivery
 
     def finished(self, count: int) -> None:
         """Say that `count` messages of `take_waiting` are done with."""
@@ -346,13 +370,15 @@ class AsyncioActor(pykka.Actor):
     async def _handle(self, delivery: Delivery) -> None:
         mailbox = self.actor_inbox
         self.current = delivery
+        self._handed_over = False
         mailbox.gate.active += 1
         started = time.monotonic()
         try:
             answer = self._handle_receive(delivery.message)
             if inspect.iscoroutine(answer):
                 answer = await answer
-            delivery.reply(answer)
+            if not self._handed_over:
+                delivery.reply(answer)
         except BaseException as error:  # noqa: BLE001 -- the edge of an actor
             mailbox.failed += 1
             self._fail(delivery, error)

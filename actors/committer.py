@@ -1,0 +1,300 @@
+"""The committer: the order actors' one way to the store, many orders in one round trip.
+
+It owns the ledger of outcomes that are committed but not yet durable in the log, settles
+answers lost on the wire, and is where a higher epoch is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from actors.errors import (
+    Fenced,
+    OutcomeUnknown,
+    RelayRejected,
+    StoreUnavailable,
+)
+from actors.lane import Lane, LaneStats
+from actors.ledger import Ledger
+from actors.mailbox import AsyncioActor, Delivery
+from actors.store.port import (
+    ChangeSet,
+    Committed,
+    EvidenceQuery,
+    Stale,
+    StoredOrder,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.messages import Epoch
+    from actors.rules import WorkOrderId
+    from actors.store.port import CommitResult, Evidence, Outcome, Store
+
+_log = structlog.get_logger(__name__)
+
+MAX_OUTBOX = 256
+"""Outcomes an order's document may carry, so that it stays far below MongoDB's 16 MiB even
+with every text field at its limit."""
+RELAY_BATCH = 500
+READ_BATCH = 200
+FIRST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read an order. Answered with `StoredOrder` (its outbox taken over), or None."""
+
+    work_order_id: WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Empty the order's outbox in the store once its outcomes are durable in the log."""
+
+    order: StoredOrder
+
+
+@dataclass(slots=True)
+class CommitStats:
+    """Counts since the committer was made."""
+
+    commits: int = 0
+    entries: int = 0
+    conflicts: int = 0
+    retries: int = 0
+    fenced: int = 0
+    relay_errors: int = 0
+
+
+class Committer(AsyncioActor):
+    """Answers `Load`, `EvidenceQuery`, `ChangeSet` and `Trim`, each in batches of its kind."""
+
+    in_registry = False
+
+    def __init__(
+        self,
+        store: Store,
+        epoch: Epoch,
+        *,
+        batch: int,
+        in_flight: int,
+        deposed: Callable[[int], None],
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._epoch = epoch
+        self._deposed = deposed
+        self.ledger = Ledger()
+        self.stats = CommitStats()
+        self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2)
+        self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight)
+        self._commits: Lane[ChangeSet] = Lane(self._commit, batch, in_flight)
+        self._relays: Lane[Outcome] = Lane(self._relay, RELAY_BATCH, 2)
+        self._trims: Lane[StoredOrder] = Lane(self._trim, READ_BATCH * 5, 2)
+
+    def on_receive(self, message: Any) -> None:  # noqa: ANN401 -- pykka's signature
+        """Put the request on its lane; the lane answers."""
+        delivery = self.hand_over()
+        match message:
+            case ChangeSet():
+                self._submit_commit(message, delivery)
+            case EvidenceQuery():
+                self._evidence.submit(message, delivery)
+            case Load():
+                self._loads.submit(message, delivery)
+            case Trim():
+                self._submit_trim(message.order, delivery)
+            case _:
+                raise TypeError(f"not for a committer: {message!r}")
+
+    @property
+    def batch_stats(self) -> LaneStats:
+        """Sizes of the commit batches."""
+        return self._commits.stats
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was committed is durable in the log and nothing else is asked."""
+        lanes = (self._loads, self._evidence, self._commits, self._relays, self._trims)
+        return all(lane.idle for lane in lanes) and not len(self.ledger)
+
+    def close(self) -> None:
+        """Begin nothing new; what is under way settles. Undurable outcomes stay in outboxes."""
+        for lane in (self._loads, self._evidence, self._commits, self._trims, self._relays):
+            lane.close()
+
+    async def settled(self) -> None:
+        """Return when no commit is under way."""
+        await self._commits.settled()
+
+    # -- reading -----------------------------------------------------------------------------
+
+    async def _load(self, loads: list[Load]) -> list[StoredOrder | Fenced | None]:
+        orders = await self._store.load([each.work_order_id for each in loads])
+        return [self._taken_over(order) if order is not None else None for order in orders]
+
+    def _taken_over(self, order: StoredOrder) -> StoredOrder | Fenced:
+        """Check the fence, relay what an earlier owner left in the outbox, and leave it out."""
+        if order.epoch > self._epoch:
+            return self._fenced(order.epoch)
+        self._remember(order.outbox)
+        seq = order.seq
+        if not order.adopted:
+            seq = max(seq, self.ledger.highest_seq(order.id))
+        return replace(order, outbox=(), seq=seq)
+
+    async def _gather(self, queries: list[EvidenceQuery]) -> list[Evidence]:
+        # The ledger first: what is no longer in it is in the log already.
+        held = [self.ledger.evidence(query.work_order_id) for query in queries]
+        found = await self._store.evidence(queries)
+        for evidence, mine in zip(found, held, strict=True):
+            evidence.include(mine)
+        return found
+
+    # -- committing --------------------------------------------------------------------------
+
+    def _submit_commit(self, change: ChangeSet, delivery: Delivery) -> None:
+        order_id = change.before.id
+        if self.ledger.count(order_id) + len(change.outcomes) > MAX_OUTBOX:
+            self.ledger.on_progress(order_id, lambda: self._submit_commit(change, delivery))
+        else:
+            self._commits.submit(change, delivery, weight=len(change.outcomes))
+
+    async def _commit(self, changes: list[ChangeSet]) -> list[CommitResult | Fenced]:
+        changes = [replace(each, carried=self.ledger.of(each.before.id)) for each in changes]
+        results, doubtful = await self._until_answered(changes)
+        if doubtful:
+            results = [
+                await self._rule_out(change, result)
+                for change, result in zip(changes, results, strict=True)
+            ]
+        return [
+            self._judge(change, result) for change, result in zip(changes, results, strict=True)
+        ]
+
+    async def _until_answered(
+        self, changes: Sequence[ChangeSet]
+    ) -> tuple[list[CommitResult], bool]:
+        """Issue the same compare-and-sets until the store has answered; tell if any got lost."""
+        doubtful = False
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._store.commit(self._epoch, changes), doubtful
+            except StoreUnavailable:
+                if not doubtful:
+                    raise  # nothing was sent: the actors may answer "not applied"
+                self.stats.retries += 1
+            except OutcomeUnknown as error:
+                doubtful = True
+                self.stats.retries += 1
+                _log.warning(
+                    "commit_unanswered",
+                    orders=len(changes),
+                    epoch=self._epoch,
+                    error=str(error),
+                )
+            pause = await _pause(pause)
+
+    async def _rule_out(self, change: ChangeSet, result: CommitResult) -> CommitResult:
+        """Make sure that a lost attempt which was not applied never will be, however late.
+
+        Only a change of other fields leaves it possible: seq and turn are what it waits for.
+        """
+        pause = FIRST_PAUSE_S
+        while isinstance(result, Stale) and _still_possible(change, result):
+            try:
+                await self._store.burn(self._epoch, change.before)
+                (result,) = await self._store.commit(self._epoch, [change])
+            except (OutcomeUnknown, StoreUnavailable):
+                self.stats.retries += 1
+                pause = await _pause(pause)
+        return result
+
+    def _judge(self, change: ChangeSet, result: CommitResult) -> CommitResult | Fenced:
+        match result:
+            case Committed():
+                self.stats.commits += 1
+                self.stats.entries += len(change.outcomes)
+                self._remember(change.outcomes)
+            case Stale(current=current):
+                self.stats.conflicts += 1
+                if current is not None:
+                    mine = self._taken_over(current)
+                    return mine if isinstance(mine, Fenced) else Stale(mine)
+        return result
+
+    def _fenced(self, seen: int) -> Fenced:
+        self.stats.fenced += 1
+        self._deposed(seen)
+        return Fenced(self._epoch, seen)
+
+    # -- relaying ----------------------------------------------------------------------------
+
+    def _remember(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in self.ledger.add(outcomes):
+            self._relays.submit(outcome, None)
+
+    async def _relay(self, outcomes: list[Outcome]) -> list[None]:
+        left = list(outcomes)
+        pause = FIRST_PAUSE_S
+        while left:
+            try:
+                await self._store.relay(left)
+            except RelayRejected as error:
+                self.ledger.remove(each for each in left if each.change.job_id not in error.job_ids)
+                left = [each for each in left if each.change.job_id in error.job_ids]
+                _log.error("relay_rejected", jobs=sorted(error.job_ids), reason=error.reason)
+                self._again_later(left)
+                break
+            except (OutcomeUnknown, StoreUnavailable) as error:
+                self.stats.relay_errors += 1
+                _log.warning("relay_unanswered", entries=len(left), error=str(error))
+                pause = await _pause(pause)
+            else:
+                self.ledger.remove(left)
+                break
+        return [None] * len(outcomes)
+
+    def _again_later(self, outcomes: Sequence[Outcome]) -> None:
+        """Try refused entries again, slowly: somebody may mend the collection's rules."""
+        self.stats.relay_errors += 1
+        loop = asyncio.get_running_loop()
+        for outcome in outcomes:
+            loop.call_later(10 * LONGEST_PAUSE_S, self._relays.submit, outcome, None)
+
+    # -- trimming ----------------------------------------------------------------------------
+
+    def _submit_trim(self, order: StoredOrder, delivery: Delivery) -> None:
+        if self.ledger.count(order.id):
+            self.ledger.on_progress(order.id, lambda: self._submit_trim(order, delivery))
+        else:
+            self._trims.submit(order, delivery)
+
+    async def _trim(self, orders: list[StoredOrder]) -> list[None]:
+        await self._store.trim(self._epoch, orders)
+        return [None] * len(orders)
+
+
+def _still_possible(change: ChangeSet, result: Stale) -> bool:
+    before, current = change.before, result.current
+    return (
+        current is not None
+        and current.turn == before.turn
+        and current.adopted == before.adopted
+        and (current.seq == before.seq or not before.adopted)
+    )
+
+
+async def _pause(seconds: float) -> float:
+    """Sleep about `seconds`; give the next pause of an exponential back-off with jitter."""
+    await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 -- not a secret
+    return min(seconds * 2, LONGEST_PAUSE_S)

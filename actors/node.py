@@ -1,0 +1,398 @@
+"""The node: standby or owner, by the lease; it alone begins and ends terms of ownership."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
+from actors.lease.port import Holder
+from actors.mailbox import AsyncioActor
+from actors.region import Region
+from actors.term import Term, TermOptions
+
+if TYPE_CHECKING:
+    from actors.lease.port import Lease, LeaseView
+    from actors.store.port import Store
+
+_log = structlog.get_logger(__name__)
+
+
+class Role(str, Enum):
+    """The node's state; it goes round from standby to owner and back, draining is for good."""
+
+    STANDBY = "standby"
+    TAKING_OVER = "taking_over"
+    OWNER = "owner"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A server that the node needs: `since_s` is how long it has been in this state."""
+
+    name: str
+    ok: bool
+    detail: str
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """The node as `/health` shows it; `reason` says why updates can't be served."""
+
+    node: str
+    url: str
+    role: Role
+    epoch: int
+    serving: bool
+    reason: str | None
+    store: Dependency
+    lease: Dependency
+    lease_holder: str | None
+    lease_ttl_s: float | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Look at lease and store now. Answered when that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deposed:
+    """The store has seen a higher epoch than ours."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Finish and step down for good, within `timeout_s`. Answered with whether all was finished."""
+
+    timeout_s: float
+
+
+class Watched:
+    """Whether a server answered last time, and since when it does or does not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ok = False
+        self.detail = "not asked yet"
+        self.since = time.monotonic()
+
+    def answered(self) -> None:
+        """Note that it answered."""
+        self._turn(ok=True, detail="ok")
+
+    def failed(self, error: Exception) -> None:
+        """Note that it did not."""
+        self._turn(ok=False, detail=str(error))
+
+    def _turn(self, *, ok: bool, detail: str) -> None:
+        if ok is not self.ok:
+            log = _log.info if ok else _log.warning
+            log("dependency_up" if ok else "dependency_down", name=self.name, detail=detail)
+            self.since = time.monotonic()
+        self.ok, self.detail = ok, detail
+
+    @property
+    def down_s(self) -> float:
+        """Seconds since it stopped answering, 0 while it answers."""
+        return 0.0 if self.ok else time.monotonic() - self.since
+
+    def view(self) -> Dependency:
+        """Give the state as it is now."""
+        return Dependency(self.name, self.ok, self.detail, time.monotonic() - self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """Who the node is, for how many seconds the lease lasts, and how its actors are bounded."""
+
+    node_id: str
+    url: str
+    lease_ttl_s: float
+    term: TermOptions
+
+
+class Node:
+    """The handle on the node's actor for those who put the service together and ask it things."""
+
+    def __init__(self, store: Store, lease: Lease, options: NodeOptions) -> None:
+        self.store = store
+        self.lease = lease
+        self.node_id = options.node_id
+        self.region = Region(self._remember_pause)
+        self._options = options
+        self._actor: NodeActor | None = None
+
+    async def start(self) -> None:
+        """Open store and lease, then try to become the owner; returns when that is settled.
+
+        Raises:
+            StartupError: a server can't be reached, or is not as it must be.
+
+        """
+        await self.store.open()
+        await self.lease.open()
+        self._actor = NodeActor(self.store, self.lease, self.region, self._options)
+        await self._actor.actor_ref.ask(Tick(), block=False)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Finish what is queued, release the lease; `True` when all was finished in time."""
+        if self._actor is None or not self._actor.actor_ref.is_alive():
+            return True
+        finished: bool = await self._actor.actor_ref.ask(Drain(timeout_s), block=False)
+        return finished
+
+    async def close(self) -> None:
+        """Close the clients of store and lease. Idempotent."""
+        await self.lease.close()
+        await self.store.close()
+
+    async def wait_failed(self) -> None:
+        """Return only when the node's actor has died: the process must stop then."""
+        if self._actor is not None:
+            await self._actor.died.wait()
+
+    def status(self) -> NodeStatus:
+        """Say who owns what, and whether updates can be served now; asks no server."""
+        if self._actor is None:
+            raise RuntimeError("the node is not started")
+        return self._actor.status()
+
+    async def clean_locks(self) -> int:
+        """Clear a lease without expiry that nobody lives behind; give how many were cleared."""
+        return await self.lease.clear_stuck()
+
+    async def _remember_pause(self, paused: bool) -> None:  # noqa: FBT001 -- a callback
+        await self.store.set_paused(paused=paused)
+
+
+class NodeActor(AsyncioActor):
+    """Renews or takes the lease at each `Tick`, and makes or ends the term that follows."""
+
+    in_registry = False
+
+    def __init__(self, store: Store, lease: Lease, region: Region, options: NodeOptions) -> None:
+        super().__init__()
+        self._store, self._lease, self._region = store, lease, region
+        self._options = options
+        self._holder = Holder(options.node_id, options.url, "")
+        self._view: LeaseView | None = None
+        self._viewed_at = time.monotonic()
+        self._watched_store = Watched(store.name)
+        self._watched_lease = Watched(lease.name)
+        self._timer: asyncio.TimerHandle | None = None
+        self._term: Term | None = None
+        self._role = Role.STANDBY
+        self._reason: str | None = "starting"
+        self._ended: set[asyncio.Task[None]] = set()
+        self.died = asyncio.Event()
+
+    async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
+        """Handle `Tick`, `Deposed` and `Drain`."""
+        match message:
+            case Tick():
+                await self._tick()
+            case Deposed():
+                await self._on_deposed(message.epoch)
+            case Drain():
+                return await self._drain_all(message.timeout_s)
+            case _:
+                raise TypeError(f"not for a node: {message!r}")
+        return None
+
+    def on_failure(self, *_exc_info: object) -> None:
+        """Let the process know: a node without its actor must not go on."""
+        self.died.set()
+
+    def status(self) -> NodeStatus:
+        """Say what `/health` shows."""
+        store = self._watched_store.view()
+        serving = self._role is Role.OWNER and store.ok
+        ttl = self._view.ttl_s if self._view else None
+        if ttl is not None:
+            ttl = max(0.0, ttl - (time.monotonic() - self._viewed_at))
+        return NodeStatus(
+            node=self._options.node_id,
+            url=self._options.url,
+            role=self._role,
+            epoch=self._term.epoch if self._term else 0,
+            serving=serving,
+            reason=None if serving else (self._reason if store.ok else store.detail),
+            store=store,
+            lease=self._watched_lease.view(),
+            lease_holder=self._view.holder.node if self._view else None,
+            lease_ttl_s=ttl,
+            paused=self._region.paused,
+        )
+
+    # -- the lease ---------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        if self._role in (Role.DRAINING, Role.STOPPED):
+            return
+        try:
+            await self._look_at_store()
+            if self._role is Role.OWNER:
+                await self._keep()
+            else:
+                await self._try_to_take_over()
+        finally:
+            self._tick_later()
+
+    def _tick_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        share = 3 if self._role is Role.OWNER else 5
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(
+            self._options.lease_ttl_s / share, lambda: self.actor_ref.tell(Tick())
+        )
+
+    async def _look_at_store(self) -> None:
+        try:
+            async with asyncio.timeout(self._options.lease_ttl_s / 3):
+                await self._store.ping()
+        except StoreUnavailable as error:
+            self._watched_store.failed(error)
+        except TimeoutError:
+            self._watched_store.failed(StoreUnavailable("no answer to a ping"))
+        else:
+            self._watched_store.answered()
+
+    async def _keep(self) -> None:
+        """Renew; step down when another holds the lease, or when the store is gone for long."""
+        if self._term is None or not self._term.alive:
+            await self._step_down("an actor that all others need has died")
+        elif self._watched_store.down_s > self._options.lease_ttl_s:
+            await self._step_down("the store does not answer")
+        elif await self._renew() is False:
+            await self._step_down("the lease is lost")
+
+    async def _renew(self) -> bool | None:
+        """Extend the lease; None when its server gives no answer (the store's fence holds)."""
+        try:
+            kept = await self._lease.renew(self._holder)
+            self._view = await self._lease.view()
+        except LeaseUnavailable as error:
+            self._watched_lease.failed(error)
+            return None
+        self._viewed_at = time.monotonic()
+        self._watched_lease.answered()
+        return kept
+
+    async def _try_to_take_over(self) -> None:
+        self._role = Role.STANDBY
+        if not self._watched_store.ok:
+            self._reason = "the store does not answer"
+            return
+        holder = replace(self._holder, token=secrets.token_hex(8), epoch=0)
+        try:
+            won = await self._lease.acquire(holder)
+            self._view = await self._lease.view()
+        except LeaseUnavailable as error:
+            self._watched_lease.failed(error)
+            self._reason = "the lease's server does not answer"
+            return
+        self._viewed_at = time.monotonic()
+        self._watched_lease.answered()
+        if not won:
+            self._reason = (
+                f"{self._view.holder.node if self._view else 'another node'} owns the actors"
+            )
+            return
+        self._holder = holder
+        await self._take_over()
+
+    async def _take_over(self) -> None:
+        """Claim an epoch, check the lease once more, then serve."""
+        self._role, self._reason = Role.TAKING_OVER, "taking over"
+        try:
+            epoch = await self._store.claim_epoch(self._options.node_id)
+            self._holder = replace(self._holder, epoch=epoch)
+            if not await self._renew():
+                await self._back_to_standby("the lease went while taking over")
+                return
+            term = Term(self._store, self._region, epoch, self._options.term, self._deposed)
+            await term.begin()
+        except (StoreUnavailable, OutcomeUnknown) as error:
+            self._watched_store.failed(error)
+            await self._back_to_standby("the store does not answer")
+            return
+        self._term = term
+        self._role, self._reason = Role.OWNER, None
+        _log.info("owner", node=self._options.node_id, epoch=epoch)
+
+    # -- stepping down -----------------------------------------------------------------------
+
+    def _deposed(self, epoch: int) -> None:
+        """Tell the node's mailbox; called by the committer, whose turn must not wait for it."""
+        if self.actor_ref.is_alive():
+            self.actor_ref.tell(Deposed(epoch))
+
+    async def _on_deposed(self, epoch: int) -> None:
+        if self._term is not None and self._term.epoch < epoch:
+            await self._step_down(f"epoch {epoch} owns the orders")
+
+    async def _step_down(self, reason: str) -> None:
+        term, self._term = self._term, None
+        if term is not None:
+            _log.warning(
+                "stepped_down", node=self._options.node_id, epoch=term.epoch, reason=reason
+            )
+            await term.abandon(reason)
+        await self._back_to_standby(reason)
+
+    async def _back_to_standby(self, reason: str) -> None:
+        self._region.leave(reason)
+        await self._release()
+        self._role, self._reason = Role.STANDBY, reason
+
+    async def _release(self) -> None:
+        try:
+            await self._lease.release(self._holder)
+        except LeaseUnavailable as error:
+            self._watched_lease.failed(error)
+
+    async def _drain_all(self, timeout_s: float) -> bool:
+        """Finish the term while the lease is kept alive, then give it up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        self._role, self._reason = Role.DRAINING, "the node is stopping"
+        if self._timer is not None:
+            self._timer.cancel()
+        self._region.leave(self._reason)
+        finished = True
+        term, self._term = self._term, None
+        if term is not None:
+            finished = await self._finish(term, deadline)
+            await term.abandon(self._reason)
+            await self._release()
+        self._role = Role.STOPPED
+        self.actor_stopped.set()
+        _log.info("drained", node=self._options.node_id, finished=finished)
+        return finished
+
+    async def _finish(self, term: Term, deadline: float) -> bool:
+        renewing = asyncio.get_running_loop().create_task(self._renew_until_cancelled())
+        try:
+            return await term.finish(deadline)
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    async def _renew_until_cancelled(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.lease_ttl_s / 3)
+            await self._renew()

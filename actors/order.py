@@ -1,0 +1,318 @@
+"""The actor of one work order: its mailbox makes updates serial, its commits make them last."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from actors.committer import Load, Trim
+from actors.decide import decide, questions
+from actors.errors import (
+    DeadLetter,
+    Fenced,
+    NotApplied,
+    NotOwner,
+    StillWaiting,
+    StoreRejected,
+    StoreUnavailable,
+    WorkOrderError,
+    WorkOrderNotFound,
+)
+from actors.mailbox import AsyncioActor, Delivery
+from actors.messages import (
+    Crashed,
+    DescribeOrder,
+    OrderActorState,
+    Passivate,
+    Unknown,
+    Updated,
+    UpdateQuantity,
+)
+from actors.store.port import ChangeSet, Committed, Evidence, Stale
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pykka import ActorRef
+
+    from actors.committer import Committer
+    from actors.decide import Decision, Verdict
+    from actors.messages import Epoch
+    from actors.rules import WorkOrderId
+    from actors.store.port import CommitResult, StoredOrder
+    from actors.supervisor import Supervisor
+    from actors.tally import Tally
+
+_log = structlog.get_logger(__name__)
+
+MAX_TAKEN = 128
+"""Messages that one commit takes from the mailbox; half an outbox, see `committer.MAX_OUTBOX`."""
+MAX_ATTEMPTS = 3
+"""Times a message may kill its actor before it is a dead letter."""
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Colleagues:
+    """Whom the order actors of one term of ownership work with."""
+
+    epoch: Epoch
+    committer: ActorRef[Committer]
+    supervisor: ActorRef[Supervisor]
+    tally: Tally
+
+
+class WorkOrderActor(AsyncioActor):
+    """Decides and commits the changes of one order, many waiting ones at once."""
+
+    in_registry = False
+
+    def __init__(self, order_id: WorkOrderId, colleagues: Colleagues) -> None:
+        super().__init__()
+        self.order_id = order_id
+        self._colleagues = colleagues
+        self._stored: StoredOrder | None = None
+        self.outbox_in_store = False
+        """Whether the stored document carries an outbox that should be emptied before we go."""
+
+    async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
+        """Handle an `OrderMessage`; updates are answered one by one."""
+        match message:
+            case UpdateQuantity():
+                await self._update(self.hand_over())
+                return None
+            case Passivate():
+                return await self._passivate()
+            case DescribeOrder():
+                return self.describe()
+            case _:
+                raise TypeError(f"not for an order: {message!r}")
+
+    def describe(self) -> OrderActorState:
+        """Say how the actor is doing."""
+        stats = self.actor_inbox.stats()
+        stored = self._stored
+        return OrderActorState(
+            work_order_id=self.order_id,
+            loaded=stored is not None,
+            seq=stored.seq if stored else 0,
+            epoch=self._colleagues.epoch,
+            waiting=stats.depth,
+            handled=stats.handled,
+            failed=stats.failed,
+        )
+
+    # -- updates -----------------------------------------------------------------------------
+
+    async def _update(self, first: Delivery) -> None:
+        batch = [first]
+        if not first.attempts:  # a suspect is tried alone, so that it takes nobody with it
+            batch += self.take_waiting(MAX_TAKEN - 1, _fresh_update)
+        try:
+            await self._settle(batch)
+        except BaseException as error:  # noqa: BLE001 -- the edge of the actor
+            self._crash(batch, error)
+        finally:
+            self.finished(len(batch) - 1)
+
+    async def _settle(self, batch: list[Delivery]) -> None:
+        """Answer each delivery, once its change is committed or certain not to be."""
+        pause = FIRST_PAUSE_S
+        pending = batch
+        while pending := self._still_wanted(pending):
+            try:
+                if await self._try_commit(pending):
+                    return
+            except StoreUnavailable as error:
+                pause = await self._wait_for_store(pending, pause, error)
+            except (Fenced, NotOwner) as error:
+                self._answer_all(pending, error)
+                return
+            except StoreRejected as error:
+                await self._isolate(pending, error)
+                return
+
+    async def _isolate(self, pending: Sequence[Delivery], error: StoreRejected) -> None:
+        """Try the messages of a rejected commit one by one: only the culprit is refused."""
+        if len(pending) == 1:
+            self._answer_one(pending[0], error)
+            return
+        for each in pending:
+            await self._settle([each])
+
+    async def _try_commit(self, pending: list[Delivery]) -> bool:
+        """Decide on what is stored and commit; ``False`` when it had changed meanwhile."""
+        order = self._stored or await self._load()
+        if order is None:
+            self._answer_all(pending, WorkOrderNotFound(self.order_id))
+            self._colleagues.supervisor.tell(Unknown(self.order_id))
+            return True
+        changes = [each.message.change for each in pending]
+        suspects = frozenset(each.message.change.job_id for each in pending if each.attempts)
+        asked = questions(self.order_id, changes, suspects)
+        evidence = Evidence() if asked is None else await self._ask_committer(asked)
+        at = _now()
+        decision = decide(order, changes, evidence, self._colleagues.epoch, at)
+        if decision.outcomes and not await self._commit(order, decision, at):
+            return False
+        self._answer(pending, decision.verdicts)
+        return True
+
+    async def _commit(self, order: StoredOrder, decision: Decision, at: datetime) -> bool:
+        change_set = ChangeSet(order, decision.after, decision.outcomes, (), at)
+        # Until we know better: an attempt that raises may still have been applied.
+        self._stored = None
+        result: CommitResult = await self._ask_committer(change_set)
+        match result:
+            case Committed():
+                self._stored = result.order
+                self.outbox_in_store = True
+                return True
+            case Stale():
+                self._stored = result.current
+                self.outbox_in_store = True
+                return False
+            case _:
+                raise result
+
+    async def _load(self) -> StoredOrder | None:
+        order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
+        self._stored = order
+        self.outbox_in_store = order is not None
+        return order
+
+    async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
+        # No deadline: the committer settles everything it accepts, and until it has, this
+        # actor may not take another message. The askers' deadlines run in the region.
+        return await self._colleagues.committer.ask(message, block=False)
+
+    async def _wait_for_store(
+        self, pending: Sequence[Delivery], pause: float, error: StoreUnavailable
+    ) -> float:
+        """Back off, at most until the first caller's deadline."""
+        _log.debug("order_waits_for_store", work_order_id=self.order_id, error=str(error))
+        deadline = min(each.message.deadline for each in pending)
+        gate = self.actor_inbox.gate
+        gate.delayed += len(pending)
+        try:
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
+            await asyncio.sleep(max(0.0, min(pause * jitter, deadline - time.monotonic())))
+        finally:
+            gate.delayed -= len(pending)
+        for each in pending:
+            if each.message.deadline <= time.monotonic():
+                self._answer_one(each, error)
+        return min(pause * 2, LONGEST_PAUSE_S)
+
+    def _still_wanted(self, pending: Sequence[Delivery]) -> list[Delivery]:
+        now = time.monotonic()
+        wanted = []
+        for each in pending:
+            if each.answered:
+                continue
+            if each.message.deadline <= now:
+                self._answer_one(each, StillWaiting(paused=False))
+            else:
+                wanted.append(each)
+        return wanted
+
+    # -- answers -----------------------------------------------------------------------------
+
+    def _answer_all(self, deliveries: Sequence[Delivery], error: WorkOrderError) -> None:
+        for delivery in deliveries:
+            self._answer_one(delivery, error)
+
+    def _answer(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> None:
+        for delivery, verdict in zip(deliveries, verdicts, strict=True):
+            self._answer_one(delivery, verdict)
+
+    def _answer_one(self, delivery: Delivery, verdict: Verdict) -> None:
+        if isinstance(verdict, Updated):
+            self._colleagues.tally.note(completed=1)
+            self._log_applied(delivery, verdict)
+            delivery.reply(verdict)
+        else:
+            self._colleagues.tally.note(failed=1)
+            self._log_not_applied(delivery, verdict)
+            delivery.fail(verdict)
+
+    def _log_applied(self, delivery: Delivery, updated: Updated) -> None:
+        message: UpdateQuantity = delivery.message
+        _log.info(
+            "update_replayed" if updated.replayed else "update_applied",
+            work_order_id=self.order_id,
+            job_id=updated.change.job_id,
+            request_id=message.trace.http_request_id,
+            key=updated.change.request_id,
+            type=updated.change.type.value,
+            quantity=updated.applied_quantity,
+            after=updated.after_quantity,
+            seq=updated.seq,
+            epoch=updated.epoch,
+        )
+
+    def _log_not_applied(self, delivery: Delivery, error: WorkOrderError) -> None:
+        message: UpdateQuantity = delivery.message
+        failed = isinstance(error, (NotApplied, DeadLetter, StoreRejected))
+        log = _log.warning if failed else _log.info
+        log(
+            "update_failed" if failed else "update_refused",
+            work_order_id=self.order_id,
+            job_id=message.change.job_id,
+            request_id=message.trace.http_request_id,
+            key=message.change.request_id,
+            type=message.change.type.value,
+            quantity=message.change.quantity,
+            code=error.code,
+            reason=str(error),
+            seq=self._stored.seq if self._stored else 0,
+            epoch=self._colleagues.epoch,
+        )
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def _passivate(self) -> bool:
+        """Empty the stored outbox; ``False`` when messages came meanwhile."""
+        if self.outbox_in_store and self._stored is not None and self.actor_inbox.empty():
+            await self._ask_committer(Trim(self._stored))
+            self.outbox_in_store = False
+        return self.actor_inbox.empty()
+
+    def _crash(self, batch: Sequence[Delivery], error: BaseException) -> None:
+        """Leave the mailbox and the unanswered messages to a successor."""
+        _log.error(
+            "actor_crashed",
+            work_order_id=self.order_id,
+            epoch=self._colleagues.epoch,
+            exc_info=error,
+        )
+        kept = []
+        for delivery in batch:
+            if delivery.answered:
+                continue
+            delivery.attempts += 1
+            if delivery.attempts >= MAX_ATTEMPTS:
+                self._answer_one(delivery, DeadLetter(delivery.attempts))
+            else:
+                kept.append(delivery)
+        self.actor_stopped.set()
+        self.actor_inbox.put_back(kept)
+        self.actor_inbox.detach()
+        self._colleagues.supervisor.tell(Crashed(self.order_id, repr(error)))
+
+
+def _fresh_update(delivery: Delivery) -> bool:
+    return isinstance(delivery.message, UpdateQuantity) and not delivery.attempts
+
+
+def _now() -> datetime:
+    """Give the time in the milliseconds that MongoDB keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,0 +1,219 @@
+"""The region: which actor is order X, and how to ask it. The only one who knows where orders live."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pykka import ActorDeadError
+
+from actors.errors import NotOwner, OutcomeUnknown, StillWaiting, WorkOrderError
+from actors.messages import Pause, Resolve, Resume, Updated, UpdateQuantity
+from actors.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pykka import ActorRef
+
+    from actors.future import LoopFuture
+    from actors.messages import Held
+    from actors.order import WorkOrderActor
+    from actors.rules import WorkOrderId
+    from actors.supervisor import Directory, Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The mailboxes as a whole; `wait_ms` is the recent mean wait in a mailbox."""
+
+    waiting: int
+    active: int
+    completed: int
+    failed: int
+    delayed: int
+    live_actors: int
+    paused: bool
+    wait_ms: float
+
+
+class Region:
+    """Routes messages to order actors; holds none of their state.
+
+    `enter` and `leave` mark the term in which this node owns the actors; outside of it every
+    update is answered `NotOwner`.
+    """
+
+    def __init__(self, remember_pause: Callable[[bool], Awaitable[None]]) -> None:
+        self._remember_pause = remember_pause
+        self._supervisor: ActorRef[Supervisor] | None = None
+        self._directory: Directory | None = None
+        self._refusal: str = "this node does not own the actors yet"
+        self.tally = Tally()
+        self.paused = False
+
+    def enter(self, supervisor: ActorRef[Supervisor], directory: Directory) -> None:
+        """Begin to route to this supervisor's actors."""
+        self._supervisor, self._directory = supervisor, directory
+
+    def leave(self, reason: str) -> None:
+        """Route nothing any more; new messages are refused with `reason`."""
+        self._supervisor, self._directory = None, None
+        self._refusal = reason
+
+    async def update(self, message: UpdateQuantity) -> Updated:
+        """Have one change applied.
+
+        Raises:
+            StillWaiting: the deadline passed before an actor saw the message: not applied.
+            OutcomeUnknown: the deadline passed while it was being committed.
+            WorkOrderError: what the order's actor answered.
+
+        """
+        while True:
+            try:
+                return await _answer(await self._send(message), message.deadline, self)
+            except ActorDeadError:
+                # Its actor went before it saw the message: ask for the next one.
+                if message.deadline <= time.monotonic():
+                    raise StillWaiting(paused=self.paused) from None
+
+    async def update_many(
+        self, messages: Sequence[UpdateQuantity]
+    ) -> list[Updated | WorkOrderError]:
+        """Have many changes applied: orders in parallel, one order's changes as they stand."""
+        by_order: dict[WorkOrderId, list[int]] = {}
+        for index, message in enumerate(messages):
+            by_order.setdefault(message.work_order_id, []).append(index)
+        results: list[Updated | WorkOrderError] = [NotOwner("not reached")] * len(messages)
+
+        async def run(indexes: list[int]) -> None:
+            await self._update_in_order(messages, indexes, results)
+
+        async with asyncio.TaskGroup() as group:
+            for indexes in by_order.values():
+                group.create_task(run(indexes))
+        return results
+
+    async def _update_in_order(
+        self,
+        messages: Sequence[UpdateQuantity],
+        indexes: Sequence[int],
+        results: list[Updated | WorkOrderError],
+    ) -> None:
+        try:
+            ref = await self._find(messages[indexes[0]].work_order_id)
+        except WorkOrderError as error:
+            for index in indexes:
+                results[index] = error
+            return
+        # All into the mailbox in one turn of the loop: neighbours cannot get in between.
+        asked: list[tuple[int, LoopFuture[Updated] | WorkOrderError]] = []
+        full: WorkOrderError | None = None
+        for index in indexes:
+            if full is None:
+                try:
+                    asked.append((index, ref.ask(messages[index], block=False)))  # type: ignore[arg-type]
+                except WorkOrderError as error:
+                    full = error
+            if full is not None:  # nor may a later change overtake one that found no room
+                asked.append((index, full))
+        for index, reply in asked:
+            results[index] = await self._result(messages[index], reply)
+
+    async def _result(
+        self, message: UpdateQuantity, reply: LoopFuture[Updated] | WorkOrderError
+    ) -> Updated | WorkOrderError:
+        if isinstance(reply, WorkOrderError):
+            return reply
+        try:
+            return await _answer(reply, message.deadline, self)
+        except ActorDeadError:
+            return await self._again(message)
+        except WorkOrderError as error:
+            return error
+
+    async def _again(self, message: UpdateQuantity) -> Updated | WorkOrderError:
+        try:
+            return await self.update(message)
+        except WorkOrderError as error:
+            return error
+
+    async def _send(self, message: UpdateQuantity) -> LoopFuture[Updated]:
+        directory = self._directory
+        ref = directory.find(message.work_order_id) if directory else None
+        if ref is None:
+            ref = await self._find(message.work_order_id)
+        return ref.ask(message, block=False)  # type: ignore[return-value]
+
+    async def _find(self, order_id: WorkOrderId) -> ActorRef[WorkOrderActor]:
+        if self._supervisor is None or self._directory is None:
+            raise NotOwner(self._refusal)
+        ref = self._directory.find(order_id)
+        if ref is not None:
+            return ref
+        try:
+            found: ActorRef[WorkOrderActor] = await self._supervisor.ask(
+                Resolve(order_id), block=False
+            )
+        except ActorDeadError:
+            raise NotOwner(self._refusal) from None
+        return found
+
+    # -- operators ---------------------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """Stop the processing of updates, durably; what arrives waits."""
+        await self._set_paused(paused=True)
+
+    async def resume(self) -> None:
+        """Process updates again."""
+        await self._set_paused(paused=False)
+
+    async def _set_paused(self, *, paused: bool) -> None:
+        if self._supervisor is None:
+            raise NotOwner(self._refusal)
+        await self._remember_pause(paused)
+        await self.apply_pause(paused=paused)
+
+    async def apply_pause(self, *, paused: bool) -> None:
+        """Make the mailboxes follow what is remembered."""
+        self.paused = paused
+        if self._supervisor is not None:
+            await self._supervisor.ask(Pause() if paused else Resume(), block=False)
+
+    def statistics(self) -> Statistics:
+        """Count what waits, what is at work and what was done."""
+        gate = self._directory.gate if self._directory else None
+        return Statistics(
+            waiting=gate.waiting if gate else 0,
+            active=max(0, gate.active - gate.delayed) if gate else 0,
+            completed=self.tally.completed,
+            failed=self.tally.failed,
+            delayed=gate.delayed if gate else 0,
+            live_actors=len(self._directory) if self._directory else 0,
+            paused=self.paused,
+            wait_ms=gate.wait_s * 1000 if gate else 0.0,
+        )
+
+    def clean(self, grace_s: float) -> None:
+        """Forget completed and failed updates that finished more than `grace_s` seconds ago."""
+        self.tally.forget(grace_s)
+
+    def held(self, limit: int) -> tuple[int, list[Held]]:
+        """Give the number of orders held by live actors, and `limit` of them, oldest first."""
+        if self._directory is None:
+            return 0, []
+        return len(self._directory), self._directory.held(limit)
+
+
+async def _answer(reply: LoopFuture[Updated], deadline: float, region: Region) -> Updated:
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            return await reply
+    except TimeoutError:
+        if reply.withdraw():
+            raise StillWaiting(paused=region.paused) from None
+        raise OutcomeUnknown("the deadline passed while the update was being committed") from None

@@ -1,0 +1,115 @@
+"""Orders, outcomes and commits as BSON: what `MongoStore` sends and reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+
+from actors.rules import SCAN_PROCESS, LogEntry
+from actors.store.documents import (
+    LOG_ID_FIELDS,
+    OURS,
+    outcome_document,
+    position_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actors.messages import Epoch
+    from actors.store.port import ChangeSet, Evidence, Outcome, StoredOrder
+
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+
+
+def as_object_id(text: str | None) -> ObjectId | str | None:
+    """Give the ObjectId that `text` names; other texts, which other writers left, stay."""
+    return ObjectId(text) if text is not None and ObjectId.is_valid(text) else text
+
+
+def encode(outcome: Outcome) -> RawBSONDocument:
+    """Encode an outcome once, for outbox and log."""
+    document = outcome_document(outcome)
+    for name in LOG_ID_FIELDS:
+        value = document.get(name)
+        if value is not None:
+            document[name] = as_object_id(value)
+    return RawBSONDocument(bson.encode(document), CodecOptions(document_class=RawBSONDocument))
+
+
+def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
+    """Say which document the commit may change: the one that was decided on, fenced."""
+    state, guard = before.state, before.guard
+    expected: dict[str, Any] = {
+        **turn_filter(epoch, before),
+        "inputQuantity": state.input_quantity,
+        "outputQuantity": state.output_quantity,
+        "status": state.status,
+        "planProductionQuantity": state.plan_production_quantity,
+        "scrapQuantity": state.scrap_quantity,
+    }
+    return expected | dict(guard) if guard else expected
+
+
+def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
+    """Say which document is still at the order's seq and turn, and not beyond our epoch."""
+    return {
+        "_id": ObjectId(order.id),
+        # None matches a field that is missing: an order that we have not committed to yet.
+        f"{OURS}.seq": order.seq if order.adopted else None,
+        f"{OURS}.turn": order.turn if order.adopted else None,
+        f"{OURS}.epoch": {"$not": {"$gt": epoch}},
+    }
+
+
+def commit_update(
+    epoch: Epoch, change: ChangeSet, after: StoredOrder, outbox: Sequence[RawBSONDocument]
+) -> dict[str, Any]:
+    """Give the update of a commit: only what changed, and our own state as a whole."""
+    fields = changed_fields(change)
+    fields[OURS] = {
+        "epoch": epoch,
+        "seq": after.seq,
+        "turn": after.turn,
+        "outbox": outbox,
+        # A constant while there is an outbox, so that its index is not written each time.
+        "dirty": True,
+    }
+    return {"$set": fields}
+
+
+def changed_fields(change: ChangeSet) -> dict[str, Any]:
+    """Give the shared schema's fields that the change set writes."""
+    before, after = change.before.state, change.after
+    fields: dict[str, Any] = {}
+    if after.input_quantity != before.input_quantity:
+        fields["inputQuantity"] = after.input_quantity
+    if after.output_quantity != before.output_quantity:
+        fields["outputQuantity"] = after.output_quantity
+    if after.status != before.status:
+        fields["status"] = after.status
+    if after.progress != before.progress:
+        fields["progress"] = after.progress
+    if after.ended_at != before.ended_at:
+        fields["actualEndTime"] = after.ended_at
+    if any(isinstance(outcome, LogEntry) for outcome in change.outcomes):
+        fields["updateAt"] = change.at
+    return fields
+
+
+def note_history(evidence: Evidence, document: Mapping[str, Any]) -> None:
+    """Note what a log document, of this service or older, says about its barcode (rule 4)."""
+    asked = document.get(OURS, {}).get("requestedQuantity", document.get("changeQuantity") or 0)
+    barcode = str(document["relatedBarcode"])
+    if asked < 0:
+        evidence.note_unbind(barcode, position_of(document))
+    elif (
+        (document.get("changeQuantity") or 0) > 0
+        and document.get("barcodeOperation") == SCAN_PROCESS
+        and document.get("processStepId") is not None
+    ):
+        evidence.note_scan(barcode, str(document["processStepId"]), position_of(document))

@@ -1,0 +1,470 @@
+"""The store on MongoDB, stand-alone or replica set, through motor or PyMongo's async API.
+
+Only calls that both drivers have are used. Writes are acknowledged by a majority and
+journaled; what decides about new writes is read with read concern majority.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+from bson.errors import InvalidDocument
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from actors.errors import (
+    OutcomeUnknown,
+    RelayRejected,
+    StartupError,
+    StoreRejected,
+)
+from actors.messages import Epoch
+from actors.rules import LogEntry, WorkOrderId
+from actors.store._mongo_bson import (
+    CODEC,
+    as_object_id,
+    changed_fields,
+    commit_filter,
+    commit_update,
+    encode,
+    note_history,
+    turn_filter,
+)
+from actors.store._mongo_client import Driver, connect, disconnect, make_indexes, reading, writing
+from actors.store._mongo_log import log_page
+from actors.store.documents import (
+    LOGS,
+    MATERIALS,
+    NODE_STATE,
+    ORDER_FIELDS,
+    ORDERS,
+    OURS,
+    REFUSALS,
+    order_from,
+    outcome_from,
+    request_key,
+)
+from actors.store.port import Committed, Evidence, Stale, StoredOrder
+from actors.store.views import detail_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bson.raw_bson import RawBSONDocument
+
+    from actors.store.port import (
+        ChangeSet,
+        CommitResult,
+        EvidenceQuery,
+        LogPage,
+        LogQuery,
+        Outcome,
+    )
+
+_DUPLICATE_KEY = 11000
+# Errors of a single write that say nothing about whether it was carried out: the server was
+# shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
+_UNSETTLED_CODES = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
+_BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
+
+
+class MongoStore:
+    """Implements `actors.store.port.Store`; `timeout_s` bounds each operation."""
+
+    name = "mongodb"
+
+    def __init__(
+        self, uri: str, database: str, *, driver: Driver = "motor", timeout_s: float = 5.0
+    ) -> None:
+        self._uri, self._database_name = uri, database
+        self._driver, self._timeout_s = driver, timeout_s
+        self._client: Any = None
+        self._encoded: dict[str, RawBSONDocument] = {}
+
+    def __repr__(self) -> str:
+        return f"<MongoStore {self._database_name} by {self._driver}>"
+
+    async def open(self) -> None:
+        """Connect and make indexes; raises `StartupError` with one line that says what to do."""
+        self._client = connect(self._uri, self._driver, self._timeout_s)
+        database = self._client.get_database(
+            self._database_name,
+            codec_options=CODEC,
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+        )
+        self._orders = database[ORDERS]
+        self._logs = database[LOGS]
+        self._materials = database[MATERIALS]
+        self._refusals = database[REFUSALS]
+        self._state = database[NODE_STATE]
+        try:
+            await make_indexes(database)
+        except PyMongoError as error:
+            await self.close()
+            reason = str(error).split(", Timeout", 1)[0][:300]
+            raise StartupError(f"MongoDB (MONGODB_URI) can't be used: {reason}") from error
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        client, self._client = self._client, None
+        if client is not None:
+            await disconnect(client)
+
+    async def ping(self) -> None:
+        """Return when a primary answers."""
+        with reading():
+            await self._client.admin.command("ping")
+
+    async def claim_epoch(self, node: str) -> Epoch:
+        """Take the next epoch, by majority."""
+        with writing():
+            state = await self._state.find_one_and_update(
+                {"_id": "owner"},
+                {"$inc": {"epoch": 1}, "$set": {"node": node}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        return Epoch(state["epoch"])
+
+    async def epoch(self) -> Epoch:
+        """Give the highest epoch claimed so far."""
+        with reading():
+            state = await self._state.find_one({"_id": "owner"})
+        return Epoch(state["epoch"] if state else 0)
+
+    # -- reading before a decision -----------------------------------------------------------
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+        """Read orders with their outboxes."""
+        with reading():
+            found = await self._orders.find(
+                {"_id": {"$in": [ObjectId(each) for each in ids]}},
+                dict.fromkeys(ORDER_FIELDS, 1),
+            ).to_list(None)
+            materials = await self._material_of(found)
+            seqs = await self._log_seqs(found)
+        orders = {}
+        for document in found:
+            material = materials.get(document.get("materialId"))
+            order_id = WorkOrderId(str(document["_id"]))
+            orders[order_id] = order_from(document, material, seqs.get(document["_id"], 0))
+        return [orders.get(each) for each in ids]
+
+    async def _material_of(self, orders: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:
+        """Look up the materials of orders that do not carry their code or name themselves."""
+        wanted = {
+            order["materialId"]
+            for order in orders
+            if order.get("materialId") is not None
+            and not (order.get("materialNumber") and order.get("materialName"))
+        }
+        if not wanted:
+            return {}
+        found = await self._materials.find(
+            {"_id": {"$in": list(wanted)}}, {"FNumber": 1, "FName": 1}
+        ).to_list(None)
+        return {material["_id"]: material for material in found}
+
+    async def _log_seqs(self, orders: Iterable[Mapping[str, Any]]) -> dict[Any, int]:
+        """Give the log's highest seq of orders that do not carry our state."""
+        strange = [
+            order["_id"]
+            for order in orders
+            if not isinstance((order.get(OURS) or {}).get("seq"), int)
+        ]
+        if not strange:
+            return {}
+        highest: dict[Any, int] = {}
+        entries = self._logs.find(
+            {"workOrderId": {"$in": strange}, f"{OURS}.seq": {"$gt": 0}},
+            {"_id": 0, "workOrderId": 1, f"{OURS}.seq": 1},
+        )
+        async for entry in entries:
+            order_id = entry["workOrderId"]
+            highest[order_id] = max(highest.get(order_id, 0), entry[OURS]["seq"])
+        return highest
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        """Ask log and refusals, for all queries at once."""
+        evidence = {query.work_order_id: Evidence() for query in queries}
+        with reading():
+            await self._note_outcomes(queries, evidence)
+            await self._note_history(queries, evidence)
+        return [evidence[query.work_order_id] for query in queries]
+
+    async def _note_outcomes(
+        self, queries: Sequence[EvidenceQuery], evidence: Mapping[WorkOrderId, Evidence]
+    ) -> None:
+        keys = [request_key(q.work_order_id, each) for q in queries for each in q.request_ids]
+        jobs = [ObjectId(each) for q in queries for each in q.job_ids]
+        wanted = []
+        if keys:
+            wanted.append({f"{OURS}.requestKey": {"$in": keys}})
+        if jobs:
+            wanted.append({"_id": {"$in": jobs}})
+        for condition in wanted:
+            for collection in (self._logs, self._refusals):
+                for document in await collection.find(condition).to_list(None):
+                    outcome = outcome_from(document)
+                    if outcome.work_order_id in evidence:
+                        evidence[outcome.work_order_id].note(outcome)
+
+    async def _note_history(
+        self, queries: Sequence[EvidenceQuery], evidence: Mapping[WorkOrderId, Evidence]
+    ) -> None:
+        asking = [query for query in queries if query.barcodes]
+        if not asking:
+            return
+        fields = ("workOrderId", "relatedBarcode", "processStepId", "changeQuantity")
+        more = ("barcodeOperation", "operateTime", f"{OURS}.seq", f"{OURS}.requestedQuantity")
+        found = self._logs.find(
+            {
+                "relatedBarcode": {"$in": [each for q in asking for each in q.barcodes]},
+                "workOrderId": {"$in": [ObjectId(query.work_order_id) for query in asking]},
+                "changeType": "input",
+            },
+            dict.fromkeys(fields + more, 1),
+        )
+        for document in await found.hint(_BARCODE_INDEX).to_list(None):
+            note_history(evidence[WorkOrderId(str(document["workOrderId"]))], document)
+
+    # -- committing --------------------------------------------------------------------------
+
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        """Compare-and-set each order in one round trip."""
+        afters = [_after(epoch, change) for change in changes]
+        operations = [
+            UpdateOne(self._filter(epoch, change.before), self._update(epoch, change, after))
+            for change, after in zip(changes, afters, strict=True)
+        ]
+        rejected: dict[int, StoreRejected] = {}
+        try:
+            with writing():
+                matched = await self._write(operations, rejected)
+        except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
+            if len(changes) == 1:
+                return [StoreRejected(str(error)[:300])]
+            return [(await self.commit(epoch, [change]))[0] for change in changes]
+        if matched == len(changes):
+            return [Committed(after) for after in afters]
+        return await self._sort_out(changes, rejected)
+
+    # Hooks for the negative controls of the test suite, which break the one or the other.
+    _filter = staticmethod(commit_filter)
+
+    def _update(self, epoch: Epoch, change: ChangeSet, after: StoredOrder) -> dict[str, Any]:
+        outbox = [self._encode(outcome) for outcome in (*change.carried, *change.outcomes)]
+        return commit_update(epoch, change, after, outbox)
+
+    async def _write(
+        self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]
+    ) -> int:
+        """Send the operations; give how many matched, and which the server refuses for good."""
+        try:
+            result = await self._orders.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            details: Mapping[str, Any] = error.details or {}
+            failed = details.get("writeErrors", [])
+            if details.get("writeConcernErrors") or any(
+                each["code"] in _UNSETTLED_CODES for each in failed
+            ):
+                raise OutcomeUnknown(str(error)[:300]) from error
+            rejected.update(
+                (each["index"], StoreRejected(str(each.get("errmsg"))[:300])) for each in failed
+            )
+            return -1
+        matched: int = result.matched_count
+        return matched
+
+    async def _sort_out(
+        self, changes: Sequence[ChangeSet], rejected: Mapping[int, StoreRejected]
+    ) -> list[CommitResult]:
+        """Find out which of the changes are stored, after a write that did not match them all."""
+        stored = await self.load([change.before.id for change in changes])
+        settled = await self._settled_jobs(changes, stored)
+        results: list[CommitResult] = []
+        for index, (change, order) in enumerate(zip(changes, stored, strict=True)):
+            if index in rejected:
+                results.append(rejected[index])
+            elif change.outcomes[0].change.job_id in settled:
+                results.append(Committed(replace(order or change.before, outbox=())))
+            else:
+                results.append(Stale(order))
+        return results
+
+    async def _settled_jobs(
+        self, changes: Sequence[ChangeSet], stored: Sequence[StoredOrder | None]
+    ) -> set[str]:
+        """Give the first jobs of those change sets that were applied.
+
+        In an outbox, or, when a later commit has moved them on, in the log. The outboxes were
+        read before: what is in neither was never applied.
+        """
+        in_outboxes = {
+            outcome.change.job_id for order in stored if order for outcome in order.outbox
+        }
+        firsts = {change.outcomes[0].change.job_id for change in changes}
+        settled = firsts & in_outboxes
+        rest = [ObjectId(job_id) for job_id in firsts - settled]
+        if rest:
+            with reading():
+                for collection in (self._logs, self._refusals):
+                    found = await collection.find({"_id": {"$in": rest}}, {"_id": 1}).to_list(None)
+                    settled.update(str(document["_id"]) for document in found)
+        return settled
+
+    def _encode(self, outcome: Outcome) -> RawBSONDocument:
+        raw = self._encoded.get(outcome.change.job_id)
+        if raw is None:
+            raw = self._encoded[outcome.change.job_id] = encode(outcome)
+        return raw
+
+    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
+        """Advance the turn, so that no attempt decided on `order` can match any more."""
+        spent = {
+            "epoch": epoch,
+            "seq": order.seq,
+            "turn": order.turn + 1,
+            "outbox": [],
+        }
+        fields: dict[str, Any] = {f"{OURS}.turn": order.turn + 1, f"{OURS}.epoch": epoch}
+        with writing():
+            await self._orders.update_one(
+                turn_filter(epoch, order), {"$set": fields if order.adopted else {OURS: spent}}
+            )
+
+    # -- the log -----------------------------------------------------------------------------
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        """Insert outcomes into log and refusals, by majority; a second time does no harm."""
+        entries = [each for each in outcomes if isinstance(each, LogEntry)]
+        refusals = [each for each in outcomes if not isinstance(each, LogEntry)]
+        refused: dict[str, str] = {}
+        for collection, some in ((self._logs, entries), (self._refusals, refusals)):
+            if some:
+                refused |= await self._insert(collection, some)
+        for outcome in outcomes:
+            if outcome.change.job_id not in refused:
+                self._encoded.pop(outcome.change.job_id, None)
+        if refused:
+            raise RelayRejected(frozenset(refused), next(iter(refused.values())))
+
+    async def _insert(self, collection: Any, outcomes: Sequence[Outcome]) -> dict[str, str]:  # noqa: ANN401 -- either driver's
+        """Insert what is missing; give the jobs that the server refuses, with its reasons."""
+        try:
+            with writing():
+                try:
+                    await collection.insert_many(
+                        [self._encode(outcome) for outcome in outcomes], ordered=False
+                    )
+                except BulkWriteError as error:
+                    return await self._refused(collection, outcomes, error)
+        except (InvalidDocument, DocumentTooLarge) as error:
+            return {each.change.job_id: str(error)[:300] for each in outcomes}
+        return {}
+
+    async def _refused(
+        self,
+        collection: Any,  # noqa: ANN401 -- either driver's
+        outcomes: Sequence[Outcome],
+        error: BulkWriteError,
+    ) -> dict[str, str]:
+        details: Mapping[str, Any] = error.details or {}
+        failed = details.get("writeErrors", [])
+        if details.get("writeConcernErrors") or any(
+            each["code"] in _UNSETTLED_CODES for each in failed
+        ):
+            raise OutcomeUnknown(str(error)[:300]) from error
+        reasons = {
+            outcomes[each["index"]].change.job_id: str(each.get("errmsg"))[:300] for each in failed
+        }
+        there = await collection.find(
+            {"_id": {"$in": [ObjectId(job_id) for job_id in reasons]}}, {"_id": 1}
+        ).to_list(None)
+        for document in there:
+            del reasons[str(document["_id"])]
+        return reasons
+
+    async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
+        """Empty outboxes whose outcomes the log holds."""
+        empty = {"$set": {f"{OURS}.outbox": []}, "$unset": {f"{OURS}.dirty": ""}}
+        with writing():
+            await self._orders.bulk_write(
+                [UpdateOne(turn_filter(epoch, order), empty) for order in orders], ordered=False
+            )
+
+    async def dirty(self, limit: int) -> list[WorkOrderId]:
+        """Find orders whose outbox is not empty, by a partial index."""
+        with reading():
+            found = await self._orders.find({f"{OURS}.dirty": True}, {"_id": 1}).to_list(limit)
+        return [WorkOrderId(str(document["_id"])) for document in found]
+
+    # -- for readers -------------------------------------------------------------------------
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        """Read an order as `detail/:id` shows it."""
+        with reading():
+            document = await self._orders.find_one({"_id": ObjectId(order_id)}, {OURS: 0})
+            if document is None:
+                return None
+            materials = await self._material_of([document])
+        return detail_row(document, materials.get(document.get("materialId")))
+
+    async def log_page(self, query: LogQuery) -> LogPage:
+        """Read a page of the log, the outbox merged in."""
+        with reading():
+            return await log_page(self._orders, self._logs, query)
+
+    async def paused(self) -> bool:
+        """Tell whether processing is paused."""
+        with reading():
+            state = await self._state.find_one({"_id": "control"})
+        return bool(state and state.get("paused"))
+
+    async def set_paused(self, *, paused: bool) -> None:
+        """Remember by majority whether processing is paused."""
+        with writing():
+            await self._state.update_one(
+                {"_id": "control"}, {"$set": {"paused": paused}}, upsert=True
+            )
+
+    async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        """Add orders whose `_id` or number is new."""
+        if not documents:
+            return 0
+        ids = ("_id", "materialId", "productionLineId", "originalWorkOrderId")
+        orders = [
+            {name: as_object_id(value) if name in ids else value for name, value in each.items()}
+            for each in documents
+        ]
+        with writing():
+            try:
+                result = await self._orders.insert_many(orders, ordered=False)
+            except BulkWriteError as error:
+                details: Mapping[str, Any] = error.details or {}
+                if any(each["code"] != _DUPLICATE_KEY for each in details.get("writeErrors", [])):
+                    raise
+                return int(details.get("nInserted", 0))
+        return len(result.inserted_ids)
+
+
+def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
+    """Give the order as it is once the change set is applied."""
+    before = change.before
+    written = changed_fields(change)
+    entries = sum(1 for outcome in change.outcomes if isinstance(outcome, LogEntry))
+    return replace(
+        before,
+        state=change.after,
+        seq=before.seq + entries,
+        epoch=epoch,
+        turn=before.turn + 1,
+        adopted=True,
+        outbox=(),
+        guard={name: value for name, value in before.guard.items() if name not in written},
+    )

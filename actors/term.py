@@ -1,0 +1,163 @@
+"""One term of ownership: the actors that live under one epoch, from take-over to their end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from actors.committer import Committer, Load, Trim
+from actors.errors import WorkOrderError
+from actors.messages import Sweep
+from actors.supervisor import Limits, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pykka import ActorRef
+
+    from actors.messages import Epoch
+    from actors.region import Region
+    from actors.store.port import Store, StoredOrder
+
+_log = structlog.get_logger(__name__)
+
+_SWEEP_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class TermOptions:
+    """How the actors of a term are made: bounds, entries per commit, commits in flight."""
+
+    limits: Limits
+    batch: int = 200
+    in_flight: int = 3
+
+
+class Term:
+    """Supervisor, committer and the upkeep of one epoch."""
+
+    def __init__(
+        self,
+        store: Store,
+        region: Region,
+        epoch: Epoch,
+        options: TermOptions,
+        deposed: Callable[[int], None],
+    ) -> None:
+        self.epoch = epoch
+        self._store = store
+        self._region = region
+        self._committer = Committer(
+            store, epoch, batch=options.batch, in_flight=options.in_flight, deposed=deposed
+        )
+        self._supervisor = Supervisor(
+            epoch, self._committer.actor_ref, options.limits, region.tally
+        )
+        self._idle_s = options.limits.idle_s
+        self._upkeep: set[asyncio.Task[None]] = set()
+
+    @property
+    def supervisor(self) -> ActorRef[Supervisor]:
+        """The supervisor's ref."""
+        return self._supervisor.actor_ref
+
+    @property
+    def committer(self) -> Committer:
+        """The committer, for its statistics."""
+        return self._committer
+
+    @property
+    def alive(self) -> bool:
+        """Whether the actors that all others need still run, and the upkeep with them."""
+        return self._supervisor.actor_ref.is_alive() and self._committer.actor_ref.is_alive()
+
+    async def begin(self) -> None:
+        """Serve; outboxes that earlier epochs left behind are emptied beside it.
+
+        Serving need not wait for them: who loads an order, and who reads its log, sees its
+        outbox all the same.
+        """
+        self._region.enter(self.supervisor, self._supervisor.directory)
+        await self._region.apply_pause(paused=await self._store.paused())
+        self._start(self._empty_old_outboxes())
+        self._start(self._passivate_idle())
+
+    async def finish(self, deadline: float) -> bool:
+        """Finish what is queued and empty all outboxes, until `deadline` (loop time).
+
+        `True` when all was done; the caller ends the term with `abandon` in either case.
+        """
+        gate = self._supervisor.directory.gate
+        if not gate.open:
+            return False
+        loop = asyncio.get_running_loop()
+        while gate.waiting or gate.active:
+            if loop.time() >= deadline:
+                return False
+            await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self.supervisor.ask(Sweep(everything=True), block=False)
+                while not self._committer.idle:
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            return False
+        return True
+
+    async def abandon(self, reason: str) -> None:
+        """End the term at once: what waits is answered "not applied", what is sent settles."""
+        self._region.leave(reason)
+        answered = self._supervisor.abandon()
+        self._committer.close()
+        for task in self._upkeep:
+            task.cancel()
+        await asyncio.gather(*self._upkeep, return_exceptions=True)
+        _log.info("term_ended", epoch=self.epoch, reason=reason, not_applied=answered)
+
+    async def settled(self) -> None:
+        """Return when no commit of this term is under way any more."""
+        await self._committer.settled()
+
+    # -- upkeep ------------------------------------------------------------------------------
+
+    def _start(self, upkeep: object) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(upkeep)  # type: ignore[arg-type]
+        self._upkeep.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._upkeep.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("upkeep_failed", epoch=self.epoch, exc_info=task.exception())
+
+    async def _empty_old_outboxes(self) -> None:
+        seen: set[str] = set()
+        while True:
+            try:
+                found = await self._store.dirty(_SWEEP_PAGE + len(seen))
+                fresh = [order_id for order_id in found if order_id not in seen]
+                if not fresh:
+                    break
+                seen.update(fresh)
+                await asyncio.gather(*(self._empty_outbox(order_id) for order_id in fresh))
+            except WorkOrderError as error:
+                _log.warning("outbox_sweep_waits", epoch=self.epoch, error=str(error))
+                await asyncio.sleep(1.0)
+        _log.info("outboxes_swept", epoch=self.epoch, orders=len(seen))
+
+    async def _empty_outbox(self, order_id: object) -> None:
+        committer = self._committer.actor_ref
+        order: StoredOrder | None = await committer.ask(Load(order_id), block=False)  # type: ignore[arg-type]
+        if order is not None:
+            await committer.ask(Trim(order), block=False)
+
+    async def _passivate_idle(self) -> None:
+        interval = max(0.05, min(self._idle_s / 10, 10.0))
+        while True:
+            await asyncio.sleep(interval)
+            gone = await self.supervisor.ask(Sweep(), block=False)
+            if gone:
+                _log.debug("actors_passivated", epoch=self.epoch, actors=gone)
