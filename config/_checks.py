@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MAX_DATABASE_NAME_BYTES: Final = 63
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -20,6 +23,13 @@ def check_host(host: str) -> str:
     return host
 
 
+def check_folder(folder: Path) -> Path:
+    """Return `folder`, `~` expanded; raise ValueError when it is a URL by mistake."""
+    if ":/" in str(folder):
+        raise ValueError("must be the path of a folder")
+    return folder.expanduser()
+
+
 def check_node_id(node_id: str) -> str:
     """Return `node_id`; raise ValueError unless it fits in keys, paths and log lines."""
     if not _NODE_ID.fullmatch(node_id):
@@ -32,7 +42,7 @@ def check_node_url(url: str) -> str:
     parts = _split(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL with a host")
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in url or _is_ambiguous(url) or parts.query:
         raise ValueError("must carry no user name, password, query or fragment")
     return url.rstrip("/")
 

@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         "Database number at REDIS_HOST.",
         "REDIS_HOST 的库号。",
     )
-    data_dir: Annotated[Path, AfterValidator(Path.expanduser)] = setting(
+    data_dir: Annotated[Path, AfterValidator(_checks.check_folder)] = setting(
         Path("data"),
         "Folder of the SQLite file and of the file lease; made when missing.",
         "SQLite 文件和文件租约所在目录；没有则自动创建。",
