@@ -21,7 +21,7 @@ from actors.errors import (
 )
 from actors.lane import Lane, LaneStats
 from actors.ledger import Ledger
-from actors.mailbox import AsyncioActor, Delivery
+from actors.mailbox import AsyncioActor
 from actors.store.port import (
     ChangeSet,
     Committed,
@@ -33,6 +33,7 @@ from actors.store.port import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from actors.inbox import Delivery
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
     from actors.store.port import CommitResult, Evidence, Outcome, Store

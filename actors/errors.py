@@ -32,7 +32,7 @@ class WorkOrderNotFound(Refused):
 
 
 class DuplicateOperation(Refused):
-    """This barcode was already scanned in at this step and not unbound since (rule 4)."""
+    """The barcode was already scanned in at this step and not unbound since (rule 4)."""
 
     code = "DUPLICATE_OPERATION"
 
@@ -89,7 +89,7 @@ class TooManyActors(NotApplied):
 
 
 class NotOwner(NotApplied):
-    """This node does not own the actors (standby, taking over or draining)."""
+    """The node does not own the actors (standby, taking over or draining)."""
 
 
 class Fenced(NotApplied):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
-    from actors.mailbox import Delivery, Mailbox
+    from actors.inbox import Delivery, Mailbox
 
 T = TypeVar("T")
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, "TracebackType | None"]
@@ -90,6 +90,7 @@ class LoopFuture(pykka.Future[T]):
         Raises:
             RuntimeError: called on a thread whose event loop runs, which it would block.
             pykka.Timeout: no reply in time; the question stays asked.
+
         """
         if self._get_hook is not None:
             return super().get(timeout=timeout)

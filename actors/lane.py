@@ -12,7 +12,7 @@ from actors.errors import NotOwner
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from actors.mailbox import Delivery
+    from actors.inbox import Delivery
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,6 +14,7 @@ from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
 from actors.lease.port import Holder
 from actors.mailbox import AsyncioActor
 from actors.region import Region
+from actors.status import NodeStatus, Role, Watched
 from actors.term import Term, TermOptions
 
 if TYPE_CHECKING:
@@ -22,43 +22,6 @@ if TYPE_CHECKING:
     from actors.store.port import Store
 
 _log = structlog.get_logger(__name__)
-
-
-class Role(str, Enum):
-    """The node's state; it goes round from standby to owner and back, draining is for good."""
-
-    STANDBY = "standby"
-    TAKING_OVER = "taking_over"
-    OWNER = "owner"
-    DRAINING = "draining"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class Dependency:
-    """A server that the node needs: `since_s` is how long it has been in this state."""
-
-    name: str
-    ok: bool
-    detail: str
-    since_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """The node as `/health` shows it; `reason` says why updates can't be served."""
-
-    node: str
-    url: str
-    role: Role
-    epoch: int
-    serving: bool
-    reason: str | None
-    store: Dependency
-    lease: Dependency
-    lease_holder: str | None
-    lease_ttl_s: float | None
-    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +41,6 @@ class Drain:
     """Finish and step down for good, within `timeout_s`. Answered with whether all was finished."""
 
     timeout_s: float
-
-
-class Watched:
-    """Whether a server answered last time, and since when it does or does not."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.ok = False
-        self.detail = "not asked yet"
-        self.since = time.monotonic()
-
-    def answered(self) -> None:
-        """Note that it answered."""
-        self._turn(ok=True, detail="ok")
-
-    def failed(self, error: Exception) -> None:
-        """Note that it did not."""
-        self._turn(ok=False, detail=str(error))
-
-    def _turn(self, *, ok: bool, detail: str) -> None:
-        if ok is not self.ok:
-            log = _log.info if ok else _log.warning
-            log("dependency_up" if ok else "dependency_down", name=self.name, detail=detail)
-            self.since = time.monotonic()
-        self.ok, self.detail = ok, detail
-
-    @property
-    def down_s(self) -> float:
-        """Seconds since it stopped answering, 0 while it answers."""
-        return 0.0 if self.ok else time.monotonic() - self.since
-
-    def view(self) -> Dependency:
-        """Give the state as it is now."""
-        return Dependency(self.name, self.ok, self.detail, time.monotonic() - self.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from actors.errors import (
     WorkOrderError,
     WorkOrderNotFound,
 )
-from actors.mailbox import AsyncioActor, Delivery
+from actors.mailbox import AsyncioActor
 from actors.messages import (
     Crashed,
     DescribeOrder,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from actors.committer import Committer
     from actors.decide import Decision, Verdict
+    from actors.inbox import Delivery
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
     from actors.store.port import CommitResult, StoredOrder

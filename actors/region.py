@@ -1,4 +1,4 @@
-"""The region: which actor is order X, and how to ask it. The only one who knows where orders live."""
+"""The region: which actor is order X, and how to ask it; it alone knows where orders live."""
 
 from __future__ import annotations
 

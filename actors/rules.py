@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from math import floor
 from typing import TYPE_CHECKING, Final, NewType
 
@@ -27,14 +27,14 @@ MAX_QUANTITY: Final = 2**53 - 1
 """Largest quantity: ECMAScript's Number.MAX_SAFE_INTEGER, as the callers are Node programs."""
 
 
-class ChangeType(str, Enum):
+class ChangeType(StrEnum):
     """Which of an order's two quantities a change moves (rule 1)."""
 
     INPUT = "input"
     OUTPUT = "output"
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """The order states that the rules know; any other stored text is kept as it is."""
 
     COMPLETED = "COMPLETED"
@@ -166,7 +166,7 @@ def applied_quantity(stored: Number, asked: Number) -> Number:
 
 
 def progress_of(output: Number, plan: Number | None, scrap: Number, current: Number) -> Number:
-    """Give the progress in percent (0–100) after an output; `current` where no plan says (rule 3)."""
+    """Give the progress (0–100 %) after an output; `current` where no plan says (rule 3)."""
     if plan is None:
         return current
     total = add(plan, scrap)
@@ -183,6 +183,7 @@ def apply(order: OrderState, change: Change, at: datetime) -> tuple[OrderState, 
 
     Raises:
         QuantityOverflowError: the result would leave ±`MAX_QUANTITY`.
+
     """
     stored = order.input_quantity if change.type is ChangeType.INPUT else order.output_quantity
     applied = applied_quantity(stored, change.quantity)

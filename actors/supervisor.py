@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 
 from actors.errors import NotOwner, TooManyActors
-from actors.mailbox import AsyncioActor, Gate
+from actors.inbox import Gate
+from actors.mailbox import AsyncioActor
 from actors.messages import Crashed, Held, Passivate, Pause, Resolve, Resume, Sweep, Unknown
 from actors.order import Colleagues, WorkOrderActor
-from actors.tally import Tally
 
 if TYPE_CHECKING:
     from pykka import ActorRef
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.committer import Committer
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
+    from actors.tally import Tally
 
     OrderRef = ActorRef[WorkOrderActor]
 

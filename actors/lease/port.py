@@ -45,7 +45,7 @@ class Lease(Protocol):
         ...
 
     async def renew(self, holder: Holder) -> bool:
-        """Extend by the TTL and store `holder` (its epoch may be new) if its token has the lease."""
+        """Extend by the TTL and store `holder`, its epoch too, if its token has the lease."""
         ...
 
     async def release(self, holder: Holder) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from actors.store.port import (
     ChangeSet,
-    Committed,
     CommitResult,
+    Committed,
     Evidence,
     EvidenceQuery,
     LogPage,

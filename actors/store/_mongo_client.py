@@ -73,6 +73,7 @@ def connect(uri: str, driver: Driver, timeout_s: float) -> Any:  # noqa: ANN401 
 
     Raises:
         StartupError: the URI or one of its options is not understood.
+
     """
     options: dict[str, Any] = {"tz_aware": True, "appname": "work-order-service"}
     if "timeoutms=" not in uri.lower():

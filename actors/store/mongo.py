@@ -31,45 +31,35 @@ from actors.store._mongo_bson import (
     commit_filter,
     commit_update,
     encode,
-    note_history,
     turn_filter,
 )
 from actors.store._mongo_client import Driver, connect, disconnect, make_indexes, reading, writing
 from actors.store._mongo_log import log_page
-from actors.store.documents import (
-    LOGS,
-    MATERIALS,
-    NODE_STATE,
-    ORDER_FIELDS,
-    ORDERS,
-    OURS,
-    REFUSALS,
-    order_from,
-    outcome_from,
-    request_key,
-)
-from actors.store.port import Committed, Evidence, Stale, StoredOrder
+from actors.store._mongo_read import Collections, evidence, load, materials_of
+from actors.store.documents import OURS
+from actors.store.port import Committed, Stale
 from actors.store.views import detail_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from bson.raw_bson import RawBSONDocument
 
     from actors.store.port import (
         ChangeSet,
         CommitResult,
+        Evidence,
         EvidenceQuery,
         LogPage,
         LogQuery,
         Outcome,
+        StoredOrder,
     )
 
 _DUPLICATE_KEY = 11000
 # Errors of a single write that say nothing about whether it was carried out: the server was
 # shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
 _UNSETTLED_CODES = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
-_BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
 
 
 class MongoStore:
@@ -97,11 +87,7 @@ class MongoStore:
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )
-        self._orders = database[ORDERS]
-        self._logs = database[LOGS]
-        self._materials = database[MATERIALS]
-        self._refusals = database[REFUSALS]
-        self._state = database[NODE_STATE]
+        self._at = Collections.of(database)
         try:
             await make_indexes(database)
         except PyMongoError as error:
@@ -123,7 +109,7 @@ class MongoStore:
     async def claim_epoch(self, node: str) -> Epoch:
         """Take the next epoch, by majority."""
         with writing():
-            state = await self._state.find_one_and_update(
+            state = await self._at.state.find_one_and_update(
                 {"_id": "owner"},
                 {"$inc": {"epoch": 1}, "$set": {"node": node}},
                 upsert=True,
@@ -134,104 +120,18 @@ class MongoStore:
     async def epoch(self) -> Epoch:
         """Give the highest epoch claimed so far."""
         with reading():
-            state = await self._state.find_one({"_id": "owner"})
+            state = await self._at.state.find_one({"_id": "owner"})
         return Epoch(state["epoch"] if state else 0)
 
     # -- reading before a decision -----------------------------------------------------------
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         """Read orders with their outboxes."""
-        with reading():
-            found = await self._orders.find(
-                {"_id": {"$in": [ObjectId(each) for each in ids]}},
-                dict.fromkeys(ORDER_FIELDS, 1),
-            ).to_list(None)
-            materials = await self._material_of(found)
-            seqs = await self._log_seqs(found)
-        orders = {}
-        for document in found:
-            material = materials.get(document.get("materialId"))
-            order_id = WorkOrderId(str(document["_id"]))
-            orders[order_id] = order_from(document, material, seqs.get(document["_id"], 0))
-        return [orders.get(each) for each in ids]
-
-    async def _material_of(self, orders: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:
-        """Look up the materials of orders that do not carry their code or name themselves."""
-        wanted = {
-            order["materialId"]
-            for order in orders
-            if order.get("materialId") is not None
-            and not (order.get("materialNumber") and order.get("materialName"))
-        }
-        if not wanted:
-            return {}
-        found = await self._materials.find(
-            {"_id": {"$in": list(wanted)}}, {"FNumber": 1, "FName": 1}
-        ).to_list(None)
-        return {material["_id"]: material for material in found}
-
-    async def _log_seqs(self, orders: Iterable[Mapping[str, Any]]) -> dict[Any, int]:
-        """Give the log's highest seq of orders that do not carry our state."""
-        strange = [
-            order["_id"]
-            for order in orders
-            if not isinstance((order.get(OURS) or {}).get("seq"), int)
-        ]
-        if not strange:
-            return {}
-        highest: dict[Any, int] = {}
-        entries = self._logs.find(
-            {"workOrderId": {"$in": strange}, f"{OURS}.seq": {"$gt": 0}},
-            {"_id": 0, "workOrderId": 1, f"{OURS}.seq": 1},
-        )
-        async for entry in entries:
-            order_id = entry["workOrderId"]
-            highest[order_id] = max(highest.get(order_id, 0), entry[OURS]["seq"])
-        return highest
+        return await load(self._at, ids)
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
         """Ask log and refusals, for all queries at once."""
-        evidence = {query.work_order_id: Evidence() for query in queries}
-        with reading():
-            await self._note_outcomes(queries, evidence)
-            await self._note_history(queries, evidence)
-        return [evidence[query.work_order_id] for query in queries]
-
-    async def _note_outcomes(
-        self, queries: Sequence[EvidenceQuery], evidence: Mapping[WorkOrderId, Evidence]
-    ) -> None:
-        keys = [request_key(q.work_order_id, each) for q in queries for each in q.request_ids]
-        jobs = [ObjectId(each) for q in queries for each in q.job_ids]
-        wanted = []
-        if keys:
-            wanted.append({f"{OURS}.requestKey": {"$in": keys}})
-        if jobs:
-            wanted.append({"_id": {"$in": jobs}})
-        for condition in wanted:
-            for collection in (self._logs, self._refusals):
-                for document in await collection.find(condition).to_list(None):
-                    outcome = outcome_from(document)
-                    if outcome.work_order_id in evidence:
-                        evidence[outcome.work_order_id].note(outcome)
-
-    async def _note_history(
-        self, queries: Sequence[EvidenceQuery], evidence: Mapping[WorkOrderId, Evidence]
-    ) -> None:
-        asking = [query for query in queries if query.barcodes]
-        if not asking:
-            return
-        fields = ("workOrderId", "relatedBarcode", "processStepId", "changeQuantity")
-        more = ("barcodeOperation", "operateTime", f"{OURS}.seq", f"{OURS}.requestedQuantity")
-        found = self._logs.find(
-            {
-                "relatedBarcode": {"$in": [each for q in asking for each in q.barcodes]},
-                "workOrderId": {"$in": [ObjectId(query.work_order_id) for query in asking]},
-                "changeType": "input",
-            },
-            dict.fromkeys(fields + more, 1),
-        )
-        for document in await found.hint(_BARCODE_INDEX).to_list(None):
-            note_history(evidence[WorkOrderId(str(document["workOrderId"]))], document)
+        return await evidence(self._at, queries)
 
     # -- committing --------------------------------------------------------------------------
 
@@ -261,12 +161,10 @@ class MongoStore:
         outbox = [self._encode(outcome) for outcome in (*change.carried, *change.outcomes)]
         return commit_update(epoch, change, after, outbox)
 
-    async def _write(
-        self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]
-    ) -> int:
+    async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
         """Send the operations; give how many matched, and which the server refuses for good."""
         try:
-            result = await self._orders.bulk_write(operations, ordered=False)
+            result = await self._at.orders.bulk_write(operations, ordered=False)
         except BulkWriteError as error:
             details: Mapping[str, Any] = error.details or {}
             failed = details.get("writeErrors", [])
@@ -306,14 +204,14 @@ class MongoStore:
         read before: what is in neither was never applied.
         """
         in_outboxes = {
-            outcome.change.job_id for order in stored if order for outcome in order.outbox
+            str(outcome.change.job_id) for order in stored if order for outcome in order.outbox
         }
-        firsts = {change.outcomes[0].change.job_id for change in changes}
+        firsts = {str(change.outcomes[0].change.job_id) for change in changes}
         settled = firsts & in_outboxes
         rest = [ObjectId(job_id) for job_id in firsts - settled]
         if rest:
             with reading():
-                for collection in (self._logs, self._refusals):
+                for collection in (self._at.logs, self._at.refusals):
                     found = await collection.find({"_id": {"$in": rest}}, {"_id": 1}).to_list(None)
                     settled.update(str(document["_id"]) for document in found)
         return settled
@@ -334,7 +232,7 @@ class MongoStore:
         }
         fields: dict[str, Any] = {f"{OURS}.turn": order.turn + 1, f"{OURS}.epoch": epoch}
         with writing():
-            await self._orders.update_one(
+            await self._at.orders.update_one(
                 turn_filter(epoch, order), {"$set": fields if order.adopted else {OURS: spent}}
             )
 
@@ -345,7 +243,10 @@ class MongoStore:
         entries = [each for each in outcomes if isinstance(each, LogEntry)]
         refusals = [each for each in outcomes if not isinstance(each, LogEntry)]
         refused: dict[str, str] = {}
-        for collection, some in ((self._logs, entries), (self._refusals, refusals)):
+        for collection, some in (
+            (self._at.logs, entries),
+            (self._at.refusals, refusals),
+        ):
             if some:
                 refused |= await self._insert(collection, some)
         for outcome in outcomes:
@@ -394,14 +295,14 @@ class MongoStore:
         """Empty outboxes whose outcomes the log holds."""
         empty = {"$set": {f"{OURS}.outbox": []}, "$unset": {f"{OURS}.dirty": ""}}
         with writing():
-            await self._orders.bulk_write(
+            await self._at.orders.bulk_write(
                 [UpdateOne(turn_filter(epoch, order), empty) for order in orders], ordered=False
             )
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
         """Find orders whose outbox is not empty, by a partial index."""
         with reading():
-            found = await self._orders.find({f"{OURS}.dirty": True}, {"_id": 1}).to_list(limit)
+            found = await self._at.orders.find({f"{OURS}.dirty": True}, {"_id": 1}).to_list(limit)
         return [WorkOrderId(str(document["_id"])) for document in found]
 
     # -- for readers -------------------------------------------------------------------------
@@ -409,27 +310,27 @@ class MongoStore:
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Read an order as `detail/:id` shows it."""
         with reading():
-            document = await self._orders.find_one({"_id": ObjectId(order_id)}, {OURS: 0})
+            document = await self._at.orders.find_one({"_id": ObjectId(order_id)}, {OURS: 0})
             if document is None:
                 return None
-            materials = await self._material_of([document])
+            materials = await materials_of(self._at, [document])
         return detail_row(document, materials.get(document.get("materialId")))
 
     async def log_page(self, query: LogQuery) -> LogPage:
         """Read a page of the log, the outbox merged in."""
         with reading():
-            return await log_page(self._orders, self._logs, query)
+            return await log_page(self._at.orders, self._at.logs, query)
 
     async def paused(self) -> bool:
         """Tell whether processing is paused."""
         with reading():
-            state = await self._state.find_one({"_id": "control"})
+            state = await self._at.state.find_one({"_id": "control"})
         return bool(state and state.get("paused"))
 
     async def set_paused(self, *, paused: bool) -> None:
         """Remember by majority whether processing is paused."""
         with writing():
-            await self._state.update_one(
+            await self._at.state.update_one(
                 {"_id": "control"}, {"$set": {"paused": paused}}, upsert=True
             )
 
@@ -444,7 +345,7 @@ class MongoStore:
         ]
         with writing():
             try:
-                result = await self._orders.insert_many(orders, ordered=False)
+                result = await self._at.orders.insert_many(orders, ordered=False)
             except BulkWriteError as error:
                 details: Mapping[str, Any] = error.details or {}
                 if any(each["code"] != _DUPLICATE_KEY for each in details.get("writeErrors", [])):

@@ -236,6 +236,7 @@ class Store(Protocol):
 
         Raises:
             RelayRejected: the database refuses some for good; all others were written.
+
         """
         ...
 

@@ -1,0 +1,262 @@
+"""A mailbox on the event loop: what waits for an actor, with its bounds and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import pykka
+from pykka.messages import _ActorStop
+
+from actors.errors import MailboxFull
+
+if TYPE_CHECKING:
+    from pykka._envelope import Envelope
+
+    from actors.future import LoopFuture
+    from actors.mailbox import AsyncioActor
+
+_log = logging.getLogger(__name__)
+_SMOOTHING = 0.02
+
+
+class Delivery:
+    """One message in, or taken from, a mailbox."""
+
+    __slots__ = ("attempts", "enqueued_at", "message", "reply_to")
+
+    def __init__(self, message: Any, reply_to: LoopFuture[Any] | None) -> None:  # noqa: ANN401 -- pykka sends anything
+        self.message = message
+        self.reply_to = reply_to
+        self.enqueued_at = time.monotonic()
+        self.attempts = 0
+        """How often an actor died holding it."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the asker has its reply; a `tell` has nobody who waits for one."""
+        return self.reply_to is not None and self.reply_to.done()
+
+    def reply(self, value: object) -> None:
+        """Answer the asker, if there is one and it has no answer yet."""
+        if self.reply_to is not None and not self.reply_to.done():
+            self.reply_to.set(value)
+
+    def fail(self, error: BaseException) -> None:
+        """Answer the asker with an exception, if there is one and it has no answer yet."""
+        if self.reply_to is not None and not self.reply_to.done():
+            self.reply_to.set_error(error)
+
+
+class Gate:
+    """What mailboxes of one kind share: whether they are drained, and how much may wait in all."""
+
+    def __init__(self, max_waiting: int = 2**31) -> None:
+        self.open = True
+        self.waiting = 0
+        self.active = 0
+        """Messages taken by an actor and not finished."""
+        self.max_waiting = max_waiting
+        self.wait_s = 0.0
+        """Time waited in these mailboxes, in seconds, smoothed over about the last fifty."""
+        self.delayed = 0
+        """Messages whose actor waits for the store before it tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStats:
+    """A mailbox as operators see it; times in seconds, sums since the mailbox was made."""
+
+    depth: int
+    oldest_waiting_s: float
+    handled: int
+    failed: int
+    waited_s: float
+    handling_s: float
+
+
+class StopFlag:
+    """What pykka needs of `threading.Event`, without its kilobyte per actor."""
+
+    __slots__ = ("_set",)
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def is_set(self) -> bool:
+        """Tell whether the actor has stopped."""
+        return self._set
+
+    def set(self) -> None:
+        """Mark the actor as stopped."""
+        self._set = True
+
+
+class Mailbox:
+    """The waiting messages of one actor, first in first out, and what became of the others.
+
+    `put` may be called from any thread; everything else on the loop.
+    """
+
+    __slots__ = (
+        "_loop",
+        "_queue",
+        "_thread",
+        "actor",
+        "capacity",
+        "created",
+        "draining",
+        "failed",
+        "gate",
+        "handled",
+        "handling_s",
+        "last_put",
+        "waited_s",
+    )
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._queue: deque[Delivery] | None = None  # an idle mailbox holds no queue
+        self.actor: AsyncioActor | None = None
+        self.gate = _OPEN
+        self.capacity = 2**31
+        self.draining = False
+        self.handled = 0
+        self.failed = 0
+        self.waited_s = 0.0
+        self.handling_s = 0.0
+        self.created = self.last_put = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._queue) if self._queue else 0
+
+    def empty(self) -> bool:
+        """Tell whether nothing waits."""
+        return not self._queue
+
+    def get(self) -> Envelope[Any]:
+        """Refuse: pykka's blocking loop does not run these actors."""
+        raise NotImplementedError("loop actors take their messages with take()")
+
+    def put(self, envelope: Envelope[Any]) -> None:
+        """Add a message and wake the actor.
+
+        Raises:
+            MailboxFull: nothing was added; this mailbox, or all of its gate, is full.
+
+        """
+        reply_to = cast("LoopFuture[Any] | None", envelope.reply_to)
+        delivery = Delivery(envelope.message, reply_to)
+        if threading.get_ident() == self._thread:
+            self._check_room(envelope.message)
+            self._add(delivery)
+        else:
+            self._check_room(envelope.message)
+            self._loop.call_soon_threadsafe(self._add_from_thread, delivery)
+
+    def _check_room(self, message: object) -> None:
+        if isinstance(message, _ActorStop):
+            return
+        if len(self) >= self.capacity:
+            raise MailboxFull("mailbox", self.capacity)
+        if self.gate.waiting >= self.gate.max_waiting:
+            raise MailboxFull("node", self.gate.max_waiting)
+
+    def _add_from_thread(self, delivery: Delivery) -> None:
+        try:
+            self._check_room(delivery.message)
+        except MailboxFull as error:
+            self.failed += 1
+            delivery.fail(error)
+            if delivery.reply_to is None:
+                _log.warning("a told message found its mailbox full: %s", error)
+        else:
+            self._add(delivery)
+
+    def _add(self, delivery: Delivery) -> None:
+        actor = self.actor
+        if actor is None or actor.actor_stopped.is_set():
+            delivery.fail(pykka.ActorDeadError("the actor stopped before it saw the message"))
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(delivery)
+        self.last_put = delivery.enqueued_at
+        self.gate.waiting += 1
+        if delivery.reply_to is not None:
+            delivery.reply_to.bind(self, delivery)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the actor drain what waits, unless it is at it or the gate is closed."""
+        if self._queue and not self.draining and self.gate.open and self.actor is not None:
+            self.draining = True
+            self.actor.begin_draining()
+
+    def take(self) -> Delivery | None:
+        """Give the next message to its actor; None when there is none or the gate is closed."""
+        if not self._queue or not self.gate.open:
+            return None
+        delivery = self._queue.popleft()
+        self.gate.waiting -= 1
+        waited = time.monotonic() - delivery.enqueued_at
+        self.waited_s += waited
+        self.gate.wait_s += (waited - self.gate.wait_s) * _SMOOTHING
+        return delivery
+
+    def head(self) -> Delivery | None:
+        """Look at the next message without taking it; None when the gate is closed."""
+        return self._queue[0] if self._queue and self.gate.open else None
+
+    def remove(self, delivery: Delivery) -> bool:
+        """Take a message back before any actor saw it; ``False`` when one has."""
+        if not self._queue or delivery not in self._queue:
+            return False
+        self._queue.remove(delivery)
+        self.gate.waiting -= 1
+        return True
+
+    def detach(self) -> None:
+        """Part from an actor that died: what waits stays for the next one (`adopt`)."""
+        self.actor = None
+        self.draining = False
+
+    def put_back(self, deliveries: list[Delivery]) -> None:
+        """Return messages that an actor died holding to the front, in their order."""
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.extendleft(reversed(deliveries))
+        self.gate.waiting += len(deliveries)
+
+    def rest(self) -> None:
+        """Give the queue's memory back once it is empty."""
+        self.draining = False
+        if not self._queue:
+            self._queue = None
+
+    def discard(self, error: BaseException) -> int:
+        """Answer everything that waits with `error`; give how many that were."""
+        waiting, self._queue = self._queue or (), None
+        self.gate.waiting -= len(waiting)
+        for delivery in waiting:
+            if isinstance(delivery.message, _ActorStop):
+                delivery.reply(None)
+            else:
+                delivery.fail(error)
+        return len(waiting)
+
+    def stats(self) -> MailboxStats:
+        """Say how the mailbox is doing."""
+        oldest = time.monotonic() - self._queue[0].enqueued_at if self._queue else 0.0
+        return MailboxStats(
+            len(self), oldest, self.handled, self.failed, self.waited_s, self.handling_s
+        )
+
+
+_OPEN = Gate()

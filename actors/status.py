@@ -1,0 +1,82 @@
+"""What a node says about itself: its role, and the servers that it depends on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """The node's state; it goes round from standby to owner and back, draining is for good."""
+
+    STANDBY = "standby"
+    TAKING_OVER = "taking_over"
+    OWNER = "owner"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A server that the node needs: `since_s` is how long it has been in this state."""
+
+    name: str
+    ok: bool
+    detail: str
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """The node as `/health` shows it; `reason` says why updates can't be served."""
+
+    node: str
+    url: str
+    role: Role
+    epoch: int
+    serving: bool
+    reason: str | None
+    store: Dependency
+    lease: Dependency
+    lease_holder: str | None
+    lease_ttl_s: float | None
+    paused: bool
+
+
+class Watched:
+    """Whether a server answered last time, and since when it does or does not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ok = False
+        self.detail = "not asked yet"
+        self.since = time.monotonic()
+
+    def answered(self) -> None:
+        """Note that it answered."""
+        self._turn(ok=True, detail="ok")
+
+    def failed(self, error: Exception) -> None:
+        """Note that it did not."""
+        self._turn(ok=False, detail=str(error))
+
+    def _turn(self, *, ok: bool, detail: str) -> None:
+        if ok is not self.ok:
+            log = _log.info if ok else _log.warning
+            log("dependency_up" if ok else "dependency_down", name=self.name, detail=detail)
+            self.since = time.monotonic()
+        self.ok, self.detail = ok, detail
+
+    @property
+    def down_s(self) -> float:
+        """Seconds since it stopped answering, 0 while it answers."""
+        return 0.0 if self.ok else time.monotonic() - self.since
+
+    def view(self) -> Dependency:
+        """Give the state as it is now."""
+        return Dependency(self.name, self.ok, self.detail, time.monotonic() - self.since)

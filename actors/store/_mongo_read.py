@@ -1,0 +1,161 @@
+"""What is read from MongoDB before changes are decided: orders, and what their log says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+
+from actors.rules import WorkOrderId
+from actors.store._mongo_bson import note_history
+from actors.store._mongo_client import reading
+from actors.store.documents import (
+    LOGS,
+    MATERIALS,
+    NODE_STATE,
+    ORDER_FIELDS,
+    ORDERS,
+    OURS,
+    REFUSALS,
+    needs_material,
+    order_from,
+    outcome_from,
+    request_key,
+)
+from actors.store.port import Evidence, EvidenceQuery, StoredOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
+_HISTORY_FIELDS = (
+    "workOrderId",
+    "relatedBarcode",
+    "processStepId",
+    "changeQuantity",
+    "barcodeOperation",
+    "operateTime",
+    f"{OURS}.seq",
+    f"{OURS}.requestedQuantity",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """The collections, of either driver."""
+
+    orders: Any
+    logs: Any
+    materials: Any
+    refusals: Any
+    state: Any
+
+    @classmethod
+    def of(cls, database: Any) -> Collections:  # noqa: ANN401 -- either driver's database
+        """Find them in a database."""
+        return cls(
+            database[ORDERS],
+            database[LOGS],
+            database[MATERIALS],
+            database[REFUSALS],
+            database[NODE_STATE],
+        )
+
+
+async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+    """Read orders with their outboxes, in the order of `ids`."""
+    with reading():
+        found = await at.orders.find(
+            {"_id": {"$in": [ObjectId(each) for each in ids]}}, dict.fromkeys(ORDER_FIELDS, 1)
+        ).to_list(None)
+        materials = await materials_of(at, found)
+        seqs = await _log_seqs(at, found)
+    orders = {}
+    for document in found:
+        material = materials.get(document.get("materialId"))
+        order_id = WorkOrderId(str(document["_id"]))
+        orders[order_id] = order_from(document, material, seqs.get(document["_id"], 0))
+    return [orders.get(each) for each in ids]
+
+
+async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:
+    """Look up the materials of orders that do not carry their code or name themselves."""
+    wanted = {order["materialId"] for order in orders if needs_material(order)}
+    if not wanted:
+        return {}
+    found = await at.materials.find(
+        {"_id": {"$in": list(wanted)}}, {"FNumber": 1, "FName": 1}
+    ).to_list(None)
+    return {material["_id"]: material for material in found}
+
+
+async def _log_seqs(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dict[Any, int]:
+    """Give the log's highest seq of orders that do not carry our state."""
+    strange = [order["_id"] for order in orders if not _carries_our_state(order)]
+    if not strange:
+        return {}
+    highest: dict[Any, int] = {}
+    entries = at.logs.find(
+        {"workOrderId": {"$in": strange}, f"{OURS}.seq": {"$gt": 0}},
+        {"_id": 0, "workOrderId": 1, f"{OURS}.seq": 1},
+    )
+    async for entry in entries:
+        order_id = entry["workOrderId"]
+        highest[order_id] = max(highest.get(order_id, 0), entry[OURS]["seq"])
+    return highest
+
+
+def _carries_our_state(order: Mapping[str, Any]) -> bool:
+    ours = order.get(OURS)
+    return isinstance(ours, dict) and isinstance(ours.get("seq"), int)
+
+
+async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+    """Ask log and refusals for all queries at once; results in the order of `queries`."""
+    known = {query.work_order_id: Evidence() for query in queries}
+    with reading():
+        await _note_outcomes(at, queries, known)
+        await _note_scans(at, queries, known)
+    # A copy each: of one order's two askers, one a crashed actor, neither may see what the
+    # other adds to it.
+    answers = [Evidence() for _ in queries]
+    for query, answer in zip(queries, answers, strict=True):
+        answer.include(known[query.work_order_id])
+    return answers
+
+
+async def _note_outcomes(
+    at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
+) -> None:
+    keys = [request_key(q.work_order_id, each) for q in queries for each in q.request_ids]
+    jobs = [ObjectId(each) for q in queries for each in q.job_ids]
+    conditions: list[dict[str, Any]] = []
+    if keys:
+        conditions.append({f"{OURS}.requestKey": {"$in": keys}})
+    if jobs:
+        conditions.append({"_id": {"$in": jobs}})
+    for condition in conditions:
+        for collection in (at.logs, at.refusals):
+            for document in await collection.find(condition).to_list(None):
+                outcome = outcome_from(document)
+                if outcome.work_order_id in known:
+                    known[outcome.work_order_id].note(outcome)
+
+
+async def _note_scans(
+    at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
+) -> None:
+    asking = [query for query in queries if query.barcodes]
+    if not asking:
+        return
+    found = at.logs.find(
+        {
+            "relatedBarcode": {"$in": [each for query in asking for each in query.barcodes]},
+            "workOrderId": {"$in": [ObjectId(query.work_order_id) for query in asking]},
+            "changeType": "input",
+        },
+        dict.fromkeys(_HISTORY_FIELDS, 1),
+    )
+    for document in await found.hint(_BARCODE_INDEX).to_list(None):
+        note_history(known[WorkOrderId(str(document["workOrderId"]))], document)
