@@ -1,0 +1,223 @@
+"""The SQLite file: its schema, one connection to it, and transactions that end or never were."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_APPLICATION_ID: Final = 0x576F4F73
+"""Marks the file as ours, in SQLite's own header field for that."""
+_VERSION: Final = 1
+_SCHEMA: Final = (
+    """CREATE TABLE orders (
+        id TEXT PRIMARY KEY NOT NULL,
+        document TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT""",
+    # seq is NULL in entries that this service did not write; operate_time is in microseconds.
+    """CREATE TABLE logs (
+        id TEXT PRIMARY KEY NOT NULL,
+        work_order_id TEXT NOT NULL,
+        seq INTEGER CHECK (seq > 0),
+        operate_time INTEGER,
+        change_type TEXT,
+        related_barcode TEXT,
+        process_step_id TEXT,
+        request_key TEXT,
+        document TEXT NOT NULL,
+        asked ANY GENERATED ALWAYS AS (coalesce(
+            json_extract(document, '$.planServer.requestedQuantity'),
+            json_extract(document, '$.changeQuantity')
+        )) VIRTUAL,
+        counts_as TEXT GENERATED ALWAYS AS (CASE
+            WHEN change_type IS NOT 'input' OR coalesce(related_barcode, '') = '' THEN NULL
+            WHEN asked < 0 THEN 'unbind'
+            WHEN asked > 0 AND coalesce(process_step_id, '') <> ''
+                AND json_extract(document, '$.barcodeOperation') = 'SCAN_PROCESS' THEN 'scan'
+        END) STORED
+    ) STRICT""",
+    "CREATE UNIQUE INDEX logs_seq ON logs (work_order_id, seq)",
+    "CREATE UNIQUE INDEX logs_request ON logs (request_key) WHERE request_key IS NOT NULL",
+    """CREATE INDEX logs_newest_first
+        ON logs (work_order_id, operate_time DESC, seq DESC, id DESC)""",
+    """CREATE INDEX logs_duplicate_check
+        ON logs (work_order_id, related_barcode) WHERE counts_as IS NOT NULL""",
+    """CREATE TABLE refusals (
+        id TEXT PRIMARY KEY NOT NULL,
+        work_order_id TEXT NOT NULL,
+        request_key TEXT UNIQUE,
+        document TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE materials (
+        id TEXT PRIMARY KEY NOT NULL,
+        document TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT""",
+    "CREATE TABLE state (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL, note TEXT) STRICT",
+)
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    # Acknowledged means that it survives a power cut: sync at every commit (macOS: for real).
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA cache_size = -16000",
+    "PRAGMA journal_size_limit = 67108864",
+)
+_NOT_COMMITTED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL)
+"""What COMMIT reports before the record that makes the transaction count is written."""
+_RETRY_S: Final = 0.05
+
+
+class SqliteFile:
+    """One connection to the file at `path`; to be used from one thread only.
+
+    Another process may use the same file: whoever finds it locked waits up to `timeout_s`.
+    """
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._identity: tuple[int, int] | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Make the file and its tables where missing; raises `StartupError`."""
+        try:
+            self._create()
+            self._identity = self._identify()
+            self._retry_while_locked()
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise StartupError(f"cannot use the SQLite file {self._path}: {error}") from error
+        except StartupError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; what it had not committed never was. Idempotent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give one snapshot to all queries inside."""
+        connection = self._connected()
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            self._roll_back(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Commit durably what is done inside, or nothing of it when that raises.
+
+        Raises:
+            OutcomeUnknown: the commit itself failed in a way that leaves open whether it counts.
+
+        """
+        connection = self._connected()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        self._commit(connection)
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            # A new connection reads from the file what counts.
+            self.close()
+            if error.sqlite_errorcode & 0xFF in _NOT_COMMITTED:
+                raise
+            raise OutcomeUnknown(f"SQLite could not finish a commit: {error}") from error
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._identify() != self._identity:
+            # Commits would go to a file that nobody finds again.
+            raise StoreUnavailable(f"the SQLite file {self._path} was removed or replaced")
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _create(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite gives its own files beside this one the same permissions.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+    def _retry_while_locked(self) -> None:
+        # SQLite itself does not wait for the lock that turning to WAL takes.
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                self._connection = self._connect()
+                self._ensure_schema()
+            except sqlite3.OperationalError as error:
+                self.close()
+                locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not locked or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_S)
+            else:
+                return
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._timeout_s,
+            isolation_level=None,
+        )
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma).fetchall()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _ensure_schema(self) -> None:
+        with self.writing() as connection:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            (mark,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if mode != "wal":
+                raise StartupError(f"the folder of {self._path} does not support SQLite's WAL mode")
+            if mark == _APPLICATION_ID and version == _VERSION:
+                return
+            if mark == _APPLICATION_ID:
+                raise StartupError(f"{self._path} was made by another release (format {version})")
+            if tables:
+                raise StartupError(f"{self._path} is another program's SQLite file")
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
