@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).parents[2]
+_LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+@pytest.mark.parametrize("script", ["start.sh", "test.sh", "lock.sh"])
+def test_a_script_says_how_it_is_used_without_setting_anything_up(
+    script: str, tmp_path: Path
+) -> None:
+    answer = _run(_copy_of_the_scripts(tmp_path) / script, "--help")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith(f"Usage: scripts/{script}")
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize("script", ["start.sh", "test.sh"])
+def test_a_missing_python_is_named_with_what_to_do(script: str, tmp_path: Path) -> None:
+    answer = _run(_copy_of_the_scripts(tmp_path) / script, PYTHON="no-such-python")
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert "no-such-python not found: install Python 3.11 or newer" in answer.stderr
+
+
+def test_a_python_that_is_too_old_is_named_with_its_version(tmp_path: Path) -> None:
+    old = tmp_path / "old-python"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2 || exit 1\n')
+    old.chmod(0o755)
+    answer = _run(_copy_of_the_scripts(tmp_path) / "start.sh", PYTHON=str(old))
+    assert answer.returncode == 1
+    assert "is Python 3.9.2: Python 3.11 or newer is needed" in answer.stderr
+
+
+def test_an_unknown_option_is_refused_before_anything_is_set_up(tmp_path: Path) -> None:
+    answer = _run(_copy_of_the_scripts(tmp_path) / "start.sh", "--dmeo")
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert "Usage:" in answer.stderr
+
+
+@pytest.mark.parametrize("lock", _LOCKS)
+def test_a_lock_pins_every_package_by_hash_and_names_no_address(lock: str) -> None:
+    text = (_CHECKOUT / lock).read_text()
+    assert "://" not in text
+    packages = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
+    assert all("==" in package and "--hash=sha256:" in package for package in packages)
+
+
+def test_the_development_lock_holds_all_of_the_other_at_the_same_versions() -> None:
+    # test.sh relies on it: it marks both as installed after installing one.
+    run_time, development = (
+        set(re.findall(r"^[a-z].*==\S+", (_CHECKOUT / lock).read_text(), flags=re.MULTILINE))
+        for lock in _LOCKS
+    )
+    assert run_time <= development
+
+
+def _copy_of_the_scripts(folder: Path) -> Path:
+    for lock in _LOCKS:
+        shutil.copy(_CHECKOUT / lock, folder)
+    return Path(shutil.copytree(_CHECKOUT / "scripts", folder / "scripts"))
+
+
+def _run(script: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [script, *arguments],
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
