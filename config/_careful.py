@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, time
 from enum import Enum
 from itertools import islice
@@ -20,7 +20,10 @@ _MAX_INTEGER: Final = 2**63
 _MAX_TEXT: Final = 8 * 1024
 _MAX_FIELDS: Final = 48 * 1024
 _MAX_STACK: Final = 16 * 1024
+# What is read of a long text: more than is written, so that what masking needs is in it.
+_MAX_READ: Final = 64 * 1024
 _COST: Final = 8
+_CUT: Final = "…[cut]"
 
 _Json: TypeAlias = Any
 
@@ -64,7 +67,7 @@ class _Rest:
         if isinstance(value, float):
             return float(value)
         if isinstance(value, str):
-            return self.text(mask_urls(value))
+            return self.text(mask_urls(_head(value)))
         if isinstance(value, (Mapping, list, tuple, set, frozenset)):
             return self._container(value, depth + 1)
         return self.text(_describe(value))
@@ -75,17 +78,18 @@ class _Rest:
         self._room -= len(text)
         return text
 
-    def _container(self, value: Iterable[object], depth: int) -> _Json:
+    def _container(self, value: Collection[object], depth: int) -> _Json:
         if depth > _MAX_DEPTH:
             return f"<{type(value).__name__}, nested too deep>"
         most = max(0, self._room // _COST)
+        rest = {_CUT} if len(value) > most else ()
         if not isinstance(value, Mapping):
-            return [self.plain(item, depth) for item in islice(value, most)]
+            return [self.plain(item, depth) for item in islice(value, most)] + list(rest)
         held = {}
         for key, item in islice(value.items(), most):
             name = _describe(key)
             held[self.text(name)] = self.field(name, item, depth)
-        return held
+        return held | dict.fromkeys(rest)
 
 
 def _describe(value: object) -> str:
@@ -95,7 +99,7 @@ def _describe(value: object) -> str:
         return f"<{len(value)} bytes>"
     kind = type(value)
     try:
-        text = str(value)
+        text = _head(str(value))
     except Exception:  # noqa: BLE001 whatever it is, it is no reason to lose the line
         return f"<{kind.__name__}, not printable>"
     return mask_text(f"{kind.__name__}: {text}" if isinstance(value, BaseException) else text)
@@ -112,19 +116,27 @@ def _error_of(exc_info: object) -> BaseException | None:
 def _unfold(error: BaseException) -> dict[str, str]:
     kind = type(error)
     name = kind.__qualname__
-    stack = mask_text("".join(traceback.format_exception(error)))
+    stack = "".join(traceback.format_exception(error))
     if len(stack) > _MAX_STACK:
-        # The end tells most: what was raised, and where.
-        stack = f"{stack[: _MAX_STACK // 4]}\n[…]\n{stack[-_MAX_STACK * 3 // 4 :]}"
+        # The end tells most: what was raised, and where. Cut at ends of lines, or half an
+        # address could be left, whose password nobody would recognize.
+        start = stack[: _MAX_STACK // 4].rpartition("\n")[0]
+        end = stack[-_MAX_STACK * 3 // 4 :].partition("\n")[2]
+        stack = f"{start}\n{_CUT}\n{end}"
+    message = _describe(error).removeprefix(f"{kind.__name__}: ")
     return {
         "type": name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}",
-        "message": _cut(_describe(error).removeprefix(f"{kind.__name__}: "), _MAX_TEXT),
-        "stack": _cut(stack, 2 * _MAX_STACK),
+        "message": _cut(message, _MAX_TEXT),
+        "stack": _cut(mask_text(stack), _MAX_STACK),
     }
+
+
+def _head(text: str) -> str:
+    return text[:_MAX_READ]  # the same object when it is short
 
 
 def _cut(text: str, limit: int) -> str:
     if len(text) > limit:
-        text = f"{text[:limit]}…[{len(text) - limit} more]"
+        text = text[:limit] + _CUT
     # Half a surrogate pair can't be written as UTF-8.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

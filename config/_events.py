@@ -29,7 +29,7 @@ _METHODS: Final = {
     "fatal": 50,
 }
 # Names that structlog's own methods have for their parameters.
-_TAKEN: Final = frozenset({"event", "method_name"})
+_TAKEN: Final = frozenset({"self", "event", "method_name"})
 
 
 def plug(render: Renderer, write: Callable[[bytes], None]) -> None:

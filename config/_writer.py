@@ -35,6 +35,8 @@ class FileDescriptorSink:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = os.dup(descriptor)
         self._torn = False
+        self._writable = select.poll()
+        self._writable.register(self._descriptor, select.POLLOUT)
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; after a failure within a line, start on a new one."""
@@ -43,7 +45,7 @@ class FileDescriptorSink:
             try:
                 written = os.write(self._descriptor, left)
             except BlockingIOError:
-                select.select((), (self._descriptor,), (), 1)
+                self._writable.poll(1000)
                 continue
             left = left[written:]
             self._torn = bool(left)
@@ -108,14 +110,15 @@ class LineWriter:
         if self._closing or self._queued_bytes > self._room_bytes:
             self.dropped += 1
             return
-        self._queued_bytes += len(line)
+        size = len(line)
+        self._queued_bytes += size
         self._queue.put(line)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until what was queued so far has been handed on; return whether it was."""
         reached = threading.Event()
         self._queue.put(reached)
-        return reached.wait(timeout_s)
+        return self._thread.is_alive() and reached.wait(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Write what is queued and stop; give up after `timeout_s` when the reader stalls."""

@@ -76,10 +76,10 @@ def configure_logging(
 
     One handle at a time: close the one before first.
     """
-    target = sys.stdout if stream is None else stream
+    target: IO[str] | IO[bytes] | None = sys.stdout if stream is None else stream
     render: Renderer = JsonRenderer()
     if fmt == "console":
-        render = ConsoleRenderer(colors=target.isatty())
+        render = ConsoleRenderer(colors=target is not None and target.isatty())
 
     def report(dropped: int) -> bytes:
         return render(None, "warning", {"event": "log_lines_dropped", "dropped": dropped})
