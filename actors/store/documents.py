@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from actors.rules import (
     Change,
@@ -233,6 +233,18 @@ def position_of(document: Mapping[str, Any]) -> LogPosition:
     return LogPosition(seq, document.get("operateTime") or EPOCH_START, str(document["_id"]))
 
 
+def is_ours(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Tell whether an order's `planServer` is what a commit left there, if only as floats.
+
+    What else may be there (null, after somebody saved the document in his own way) is replaced
+    by the next commit.
+    """
+    return isinstance(value, dict) and all(
+        isinstance(each, int) or (isinstance(each, float) and each.is_integer())
+        for each in (value.get("epoch"), value.get("seq"), value.get("turn"))
+    )
+
+
 def order_from(
     document: Mapping[str, Any], material: Mapping[str, Any] | None, log_seq: int
 ) -> StoredOrder:
@@ -242,17 +254,16 @@ def order_from(
     `log_seq` is the highest seq in its log, used where the order does not carry our state.
     """
     ours = document.get(OURS)
-    adopted = isinstance(ours, dict) and isinstance(ours.get("seq"), int)
-    mine: Mapping[str, Any] = ours if adopted and isinstance(ours, dict) else {}
+    mine: Mapping[str, Any] = ours if is_ours(ours) else {}
     return StoredOrder(
         id=WorkOrderId(str(document["_id"])),
         facts=_order_facts(document, material or {}),
         state=_state(document),
-        seq=mine.get("seq", log_seq),
-        epoch=mine.get("epoch", 0),
-        turn=mine.get("turn", 0),
-        adopted=adopted,
-        outbox=tuple(outcome_from(each) for each in mine.get("outbox", ())),
+        seq=int(mine.get("seq", log_seq)),
+        epoch=int(mine.get("epoch", 0)),
+        turn=int(mine.get("turn", 0)),
+        adopted=is_ours(ours),
+        outbox=tuple(outcome_from(each) for each in mine.get("outbox") or ()),
         guard={
             name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))
         },
