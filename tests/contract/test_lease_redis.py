@@ -1,0 +1,411 @@
+"""The Redis lease against servers that die, hang and forget, and keys that others wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.asyncio import Redis
+
+from actors.errors import LeaseUnavailable, StartupError
+from actors.lease import Holder
+from actors.lease.redis import RedisAddress, RedisLease
+from tests.servers import RedisServer, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+TTL_S = 30.0
+CANARY = "cAnArY-pass"
+FOREIGN = [b"", b"somebody", b"{", b"[]", b"null", b'{"node": "x"}', b'{"token": null}', b"\xff"]
+
+
+def a_holder(node: str = "a") -> Holder:
+    return Holder(node=node, url=f"http://127.0.0.1/{node}", token=uuid.uuid4().hex)
+
+
+@asynccontextmanager
+async def opened(lease: RedisLease) -> AsyncIterator[RedisLease]:
+    await lease.open()
+    try:
+        yield lease
+    finally:
+        await lease.close()
+
+
+@pytest.fixture
+async def lease(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[RedisLease]:
+    async with opened(RedisLease(redis_server.uri, ttl_s=TTL_S, key_prefix=key_prefix)) as lease:
+        yield lease
+
+
+@pytest.fixture
+async def client(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Redis]:
+    """Give what others do to the same Redis; the prefix's keys go before it does."""
+    del key_prefix
+    async with Redis.from_url(redis_server.uri) as client:
+        yield client
+
+
+@pytest.fixture
+def key(key_prefix: str) -> str:
+    return f"{key_prefix}lease"
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """Give a Redis that the test may harm."""
+    with RedisServer(tmp_path, password=CANARY) as server:
+        yield server
+
+
+@pytest.fixture
+async def doomed(own_server: RedisServer) -> AsyncIterator[RedisLease]:
+    """Open a lease on `own_server` whose calls have a second each."""
+    async with opened(RedisLease(own_server.uri, ttl_s=5)) as lease:
+        yield lease
+
+
+async def until_free(lease: RedisLease) -> None:
+    async with asyncio.timeout(20):
+        while await lease.view() is not None:  # noqa: ASYNC110 - Redis's clock sets no event
+            await asyncio.sleep(0.05)
+
+
+async def test_a_lease_that_nobody_renews_ends_by_itself(
+    lease: RedisLease, redis_server: RedisServer, key_prefix: str
+) -> None:
+    async with opened(RedisLease(redis_server.uri, ttl_s=2, key_prefix=key_prefix)) as short:
+        await short.acquire(a_holder())
+    view = await lease.view()
+    assert view is not None
+    assert view.ttl_s is not None
+    assert 0 <= view.ttl_s <= 2
+    assert not await lease.acquire(a_holder())
+
+    await until_free(lease)
+
+    assert await lease.acquire(a_holder())
+
+
+async def test_renewing_gives_the_full_time_again(
+    lease: RedisLease, client: Redis, key: str
+) -> None:
+    holder = a_holder()
+    await lease.acquire(holder)
+    await client.pexpire(key, 1000)
+
+    assert await lease.renew(holder)
+
+    assert await client.pttl(key) > 1000
+
+
+async def test_renewing_restores_an_expiry_that_was_taken_away(
+    lease: RedisLease, client: Redis, key: str
+) -> None:
+    holder = a_holder()
+    await lease.acquire(holder)
+    await client.persist(key)
+
+    assert await lease.renew(holder)
+
+    assert await client.pttl(key) > 0
+
+
+async def test_an_owner_whose_lease_was_flushed_loses_it_to_the_one_who_took_it(
+    lease: RedisLease, client: Redis, key: str
+) -> None:
+    old, new = a_holder("a"), a_holder("b")
+    await lease.acquire(old)
+    await client.delete(key)
+    assert await lease.acquire(new)
+
+    assert not await lease.renew(old)
+
+    view = await lease.view()
+    assert view is not None
+    assert view.holder == new
+
+
+@pytest.mark.parametrize("value", FOREIGN)
+async def test_a_foreign_value_counts_as_held_and_is_never_broken(
+    lease: RedisLease, client: Redis, key: str, value: bytes
+) -> None:
+    await client.set(key, value, px=600_000)
+    holder = a_holder()
+
+    assert not await lease.acquire(holder)
+    assert not await lease.renew(holder)
+    assert not await lease.release(holder)
+    assert await lease.clear_stuck() == 0
+
+    view = await lease.view()
+    assert view is not None
+    assert view.holder.node == "unknown"
+    assert await client.get(key) == value
+    assert await client.pttl(key) > 0
+
+
+async def test_a_key_that_is_no_string_counts_as_held_and_is_left_alone(
+    lease: RedisLease, client: Redis, key: str
+) -> None:
+    await client.sadd(key, "somebody's")
+
+    assert not await lease.acquire(a_holder())
+    assert await lease.clear_stuck() == 0
+
+    view = await lease.view()
+    assert view is not None
+    assert view.holder.node == "unknown"
+    assert await client.smembers(key) == {b"somebody's"}
+
+
+@pytest.mark.parametrize("value", [None, b"somebody"])
+async def test_a_key_without_expiry_that_nobody_renews_is_cleared(
+    redis_server: RedisServer, key_prefix: str, client: Redis, key: str, value: bytes | None
+) -> None:
+    async with opened(RedisLease(redis_server.uri, ttl_s=2, key_prefix=key_prefix)) as lease:
+        if value is None:
+            await lease.acquire(a_holder())
+            await client.persist(key)
+        else:
+            await client.set(key, value)
+        view = await lease.view()
+        assert view is not None
+        assert view.ttl_s is None
+
+        assert await lease.clear_stuck() == 1
+
+        assert await lease.view() is None
+
+
+async def test_a_key_without_expiry_whose_owner_renews_is_not_cleared(
+    lease: RedisLease, client: Redis, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = a_holder()
+    await lease.acquire(holder)
+    await client.persist(key)
+
+    async def renew_meanwhile(wait_s: float) -> None:
+        assert wait_s > TTL_S / 3
+        assert await lease.renew(holder)
+
+    monkeypatch.setattr(asyncio, "sleep", renew_meanwhile)
+
+    assert await lease.clear_stuck() == 0
+
+    view = await lease.view()
+    assert view is not None
+    assert view.holder == holder
+
+
+async def test_a_key_without_expiry_that_changed_hands_is_not_cleared(
+    lease: RedisLease, client: Redis, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.set(key, b"one")
+
+    async def replace_meanwhile(_: float) -> None:
+        await client.set(key, b"another")
+
+    monkeypatch.setattr(asyncio, "sleep", replace_meanwhile)
+
+    assert await lease.clear_stuck() == 0
+
+    assert await client.get(key) == b"another"
+
+
+async def test_an_owner_whose_redis_was_flushed_keeps_the_lease_when_nobody_took_it(
+    doomed: RedisLease, own_server: RedisServer
+) -> None:
+    holder = a_holder()
+    await doomed.acquire(holder)
+    async with Redis.from_url(own_server.uri) as client:
+        await client.flushall()
+        # With the scripts that the server had seen.
+        await client.script_flush()
+
+    assert await doomed.renew(holder)
+
+    assert not await doomed.acquire(a_holder())
+
+
+async def test_a_killed_redis_is_no_answer_until_it_is_back(
+    doomed: RedisLease, own_server: RedisServer
+) -> None:
+    holder = a_holder()
+    await doomed.acquire(holder)
+    await asyncio.to_thread(own_server.kill)
+
+    await every_call_ends_without_an_answer(doomed, holder)
+
+    await asyncio.to_thread(own_server.start)
+    # It lost its data with the lease or not: either way nobody else has it.
+    assert await doomed.renew(holder)
+
+
+async def test_a_paused_redis_is_no_answer_until_it_goes_on(
+    doomed: RedisLease, own_server: RedisServer
+) -> None:
+    holder = a_holder()
+    await doomed.acquire(holder)
+    own_server.pause()
+
+    await every_call_ends_without_an_answer(doomed, holder)
+
+    own_server.resume()
+    assert await doomed.renew(holder)
+
+
+async def every_call_ends_without_an_answer(lease: RedisLease, holder: Holder) -> None:
+    # The limit is a second; what matters is that an owner knows before its five are over.
+    for call in (lease.view, lease.clear_stuck):
+        async with asyncio.timeout(5):
+            with pytest.raises(LeaseUnavailable):
+                await call()
+    for action in (lease.acquire, lease.renew):
+        async with asyncio.timeout(5):
+            with pytest.raises(LeaseUnavailable):
+                await action(holder)
+
+
+async def test_an_acquisition_without_an_answer_is_found_with_its_own_token(
+    doomed: RedisLease, own_server: RedisServer
+) -> None:
+    holder = a_holder()
+    own_server.pause()
+    with pytest.raises(LeaseUnavailable):
+        await doomed.acquire(holder)
+    own_server.resume()
+
+    assert await doomed.acquire(holder)
+
+
+async def test_a_caller_that_gives_up_is_free_at_once_and_the_lease_usable(
+    own_server: RedisServer,
+) -> None:
+    # So long that only the caller can have ended a call.
+    async with opened(RedisLease(own_server.uri, ttl_s=6000)) as lease:
+        holder = a_holder()
+        await lease.acquire(holder)
+        own_server.pause()
+        # From the first step of connecting to waiting for the answer.
+        for steps in range(12):
+            call = asyncio.create_task(lease.renew(holder))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait([call], timeout=20)
+            assert call.cancelled()
+        own_server.resume()
+
+        view = await lease.view()
+
+        assert view is not None
+        assert view.holder == holder
+
+
+async def test_a_read_only_redis_is_no_answer(doomed: RedisLease, own_server: RedisServer) -> None:
+    async with Redis.from_url(own_server.uri) as client:
+        await client.replicaof("127.0.0.1", str(free_port()))
+
+    with pytest.raises(LeaseUnavailable, match="READONLY"):
+        await doomed.acquire(a_holder())
+
+
+async def test_the_address_can_be_given_in_parts(own_server: RedisServer) -> None:
+    address = RedisAddress(own_server.host, own_server.port, db=3, password=CANARY)
+    async with (
+        opened(RedisLease(address, ttl_s=TTL_S, key_prefix="p:")) as lease,
+        Redis(host=own_server.host, port=own_server.port, db=3, password=CANARY) as client,
+    ):
+        await lease.acquire(a_holder())
+
+        assert await client.exists("p:lease")
+
+        assert CANARY not in repr(address)
+        assert CANARY not in repr(lease)
+
+
+async def test_a_url_cannot_make_a_call_last_longer(own_server: RedisServer) -> None:
+    url = f"{own_server.uri}?socket_timeout=600&retry_on_timeout=yes"
+    async with opened(RedisLease(url, ttl_s=5)) as lease:
+        own_server.pause()
+
+        async with asyncio.timeout(5):
+            with pytest.raises(LeaseUnavailable):
+                await lease.view()
+
+
+@pytest.mark.parametrize("password", [None, "wrong-" + CANARY])
+async def test_a_wrong_password_is_told_at_the_start_without_the_password(
+    own_server: RedisServer, password: str | None
+) -> None:
+    address = RedisAddress(host=own_server.host, port=own_server.port, password=password)
+
+    await start_fails(address, f"{own_server.host}:{own_server.port}")
+
+
+async def test_a_server_that_quotes_the_password_is_not_quoted(tmp_path: Path) -> None:
+    async def quote(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(f"-ERR unknown command `AUTH`, with args: `{CANARY}`\r\n".encode())
+        await reader.read()
+        writer.close()
+
+    socket = tmp_path / "socket"
+    async with await asyncio.start_unix_server(quote, socket):
+        await start_fails(f"unix://:{CANARY}@{socket}", f"{socket} can't be used: unknown command")
+
+
+async def test_a_server_that_is_not_there_is_told_at_the_start() -> None:
+    port = free_port()
+
+    await start_fails(RedisAddress(port=port, password=CANARY), f"localhost:{port}")
+
+
+async def test_a_database_that_is_not_there_is_told_at_the_start(own_server: RedisServer) -> None:
+    await start_fails(f"{own_server.uri[:-1]}99999", "DB index is out of range")
+
+
+async def test_an_option_nobody_knows_is_told_at_the_start(own_server: RedisServer) -> None:
+    await start_fails(f"{own_server.uri}?colour=red", "colour")
+
+
+async def start_fails(server: str | RedisAddress, naming: str) -> None:
+    lease = RedisLease(server, ttl_s=TTL_S)
+    with pytest.raises(StartupError) as caught:
+        await lease.open()
+    told = str(caught.value)
+    assert naming in told
+    assert "\n" not in told
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert CANARY not in str(error)
+        error = error.__cause__
+    with pytest.raises(LeaseUnavailable):
+        await lease.view()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1",
+        f"redis://:{CANARY}#x@127.0.0.1:6379/0",
+        f"redis://user:6379/{CANARY}@127.0.0.1/0",
+        f"redis://user:6379?{CANARY}@127.0.0.1/0",
+        f"redis://:{CANARY}@127.0.0.1:6379/plan",
+        f"redis://:{CANARY}@127.0.0.1:port/0",
+        f"redis://:{CANARY}@127.0.0.1:6379?db=plan",
+        "redis://[::1",
+    ],
+)
+def test_a_url_that_cannot_be_meant_is_told_without_quoting_it(url: str) -> None:
+    with pytest.raises(StartupError) as caught:
+        RedisLease(url, ttl_s=TTL_S)
+
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
