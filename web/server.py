@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiohttp import web
@@ -14,17 +14,27 @@ from aiohttp import web
 from actors.errors import StartupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from actors.node import Node
     from web.signals import StopSignals
 
-_KEEP_ALIVE_S: Final = 75.0
-"""Longer than the callers and balancers in front keep a connection, so they close first."""
-_LINGER_S: Final = 1.0
-"""How long the rest of a refused body is read, so that its sender sees the answer."""
 _LAST_REPLIES_S: Final = 2.0
 """How long requests that the drain answered may take to send their reply."""
+RUNNER_OPTIONS: Final[Mapping[str, Any]] = {
+    # The access line is our own.
+    "access_log": None,
+    # The process's signals are ours too.
+    "handle_signals": False,
+    # A caller that hangs up must not cancel a commit.
+    "handler_cancellation": False,
+    # Longer than callers and balancers keep a connection, so that they close it first.
+    "keepalive_timeout": 75.0,
+    # How long the rest of a refused body is read, so that its sender sees the answer.
+    "lingering_time": 1.0,
+    "shutdown_timeout": _LAST_REPLIES_S,
+}
+"""How aiohttp runs the application; times in seconds."""
 _BACKLOG: Final = 1024
 
 _log = structlog.get_logger(__name__)
@@ -74,15 +84,7 @@ class Service:
 
         Raises `StartupError`.
         """
-        runner = web.AppRunner(
-            self.app,
-            access_log=None,
-            handle_signals=False,
-            handler_cancellation=False,
-            keepalive_timeout=_KEEP_ALIVE_S,
-            lingering_time=_LINGER_S,
-            shutdown_timeout=_LAST_REPLIES_S,
-        )
+        runner = web.AppRunner(self.app, **RUNNER_OPTIONS)
         try:
             if not await _unless(stop, self.node.start()):
                 return 0

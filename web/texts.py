@@ -82,8 +82,8 @@ TEXTS: Final[Mapping[str, Text]] = {
         "{field} must be a finite number of at most {limit} in size",
     ),
     "INVALID_QUANTITY.range": Text(
-        "工单的累计数量将超出允许范围 ±{limit}（quantity）",
-        "With this quantity the order's total would leave the range ±{limit}",
+        "工单的累计数量将超出允许范围 -{limit} 至 {limit}（quantity）",
+        "With this quantity the order's total would leave the range -{limit} to {limit}",
     ),
     "INVALID_LOG_CONTEXT": Text("{field} 必须是 JSON 对象", "{field} must be a JSON object"),
     "INVALID_LOG_CONTEXT.text": Text("{field} 必须是文本", "{field} must be text"),

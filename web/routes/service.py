@@ -12,7 +12,7 @@ from web.texts import render
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.node import Dependency
+    from actors.status import Dependency
 
 _OK = 200
 _UNAVAILABLE = 503

@@ -1,0 +1,96 @@
+"""The HTTP application around a node of which the test decides what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from tests.unit.fake_node import FakeNode
+from web.app import Options, build_app
+from web.server import RUNNER_OPTIONS, bind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from aiohttp.client import _RequestContextManager
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return as soon as `condition` holds, which must be soon."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise TimeoutError("it did not come about")
+
+
+class Client:
+    """Calls the application over a real connection, run as in production."""
+
+    def __init__(self, session: ClientSession, runner: web.AppRunner) -> None:
+        self._session = session
+        self._runner = runner
+        self.port: int = runner.addresses[0][1]
+
+    @property
+    def connections(self) -> int:
+        """The open connections that the server knows of."""
+        assert self._runner.server is not None
+        return sum(each.transport is not None for each in self._runner.server.connections)
+
+    def get(self, path: str, **options: Any) -> _RequestContextManager:  # noqa: ANN401
+        return self._session.get(path, **options)
+
+    def head(self, path: str, **options: Any) -> _RequestContextManager:  # noqa: ANN401
+        return self._session.head(path, **options)
+
+    def post(self, path: str, **options: Any) -> _RequestContextManager:  # noqa: ANN401
+        return self._session.post(path, **options)
+
+
+class LogRecorder:
+    """Keeps the events that a module logs."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def __getattr__(self, level: str) -> Any:  # noqa: ANN401 any level's method
+        def record(event: str, **fields: object) -> None:
+            self.events.append({"level": level, "event": event, **fields})
+
+        return record
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        return [each for each in self.events if each["event"] == event]
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> LogRecorder:
+    recorder = LogRecorder()
+    monkeypatch.setattr("web.middleware._log", recorder)
+    return recorder
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    return FakeNode()
+
+
+@pytest.fixture
+def options() -> Options:
+    return Options(max_batch=3, max_body_bytes=4096, body_timeout_s=0.3, request_timeout_s=20)
+
+
+@pytest.fixture
+async def client(node: FakeNode, options: Options, logged: LogRecorder) -> AsyncIterator[Client]:
+    assert not logged.events
+    runner = web.AppRunner(build_app(node.as_node(), options), **RUNNER_OPTIONS)
+    await runner.setup()
+    (sock,) = bind("127.0.0.1", 0)
+    await web.SockSite(runner, sock).start()
+    async with ClientSession(f"http://127.0.0.1:{sock.getsockname()[1]}") as session:
+        yield Client(session, runner)
+    await runner.cleanup()

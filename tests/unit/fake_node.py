@@ -1,0 +1,153 @@
+"""A node of which tests decide what it answers, for the HTTP layer's own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from actors.errors import WorkOrderError
+from actors.messages import Updated, UpdateQuantity
+from actors.region import Statistics
+from actors.status import Dependency, NodeStatus, Role
+from actors.store import LogPage, LogQuery
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from actors.messages import Held
+    from actors.node import Node
+    from actors.rules import WorkOrderId
+
+ORDER = "00000000000000000000000a"
+COUNTS = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=12.4)
+Answer = Updated | WorkOrderError | Exception
+Decide = Callable[[UpdateQuantity], Answer]
+
+
+def applied(message: UpdateQuantity) -> Updated:
+    """Answer as an order that had 10 pieces and can give or take any number."""
+    change = message.change
+    return Updated(
+        change=change,
+        work_order_id=message.work_order_id,
+        seq=7,
+        epoch=3,
+        applied_quantity=change.quantity,
+        before_quantity=10,
+        after_quantity=10 + change.quantity,
+        before_status="IN_PROGRESS",
+        after_status="COMPLETED",
+        before_progress=40,
+        after_progress=100,
+    )
+
+
+@dataclass
+class FakeRegion:
+    """Answers with what `decide` says, and keeps what it was asked."""
+
+    decide: Decide = applied
+    asked: list[UpdateQuantity] = field(default_factory=list)
+    calls: list[object] = field(default_factory=list)
+    counts: Statistics = COUNTS
+    held_orders: list[Held] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    failure: Exception | None = None
+
+    async def update(self, message: UpdateQuantity) -> Updated:
+        self.asked.append(message)
+        if self.gate is not None:
+            await self.gate.wait()
+        answer = self.decide(message)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:
+        self.asked.extend(messages)
+        return [self.decide(message) for message in messages]
+
+    async def pause(self) -> None:
+        await self._operate("pause")
+
+    async def resume(self) -> None:
+        await self._operate("resume")
+
+    def statistics(self) -> Statistics:
+        return self.counts
+
+    def clean(self, grace_s: float) -> None:
+        self.calls.append(grace_s)
+
+    def held(self, limit: int) -> tuple[int, list[Held]]:
+        return len(self.held_orders), self.held_orders[:limit]
+
+    async def _operate(self, what: str) -> None:
+        self.calls.append(what)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+
+
+@dataclass
+class FakeStore:
+    """Holds the orders and the one log page it is given."""
+
+    orders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    page: LogPage = field(default_factory=lambda: LogPage(0, ()))
+    queries: list[LogQuery] = field(default_factory=list)
+    failure: Exception | None = None
+    gate: asyncio.Event | None = None
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.orders.get(order_id)
+
+    async def log_page(self, query: LogQuery) -> LogPage:
+        self.queries.append(query)
+        if self.failure is not None:
+            raise self.failure
+        return self.page
+
+
+class FakeNode:
+    """An owner with nothing to do."""
+
+    def __init__(self) -> None:
+        self.node_id = "node-1"
+        self.region = FakeRegion()
+        self.store = FakeStore()
+        self.stuck_leases: int | Exception = 0
+        self._status = NodeStatus(
+            node=self.node_id,
+            url="http://127.0.0.1:3001",
+            role=Role.OWNER,
+            epoch=3,
+            serving=True,
+            reason=None,
+            store=Dependency("mongodb", ok=True, detail="ok", since_s=60.25),
+            lease=Dependency("redis", ok=True, detail="ok", since_s=61.0),
+            lease_holder=self.node_id,
+            lease_ttl_s=4.2,
+            paused=False,
+        )
+
+    def status(self) -> NodeStatus:
+        return self._status
+
+    def become(self, **changes: object) -> None:
+        self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+
+    async def clean_locks(self) -> int:
+        if isinstance(self.stuck_leases, Exception):
+            raise self.stuck_leases
+        return self.stuck_leases
+
+    def as_node(self) -> Node:
+        """Give this fake where a real node belongs."""
+        return cast("Node", self)
