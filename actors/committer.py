@@ -211,7 +211,7 @@ class Committer(AsyncioActor):
         Only a change of other fields leaves it possible: seq and turn are what it waits for.
         """
         pause = FIRST_PAUSE_S
-        while isinstance(result, Stale) and _still_possible(change, result):
+        while isinstance(result, Stale) and _still_possible(change, result, self._epoch):
             try:
                 await self._store.burn(self._epoch, change.before)
                 (result,) = await self._store.commit(self._epoch, [change])
@@ -285,10 +285,11 @@ class Committer(AsyncioActor):
         return [None] * len(orders)
 
 
-def _still_possible(change: ChangeSet, result: Stale) -> bool:
+def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:
     before, current = change.before, result.current
     return (
         current is not None
+        and current.epoch <= epoch
         and current.turn == before.turn
         and current.adopted == before.adopted
         and (current.seq == before.seq or not before.adopted)

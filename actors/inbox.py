@@ -14,6 +14,7 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors.errors import MailboxFull
+from actors.messages import Control
 
 if TYPE_CHECKING:
     from pykka._envelope import Envelope
@@ -161,7 +162,7 @@ class Mailbox:
             self._loop.call_soon_threadsafe(self._add_from_thread, delivery)
 
     def _check_room(self, message: object) -> None:
-        if isinstance(message, _ActorStop):
+        if isinstance(message, (_ActorStop, Control)):
             return
         if len(self) >= self.capacity:
             raise MailboxFull("mailbox", self.capacity)

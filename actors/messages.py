@@ -63,13 +63,19 @@ class Updated:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Passivate:
-    """Empty your outbox and get ready to go. Answered with ``True``, or ``False`` when busy."""
+class Control:
+    """A message of the house, not of a caller: finds room in a full mailbox."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class DescribeOrder:
+class Passivate(Control):
+    """Empty your outbox and get ready to go; the supervisor is told `Ready`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeOrder(Control):
     """Say how you are. Answered with `OrderActorState`."""
 
 
@@ -97,6 +103,14 @@ class Resolve:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """The order's actor has done what `Passivate` asks, or could not, and may be retired."""
+
+    work_order_id: WorkOrderId
+    emptied: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """The order's actor found no such order: forget the actor."""
 
@@ -113,7 +127,10 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Passivate what has been idle for `ACTOR_IDLE_S`; with `everything`, all that is idle."""
+    """Passivate what has been idle for `ACTOR_IDLE_S`; with `everything`, all that is idle.
+
+    Answered with the number of actors that went at once; those with an outbox to empty follow.
+    """
 
     everything: bool = False
 
@@ -136,5 +153,5 @@ class Held:
     since: datetime
 
 
-SupervisorMessage = Resolve | Unknown | Crashed | Sweep | Pause | Resume
+SupervisorMessage = Resolve | Ready | Unknown | Crashed | Sweep | Pause | Resume
 OrderMessage = UpdateQuantity | Passivate | DescribeOrder

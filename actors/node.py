@@ -185,9 +185,11 @@ class NodeActor(AsyncioActor):
             self._timer.cancel()
         share = 3 if self._role is Role.OWNER else 5
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(
-            self._options.lease_ttl_s / share, lambda: self.actor_ref.tell(Tick())
-        )
+        self._timer = loop.call_later(self._options.lease_ttl_s / share, self._tell_tick)
+
+    def _tell_tick(self) -> None:
+        if self.actor_ref.is_alive():
+            self.actor_ref.tell(Tick())
 
     async def _look_at_store(self) -> None:
         try:

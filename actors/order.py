@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from pykka import ActorDeadError
 
 from actors.committer import Load, Trim
 from actors.decide import decide, questions
 from actors.errors import (
     DeadLetter,
+    DuplicateOperation,
     Fenced,
     NotApplied,
     NotOwner,
+    QuantityOutOfRange,
     StillWaiting,
     StoreRejected,
     StoreUnavailable,
@@ -30,6 +34,7 @@ from actors.messages import (
     DescribeOrder,
     OrderActorState,
     Passivate,
+    Ready,
     Unknown,
     Updated,
     UpdateQuantity,
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
     from actors.committer import Committer
     from actors.decide import Decision, Verdict
     from actors.inbox import Delivery
-    from actors.messages import Epoch
+    from actors.messages import Epoch, SupervisorMessage
     from actors.rules import WorkOrderId
     from actors.store.port import CommitResult, StoredOrder
     from actors.supervisor import Supervisor
@@ -90,7 +95,8 @@ class WorkOrderActor(AsyncioActor):
                 await self._update(self.hand_over())
                 return None
             case Passivate():
-                return await self._passivate()
+                await self._passivate()
+                return None
             case DescribeOrder():
                 return self.describe()
             case _:
@@ -153,7 +159,7 @@ class WorkOrderActor(AsyncioActor):
         order = self._stored or await self._load()
         if order is None:
             self._answer_all(pending, WorkOrderNotFound(self.order_id))
-            self._colleagues.supervisor.tell(Unknown(self.order_id))
+            self._tell_supervisor(Unknown(self.order_id))
             return True
         changes = [each.message.change for each in pending]
         suspects = frozenset(each.message.change.job_id for each in pending if each.attempts)
@@ -161,8 +167,11 @@ class WorkOrderActor(AsyncioActor):
         evidence = Evidence() if asked is None else await self._ask_committer(asked)
         at = _now()
         decision = decide(order, changes, evidence, self._colleagues.epoch, at)
-        if decision.outcomes and not await self._commit(order, decision, at):
-            return False
+        if decision.outcomes:
+            if not await self._commit(order, decision, at):
+                return False
+        elif _refuses(decision) and await self._load() != order:
+            return False  # a refusal, too, is decided on what is stored now
         self._answer(pending, decision.verdicts)
         return True
 
@@ -279,12 +288,22 @@ class WorkOrderActor(AsyncioActor):
 
     # -- life --------------------------------------------------------------------------------
 
-    async def _passivate(self) -> bool:
-        """Empty the stored outbox; ``False`` when messages came meanwhile."""
-        if self.outbox_in_store and self._stored is not None and self.actor_inbox.empty():
-            await self._ask_committer(Trim(self._stored))
-            self.outbox_in_store = False
-        return self.actor_inbox.empty()
+    async def _passivate(self) -> None:
+        """Empty the stored outbox, unless messages came meanwhile; then tell the supervisor."""
+        emptied = not self.outbox_in_store
+        try:
+            if not emptied and self._stored is not None and self.actor_inbox.empty():
+                await self._ask_committer(Trim(self._stored))
+                self.outbox_in_store = False
+                emptied = True
+        except WorkOrderError as error:  # a store that is down keeps the actor
+            _log.warning("passivation_failed", work_order_id=self.order_id, error=str(error))
+        finally:
+            self._tell_supervisor(Ready(self.order_id, emptied))
+
+    def _tell_supervisor(self, message: SupervisorMessage) -> None:
+        with suppress(ActorDeadError):  # the term is over, and the directory with it
+            self._colleagues.supervisor.tell(message)
 
     def _crash(self, batch: Sequence[Delivery], error: BaseException) -> None:
         """Leave the mailbox and the unanswered messages to a successor."""
@@ -306,7 +325,14 @@ class WorkOrderActor(AsyncioActor):
         self.actor_stopped.set()
         self.actor_inbox.put_back(kept)
         self.actor_inbox.detach()
-        self._colleagues.supervisor.tell(Crashed(self.order_id, repr(error)))
+        self._tell_supervisor(Crashed(self.order_id, repr(error)))
+
+
+def _refuses(decision: Decision) -> bool:
+    return any(
+        isinstance(verdict, (DuplicateOperation, QuantityOutOfRange)) and not verdict.replayed
+        for verdict in decision.verdicts
+    )
 
 
 def _fresh_update(delivery: Delivery) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from actors.order import WorkOrderActor
     from actors.rules import WorkOrderId
     from actors.supervisor import Directory, Supervisor
+
+
+_LAST_WORD_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,12 @@ class Region:
         self.tally = Tally()
         self.paused = False
 
-    def enter(self, supervisor: ActorRef[Supervisor], directory: Directory) -> None:
-        """Begin to route to this supervisor's actors."""
+    def enter(
+        self, supervisor: ActorRef[Supervisor], directory: Directory, *, paused: bool
+    ) -> None:
+        """Begin to route to this supervisor's actors, whose gate is set as `paused` says."""
         self._supervisor, self._directory = supervisor, directory
+        self.paused = paused
 
     def leave(self, reason: str) -> None:
         """Route nothing any more; new messages are refused with `reason`."""
@@ -104,7 +111,7 @@ class Region:
         results: list[Updated | WorkOrderError],
     ) -> None:
         try:
-            ref = await self._find(messages[indexes[0]].work_order_id)
+            ref = await self._find(messages[indexes[0]])
         except WorkOrderError as error:
             for index in indexes:
                 results[index] = error
@@ -145,22 +152,25 @@ class Region:
         directory = self._directory
         ref = directory.find(message.work_order_id) if directory else None
         if ref is None:
-            ref = await self._find(message.work_order_id)
+            ref = await self._find(message)
         return ref.ask(message, block=False)  # type: ignore[return-value]
 
-    async def _find(self, order_id: WorkOrderId) -> ActorRef[WorkOrderActor]:
+    async def _find(self, message: UpdateQuantity) -> ActorRef[WorkOrderActor]:
         if self._supervisor is None or self._directory is None:
             raise NotOwner(self._refusal)
+        order_id = message.work_order_id
         ref = self._directory.find(order_id)
         if ref is not None:
             return ref
+        reply: LoopFuture[ActorRef[WorkOrderActor]]
+        reply = self._supervisor.ask(Resolve(order_id), block=False)  # type: ignore[assignment]
         try:
-            found: ActorRef[WorkOrderActor] = await self._supervisor.ask(
-                Resolve(order_id), block=False
-            )
+            async with asyncio.timeout(_left(message.deadline)):
+                return await reply
         except ActorDeadError:
             raise NotOwner(self._refusal) from None
-        return found
+        except TimeoutError:
+            raise StillWaiting(paused=self.paused) from None
 
     # -- operators ---------------------------------------------------------------------------
 
@@ -173,16 +183,13 @@ class Region:
         await self._set_paused(paused=False)
 
     async def _set_paused(self, *, paused: bool) -> None:
-        if self._supervisor is None:
+        supervisor = self._supervisor
+        if supervisor is None:
             raise NotOwner(self._refusal)
         await self._remember_pause(paused)
-        await self.apply_pause(paused=paused)
-
-    async def apply_pause(self, *, paused: bool) -> None:
-        """Make the mailboxes follow what is remembered."""
         self.paused = paused
-        if self._supervisor is not None:
-            await self._supervisor.ask(Pause() if paused else Resume(), block=False)
+        with suppress(ActorDeadError):  # the next term reads what was remembered
+            await supervisor.ask(Pause() if paused else Resume(), block=False)
 
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""
@@ -211,9 +218,18 @@ class Region:
 
 async def _answer(reply: LoopFuture[Updated], deadline: float, region: Region) -> Updated:
     try:
-        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+        async with asyncio.timeout(_left(deadline)):
             return await reply
     except TimeoutError:
         if reply.withdraw():
             raise StillWaiting(paused=region.paused) from None
+    try:
+        # Its actor has it, and may be about to say for certain that it was not applied.
+        async with asyncio.timeout(_LAST_WORD_S):
+            return await reply
+    except TimeoutError:
         raise OutcomeUnknown("the deadline passed while the update was being committed") from None
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import nsmallest
@@ -16,13 +16,24 @@ import structlog
 from actors.errors import NotOwner, TooManyActors
 from actors.inbox import Gate
 from actors.mailbox import AsyncioActor
-from actors.messages import Crashed, Held, Passivate, Pause, Resolve, Resume, Sweep, Unknown
+from actors.messages import (
+    Crashed,
+    Held,
+    Passivate,
+    Pause,
+    Ready,
+    Resolve,
+    Resume,
+    Sweep,
+    Unknown,
+)
 from actors.order import Colleagues, WorkOrderActor
 
 if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.committer import Committer
+    from actors.inbox import Delivery
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
     from actors.tally import Tally
@@ -99,14 +110,21 @@ class Supervisor(AsyncioActor):
         self._colleagues = Colleagues(epoch, committer, self.actor_ref, tally)
         self.directory = Directory(gate=Gate(limits.max_waiting))
         self.stats = SupervisorStats()
+        self._outside: deque[tuple[WorkOrderId, Delivery]] = deque()
+        """Who waits for room, when `max_actors` orders are live."""
+        self._leaving: set[WorkOrderId] = set()
+        """Whose `Ready` is awaited."""
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
-        """Handle a `SupervisorMessage`."""
+        """Handle a `SupervisorMessage`; never waits for an order's actor."""
         match message:
             case Resolve():
-                return await self._resolve(message.work_order_id)
+                self._resolve(message.work_order_id, self.hand_over())
+            case Ready():
+                self._on_ready(message)
             case Unknown():
                 self.stats.unknown += self._retire_if_idle(message.work_order_id)
+                self._admit()
             case Crashed():
                 self._replace(message.work_order_id)
             case Sweep():
@@ -119,15 +137,15 @@ class Supervisor(AsyncioActor):
                 raise TypeError(f"not for a supervisor: {message!r}")
         return None
 
-    async def _resolve(self, order_id: WorkOrderId) -> OrderRef:
+    def _resolve(self, order_id: WorkOrderId, delivery: Delivery) -> None:
         ref = self.directory.find(order_id)
+        if ref is None and order_id in self.directory.refs:
+            ref = self._replace(order_id)
         if ref is not None:
-            return ref
-        if order_id in self.directory.refs:
-            return self._replace(order_id)
-        if len(self.directory) >= self._limits.max_actors:
-            await self._make_room()
-        return self._create(order_id)
+            delivery.reply(ref)
+            return
+        self._outside.append((order_id, delivery))
+        self._admit()
 
     def _create(self, order_id: WorkOrderId) -> OrderRef:
         ref = WorkOrderActor.start(order_id, self._colleagues)
@@ -152,10 +170,33 @@ class Supervisor(AsyncioActor):
         _mailbox(ref).wake()
         return successor.actor_ref
 
+    def _admit(self) -> None:
+        """Create actors for those who wait for room, making room where there is none."""
+        while self._outside:
+            if len(self.directory) >= self._limits.max_actors and not self._make_room():
+                break
+            order_id, delivery = self._outside.popleft()
+            delivery.reply(self.directory.find(order_id) or self._create(order_id))
+        if self._outside and not self._leaving:
+            busy = TooManyActors(f"{len(self.directory)} orders are live, all of them busy")
+            while self._outside:
+                self._outside.popleft()[1].fail(busy)
+
+    def _make_room(self) -> bool:
+        """Passivate the least recently used idle actors, a hundredth of all at a time.
+
+        `True` when one went at once; else those asked say `Ready` in a while.
+        """
+        if self._leaving:
+            return False
+        share = max(1, self._limits.max_actors // 100)
+        idle = (each for each, ref in self.directory.refs.items() if _is_idle(ref))
+        return self._passivate(list(islice(idle, share))) > 0
+
     # -- passivation -------------------------------------------------------------------------
 
     async def _sweep(self, *, everything: bool) -> int:
-        """Passivate idle actors, least recently used first; give how many went."""
+        """Passivate idle actors, least recently used first; give how many went at once."""
         limit = time.monotonic() - (0 if everything else self._limits.idle_s)
         gone = 0
         idle = []
@@ -164,39 +205,34 @@ class Supervisor(AsyncioActor):
                 break
             idle.append(order_id)
         for start in range(0, len(idle), _SWEEP_ROUND):
-            gone += await self._passivate(idle[start : start + _SWEEP_ROUND])
+            gone += self._passivate(idle[start : start + _SWEEP_ROUND])
             await asyncio.sleep(0)
         return gone
 
-    async def _make_room(self) -> None:
-        """Passivate the least recently used idle actors, a hundredth of all at a time."""
-        share = max(1, self._limits.max_actors // 100)
-        for start in range(0, len(self.directory), share):
-            oldest = list(islice(self.directory.refs, start, start + share))
-            if await self._passivate(oldest):
-                return
-        raise TooManyActors(f"{len(self.directory)} orders are live and all of them are busy")
+    def _passivate(self, order_ids: list[WorkOrderId]) -> int:
+        """Retire idle actors; those whose outbox must be emptied first are asked to.
 
-    async def _passivate(self, order_ids: list[WorkOrderId]) -> int:
-        """Ask the actors to get ready, then retire those to which no message came meanwhile."""
+        Gives the number of those that went.
+        """
         gone = 0
-        asked = []
         for order_id in order_ids:
             ref = self.directory.refs.get(order_id)
-            if ref is None or not _is_idle(ref):
+            if ref is None or order_id in self._leaving or not _is_idle(ref):
                 continue
             if not _actor(ref).outbox_in_store:
                 gone += self._retire_if_idle(order_id)
-            elif self.directory.gate.open:
-                asked.append((order_id, ref.ask(Passivate(), block=False)))
-        for order_id, ready in asked:
-            try:
-                if await ready:
-                    gone += self._retire_if_idle(order_id)
-            except Exception as error:  # noqa: BLE001 -- a store that is down keeps the actor
-                _log.warning("passivation_failed", work_order_id=order_id, error=repr(error))
+            elif self.directory.gate.open:  # else it would not be handled
+                self._leaving.add(order_id)
+                ref.tell(Passivate())
         self.stats.passivated += gone
         return gone
+
+    def _on_ready(self, message: Ready) -> None:
+        """Retire an actor that is ready, unless a message came for it meanwhile."""
+        self._leaving.discard(message.work_order_id)
+        if message.emptied:
+            self.stats.passivated += self._retire_if_idle(message.work_order_id)
+        self._admit()
 
     def _retire_if_idle(self, order_id: WorkOrderId) -> bool:
         """Stop and forget the actor, in one turn of the loop, unless something waits for it."""
@@ -227,6 +263,8 @@ class Supervisor(AsyncioActor):
             answered += _mailbox(ref).discard(NotOwner("this node gave the actors up"))
         self.directory.refs.clear()
         self.actor_stopped.set()
+        while self._outside:
+            self._outside.popleft()[1].fail(NotOwner("this node gave the actors up"))
         self.actor_inbox.discard(NotOwner("this node gave the actors up"))
         return answered
 

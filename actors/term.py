@@ -58,6 +58,7 @@ class Term:
         )
         self._idle_s = options.limits.idle_s
         self._upkeep: set[asyncio.Task[None]] = set()
+        self._broken = False
 
     @property
     def supervisor(self) -> ActorRef[Supervisor]:
@@ -72,6 +73,8 @@ class Term:
     @property
     def alive(self) -> bool:
         """Whether the actors that all others need still run, and the upkeep with them."""
+        if self._broken:
+            return False
         return self._supervisor.actor_ref.is_alive() and self._committer.actor_ref.is_alive()
 
     async def begin(self) -> None:
@@ -80,8 +83,9 @@ class Term:
         Serving need not wait for them: who loads an order, and who reads its log, sees its
         outbox all the same.
         """
-        self._region.enter(self.supervisor, self._supervisor.directory)
-        await self._region.apply_pause(paused=await self._store.paused())
+        paused = await self._store.paused()
+        self._supervisor.directory.gate.open = not paused
+        self._region.enter(self.supervisor, self._supervisor.directory, paused=paused)
         self._start(self._empty_old_outboxes())
         self._start(self._passivate_idle())
 
@@ -100,8 +104,8 @@ class Term:
             await asyncio.sleep(0.01)
         try:
             async with asyncio.timeout_at(deadline):
-                await self.supervisor.ask(Sweep(everything=True), block=False)
-                while not self._committer.idle:  # noqa: ASYNC110 -- five lanes and a ledger
+                while len(self._supervisor.directory) or not self._committer.idle:
+                    await self.supervisor.ask(Sweep(everything=True), block=False)
                     await asyncio.sleep(0.01)
         except TimeoutError:
             return False
@@ -131,6 +135,7 @@ class Term:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._upkeep.discard(task)
         if not task.cancelled() and task.exception() is not None:
+            self._broken = True
             _log.error("upkeep_failed", epoch=self.epoch, exc_info=task.exception())
 
     async def _empty_old_outboxes(self) -> None:

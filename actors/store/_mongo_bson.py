@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from actors.messages import Epoch
     from actors.store.port import ChangeSet, Evidence, Outcome, StoredOrder
 
+_COUNTS = (f"{OURS}.epoch", f"{OURS}.seq", f"{OURS}.turn")
+
+_MOST_KEPT = 20_000
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
@@ -41,6 +44,34 @@ def encode(outcome: Outcome) -> RawBSONDocument:
     return RawBSONDocument(bson.encode(document), CodecOptions(document_class=RawBSONDocument))
 
 
+class EncodedOnce:
+    """The encoded form of outcomes between their commit and their relay, by job.
+
+    A job that is decided again is another outcome: its old form is not given for it.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Outcome, RawBSONDocument]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def give(self, outcome: Outcome) -> RawBSONDocument:
+        """Encode an outcome, or give what it was encoded to before."""
+        known = self._known.get(outcome.change.job_id)
+        if known is not None and known[0] is outcome:
+            return known[1]
+        raw = encode(outcome)
+        self._known[outcome.change.job_id] = (outcome, raw)
+        if len(self._known) > _MOST_KEPT:  # left by decisions that were never committed
+            del self._known[next(iter(self._known))]
+        return raw
+
+    def forget(self, outcome: Outcome) -> None:
+        """Let go of an outcome that is in the log."""
+        self._known.pop(outcome.change.job_id, None)
+
+
 def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
     """Say which document the commit may change: the one that was decided on, fenced."""
     state, guard = before.state, before.guard
@@ -57,13 +88,11 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
 
 def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
     """Say which document is still at the order's seq and turn, and not beyond our epoch."""
-    return {
-        "_id": ObjectId(order.id),
-        # None matches a field that is missing: an order that we have not committed to yet.
-        f"{OURS}.seq": order.seq if order.adopted else None,
-        f"{OURS}.turn": order.turn if order.adopted else None,
-        f"{OURS}.epoch": {"$not": {"$gt": epoch}},
-    }
+    fenced = {"_id": ObjectId(order.id), f"{OURS}.epoch": {"$not": {"$gt": epoch}}}
+    if order.adopted:
+        return fenced | {f"{OURS}.seq": order.seq, f"{OURS}.turn": order.turn}
+    # Nothing there, or something else than what `is_ours` takes for our state.
+    return fenced | {"$nor": [dict.fromkeys(_COUNTS, {"$type": "number"})]}
 
 
 def commit_update(

@@ -18,6 +18,7 @@ from actors.store.documents import (
     ORDERS,
     OURS,
     REFUSALS,
+    is_ours,
     needs_material,
     order_from,
     outcome_from,
@@ -92,7 +93,7 @@ async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> 
 
 async def _log_seqs(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dict[Any, int]:
     """Give the log's highest seq of orders that do not carry our state."""
-    strange = [order["_id"] for order in orders if not _carries_our_state(order)]
+    strange = [order["_id"] for order in orders if not is_ours(order.get(OURS))]
     if not strange:
         return {}
     highest: dict[Any, int] = {}
@@ -104,11 +105,6 @@ async def _log_seqs(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dic
         order_id = entry["workOrderId"]
         highest[order_id] = max(highest.get(order_id, 0), entry[OURS]["seq"])
     return highest
-
-
-def _carries_our_state(order: Mapping[str, Any]) -> bool:
-    ours = order.get(OURS)
-    return isinstance(ours, dict) and isinstance(ours.get("seq"), int)
 
 
 async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Evidence]:

@@ -26,24 +26,22 @@ from actors.messages import Epoch
 from actors.rules import LogEntry, WorkOrderId
 from actors.store._mongo_bson import (
     CODEC,
+    EncodedOnce,
     as_object_id,
     changed_fields,
     commit_filter,
     commit_update,
-    encode,
     turn_filter,
 )
 from actors.store._mongo_client import Driver, connect, disconnect, make_indexes, reading, writing
 from actors.store._mongo_log import log_page
 from actors.store._mongo_read import Collections, evidence, load, materials_of
-from actors.store.documents import OURS
+from actors.store.documents import OURS, outcome_from
 from actors.store.port import Committed, Stale
 from actors.store.views import detail_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from bson.raw_bson import RawBSONDocument
 
     from actors.store.port import (
         ChangeSet,
@@ -57,6 +55,8 @@ if TYPE_CHECKING:
     )
 
 _DUPLICATE_KEY = 11000
+# What the driver raises for documents that BSON cannot hold (a lone surrogate, a huge number).
+_UNSTORABLE = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEncodeError)
 # Errors of a single write that say nothing about whether it was carried out: the server was
 # shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
 _UNSETTLED_CODES = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
@@ -73,7 +73,7 @@ class MongoStore:
         self._uri, self._database_name = uri, database
         self._driver, self._timeout_s = driver, timeout_s
         self._client: Any = None
-        self._encoded: dict[str, RawBSONDocument] = {}
+        self._encoded = EncodedOnce()
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
@@ -137,16 +137,18 @@ class MongoStore:
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         """Compare-and-set each order in one round trip."""
+        if not changes:
+            return []
         afters = [_after(epoch, change) for change in changes]
-        operations = [
-            UpdateOne(self._filter(epoch, change.before), self._update(epoch, change, after))
-            for change, after in zip(changes, afters, strict=True)
-        ]
         rejected: dict[int, StoreRejected] = {}
         try:
+            operations = [
+                UpdateOne(self._filter(epoch, change.before), self._update(epoch, change, after))
+                for change, after in zip(changes, afters, strict=True)
+            ]
             with writing():
                 matched = await self._write(operations, rejected)
-        except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
+        except _UNSTORABLE as error:
             if len(changes) == 1:
                 return [StoreRejected(str(error)[:300])]
             return [(await self.commit(epoch, [change]))[0] for change in changes]
@@ -158,7 +160,7 @@ class MongoStore:
     _filter = staticmethod(commit_filter)
 
     def _update(self, epoch: Epoch, change: ChangeSet, after: StoredOrder) -> dict[str, Any]:
-        outbox = [self._encode(outcome) for outcome in (*change.carried, *change.outcomes)]
+        outbox = [self._encoded.give(outcome) for outcome in (*change.carried, *change.outcomes)]
         return commit_update(epoch, change, after, outbox)
 
     async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
@@ -184,43 +186,36 @@ class MongoStore:
     ) -> list[CommitResult]:
         """Find out which of the changes are stored, after a write that did not match them all."""
         stored = await self.load([change.before.id for change in changes])
-        settled = await self._settled_jobs(changes, stored)
+        found = await self._find_outcomes(changes, stored)
         results: list[CommitResult] = []
         for index, (change, order) in enumerate(zip(changes, stored, strict=True)):
             if index in rejected:
                 results.append(rejected[index])
-            elif change.outcomes[0].change.job_id in settled:
+            elif all(found.get(each.change.job_id) == each for each in _ends(change)):
                 results.append(Committed(replace(order or change.before, outbox=())))
             else:
                 results.append(Stale(order))
         return results
 
-    async def _settled_jobs(
+    async def _find_outcomes(
         self, changes: Sequence[ChangeSet], stored: Sequence[StoredOrder | None]
-    ) -> set[str]:
-        """Give the first jobs of those change sets that were applied.
+    ) -> dict[str, Outcome]:
+        """Find the first and last outcome of each change set, by job, as they are stored.
 
         In an outbox, or, when a later commit has moved them on, in the log. The outboxes were
         read before: what is in neither was never applied.
         """
-        in_outboxes = {
-            str(outcome.change.job_id) for order in stored if order for outcome in order.outbox
+        wanted = {str(each.change.job_id) for change in changes for each in _ends(change)}
+        found: dict[str, Outcome] = {
+            outcome.change.job_id: outcome for order in stored if order for outcome in order.outbox
         }
-        firsts = {str(change.outcomes[0].change.job_id) for change in changes}
-        settled = firsts & in_outboxes
-        rest = [ObjectId(job_id) for job_id in firsts - settled]
+        rest = [ObjectId(job_id) for job_id in wanted - found.keys()]
         if rest:
             with reading():
                 for collection in (self._at.logs, self._at.refusals):
-                    found = await collection.find({"_id": {"$in": rest}}, {"_id": 1}).to_list(None)
-                    settled.update(str(document["_id"]) for document in found)
-        return settled
-
-    def _encode(self, outcome: Outcome) -> RawBSONDocument:
-        raw = self._encoded.get(outcome.change.job_id)
-        if raw is None:
-            raw = self._encoded[outcome.change.job_id] = encode(outcome)
-        return raw
+                    for document in await collection.find({"_id": {"$in": rest}}).to_list(None):
+                        found[str(document["_id"])] = outcome_from(document)
+        return found
 
     async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
         """Advance the turn, so that no attempt decided on `order` can match any more."""
@@ -251,7 +246,7 @@ class MongoStore:
                 refused |= await self._insert(collection, some)
         for outcome in outcomes:
             if outcome.change.job_id not in refused:
-                self._encoded.pop(outcome.change.job_id, None)
+                self._encoded.forget(outcome)
         if refused:
             raise RelayRejected(frozenset(refused), next(iter(refused.values())))
 
@@ -261,11 +256,11 @@ class MongoStore:
             with writing():
                 try:
                     await collection.insert_many(
-                        [self._encode(outcome) for outcome in outcomes], ordered=False
+                        [self._encoded.give(outcome) for outcome in outcomes], ordered=False
                     )
                 except BulkWriteError as error:
                     return await self._refused(collection, outcomes, error)
-        except (InvalidDocument, DocumentTooLarge) as error:
+        except _UNSTORABLE as error:
             return {each.change.job_id: str(error)[:300] for each in outcomes}
         return {}
 
@@ -293,6 +288,8 @@ class MongoStore:
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
         """Empty outboxes whose outcomes the log holds."""
+        if not orders:
+            return
         empty = {"$set": {f"{OURS}.outbox": []}, "$unset": {f"{OURS}.dirty": ""}}
         with writing():
             await self._at.orders.bulk_write(
@@ -352,6 +349,11 @@ class MongoStore:
                     raise
                 return int(details.get("nInserted", 0))
         return len(result.inserted_ids)
+
+
+def _ends(change: ChangeSet) -> tuple[Outcome, Outcome]:
+    """Give the first and the last outcome: a change set is applied as a whole or not at all."""
+    return change.outcomes[0], change.outcomes[-1]
 
 
 def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
