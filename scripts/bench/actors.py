@@ -1,0 +1,140 @@
+"""Measure live idle actors: the memory of each, and the time to passivate them all.
+
+Makes a live actor for each of many orders by applying one update to it, through region,
+supervisor and committer as in the service, then lets them rest. Memory is what the process's
+resident set grew by between the first and the last actor, divided by their number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import structlog
+import uvloop
+
+from actors.committer import Committer
+from actors.messages import Sweep, UpdateQuantity, new_job_id
+from actors.region import Region
+from actors.rules import Change, ChangeType, LogContext, WorkOrderId
+from actors.store.mongo import MongoStore
+from actors.store.sqlite import FILE_NAME, SqliteStore
+from actors.supervisor import Limits, Supervisor
+from scripts.bench.calls import order_id
+from scripts.bench.orders import order_document
+from tests.servers import MongoReplicaSet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.store import Store
+
+_CALLERS = 500
+_INSERTED_AT_ONCE = 1_000
+_WARM = 1_000
+"""Orders touched before the count begins, so that pools and caches are not counted."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure and print; give the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.bench actors",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--actors", type=int, default=100_000, help="how many (default 100000)")
+    parser.add_argument("--store", choices=("mongo", "sqlite"), default="mongo")
+    parser.add_argument("--rounds", type=int, default=3, help="passivations timed (default 3)")
+    args = parser.parse_args(argv)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    with ExitStack() as stack:
+        uvloop.run(_measure(_store(args.store, stack), args.actors, args.rounds))
+    return 0
+
+
+def _store(kind: str, stack: ExitStack) -> Store:
+    if kind == "sqlite":
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        return SqliteStore(folder / FILE_NAME)
+    replica_set = stack.enter_context(MongoReplicaSet(cache_gb=1.0))
+    return MongoStore(replica_set.uri, "bench_actors")
+
+
+async def _measure(store: Store, count: int, rounds: int) -> None:
+    await store.open()
+    orders = [WorkOrderId(order_id(index)) for index in range(count + _WARM)]
+    for start in range(0, len(orders), _INSERTED_AT_ONCE):
+        indexes = range(start, min(start + _INSERTED_AT_ONCE, len(orders)))
+        await store.insert_orders([_plain(order_document(index)) for index in indexes])
+    epoch = await store.claim_epoch("bench")
+    region = Region(lambda _: asyncio.sleep(0))
+    committer = Committer(store, epoch, batch=200, in_flight=3, deposed=lambda _: None)
+    limits = Limits(max_actors=count + _WARM)
+    supervisor = Supervisor(epoch, committer.actor_ref, limits, region.tally)
+    region.enter(supervisor.actor_ref, supervisor.directory, paused=False)
+    await _touch(region, orders[:_WARM])
+    await _settled(committer)
+    before = _resident()
+    started = time.perf_counter()
+    await _touch(region, orders[_WARM:])
+    await _settled(committer)
+    made_in = time.perf_counter() - started
+    each = (_resident() - before) / count
+    _say(f"{count} live idle actors on {store.name}: {each:.0f} bytes each")
+    _say(f"  made, one committed update each, in {made_in:.1f} s; tasks {len(asyncio.all_tasks())}")
+    times = []
+    for _ in range(rounds):
+        times.append(await _passivate_all(supervisor))
+        await _touch(region, orders)
+        await _settled(committer)
+    _say(f"  passivated, outboxes emptied, in {median(times):.2f} s (median of {rounds})")
+    await store.close()
+
+
+def _plain(document: dict[str, object]) -> dict[str, object]:
+    return {name: str(value) if name == "_id" else value for name, value in document.items()}
+
+
+async def _touch(region: Region, orders: Sequence[WorkOrderId]) -> None:
+    """Apply one update to each order, many at once."""
+    waiting = iter(orders)
+
+    async def caller() -> None:
+        for order in waiting:
+            change = Change(new_job_id(), ChangeType.INPUT, 1, LogContext(related_barcode="b"))
+            await region.update(UpdateQuantity(order, change, time.monotonic() + 60))
+
+    await asyncio.gather(*(caller() for _ in range(_CALLERS)))
+
+
+async def _settled(committer: Committer) -> None:
+    while not committer.idle:  # noqa: ASYNC110 -- as the node's drain does
+        await asyncio.sleep(0.01)
+
+
+async def _passivate_all(supervisor: Supervisor) -> float:
+    started = time.perf_counter()
+    await supervisor.actor_ref.ask(Sweep(everything=True), block=False)
+    while len(supervisor.directory):  # noqa: ASYNC110 -- as the node's drain does
+        await asyncio.sleep(0.005)
+    return time.perf_counter() - started
+
+
+def _resident() -> int:
+    """Give the process's resident memory in bytes."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * 4096
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
