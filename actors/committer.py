@@ -22,6 +22,7 @@ from actors.errors import (
 from actors.lane import Lane, LaneStats
 from actors.ledger import Ledger
 from actors.mailbox import AsyncioActor
+from actors.messages import Ready
 from actors.store.port import (
     ChangeSet,
     Committed,
@@ -32,6 +33,8 @@ from actors.store.port import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from pykka import ActorRef
 
     from actors.inbox import Delivery
     from actors.messages import Epoch
@@ -58,9 +61,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Trim:
-    """Empty the order's outbox in the store once its outcomes are durable in the log."""
+    """Empty the order's outbox in the store once its outcomes are durable in the log.
+
+    `report_to`, a supervisor, is told `Ready` when that is done, or can't be.
+    """
 
     order: StoredOrder
+    report_to: ActorRef[Any] | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +106,7 @@ class Committer(AsyncioActor):
         self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight)
         self._commits: Lane[ChangeSet] = Lane(self._commit, batch, in_flight)
         self._relays: Lane[Outcome] = Lane(self._relay, RELAY_BATCH, 2)
-        self._trims: Lane[StoredOrder] = Lane(self._trim, READ_BATCH * 5, 2)
+        self._trims: Lane[Trim] = Lane(self._trim, READ_BATCH * 5, 2)
 
     def on_receive(self, message: Any) -> None:  # noqa: ANN401 -- pykka's signature
         """Put the request on its lane; the lane answers."""
@@ -112,7 +119,7 @@ class Committer(AsyncioActor):
             case Load():
                 self._loads.submit(message, delivery)
             case Trim():
-                self._submit_trim(message.order, delivery)
+                self._submit_trim(message, delivery)
             case _:
                 raise TypeError(f"not for a committer: {message!r}")
 
@@ -274,15 +281,26 @@ class Committer(AsyncioActor):
 
     # -- trimming ----------------------------------------------------------------------------
 
-    def _submit_trim(self, order: StoredOrder, delivery: Delivery) -> None:
-        if self.ledger.count(order.id):
-            self.ledger.on_progress(order.id, lambda: self._submit_trim(order, delivery))
+    def _submit_trim(self, trim: Trim, delivery: Delivery) -> None:
+        order_id = trim.order.id
+        if self.ledger.count(order_id):
+            self.ledger.on_progress(order_id, lambda: self._submit_trim(trim, delivery))
         else:
-            self._trims.submit(order, delivery)
+            self._trims.submit(trim, delivery)
 
-    async def _trim(self, orders: list[StoredOrder]) -> list[None]:
-        await self._store.trim(self._epoch, orders)
-        return [None] * len(orders)
+    async def _trim(self, trims: list[Trim]) -> list[None]:
+        emptied = False
+        try:
+            await self._store.trim(self._epoch, [each.order for each in trims])
+            emptied = True
+        finally:
+            by_supervisor: dict[Any, list[WorkOrderId]] = {}
+            for each in trims:
+                by_supervisor.setdefault(each.report_to, []).append(each.order.id)
+            for supervisor, order_ids in by_supervisor.items():
+                if supervisor is not None and supervisor.is_alive():
+                    supervisor.tell(Ready(tuple(order_ids), emptied))
+        return [None] * len(trims)
 
 
 def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pykka
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from types import TracebackType
 
     from actors.inbox import Delivery, Mailbox
@@ -28,15 +28,23 @@ class LoopFuture(pykka.Future[T]):
 
     _lock = threading.Lock()  # shared: held for a few instructions only
 
+    # Defaults on the class: making a future, once per message, then costs next to nothing.
+    _get_hook: Callable[[float | None], T] | None = None
+    _done = False
+    _value: Any = None
+    _error: BaseException | None = None
+    _waiters: list[asyncio.Future[None]] | None = None
+    _thread_waiter: threading.Event | None = None
+    _delivery: Delivery | None = None
+    _mailbox: Mailbox | None = None
+
     def __init__(self) -> None:
+        """Make an unanswered future; pykka's own fields are set by `set_get_hook`."""
+
+    def set_get_hook(self, func: Callable[[float | None], T]) -> None:
+        """Compute the value when it is asked for; pykka's `map`, `filter`, `stop` do so."""
         super().__init__()
-        self._done = False
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._waiters: list[asyncio.Future[None]] | None = None
-        self._thread_waiter: threading.Event | None = None
-        self._delivery: Delivery | None = None
-        self._mailbox: Mailbox | None = None
+        super().set_get_hook(func)
 
     def __repr__(self) -> str:
         return f"<LoopFuture {'done' if self._done else 'pending'}>"

@@ -75,6 +75,11 @@ class Passivate(Control):
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxKept(Control):
+    """The store did not answer: the outbox that you gave up for passivation is still there."""
+
+
+@dataclass(frozen=True, slots=True)
 class DescribeOrder(Control):
     """Say how you are. Answered with `OrderActorState`."""
 
@@ -104,9 +109,9 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The order's actor has done what `Passivate` asks, or could not, and may be retired."""
+    """These orders' actors have done what `Passivate` asks and may be retired, or could not."""
 
-    work_order_id: WorkOrderId
+    work_order_ids: tuple[WorkOrderId, ...]
     emptied: bool
 
 
@@ -154,4 +159,4 @@ class Held:
 
 
 SupervisorMessage = Resolve | Ready | Unknown | Crashed | Sweep | Pause | Resume
-OrderMessage = UpdateQuantity | Passivate | DescribeOrder
+OrderMessage = UpdateQuantity | Passivate | OutboxKept | DescribeOrder

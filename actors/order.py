@@ -33,6 +33,7 @@ from actors.messages import (
     Crashed,
     DescribeOrder,
     OrderActorState,
+    OutboxKept,
     Passivate,
     Ready,
     Unknown,
@@ -95,7 +96,10 @@ class WorkOrderActor(AsyncioActor):
                 await self._update(self.hand_over())
                 return None
             case Passivate():
-                await self._passivate()
+                self._passivate()
+                return None
+            case OutboxKept():
+                self.outbox_in_store = True
                 return None
             case DescribeOrder():
                 return self.describe()
@@ -288,18 +292,18 @@ class WorkOrderActor(AsyncioActor):
 
     # -- life --------------------------------------------------------------------------------
 
-    async def _passivate(self) -> None:
-        """Empty the stored outbox, unless messages came meanwhile; then tell the supervisor."""
-        emptied = not self.outbox_in_store
-        try:
-            if not emptied and self._stored is not None and self.actor_inbox.empty():
-                await self._ask_committer(Trim(self._stored))
-                self.outbox_in_store = False
-                emptied = True
-        except WorkOrderError as error:  # a store that is down keeps the actor
-            _log.warning("passivation_failed", work_order_id=self.order_id, error=str(error))
-        finally:
-            self._tell_supervisor(Ready(self.order_id, emptied))
+    def _passivate(self) -> None:
+        """Have the stored outbox emptied, unless messages came meanwhile.
+
+        The committer reports to the supervisor. Whatever is committed before that makes the
+        trim miss, and an outbox again.
+        """
+        stored = self._stored
+        if self.outbox_in_store and stored is not None and self.actor_inbox.empty():
+            self.outbox_in_store = False
+            self._colleagues.committer.tell(Trim(stored, self._colleagues.supervisor))
+        else:
+            self._tell_supervisor(Ready((self.order_id,), not self.outbox_in_store))
 
     def _tell_supervisor(self, message: SupervisorMessage) -> None:
         with suppress(ActorDeadError):  # the term is over, and the directory with it

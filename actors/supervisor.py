@@ -19,6 +19,7 @@ from actors.mailbox import AsyncioActor
 from actors.messages import (
     Crashed,
     Held,
+    OutboxKept,
     Passivate,
     Pause,
     Ready,
@@ -229,9 +230,15 @@ class Supervisor(AsyncioActor):
 
     def _on_ready(self, message: Ready) -> None:
         """Retire an actor that is ready, unless a message came for it meanwhile."""
-        self._leaving.discard(message.work_order_id)
-        if message.emptied:
-            self.stats.passivated += self._retire_if_idle(message.work_order_id)
+        self._leaving.difference_update(message.work_order_ids)
+        for order_id in message.work_order_ids:
+            ref = self.directory.refs.get(order_id)
+            if ref is None or ref.actor_stopped.is_set():
+                continue
+            if not message.emptied:
+                ref.tell(OutboxKept())
+            elif not _actor(ref).outbox_in_store:
+                self.stats.passivated += self._retire_if_idle(order_id)
         self._admit()
 
     def _retire_if_idle(self, order_id: WorkOrderId) -> bool:

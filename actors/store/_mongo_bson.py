@@ -92,7 +92,7 @@ def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
     if order.adopted:
         return fenced | {f"{OURS}.seq": order.seq, f"{OURS}.turn": order.turn}
     # Nothing there, or something else than what `is_ours` takes for our state.
-    return fenced | {"$nor": [dict.fromkeys(_COUNTS, {"$type": "number"})]}
+    return fenced | {"$nor": [{name: {"$type": "number"} for name in _COUNTS}]}
 
 
 def commit_update(

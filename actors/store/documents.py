@@ -191,6 +191,17 @@ def outcome_from(document: Mapping[str, Any]) -> Outcome:
     )
 
 
+def is_same(stored: Outcome | None, mine: Outcome) -> bool:
+    """Tell whether what a store gave back for a job is this very outcome of it.
+
+    Not plain equality: what is read back has its defaults spelled out and its times rounded.
+    The same job decided again is another outcome, at another seq or as a refusal.
+    """
+    if isinstance(stored, LogEntry) and isinstance(mine, LogEntry):
+        return (stored.seq, stored.epoch) == (mine.seq, mine.epoch)
+    return isinstance(stored, Refusal) and isinstance(mine, Refusal)
+
+
 def _context(document: Mapping[str, Any]) -> LogContext:
     return LogContext(
         related_barcode=document.get("relatedBarcode"),

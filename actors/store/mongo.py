@@ -191,7 +191,7 @@ class MongoStore:
         for index, (change, order) in enumerate(zip(changes, stored, strict=True)):
             if index in rejected:
                 results.append(rejected[index])
-            elif all(found.get(each.change.job_id) == each for each in _ends(change)):
+            elif _is_stored(change, found):
                 results.append(Committed(replace(order or change.before, outbox=())))
             else:
                 results.append(Stale(order))
@@ -351,9 +351,14 @@ class MongoStore:
         return len(result.inserted_ids)
 
 
-def _ends(change: ChangeSet) -> tuple[Outcome, Outcome]:
+def _ends(change: ChangeSet) -> tuple[Outcome, ...]:
     """Give the first and the last outcome: a change set is applied as a whole or not at all."""
-    return change.outcomes[0], change.outcomes[-1]
+    return change.outcomes[:1] + change.outcomes[-1:]
+
+
+def _is_stored(change: ChangeSet, found: Mapping[str, Outcome]) -> bool:
+    ends = _ends(change)
+    return bool(ends) and all(is_same(found.get(each.change.job_id), each) for each in ends)
 
 
 def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
