@@ -1,0 +1,132 @@
+"""`python -m web` as a process of its own, and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from config.settings import environment_fields
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60.0
+STOP_S = 60.0
+
+
+class ServiceProcess:
+    """One node in a process; as a context manager, gone after. `settings` are its environment."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = {"PORT": "0", **settings}
+        self._process: asyncio.subprocess.Process | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._changed = asyncio.Event()
+        self.events: list[dict[str, Any]] = []
+        """What it logged to standard output, one JSON object a line."""
+        self.complaints: list[str] = []
+        """What it wrote to standard error."""
+
+    async def start(self) -> None:
+        """Start and wait until it serves."""
+        await self.launch()
+        await self.event("service_started", START_S)
+
+    async def launch(self) -> None:
+        """Start without waiting."""
+        others = {
+            name: value for name, value in os.environ.items() if name not in environment_fields()
+        }
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "web",
+            cwd=ROOT,
+            env={**others, **self._settings},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=2**20,
+        )
+        self._readers = [
+            asyncio.create_task(self._read_log()),
+            asyncio.create_task(self._read_complaints()),
+        ]
+
+    @property
+    def url(self) -> str:
+        """Where it serves; known once it has started."""
+        return str(self.named("service_started")[0]["url"])
+
+    @property
+    def port(self) -> int:
+        """The port of `url`."""
+        return int(self.url.rpartition(":")[2])
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """Give the log's events of that name so far."""
+        return [each for each in self.events if each["event"] == event]
+
+    async def event(self, name: str, within_s: float = 30.0) -> dict[str, Any]:
+        """Wait for an event in its log."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not self.named(name):
+                    if self._ended:
+                        raise AssertionError(f"it ended without {name}: {self.said}")
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"no {name} within {within_s} s: {self.said}") from None
+        return self.named(name)[0]
+
+    def signal(self, signum: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(signum)
+
+    async def ended(self, within_s: float = STOP_S) -> int:
+        """Wait until it has ended; give its exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(within_s):
+            await asyncio.gather(*self._readers)
+            return await self._process.wait()
+
+    @property
+    def said(self) -> str:
+        """All that it wrote, for messages of tests."""
+        return "\n".join([*map(str, self.events), *self.complaints])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self.ended()
+
+    @property
+    def _ended(self) -> bool:
+        return all(reader.done() for reader in self._readers)
+
+    async def _read_log(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self.events.append(json.loads(line))
+            self._changed.set()
+        self._changed.set()
+
+    async def _read_complaints(self) -> None:
+        assert self._process is not None
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.complaints.append(line.decode().rstrip("\n"))
+        self._changed.set()
