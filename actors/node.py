@@ -117,6 +117,7 @@ class NodeActor(AsyncioActor):
         self._store, self._lease, self._region = store, lease, region
         self._options = options
         self._holder = Holder(options.node_id, options.url, "")
+        self._candidate: Holder | None = None
         self._view: LeaseView | None = None
         self._viewed_at = time.monotonic()
         self._watched_store = Watched(store.name)
@@ -228,7 +229,9 @@ class NodeActor(AsyncioActor):
         if not self._watched_store.ok:
             self._reason = "the store does not answer"
             return
-        holder = replace(self._holder, token=secrets.token_hex(8), epoch=0)
+        # A try without an answer may have taken the lease: only the same token finds it then.
+        holder = self._candidate or replace(self._holder, token=secrets.token_hex(8), epoch=0)
+        self._candidate = holder
         try:
             won = await self._lease.acquire(holder)
             self._view = await self._lease.view()
@@ -236,6 +239,7 @@ class NodeActor(AsyncioActor):
             self._watched_lease.failed(error)
             self._reason = "the lease's server does not answer"
             return
+        self._candidate = None
         self._viewed_at = time.monotonic()
         self._watched_lease.answered()
         if not won:
