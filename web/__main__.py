@@ -62,8 +62,8 @@ def main() -> int:
 
 
 async def _run(settings: Settings, logs: LogHandle) -> int:
-    def last_words(signal: str) -> None:
-        _log.warning("service_killed", signal=signal)
+    def last_words(cause: str) -> None:
+        _log.warning("service_killed", cause=cause)
         logs.flush(_LAST_WORDS_S)
 
     stop = StopSignals(last_words)

@@ -36,6 +36,8 @@ async def read_object(request: web.Request) -> dict[str, object]:
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(options) from None
     except (web.RequestPayloadError, ClientError):
+        # Nothing more of it can be read: else aiohttp tries, and logs a traceback.
+        request.content.feed_eof()
         unreadable = Problem("INVALID_JSON", "INVALID_JSON.unreadable", close=True)
         raise RequestError(unreadable) from None
     return decode_object(body)

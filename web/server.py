@@ -112,15 +112,11 @@ class Service:
 
     async def _drain(self, stop: StopSignals) -> None:
         """Finish what is queued while new updates get 503, and status calls their answers."""
+        stop.exit_after(self.shutdown_s)
         _log.info("service_stopping", signal=stop.name or None, within_s=self.shutdown_s)
         # What follows the drain needs its share of the time.
         timeout_s = max(self.shutdown_s - 2 * _LAST_REPLIES_S, self.shutdown_s / 2)
-        finished = False
-        try:
-            async with asyncio.timeout(self.shutdown_s):
-                finished = await self.node.drain(timeout_s)
-        except TimeoutError:
-            _log.error("drain_timed_out", within_s=self.shutdown_s)
+        finished = await self.node.drain(timeout_s)
         _log.info("service_stopped", finished=finished)
 
 

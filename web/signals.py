@@ -1,4 +1,4 @@
-"""Being told to stop: the first signal asks for a drain, the second ends the process at once."""
+"""Being told to stop: the first signal asks for a drain; a second, or its time, ends it at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SIGNAL_EXIT: Final = 128
+_NOT_FINISHED: Final = 1
 
 
 class StopSignals:
-    """SIGTERM and SIGINT, from `install` on; `last_words` runs before an exit at once.
+    """SIGTERM and SIGINT, from `install` on.
 
-    `last_words` (flush the logs) runs in a thread of its own, so neither a stuck loop nor a lock
-    that the main thread holds can keep the process alive.
+    Before an exit at once `last_words` is given the cause, to flush the logs. It runs in a thread
+    of its own, so neither a stuck loop nor a lock that the main thread holds can keep the process
+    alive.
     """
 
     def __init__(self, last_words: Callable[[str], None]) -> None:
@@ -38,6 +40,12 @@ class StopSignals:
         """Return when the first signal has come."""
         await self._asked.wait()
 
+    def exit_after(self, seconds: float) -> None:
+        """End the process at once, with code 1, if it is still there after that time."""
+        timer = threading.Timer(seconds, self._exit, ("SHUTDOWN_S is over", _NOT_FINISHED))
+        timer.daemon = True
+        timer.start()
+
     def _first(self, signum: signal.Signals) -> None:
         self.name = signum.name
         self._asked.set()
@@ -48,10 +56,11 @@ class StopSignals:
             signal.signal(each, self._second)
 
     def _second(self, signum: int, _frame: object) -> None:
-        threading.Thread(target=self._exit, args=(signum,), daemon=True).start()
+        words = (signal.Signals(signum).name, _SIGNAL_EXIT + signum)
+        threading.Thread(target=self._exit, args=words, daemon=True).start()
 
-    def _exit(self, signum: int) -> None:
+    def _exit(self, cause: str, code: int) -> None:
         try:
-            self._last_words(signal.Signals(signum).name)
+            self._last_words(cause)
         finally:
-            os._exit(_SIGNAL_EXIT + signum)
+            os._exit(code)

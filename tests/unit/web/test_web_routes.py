@@ -13,12 +13,12 @@ from actors.messages import Held
 from actors.rules import WorkOrderId
 from actors.status import Dependency, Role
 from actors.store import LogPage, LogQuery
-from tests.unit.fake_node import ORDER
+from tests.unit.web.fake_node import ORDER
 from web.app import Options
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Client
-    from tests.unit.fake_node import FakeNode
+    from tests.unit.web.conftest import Client
+    from tests.unit.web.fake_node import FakeNode
 
 API = "/api/workorder"
 ENGLISH = {"Accept-Language": "en"}

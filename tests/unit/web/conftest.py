@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientSession, web
 
-from tests.unit.fake_node import FakeNode
+from tests.unit.web.fake_node import FakeNode
 from web.app import Options, build_app
 from web.server import RUNNER_OPTIONS, bind
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Mapping
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START_S = 60.0
 STOP_S = 60.0
 

@@ -10,12 +10,12 @@ import pytest
 
 from actors import errors
 from actors.errors import WorkOrderError
-from tests.unit.fake_node import ORDER, applied
+from tests.unit.web.fake_node import ORDER, applied
 
 if TYPE_CHECKING:
     from actors.messages import Updated, UpdateQuantity
-    from tests.unit.conftest import Client
-    from tests.unit.fake_node import FakeNode
+    from tests.unit.web.conftest import Client
+    from tests.unit.web.fake_node import FakeNode
 
 UPDATE = "/api/workorder/update-quantity"
 BATCH = "/api/workorder/batch-update-quantity"

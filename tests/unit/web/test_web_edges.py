@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.errors import DeadLetter
-from tests.unit.conftest import until
-from tests.unit.fake_node import ORDER
+from tests.unit.web.conftest import until
+from tests.unit.web.fake_node import ORDER
 from web.app import Options
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Client, LogRecorder
-    from tests.unit.fake_node import FakeNode
+    from tests.unit.web.conftest import Client, LogRecorder
+    from tests.unit.web.fake_node import FakeNode
 
 UPDATE = "/api/workorder/update-quantity"
 ENGLISH = {"Accept-Language": "en"}
@@ -60,8 +60,16 @@ async def test_a_body_that_drips_is_answered_408_and_its_connection_closed(
 
 async def test_a_body_in_pieces_within_its_time_is_read(client: Client) -> None:
     body = json.dumps(GOOD).encode()
-    head = _post_head(f"Content-Length: {len(body)}", "Connection: close")
-    assert _answer(await _raw(client, head, body[:9], body[9:]))[0] == 200
+    headers = (f"Content-Length: {len(body)}", "Connection: close", "Expect: 100-continue")
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(_post_head(*headers))
+    async with asyncio.timeout(10):
+        assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(body[:9])
+        await asyncio.sleep(0)
+        writer.write(body[9:])
+        assert _answer(await reader.read())[0] == 200
+    writer.close()
 
 
 async def test_a_body_announced_too_large_is_refused_before_it_is_sent(client: Client) -> None:
@@ -98,10 +106,11 @@ async def test_a_compressed_body_is_read(client: Client) -> None:
     ],
 )
 async def test_a_body_that_is_garbled_on_its_way_is_400(
-    client: Client, headers: list[str], body: bytes
+    client: Client, headers: list[str], body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     raw = await _raw(client, _post_head(*headers), body)
     assert raw.split(b" ")[1] == b"400"
+    assert "Unhandled exception" not in caplog.text
 
 
 async def test_a_body_that_is_not_json_is_400_in_both_languages(client: Client) -> None:

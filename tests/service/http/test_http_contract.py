@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientSession
 
-from tests.service.conftest import order, order_id
-from tests.service.service_process import ServiceProcess
+from tests.service.http.conftest import order, order_id
+from tests.service.http.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.service.conftest import Backend
+    from tests.service.http.conftest import Backend
 
 API = "/api/workorder"
 DETAIL_FIELDS = (
