@@ -1,112 +1,31 @@
-"""What a service runs on: the embedded default, or MongoDB and Redis; with orders in it."""
+"""A node for each test, on each store."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
-from redis import Redis
 
-from actors.store.mongo import MongoStore
-from actors.store.sqlite import FILE_NAME, SqliteStore
+from tests.service.places import STORES, Place, mongo_place, sqlite_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from actors.store import Store
-    from tests.servers import MongoServer, RedisServer
-
-_REDIS_DB = 7
+ENVIRONMENT = {"LEASE_TTL": "1"}
 
 
-def order_id(number: int) -> str:
-    """Give the id of a test's order."""
-    return f"{number:024x}"
-
-
-def order(number: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Give an order as the main service stores it: 100 pieces planned, none done."""
-    return {
-        "_id": order_id(number),
-        "workOrderNo": f"WO-{number}",
-        "materialNumber": "MAT-1",
-        "materialName": "电机",
-        "lineName": "一线",
-        "status": "IN_PROGRESS",
-        "planQuantity": 100,
-        "planProductionQuantity": 100,
-        "inputQuantity": 0,
-        "outputQuantity": 0,
-        "scrapQuantity": 0,
-        "progress": 0,
-        "createAt": datetime(2026, 11, 1, tzinfo=UTC),
-        "updateAt": datetime(2026, 11, 1, tzinfo=UTC),
-        **fields,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """A store and a lease of their own: the settings that lead to them, and another way in."""
-
-    settings: dict[str, str]
-    store_name: str
-    lease_name: str
-    new_store: Callable[[], Store]
-
-    @asynccontextmanager
-    async def store(self) -> AsyncIterator[Store]:
-        """Open the store beside the service."""
-        store = self.new_store()
-        try:
-            await store.open()
-            yield store
-        finally:
-            await store.close()
-
-    async def add(self, *orders: dict[str, Any]) -> None:
-        """Put orders into the store."""
-        async with self.store() as store:
-            assert await store.insert_orders(orders) == len(orders)
-
-
-@pytest.fixture
-def embedded(tmp_path: Path) -> Backend:
-    """Run on SQLite and the file lease, in a folder of the test's own."""
-    folder = tmp_path / "data"
-    return Backend(
-        {"DATA_DIR": str(folder)}, "sqlite", "file", lambda: SqliteStore(folder / FILE_NAME)
-    )
-
-
-@pytest.fixture
-def networked(
-    mongo_standalone: MongoServer, redis_server: RedisServer, database_name: str
-) -> Iterator[Backend]:
-    """Run on MongoDB and Redis, in a database of the test's own."""
-    lease = f"{redis_server.uri.rpartition('/')[0]}/{_REDIS_DB}"
-    yield Backend(
-        {
-            "MONGODB_URI": mongo_standalone.uri,
-            "MONGODB_DB": database_name,
-            "REDIS_URL": lease,
-            "LEASE_TTL": "3",
-        },
-        "mongodb",
-        "redis",
-        lambda: MongoStore(mongo_standalone.uri, database_name),
-    )
-    with Redis.from_url(lease) as client:
-        for key in client.scan_iter(match="plan_server:*"):
-            client.delete(key)
-
-
-@pytest.fixture(params=["embedded", "networked"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Run the test on each."""
-    chosen: Backend = request.getfixturevalue(request.param)
-    return chosen
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Give a node on the store that the parameter names; start it with `place.open`."""
+    with ExitStack() as undo:
+        if request.param == "sqlite":
+            yield undo.enter_context(sqlite_place(tmp_path, ENVIRONMENT))
+            return
+        fixture = "mongo_standalone" if request.param == "standalone" else "mongo_replica_set"
+        server = request.getfixturevalue(fixture)
+        database = request.getfixturevalue("database_name")
+        yield undo.enter_context(
+            mongo_place(request.param, server, database, tmp_path, ENVIRONMENT)
+        )

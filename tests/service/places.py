@@ -1,0 +1,74 @@
+"""Where a node of these tests keeps its data, and what lies there before the first call."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from actors.store.sqlite import FILE_NAME
+from tests.contract.backdoor import Backdoor, MongoBackdoor, SqliteBackdoor
+from tests.servers import RedisServer
+from tests.service.nodes import ServiceNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.servers import MongoReplicaSet, MongoServer
+    from tests.trace import Start
+
+STORES: Final = ("sqlite", "standalone", "replica-set")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node that is not started yet, and the way in behind its back."""
+
+    store: str
+    node: ServiceNode
+    backdoor: Backdoor
+
+    async def open(self, start: Start) -> None:
+        """Start the node, then put in the orders, as the main service would."""
+        await self.node.started()
+        await asyncio.to_thread(self._put, start)
+
+    def _put(self, start: Start) -> None:
+        for material in start.materials:
+            self.backdoor.put_material(material)
+        for order in start.orders:
+            self.backdoor.put_order(order)
+        for entry in start.old_logs:
+            self.backdoor.put_log(entry)
+
+
+@contextmanager
+def sqlite_place(folder: Path, environment: Mapping[str, str]) -> Iterator[Place]:
+    """Take the embedded default: SQLite and the file lease."""
+    node = ServiceNode(environment, folder)
+    try:
+        yield Place("sqlite", node, SqliteBackdoor(node.data_dir / FILE_NAME))
+    finally:
+        node.close()
+
+
+@contextmanager
+def mongo_place(
+    store: str,
+    server: MongoServer | MongoReplicaSet,
+    database: str,
+    folder: Path,
+    environment: Mapping[str, str],
+) -> Iterator[Place]:
+    """Take a database in `server`; with the replica set goes a lease in a Redis of its own."""
+    settings = {"MONGODB_URI": server.uri, "MONGODB_DB": database, **environment}
+    with ExitStack() as undo:
+        if store == "replica-set":
+            redis = undo.enter_context(RedisServer(folder / "redis"))
+            settings |= {"REDIS_HOST": redis.host, "REDIS_PORT": str(redis.port)}
+        client = undo.enter_context(server.client())
+        node = ServiceNode(settings, folder / "node")
+        undo.callback(node.close)
+        yield Place(store, node, MongoBackdoor(client, database))

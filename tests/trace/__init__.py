@@ -1,0 +1,22 @@
+"""What the main service sends: a day of one production line, call by call, and its replay."""
+
+from __future__ import annotations
+
+from tests.trace.calls import Answer, Call, Outcome, Update
+from tests.trace.day import CALLERS, Day, make_day
+from tests.trace.orders import Start
+from tests.trace.replay import replay, send, session
+
+__all__ = [
+    "CALLERS",
+    "Answer",
+    "Call",
+    "Day",
+    "Outcome",
+    "Start",
+    "Update",
+    "make_day",
+    "replay",
+    "send",
+    "session",
+]
