@@ -177,7 +177,7 @@ class Committer(AsyncioActor):
             self._commits.submit(change, delivery, weight=len(change.outcomes))
 
     async def _commit(self, changes: list[ChangeSet]) -> list[CommitResult | Fenced]:
-        changes = [replace(each, carried=self.ledger.of(each.before.id)) for each in changes]
+        changes = [self._with_carried(each) for each in changes]
         results, doubtful = await self._until_answered(changes)
         if doubtful:
             results = [
@@ -187,6 +187,10 @@ class Committer(AsyncioActor):
         return [
             self._judge(change, result) for change, result in zip(changes, results, strict=True)
         ]
+
+    def _with_carried(self, change: ChangeSet) -> ChangeSet:
+        carried = self.ledger.of(change.before.id)
+        return replace(change, carried=carried) if carried else change
 
     async def _until_answered(
         self, changes: Sequence[ChangeSet]

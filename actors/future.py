@@ -26,7 +26,7 @@ class LoopFuture(pykka.Future[T]):
     a running loop. It is set once, by the actor.
     """
 
-    _lock = threading.Lock()  # shared: held for a few instructions only
+    _lock = threading.Lock()  # shared, for the few who block
 
     # Defaults on the class: making a future, once per message, then costs next to nothing.
     _get_hook: Callable[[float | None], T] | None = None
@@ -80,17 +80,17 @@ class LoopFuture(pykka.Future[T]):
         self._settle(None, error)
 
     def _settle(self, value: T | None, error: BaseException | None) -> None:
-        with self._lock:
-            if self._done or self._get_hook is not None:
-                raise asyncio.InvalidStateError("this reply was given before")
-            self._value, self._error, self._done = value, error, True
-            waiters, self._waiters = self._waiters, None
-            thread_waiter = self._thread_waiter
+        if self._done or self._get_hook is not None:
+            raise asyncio.InvalidStateError("this reply was given before")
+        self._value, self._error = value, error
+        # Last, and before the waiters are looked up: who adds itself later sees it.
+        self._done = True
         self._mailbox = self._delivery = None
-        if thread_waiter is not None:
-            thread_waiter.set()
-        for waiter in waiters or ():
-            _wake(waiter)
+        if self._thread_waiter is not None:
+            self._thread_waiter.set()
+        if self._waiters:
+            for waiter in tuple(self._waiters):
+                _wake(waiter)
 
     def get(self, *, timeout: float | None = None) -> T:
         """Block for at most `timeout` seconds and give the reply, or raise it.
@@ -109,12 +109,12 @@ class LoopFuture(pykka.Future[T]):
     def _block(self, timeout: float | None) -> None:
         if asyncio._get_running_loop() is not None:  # noqa: SLF001 -- the public one raises
             raise RuntimeError("get() would block the event loop: await the future instead")
-        with self._lock:
-            if self._done:
-                return
+        with self._lock:  # two threads must not make one each
             if self._thread_waiter is None:
                 self._thread_waiter = threading.Event()
             waiter = self._thread_waiter
+        if self._done:
+            return
         if not waiter.wait(timeout):
             raise pykka.Timeout(f"no reply within {timeout} s")
 
@@ -137,13 +137,11 @@ class LoopFuture(pykka.Future[T]):
 
     def _arrival(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._lock:
-            if self._done:
-                waiter.set_result(None)
-            elif self._waiters is None:
-                self._waiters = [waiter]
-            else:
-                self._waiters.append(waiter)
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        if self._done:  # meanwhile, by another thread
+            _resolve(waiter)
         return waiter
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NewType
-
-from bson import ObjectId
 
 from actors.rules import JobId
 
@@ -18,9 +19,17 @@ Epoch = NewType("Epoch", int)
 """Fencing token: one per take-over, from the store, ever growing."""
 
 
+_PROCESS = secrets.token_hex(5)
+_count = itertools.count(secrets.randbelow(2**24))
+
+
 def new_job_id() -> JobId:
-    """Make an id that no other process makes: time, process-random and counter (an ObjectId)."""
-    return JobId(str(ObjectId()))
+    """Make an id that no other process makes: an ObjectId's time, process-random and counter.
+
+    Written out here because it is made once per update, and the driver's takes ten times as
+    long. Unique as long as a process makes fewer than 2**24 in a second.
+    """
+    return JobId(f"{int(time.time()):08x}{_PROCESS}{next(_count) & 0xFFFFFF:06x}")
 
 
 # -- to an order actor ---------------------------------------------------------------------

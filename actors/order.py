@@ -345,5 +345,4 @@ def _fresh_update(delivery: Delivery) -> bool:
 
 def _now() -> datetime:
     """Give the time in the milliseconds that MongoDB keeps."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)

@@ -42,6 +42,7 @@ class Status(StrEnum):
 
 
 SCAN_PROCESS: Final = "SCAN_PROCESS"
+_INPUT: Final = ChangeType.INPUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class QuantityOverflowError(ArithmeticError):
 
 def default_reason(change: Change) -> str:
     """Name the change as the shop floor reads it (rule 6)."""
-    what = "投入" if change.type is ChangeType.INPUT else "产出"
+    what = "投入" if change.type is _INPUT else "产出"
     return f"{what}数量{'减少' if change.quantity < 0 else '增加'}"
 
 
@@ -185,12 +186,12 @@ def apply(order: OrderState, change: Change, at: datetime) -> tuple[OrderState, 
         QuantityOverflowError: the result would leave ±`MAX_QUANTITY`.
 
     """
-    stored = order.input_quantity if change.type is ChangeType.INPUT else order.output_quantity
+    stored = order.input_quantity if change.type is _INPUT else order.output_quantity
     applied = applied_quantity(stored, change.quantity)
     result = add(stored, applied)
     if abs(result) > MAX_QUANTITY:
         raise QuantityOverflowError(result)
-    if change.type is ChangeType.INPUT:
+    if change.type is _INPUT:
         return replace(order, input_quantity=result), applied
     return _after_output(order, result, applied, at), applied
 
@@ -215,11 +216,11 @@ def is_first_step_scan(change: Change) -> bool:
     """Tell whether rule 4 looks at this change at all."""
     context = change.context
     return (
-        change.type is ChangeType.INPUT
+        context.barcode_operation == SCAN_PROCESS
+        and change.type is _INPUT
         and change.quantity > 0
         and bool(context.related_barcode)
         and bool(context.process_step_id)
-        and context.barcode_operation == SCAN_PROCESS
     )
 
 
@@ -228,11 +229,7 @@ def is_unbind(change: Change) -> bool:
 
     The quantity asked for decides: an unbind that rule 2 cut to nothing is an unbind all the same.
     """
-    return (
-        change.type is ChangeType.INPUT
-        and change.quantity < 0
-        and bool(change.context.related_barcode)
-    )
+    return change.quantity < 0 and change.type is _INPUT and bool(change.context.related_barcode)
 
 
 def counts_twice(scanned: LogPosition | None, unbound: LogPosition | None) -> bool:

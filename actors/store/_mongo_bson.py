@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -9,7 +10,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from actors.rules import SCAN_PROCESS, LogEntry
+from actors.rules import SCAN_PROCESS
 from actors.store.documents import (
     LOG_ID_FIELDS,
     OURS,
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 
 _COUNTS = (f"{OURS}.epoch", f"{OURS}.seq", f"{OURS}.turn")
 
+_REPEATED_ID_FIELDS = tuple(name for name in LOG_ID_FIELDS if name != "_id")
+_RAW = CodecOptions(document_class=RawBSONDocument)
 _MOST_KEPT = 20_000
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
+@lru_cache(maxsize=8192)  # lines, materials, steps and orders come again and again
 def as_object_id(text: str | None) -> ObjectId | str | None:
     """Give the ObjectId that `text` names; other texts, which other writers left, stay."""
     return ObjectId(text) if text is not None and ObjectId.is_valid(text) else text
@@ -37,11 +41,12 @@ def as_object_id(text: str | None) -> ObjectId | str | None:
 def encode(outcome: Outcome) -> RawBSONDocument:
     """Encode an outcome once, for outbox and log."""
     document = outcome_document(outcome)
-    for name in LOG_ID_FIELDS:
+    document["_id"] = ObjectId(outcome.change.job_id)
+    for name in _REPEATED_ID_FIELDS:
         value = document.get(name)
         if value is not None:
             document[name] = as_object_id(value)
-    return RawBSONDocument(bson.encode(document), CodecOptions(document_class=RawBSONDocument))
+    return RawBSONDocument(bson.encode(document), _RAW)
 
 
 class EncodedOnce:
@@ -88,7 +93,7 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
 
 def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
     """Say which document is still at the order's seq and turn, and not beyond our epoch."""
-    fenced = {"_id": ObjectId(order.id), f"{OURS}.epoch": {"$not": {"$gt": epoch}}}
+    fenced = {"_id": as_object_id(order.id), f"{OURS}.epoch": {"$not": {"$gt": epoch}}}
     if order.adopted:
         return fenced | {f"{OURS}.seq": order.seq, f"{OURS}.turn": order.turn}
     # Nothing there, or something else than what `is_ours` takes for our state.
@@ -96,11 +101,13 @@ def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
 
 
 def commit_update(
-    epoch: Epoch, change: ChangeSet, after: StoredOrder, outbox: Sequence[RawBSONDocument]
+    epoch: Epoch,
+    fields: Mapping[str, Any],
+    after: StoredOrder,
+    outbox: Sequence[RawBSONDocument],
 ) -> dict[str, Any]:
-    """Give the update of a commit: only what changed, and our own state as a whole."""
-    fields = changed_fields(change)
-    fields[OURS] = {
+    """Give the update of a commit: only the `fields` that change, and our own state as a whole."""
+    ours = {
         "epoch": epoch,
         "seq": after.seq,
         "turn": after.turn,
@@ -108,13 +115,15 @@ def commit_update(
         # A constant while there is an outbox, so that its index is not written each time.
         "dirty": True,
     }
-    return {"$set": fields}
+    return {"$set": {**fields, OURS: ours}}
 
 
 def changed_fields(change: ChangeSet) -> dict[str, Any]:
     """Give the shared schema's fields that the change set writes."""
     before, after = change.before.state, change.after
     fields: dict[str, Any] = {}
+    if after is not before:  # else there are refusals only, and the order is not touched
+        fields["updateAt"] = change.at
     if after.input_quantity != before.input_quantity:
         fields["inputQuantity"] = after.input_quantity
     if after.output_quantity != before.output_quantity:
@@ -125,8 +134,6 @@ def changed_fields(change: ChangeSet) -> dict[str, Any]:
         fields["progress"] = after.progress
     if after.ended_at != before.ended_at:
         fields["actualEndTime"] = after.ended_at
-    if any(isinstance(outcome, LogEntry) for outcome in change.outcomes):
-        fields["updateAt"] = change.at
     return fields
 
 

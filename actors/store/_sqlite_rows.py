@@ -12,8 +12,10 @@ from actors.rules import LogEntry
 from actors.store.documents import (
     OURS,
     entry_document,
+    is_same,
     needs_material,
     order_from,
+    outcome_from,
     refusal_document,
     request_key,
 )
@@ -139,8 +141,10 @@ def refusal_row(refusal: Refusal) -> tuple[Any, ...]:
 
 
 def is_stored(db: sqlite3.Connection, outcome: Outcome) -> bool:
-    """Tell whether this very outcome is in its table."""
+    """Tell whether this very outcome of its job is in its table."""
     table = "logs" if isinstance(outcome, LogEntry) else "refusals"
-    query = f"SELECT 1 FROM {table} WHERE id = ? AND work_order_id = ?"  # noqa: S608 two constants
-    key = (outcome.change.job_id, outcome.work_order_id)
-    return db.execute(query, key).fetchone() is not None
+    row = db.execute(
+        f"SELECT document FROM {table} WHERE id = ? AND work_order_id = ?",  # noqa: S608 constants
+        (outcome.change.job_id, outcome.work_order_id),
+    ).fetchone()
+    return row is not None and is_same(outcome_from(log_document(row[0])), outcome)

@@ -36,8 +36,12 @@ from actors.store._mongo_bson import (
 from actors.store._mongo_client import Driver, connect, disconnect, make_indexes, reading, writing
 from actors.store._mongo_log import log_page
 from actors.store._mongo_read import Collections, evidence, load, materials_of
-from actors.store.documents import OURS, outcome_from
-from actors.store.port import Committed, Stale
+from actors.store.documents import OURS, is_same, outcome_from
+from actors.store.port import (
+    Committed,
+    Stale,
+    StoredOrder,
+)
 from actors.store.views import detail_row
 
 if TYPE_CHECKING:
@@ -51,7 +55,6 @@ if TYPE_CHECKING:
         LogPage,
         LogQuery,
         Outcome,
-        StoredOrder,
     )
 
 _DUPLICATE_KEY = 11000
@@ -139,12 +142,17 @@ class MongoStore:
         """Compare-and-set each order in one round trip."""
         if not changes:
             return []
-        afters = [_after(epoch, change) for change in changes]
+        written = [changed_fields(change) for change in changes]
+        afters = [
+            _after(epoch, change, fields) for change, fields in zip(changes, written, strict=True)
+        ]
         rejected: dict[int, StoreRejected] = {}
         try:
             operations = [
-                UpdateOne(self._filter(epoch, change.before), self._update(epoch, change, after))
-                for change, after in zip(changes, afters, strict=True)
+                UpdateOne(
+                    self._filter(epoch, change.before), self._update(epoch, change, fields, after)
+                )
+                for change, fields, after in zip(changes, written, afters, strict=True)
             ]
             with writing():
                 matched = await self._write(operations, rejected)
@@ -159,9 +167,11 @@ class MongoStore:
     # Hooks for the negative controls of the test suite, which break the one or the other.
     _filter = staticmethod(commit_filter)
 
-    def _update(self, epoch: Epoch, change: ChangeSet, after: StoredOrder) -> dict[str, Any]:
+    def _update(
+        self, epoch: Epoch, change: ChangeSet, fields: Mapping[str, Any], after: StoredOrder
+    ) -> dict[str, Any]:
         outbox = [self._encoded.give(outcome) for outcome in (*change.carried, *change.outcomes)]
-        return commit_update(epoch, change, after, outbox)
+        return commit_update(epoch, fields, after, outbox)
 
     async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
         """Send the operations; give how many matched, and which the server refuses for good."""
@@ -361,18 +371,19 @@ def _is_stored(change: ChangeSet, found: Mapping[str, Outcome]) -> bool:
     return bool(ends) and all(is_same(found.get(each.change.job_id), each) for each in ends)
 
 
-def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
+def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> StoredOrder:
     """Give the order as it is once the change set is applied."""
     before = change.before
-    written = changed_fields(change)
-    entries = sum(1 for outcome in change.outcomes if isinstance(outcome, LogEntry))
-    return replace(
-        before,
-        state=change.after,
-        seq=before.seq + entries,
-        epoch=epoch,
-        turn=before.turn + 1,
+    guard = before.guard
+    if guard:
+        guard = {name: value for name, value in guard.items() if name not in written}
+    return StoredOrder(
+        before.id,
+        before.facts,
+        change.after,
+        before.seq + sum(isinstance(outcome, LogEntry) for outcome in change.outcomes),
+        epoch,
+        before.turn + 1,
         adopted=True,
-        outbox=(),
-        guard={name: value for name, value in before.guard.items() if name not in written},
+        guard=guard,
     )
