@@ -417,3 +417,19 @@ async def test_a_change_set_without_outcomes_compares_and_sets_all_the_same(
     assert isinstance(result, Committed)
     assert (result.order.seq, result.order.turn) == (1, 2)
     assert isinstance(await commit_one(store, nothing), Stale)
+
+
+async def test_a_job_that_was_applied_by_another_decision_is_not_applied_by_this_one(
+    store: Store, backdoor: Backdoor, order_id: WorkOrderId
+) -> None:
+    one, two = change(1), change(2)
+    first = await applied(store, order_id, one)
+    moved = decide(first.order, change(5), one)
+    turned_down = decide(first.order, refused=[two])
+
+    assert isinstance(
+        await commit_one(store, decide(await loaded(store, order_id), two)), Committed
+    )
+    assert isinstance(await commit_one(store, moved), Stale)
+    assert isinstance(await commit_one(store, turned_down), Stale)
+    assert backdoor.order(order_id)["inputQuantity"] == 3
