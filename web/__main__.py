@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 _BAD_SETTINGS = 2
-_NOT_STARTED = 1
+_FAILED = 1
 _LAST_WORDS_S = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -55,8 +55,13 @@ def main() -> int:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             return runner.run(_run(settings, logs))
     except StartupError as error:
+        _log.error("service_not_started", reason=str(error))
         _complain(str(error))
-        return _NOT_STARTED
+        return _FAILED
+    except Exception:  # noqa: BLE001 the edge of the process
+        _log.exception("service_failed")
+        _complain("failed; the reason is in the log")
+        return _FAILED
     finally:
         logs.close()
 

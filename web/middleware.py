@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -27,6 +28,10 @@ _MAX_LOGGED_PATH: Final = 200
 _CLIENT_GONE: Final = 499
 """Status in the log of a request whose caller hung up before it was read."""
 _PROBES: Final = frozenset({"/livez", "/readyz", "/health"})
+
+# An id per request without a system call: random per process, counted within it.
+_PROCESS: Final = secrets.token_hex(4)
+_numbers: Final = count(1)
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +57,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _call(request: web.Request) -> Call:
     headers = request.headers
     given = headers.get(REQUEST_ID, "")
-    request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    request_id = given if _SANE_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):08x}"
     traceparent = headers.get("traceparent", "")
     if traceparent and not _TRACEPARENT.fullmatch(traceparent):
         traceparent = ""

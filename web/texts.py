@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Language(Enum):
-    """The languages of the messages; the value is the `Content-Language` of a reply."""
+    """The languages of the messages."""
 
     CHINESE = "zh-CN"
     ENGLISH = "en"

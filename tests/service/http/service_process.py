@@ -34,9 +34,11 @@ class ServiceProcess:
         """What it wrote to standard error."""
 
     async def start(self) -> None:
-        """Start and wait until it serves."""
+        """Start and wait until it serves updates."""
         await self.launch()
         await self.event("service_started", START_S)
+        # On a busy machine its first try for the lease may get no answer in time.
+        await self.event("owner", START_S)
 
     async def launch(self) -> None:
         """Start without waiting."""

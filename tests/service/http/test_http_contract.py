@@ -214,7 +214,6 @@ async def test_a_pause_outlives_the_process(backend: Backend) -> None:
     async with ServiceProcess(settings) as second:
         await second.start()
         async with ClientSession(second.url) as http:
-            await second.event("owner")
             assert (await _health(http))["paused"] is True
             await _post(http, "/queue/resume")
             assert (await _update(http, 1))["code"] == "UPDATED"

@@ -84,9 +84,10 @@ async def test_an_unreachable_server_is_one_line_without_its_password(
     port = free_port()
     address = f"user:{CANARY}@127.0.0.1:{port}"
     settings = {"DATA_DIR": str(tmp_path), name: url.format(address)}
-    code, lines, _ = await _fails_to_start(**settings)
+    code, lines, process = await _fails_to_start(**settings)
     assert (code, len(lines)) == (1, 1)
     assert f"127.0.0.1:{port}" in lines[0]
+    assert f"127.0.0.1:{port}" in process.named("service_not_started")[0]["reason"]
 
 
 async def test_a_data_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
@@ -148,7 +149,8 @@ async def test_a_signal_under_load_loses_nothing_that_was_answered(backend: Back
                     if reply.status != 200:
                         assert reply.status == 503, await reply.text()
                         assert reply.headers["Retry-After"]
-                        return
+                        await asyncio.sleep(0.01)
+                        continue
                     await reply.read()
                     answered += 1
                     if answered == 200:

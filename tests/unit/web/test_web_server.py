@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -11,6 +13,7 @@ from aiohttp import ClientSession
 
 from actors.errors import StartupError
 from tests.unit.web.fake_node import FakeNode
+from web import VERSION
 from web.app import Options, build_app
 from web.server import Service, bind
 
@@ -134,6 +137,11 @@ async def test_a_port_that_was_taken_since_is_a_mistake_of_the_start() -> None:
         with pytest.raises(StartupError, match=str(port)):
             await _run(_service(node, sockets), FakeStop())
     assert node.done == ["start", "close"]
+
+
+def test_the_version_shown_is_that_of_the_project() -> None:
+    project = Path(__file__).parents[3] / "pyproject.toml"
+    assert tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"] == VERSION
 
 
 def test_all_addresses_of_a_name_share_one_port() -> None:
