@@ -52,6 +52,13 @@ class ServiceNode(ServerProcess):
         """Start it, and return when it listens, whether or not updates are served by then."""
         super().start()
 
+    def die_young(self, age_s: float) -> None:
+        """Start it, and kill it after `age_s` seconds, wherever it is by then."""
+        self._end_with_us()
+        self._spawn()
+        time.sleep(age_s)
+        self.kill()
+
     async def started(self) -> None:
         """Start it from an event loop."""
         await asyncio.to_thread(self.start)

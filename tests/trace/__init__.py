@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.trace.calls import Answer, Call, Outcome, Update
-from tests.trace.day import CALLERS, Day, make_day
-from tests.trace.orders import Start
+from tests.trace.day import CALLERS, Day, endless_calls, make_day
+from tests.trace.orders import Start, morning
 from tests.trace.replay import replay, send, session
 
 __all__ = [
@@ -15,7 +15,9 @@ __all__ = [
     "Outcome",
     "Start",
     "Update",
+    "endless_calls",
     "make_day",
+    "morning",
     "replay",
     "send",
     "session",

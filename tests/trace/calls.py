@@ -116,6 +116,7 @@ class Answer:
     call: Call
     status: int
     body: Mapping[str, Any]
+    retry_after: str | None = None
 
     def outcomes(self) -> Iterator[Outcome]:
         """Give what became of each update of the call."""

@@ -49,7 +49,7 @@ class Day:
 def make_day(seed: int = 20261123, *, callers: int = CALLERS) -> Day:
     """Write the day that belongs to `seed`."""
     rng = Random(seed)  # noqa: S311 -- a trace, not a secret
-    line = _Line(rng)
+    line = _Line(rng, "day", old_callers=True)
     lives = [list(life) for life in line.lives()]
     rng.shuffle(lives)
     shares = [lives[caller::callers] for caller in range(callers)]
@@ -58,6 +58,13 @@ def make_day(seed: int = 20261123, *, callers: int = CALLERS) -> Day:
     again = [_once_more(call) for call in rng.sample(keyed, _EVENING)]
     evening = tuple(tuple(again[caller::callers]) for caller in range(callers))
     return Day(orders.morning(), scripts, evening)
+
+
+def endless_calls(seed: int, caller: str) -> Iterator[Call]:
+    """Write what one caller sends for as long as it is asked to, all of it with keys."""
+    line = _Line(Random(f"{seed} {caller}"), caller, old_callers=False)  # noqa: S311 -- a trace
+    while True:
+        yield from line.any_life()
 
 
 def _interleaved(rng: Random, lives: list[list[Call]]) -> Iterator[Call]:
@@ -81,8 +88,8 @@ def _once_more(call: Call) -> Call:
 class _Line:
     """Writes lives: lists of calls that must be sent in their order."""
 
-    def __init__(self, rng: Random) -> None:
-        self._rng = rng
+    def __init__(self, rng: Random, prefix: str, *, old_callers: bool) -> None:
+        self._rng, self._prefix, self._old_callers = rng, prefix, old_callers
         self._keys = 0
         self._barcodes = 0
 
@@ -97,6 +104,10 @@ class _Line:
             yield self._odd(number)
         for index in orders.old_orders():
             yield self._yesterdays_product(index)
+
+    def any_life(self) -> Iterator[Call]:
+        kinds = (self._product, self._product, self._product, self._batch, self._adjustment)
+        return self._rng.choice(kinds)()
 
     # -- products ----------------------------------------------------------------------------
 
@@ -148,7 +159,7 @@ class _Line:
         updates: list[Update] = []
         for _ in range(self._rng.randint(1, 6)):
             updates += self._batch_items()
-        kind = self._rng.randrange(4)
+        kind = self._rng.randrange(4 if self._old_callers else 3)
         if kind == 1:
             updates = [replace(update, key=self._key()) for update in updates]
         call = Call(tuple(updates), batch=True, header_key=self._key() if kind in (0, 2) else None)
@@ -227,7 +238,7 @@ class _Line:
 
     def _sent(self, update: Update) -> Iterator[Call]:
         """Send an update as the callers do: with a key here or there, or, the old ones, without."""
-        key, place = self._key(), self._rng.randrange(10)
+        key, place = self._key(), self._rng.randrange(0 if self._old_callers else 3, 10)
         if place < 3:
             call = Call((update,))
         elif place < 6:
@@ -270,11 +281,11 @@ class _Line:
 
     def _barcode(self) -> str:
         self._barcodes += 1
-        return f"SN23-{self._barcodes:05d}"
+        return f"SN23-{self._prefix}-{self._barcodes:05d}"
 
     def _key(self) -> str:
         self._keys += 1
-        return f"day-{self._keys:05d}"
+        return f"{self._prefix}-{self._keys:05d}"
 
     def _chance(self, probability: float) -> bool:
         return self._rng.random() < probability

@@ -55,4 +55,5 @@ async def _run(client: aiohttp.ClientSession, script: Script) -> list[Answer]:
 async def send(client: aiohttp.ClientSession, call: Call) -> Answer:
     """Send one call once; raises what aiohttp raises."""
     async with client.post(call.path, json=call.body(), headers=call.headers) as response:
-        return Answer(call, response.status, await response.json())
+        body = await response.json()
+        return Answer(call, response.status, body, response.headers.get("Retry-After"))
