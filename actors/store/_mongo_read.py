@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from actors.store.documents import (
     ORDERS,
     OURS,
     REFUSALS,
-    is_ours,
     needs_material,
     order_from,
     outcome_from,
@@ -91,20 +91,20 @@ async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> 
     return {material["_id"]: material for material in found}
 
 
-async def _log_seqs(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dict[Any, int]:
-    """Give the log's highest seq of orders that do not carry our state."""
-    strange = [order["_id"] for order in orders if not is_ours(order.get(OURS))]
-    if not strange:
-        return {}
-    highest: dict[Any, int] = {}
-    entries = at.logs.find(
-        {"workOrderId": {"$in": strange}, f"{OURS}.seq": {"$gt": 0}},
-        {"_id": 0, "workOrderId": 1, f"{OURS}.seq": 1},
+async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
+    """Give the highest seq in the log of each order that has one."""
+    ids = [order["_id"] for order in orders]
+    highest = at.logs.aggregate(
+        [
+            {"$match": {"workOrderId": {"$in": ids}, f"{OURS}.seq": {"$gt": 0}}},
+            # In the index's own order backwards: MongoDB reads one index key per order.
+            {"$sort": {"workOrderId": -1, f"{OURS}.seq": -1}},
+            {"$group": {"_id": "$workOrderId", "seq": {"$first": f"${OURS}.seq"}}},
+        ]
     )
-    async for entry in entries:
-        order_id = entry["workOrderId"]
-        highest[order_id] = max(highest.get(order_id, 0), entry[OURS]["seq"])
-    return highest
+    if inspect.isawaitable(highest):  # with PyMongo's own API
+        highest = await highest
+    return {each["_id"]: int(each["seq"]) async for each in highest}
 
 
 async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Evidence]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,11 +75,7 @@ def read_order(db: sqlite3.Connection, order_id: WorkOrderId) -> OrderRow | None
     if row is None:
         return None
     document, log_seq = orjson.loads(row[0]), row[1] or 0
-    order = order_from(document, read_material(db, document), log_seq)
-    if order.seq < log_seq:
-        # Somebody put an old copy of the document back: the log goes on where it is.
-        order = replace(order, seq=log_seq)
-    return OrderRow(document, order)
+    return OrderRow(document, order_from(document, read_material(db, document), log_seq))
 
 
 def read_material(db: sqlite3.Connection, order: Mapping[str, Any]) -> dict[str, Any] | None:

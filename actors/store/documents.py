@@ -262,7 +262,8 @@ def order_from(
     """Read an order as stored.
 
     `material` is its `k3_bd_materials` document where the order itself lacks code or name;
-    `log_seq` is the highest seq in its log, used where the order does not carry our state.
+    `log_seq` is the highest seq in its log: above the order's own after somebody replaced the
+    document, or put an old copy of it back.
     """
     ours = document.get(OURS)
     mine: Mapping[str, Any] = ours if is_ours(ours) else {}
@@ -270,7 +271,7 @@ def order_from(
         id=WorkOrderId(str(document["_id"])),
         facts=_order_facts(document, material or {}),
         state=_state(document),
-        seq=int(mine.get("seq", log_seq)),
+        seq=max(int(mine.get("seq", 0)), log_seq),
         epoch=int(mine.get("epoch", 0)),
         turn=int(mine.get("turn", 0)),
         adopted=is_ours(ours),

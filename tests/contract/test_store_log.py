@@ -72,15 +72,14 @@ async def filled(
 
 
 @pytest.mark.parametrize("unrelayed", [0, 1, 4, 11])
-@pytest.mark.parametrize("page_size", [1, 3, 4, 5, 11, 50])
 async def test_pages_hold_every_entry_once_newest_first(
-    store: Store, order_id: WorkOrderId, unrelayed: int, page_size: int
+    store: Store, order_id: WorkOrderId, unrelayed: int
 ) -> None:
     expected = await filled(store, order_id, 11, unrelayed=unrelayed)
 
-    pages = await ids_by_page(store, LogQuery(order_id, page_size=page_size))
-
-    assert [each for page in pages for each in page] == expected
+    for page_size in (1, 3, 4, 5, 11, 50):
+        pages = await ids_by_page(store, LogQuery(order_id, page_size=page_size))
+        assert [each for page in pages for each in page] == expected, page_size
 
 
 async def test_the_total_is_the_same_on_every_page(store: Store, order_id: WorkOrderId) -> None:
@@ -150,18 +149,16 @@ async def test_filters_pick_by_type_and_time_in_log_and_outbox(
     assert await picked(since=shanghai, until=shanghai) == [ids[2]]
 
 
-@pytest.mark.parametrize("page_size", [1, 2, 3])
-async def test_filtered_pages_hold_every_match_once(
-    store: Store, order_id: WorkOrderId, page_size: int
-) -> None:
+async def test_filtered_pages_hold_every_match_once(store: Store, order_id: WorkOrderId) -> None:
     await filled(store, order_id, 12, unrelayed=5)
-    matches = [each["_id"] for each in await whole_log(store, order_id)]
     rows = await whole_log(store, order_id)
     matches = [each["_id"] for each in rows if each["changeType"] == "input"]
 
-    pages = await ids_by_page(store, LogQuery(order_id, page_size=page_size, change_type="input"))
-
-    assert [each for page in pages for each in page] == matches
+    for page_size in (1, 2, 3):
+        pages = await ids_by_page(
+            store, LogQuery(order_id, page_size=page_size, change_type="input")
+        )
+        assert [each for page in pages for each in page] == matches, page_size
     assert len(matches) == 8
 
 
