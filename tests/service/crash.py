@@ -71,19 +71,21 @@ async def kill_the_database(
     async with session(place.node.uri) as client:
         load = await _begin(place, Load(client, seed))
         for _ in range(kills):
-            settled = len(load.answers) + rng.randint(20, 200)
-            await load.until(lambda least=settled: len(load.answers) > least, "calls settled")  # type: ignore[misc]
+            await load.settled(len(load.answers) + rng.randint(20, 200))
             await load.until(lambda: load.in_flight > 0, "calls in flight")
             report.cut.append(load.in_flight)
-            told = _told(load)
             server.kill()
-            await load.until(lambda least=told: _told(load) >= least + 5, "callers told")  # type: ignore[misc]
+            await _until_told(load, _told(load) + 5)
             await asyncio.to_thread(server.start)
         return await _end(place, load, report)
 
 
 def _told(load: Load) -> int:
     return load.codes["SERVICE_UNAVAILABLE"] + load.codes["TIMEOUT"]
+
+
+async def _until_told(load: Load, count: int) -> None:
+    await load.until(lambda: _told(load) >= count, "callers told")
 
 
 async def _begin(place: Place, load: Load) -> Load:

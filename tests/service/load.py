@@ -65,6 +65,10 @@ class Load:
         await self.until(lambda: not any(self._under_way[each] for each in earlier), "calls cut")
         return self.cut_off
 
+    async def settled(self, count: int) -> None:
+        """Wait until that many answers are settled in all."""
+        await self.until(lambda: len(self.answers) >= count, f"{count} settled answers")
+
     async def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for something that the load brings about; raises TimeoutError."""
         try:

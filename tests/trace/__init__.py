@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.trace.calls import Answer, Call, Outcome, Update
 from tests.trace.day import CALLERS, Day, endless_calls, make_day
-from tests.trace.orders import Start, morning
+from tests.trace.orders import Start, morning, order_id
 from tests.trace.replay import replay, send, session
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "endless_calls",
     "make_day",
     "morning",
+    "order_id",
     "replay",
     "send",
     "session",
