@@ -14,6 +14,7 @@ from actors.rules import SCAN_PROCESS
 from actors.store.documents import (
     LOG_ID_FIELDS,
     OURS,
+    STORED_SEQ,
     outcome_document,
     position_of,
 )
@@ -92,14 +93,15 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
 
 
 def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
-    """Say which document is still at the order's turn, and not beyond our epoch.
+    """Say which document is still at the order's seq and turn, and not beyond our epoch.
 
-    No turn has two seqs. The seq is not compared: after somebody put an old copy of the
-    document back, the order's goes on from its log.
+    Where somebody put an old copy of the document back, the order's seq goes on from its log,
+    and the one that was read is in its guard.
     """
     fenced = {"_id": as_object_id(order.id), f"{OURS}.epoch": {"$not": {"$gt": epoch}}}
     if order.adopted:
-        return fenced | {f"{OURS}.turn": order.turn}
+        seq = order.guard.get(STORED_SEQ, order.seq)
+        return fenced | {STORED_SEQ: seq, f"{OURS}.turn": order.turn}
     # Nothing there, or something else than what `is_ours` takes for our state.
     return fenced | {"$nor": [{name: {"$type": "number"} for name in _COUNTS}]}
 

@@ -35,6 +35,7 @@ REFUSALS: Final = "plan_server_refusals"
 NODE_STATE: Final = "plan_server_state"
 
 OURS: Final = "planServer"
+STORED_SEQ: Final = f"{OURS}.seq"
 LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
 ORDER_FIELDS: Final = (
     "workOrderNo",
@@ -276,10 +277,17 @@ def order_from(
         turn=int(mine.get("turn", 0)),
         adopted=is_ours(ours),
         outbox=tuple(outcome_from(each) for each in mine.get("outbox") or ()),
-        guard={
-            name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))
-        },
+        guard=_guard(document, mine, log_seq),
     )
+
+
+def _guard(document: Mapping[str, Any], mine: Mapping[str, Any], log_seq: int) -> dict[str, Any]:
+    guard = {
+        name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))
+    }
+    if mine and mine["seq"] < log_seq:
+        guard[STORED_SEQ] = mine["seq"]
+    return guard
 
 
 def _order_facts(document: Mapping[str, Any], material: Mapping[str, Any]) -> OrderFacts:

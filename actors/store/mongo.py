@@ -36,7 +36,7 @@ from actors.store._mongo_bson import (
 from actors.store._mongo_client import Driver, connect, disconnect, make_indexes, reading, writing
 from actors.store._mongo_log import log_page
 from actors.store._mongo_read import Collections, evidence, load, materials_of
-from actors.store.documents import OURS, is_same, outcome_from
+from actors.store.documents import OURS, STORED_SEQ, is_same, outcome_from
 from actors.store.port import (
     Committed,
     Stale,
@@ -376,7 +376,8 @@ def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> Store
     before = change.before
     guard = before.guard
     if guard:
-        guard = {name: value for name, value in guard.items() if name not in written}
+        settled = {*written, STORED_SEQ}
+        guard = {name: value for name, value in guard.items() if name not in settled}
     return StoredOrder(
         before.id,
         before.facts,
