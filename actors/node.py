@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_STANDBY_LOOKS_S = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -99,6 +101,13 @@ class Node:
             raise RuntimeError("the node is not started")
         return self._actor.status()
 
+    def owner_elsewhere(self) -> Holder | None:
+        """Give the other node that owns the actors, as the lease last said; None when none does.
+
+        None as well while this node owns them, takes over or drains.
+        """
+        return self._actor.owner_elsewhere() if self._actor else None
+
     async def clean_locks(self) -> int:
         """Clear a lease without expiry that nobody lives behind; give how many were cleared."""
         return await self.lease.clear_stuck()
@@ -126,7 +135,6 @@ class NodeActor(AsyncioActor):
         self._term: Term | None = None
         self._role = Role.STANDBY
         self._reason: str | None = "starting"
-        self._ended: set[asyncio.Task[None]] = set()
         self.died = asyncio.Event()
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
@@ -167,6 +175,12 @@ class NodeActor(AsyncioActor):
             paused=self._region.paused,
         )
 
+    def owner_elsewhere(self) -> Holder | None:
+        """Give the holder of the lease while this node is a standby."""
+        if self._role is not Role.STANDBY or self._view is None:
+            return None
+        return self._view.holder if self._view.holder.node != self._options.node_id else None
+
     # -- the lease ---------------------------------------------------------------------------
 
     async def _tick(self) -> None:
@@ -184,9 +198,10 @@ class NodeActor(AsyncioActor):
     def _tick_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        share = 3 if self._role is Role.OWNER else 5
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._options.lease_ttl_s / share, self._tell_tick)
+        ttl_s = self._options.lease_ttl_s
+        # A standby looks more often: a lease that was released is taken at once.
+        pause_s = ttl_s / 3 if self._role is Role.OWNER else min(ttl_s / 5, _STANDBY_LOOKS_S)
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._tell_tick)
 
     def _tell_tick(self) -> None:
         if self.actor_ref.is_alive():
