@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from actors.messages import Trace
+from config.reference import settings_reference
+from scripts.settings_table import main as settings_table
+from web.problems import STATUS
+from web.routes import ROUTES
+from web.schemas import parse_update
+from web.texts import TEXTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from web.routes import Route
+
+_CHECKOUT = Path(__file__).parents[2]
+_NAMES = ("README.md", "README.zh-CN.md")
+_IN_COMMANDS = {
+    "S": "http://127.0.0.1:3001",
+    "A": "http://127.0.0.1:3001/api/workorder",
+    "O": "000000000000000000000001",
+    "J": "Content-Type: application/json",
+}
+
+
+@pytest.fixture(params=_NAMES)
+def readme(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return (_CHECKOUT / name).read_text(encoding="utf-8")
+
+
+def test_the_tables_of_settings_are_up_to_date() -> None:
+    assert settings_table(["--check", *(str(_CHECKOUT / name) for name in _NAMES)]) == 0
+
+
+def test_every_setting_is_named(readme: str) -> None:
+    assert [each.name for each in settings_reference() if f"`{each.name}`" not in readme] == []
+
+
+def test_every_endpoint_has_its_row(readme: str) -> None:
+    rows = [f"| {route.method} `{route.path}` |" for route in ROUTES]
+    assert [row for row in rows if row not in readme] == []
+
+
+def test_every_error_code_has_its_row_with_its_status(readme: str) -> None:
+    rows = [f"| {status} | `{code}` |" for code, status in STATUS.items()]
+    assert [row for row in rows if row not in readme] == []
+
+
+def test_every_code_that_has_a_text_is_explained(readme: str) -> None:
+    codes = {name.partition(".")[0] for name in TEXTS}
+    assert sorted(code for code in codes if f"`{code}`" not in readme) == []
+
+
+def test_every_event_of_the_logs_is_in_the_catalogue(readme: str) -> None:
+    assert sorted(event for event in _events() if f"`{event}`" not in readme) == []
+
+
+def test_every_relative_link_leads_somewhere(readme: str) -> None:
+    anchors = {_anchor(heading) for heading in re.findall(r"^#+ (.+)$", readme, re.MULTILINE)}
+    links = re.findall(r"\]\(([^)\s]+)\)", readme)
+    relative = [link for link in links if not urlsplit(link).scheme]
+    assert relative
+    for link in relative:
+        file, _, anchor = link.partition("#")
+        assert (_CHECKOUT / file).exists() if file else anchor in anchors, link
+
+
+def test_every_curl_line_is_a_call_that_the_service_takes(readme: str) -> None:
+    called = {_route_of(call).name for call in _calls(readme)}
+    assert called == {route.name for route in ROUTES}
+
+
+def test_every_change_in_a_curl_line_is_well_formed(readme: str) -> None:
+    bodies = [json.loads(call.body) for call in _calls(readme) if call.body]
+    changes: list[dict[str, Any]] = []
+    for body in bodies:
+        changes += body.get("updates", [body] if "type" in body else [])
+    assert changes
+    for change in changes:
+        parse_update(change, None, 0.0, Trace())
+
+
+def test_what_the_demo_says_to_try_is_what_is_tried_here(readme: str) -> None:
+    script = (_CHECKOUT / "scripts" / "start.sh").read_text(encoding="utf-8")
+    function = re.search(r"^say_what_to_try\(\) \{\n.*?^\}$", script, re.MULTILINE | re.DOTALL)
+    assert function is not None
+    said = subprocess.run(
+        ["/bin/bash", "-c", f"{function[0]}\nsay_what_to_try"],
+        env={},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    lines = [line.strip() for line in said.stderr.splitlines() if line.startswith("  curl")]
+    assert len(lines) == 2
+    assert "\n".join(["```", *lines, "```"]) in readme
+
+
+def test_both_languages_have_the_same_sections_and_tables() -> None:
+    outlines = [_outline((_CHECKOUT / name).read_text(encoding="utf-8")) for name in _NAMES]
+    assert outlines[0] == outlines[1]
+
+
+class _Call(NamedTuple):
+    """A curl command, taken apart."""
+
+    method: str
+    url: str
+    body: str
+
+
+def _calls(text: str) -> list[_Call]:
+    """Read every curl command, of code blocks and of table cells."""
+    commands = re.findall(r"^curl .+$|(?<=`)curl [^`]+(?=`)", text, re.MULTILINE)
+    assert commands
+    return [_call(re.sub(r"\$([SAOJ])", lambda m: _IN_COMMANDS[m[1]], each)) for each in commands]
+
+
+def _call(command: str) -> _Call:
+    method, url, body = "GET", "", ""
+    words = iter(shlex.split(command)[1:])
+    for word in words:
+        match word:
+            case "-X":
+                method = next(words)
+            case "-d":
+                body = next(words)
+            case "-H":
+                assert ": " in next(words)
+            case _:
+                assert not word.startswith("-")
+                assert not url
+                url = word
+    return _Call(method, url, body)
+
+
+def _route_of(call: _Call) -> Route:
+    parts = urlsplit(call.url)
+    assert f"{parts.scheme}://{parts.netloc}" == _IN_COMMANDS["S"]
+    fitting = [
+        route
+        for route in ROUTES
+        if call.method == route.method
+        and re.fullmatch(route.path.replace("{id}", "[0-9a-f]{24}"), parts.path)
+    ]
+    assert len(fitting) == 1, call
+    return fitting[0]
+
+
+def _events() -> set[str]:
+    """Find what the actors and the web layer log: the constants in the log calls' first place."""
+    return {
+        event
+        for room in ("actors", "web")
+        for path in (_CHECKOUT / room).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and call.args and _logs(call.func)
+        for event in _constants(call.args[0])
+        if re.fullmatch(r"[a-z_]+", event)
+    }
+
+
+def _logs(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        return isinstance(function.value, ast.Name) and function.value.id == "_log"
+    return isinstance(function, ast.Name) and function.id in {"log", "write"}
+
+
+def _constants(expression: ast.expr) -> Iterator[str]:
+    for node in ast.walk(expression):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _anchor(heading: str) -> str:
+    """Make a heading's anchor as GitHub does."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _outline(text: str) -> list[str]:
+    """Reduce a page to its headings' levels, its tables' rows and its code blocks."""
+    marks = re.findall(r"^(#+) |^(\|)|^(```\w*)", text, re.MULTILINE)
+    return ["".join(each) for each in marks]
