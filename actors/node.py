@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -47,12 +47,17 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """Who the node is, for how many seconds the lease lasts, and how its actors are bounded."""
+    """Who the node is, for how many seconds the lease lasts, and how its actors are bounded.
+
+    `lease_loss` says what an owner does that can't renew because the lease's server is gone:
+    "fenced" goes on, as the store stops it when another has taken over; "strict" steps down.
+    """
 
     node_id: str
     url: str
     lease_ttl_s: float
     term: TermOptions
+    lease_loss: Literal["fenced", "strict"] = "fenced"
 
 
 class Node:
@@ -128,7 +133,7 @@ class NodeActor(AsyncioActor):
         self._holder = Holder(options.node_id, options.url, "")
         self._candidate: Holder | None = None
         self._view: LeaseView | None = None
-        self._viewed_at = time.monotonic()
+        self._viewed_at = self._renewed_at = time.monotonic()
         self._watched_store = Watched(store.name)
         self._watched_lease = Watched(lease.name)
         self._timer: asyncio.TimerHandle | None = None
@@ -187,10 +192,12 @@ class NodeActor(AsyncioActor):
         if self._role in (Role.DRAINING, Role.STOPPED):
             return
         try:
-            await self._look_at_store()
             if self._role is Role.OWNER:
-                await self._keep()
+                # Both at once: a store that hangs must not use up the lease's time.
+                _, kept = await asyncio.gather(self._look_at_store(), self._renew())
+                await self._stay_or_go(kept)
             else:
+                await self._look_at_store()
                 await self._try_to_take_over()
         finally:
             self._tick_later()
@@ -218,17 +225,22 @@ class NodeActor(AsyncioActor):
         else:
             self._watched_store.answered()
 
-    async def _keep(self) -> None:
-        """Renew; step down when another holds the lease, or when the store is gone for long."""
+    async def _stay_or_go(self, kept: bool | None) -> None:  # noqa: FBT001 -- or unknown
+        """Step down when another holds the lease, or when the store is gone for long."""
+        ttl_s = self._options.lease_ttl_s
+        unrenewed_s = time.monotonic() - self._renewed_at
         if self._term is None or not self._term.alive:
             await self._step_down("an actor that all others need has died")
-        elif self._watched_store.down_s > self._options.lease_ttl_s:
-            await self._step_down("the store does not answer")
-        elif await self._renew() is False:
+        elif kept is False:
             await self._step_down("the lease is lost")
+        elif self._watched_store.down_s > ttl_s:
+            await self._step_down("the store does not answer")
+        elif kept is None and self._options.lease_loss == "strict" and unrenewed_s > ttl_s * 2 / 3:
+            await self._step_down("the lease can't be renewed, and LEASE_LOSS is strict")
 
     async def _renew(self) -> bool | None:
         """Extend the lease; None when its server gives no answer (the store's fence holds)."""
+        asked_at = time.monotonic()  # the lease lasts from some time after this
         try:
             kept = await self._lease.renew(self._holder)
             self._view = await self._lease.view()
@@ -237,6 +249,8 @@ class NodeActor(AsyncioActor):
             return None
         self._viewed_at = time.monotonic()
         self._watched_lease.answered()
+        if kept:
+            self._renewed_at = asked_at
         return kept
 
     async def _try_to_take_over(self) -> None:
