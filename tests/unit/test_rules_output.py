@@ -53,6 +53,7 @@ def _after(order: OrderState, quantity: Number) -> OrderState:
         (0.57, 1, 0, 57),
         (1.1, 2.2, 1.1, 33),
         (9, 10, 0.1, 89),
+        (0.15, 0.2, 0.1, 50),
     ],
 )
 def test_progress_is_the_share_of_plan_and_scrap_rounded_down(
