@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from actors.store.documents import OURS, number_from, order_from
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _LOG_DEFAULTS: Final[Mapping[str, Any]] = dict.fromkeys(
     (
@@ -48,14 +46,15 @@ _LOG_DEFAULTS: Final[Mapping[str, Any]] = dict.fromkeys(
 
 
 def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a log document as `log_page` shows it: without what is ours, ids as text.
+    """Give a log document as `log_page` shows it: ids as text, and of what is ours the `seq`.
 
     Fields that an older document lacks have the shared schema's defaults, else ``None``; what
     else its writer put there stays.
     """
-    return {**_LOG_DEFAULTS} | {
-        name: _plain(value) for name, value in document.items() if name != OURS
-    }
+    ours = document.get(OURS)
+    mine = ours if isinstance(ours, Mapping) else {}
+    shown = {name: _plain(value) for name, value in document.items() if name != OURS}
+    return {**_LOG_DEFAULTS, **shown, "seq": mine.get("seq")}
 
 
 def detail_row(

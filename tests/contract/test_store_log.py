@@ -225,14 +225,16 @@ async def test_entries_without_a_time_match_no_filter_by_time(
     assert (await store.log_page(query)).total == 0
 
 
-async def test_a_row_has_the_shared_schema_s_fields_and_nothing_of_ours(
+async def test_a_row_has_the_shared_schema_s_fields_and_of_ours_the_seq_alone(
     store: Store, order_id: WorkOrderId
 ) -> None:
     await applied(store, order_id, change(1, key="secret"), relayed=False)
     await applied(store, await loaded(store, order_id), change(1, key="secret too"))
 
-    for row in await whole_log(store, order_id):
-        assert not {"planServer", "requestId", "seq"} & set(row)
+    rows = await whole_log(store, order_id)
+    assert [row["seq"] for row in rows] == [2, 1]
+    for row in rows:
+        assert not {"planServer", "requestId"} & set(row)
         assert row["operateTime"].tzinfo is not None
         assert row["workOrderId"] == order_id
 
