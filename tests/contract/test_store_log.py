@@ -228,8 +228,8 @@ async def test_entries_without_a_time_match_no_filter_by_time(
 async def test_a_row_has_the_shared_schema_s_fields_and_of_ours_the_seq_alone(
     store: Store, order_id: WorkOrderId
 ) -> None:
-    await applied(store, order_id, change(1, key="secret"), relayed=False)
-    await applied(store, await loaded(store, order_id), change(1, key="secret too"))
+    await applied(store, order_id, change(1, key="secret"))
+    await applied(store, await loaded(store, order_id), change(1, key="secret too"), relayed=False)
 
     rows = await whole_log(store, order_id)
     assert [row["seq"] for row in rows] == [2, 1]
