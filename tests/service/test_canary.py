@@ -37,16 +37,16 @@ PATHS = (
 )
 
 
-@pytest.fixture
-def mongo(tmp_path: Path) -> Iterator[MongoServer]:
-    with MongoServer(tmp_path / "mongo") as server:
+@pytest.fixture(scope="module")
+def mongo() -> Iterator[MongoServer]:
+    with MongoServer() as server:
         _set_password(server, "createUser", PASSWORD, roles=["root"])
         yield server
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis", password=PASSWORD) as server:
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with RedisServer(password=PASSWORD) as server:
         yield server
 
 
@@ -102,7 +102,10 @@ async def test_passwords_that_work_stay_secret_when_they_stop_working_and_work_a
             lambda mongo, _: {"MONGODB_URI": _uri(mongo, f"{PASSWORD}!")}, id="MONGODB_URI"
         ),
         pytest.param(
-            lambda mongo, _: {"MONGODB_URI": _uri(mongo, PASSWORD) + "&authMechanism=NOPE"},
+            lambda mongo, _: {
+                "MONGODB_URI": _uri(mongo, PASSWORD)
+                + "&tlsInsecure=true&tlsAllowInvalidCertificates=true"
+            },
             id="MONGODB_URI-options",
         ),
         pytest.param(
@@ -111,7 +114,8 @@ async def test_passwords_that_work_stay_secret_when_they_stop_working_and_work_a
         ),
         pytest.param(
             lambda mongo, _: {
-                "MONGODB_URI": _uri(mongo, PASSWORD).replace(str(mongo.port), "1"),
+                "MONGODB_URI": _uri(mongo, PASSWORD).replace(str(mongo.port), "1")
+                + "&serverSelectionTimeoutMS=200",
             },
             id="MONGODB_URI-nobody-there",
         ),
