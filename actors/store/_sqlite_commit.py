@@ -189,7 +189,11 @@ def _applied(row: OrderRow, change: ChangeSet, epoch: Epoch) -> OrderRow:
         epoch=epoch,
         turn=row.order.turn + 1,
         adopted=True,
-        guard={name: value for name, value in row.order.guard.items() if name not in written},
+        guard={
+            name: value
+            for name, value in row.order.guard.items()
+            if name in GUARDED and name not in written
+        },
     )
     document = row.document | written
     if entries:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from bson.errors import InvalidDocument
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReadPreference, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -89,6 +89,8 @@ class MongoStore:
             codec_options=CODEC,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
+            # Whatever the URI says: a secondary that lags would hide a key or a scan.
+            read_preference=ReadPreference.PRIMARY,
         )
         self._at = Collections.of(database)
         try:
