@@ -135,6 +135,24 @@ class LoopFuture(pykka.Future[T]):
 
     __iter__ = __await__
 
+    async def within(self, seconds: float) -> T:
+        """Wait for the reply, but not longer; on the way of every update, so with one timer.
+
+        Raises:
+            TimeoutError: no reply in time; the question stays asked.
+
+        """
+        if not self._done:
+            waiter = self._arrival()
+            timer = waiter.get_loop().call_later(seconds, _resolve, waiter)
+            try:
+                await waiter
+            finally:
+                timer.cancel()
+            if not self._done:
+                raise TimeoutError
+        return self._result()
+
     def _arrival(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._waiters is None:

@@ -165,8 +165,7 @@ class Region:
         reply: LoopFuture[ActorRef[WorkOrderActor]]
         reply = self._supervisor.ask(Resolve(order_id), block=False)  # type: ignore[assignment]
         try:
-            async with asyncio.timeout(_left(message.deadline)):
-                return await reply
+            return await reply.within(_left(message.deadline))
         except ActorDeadError:
             raise NotOwner(self._refusal) from None
         except TimeoutError:
@@ -218,15 +217,13 @@ class Region:
 
 async def _answer(reply: LoopFuture[Updated], deadline: float, region: Region) -> Updated:
     try:
-        async with asyncio.timeout(_left(deadline)):
-            return await reply
+        return await reply.within(_left(deadline))
     except TimeoutError:
         if reply.withdraw():
             raise StillWaiting(paused=region.paused) from None
     try:
         # Its actor has it, and may be about to say for certain that it was not applied.
-        async with asyncio.timeout(_LAST_WORD_S):
-            return await reply
+        return await reply.within(_LAST_WORD_S)
     except TimeoutError:
         raise OutcomeUnknown("the deadline passed while the update was being committed") from None
 
