@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
-from actors.errors import NotOwner, OutcomeUnknown, StillWaiting, WorkOrderError
+from actors.errors import MailboxFull, NotOwner, OutcomeUnknown, StillWaiting, WorkOrderError
 from actors.messages import Pause, Resolve, Resume, Updated, UpdateQuantity
 from actors.tally import Tally
 
@@ -117,24 +117,35 @@ class Region:
                 results[index] = error
             return
         # All into the mailbox in one turn of the loop: neighbours cannot get in between.
-        asked: list[tuple[int, LoopFuture[Updated] | WorkOrderError]] = []
-        full: WorkOrderError | None = None
-        for index in indexes:
-            if full is None:
-                try:
-                    asked.append((index, ref.ask(messages[index], block=False)))  # type: ignore[arg-type]
-                except WorkOrderError as error:
-                    full = error
-            if full is not None:  # nor may a later change overtake one that found no room
-                asked.append((index, full))
+        asked: list[tuple[int, LoopFuture[Updated]]] = []
+        for position, index in enumerate(indexes):
+            reply = _ask(ref, messages[index])
+            if isinstance(reply, MailboxFull) and asked:
+                # Its own items may be what fills the mailbox: a batch larger than that must get
+                # through all the same, and sent again it would fill it again.
+                await self._collect(messages, asked, results)
+                asked.clear()
+                reply = _ask(ref, messages[index])
+            if isinstance(reply, WorkOrderError):
+                # Nor may a later change overtake one that found no room.
+                for later in indexes[position:]:
+                    results[later] = reply
+                break
+            asked.append((index, reply))
+        await self._collect(messages, asked, results)
+
+    async def _collect(
+        self,
+        messages: Sequence[UpdateQuantity],
+        asked: Sequence[tuple[int, LoopFuture[Updated]]],
+        results: list[Updated | WorkOrderError],
+    ) -> None:
         for index, reply in asked:
             results[index] = await self._result(messages[index], reply)
 
     async def _result(
-        self, message: UpdateQuantity, reply: LoopFuture[Updated] | WorkOrderError
+        self, message: UpdateQuantity, reply: LoopFuture[Updated]
     ) -> Updated | WorkOrderError:
-        if isinstance(reply, WorkOrderError):
-            return reply
         try:
             return await _answer(reply, message.deadline, self)
         except ActorDeadError:
@@ -213,6 +224,16 @@ class Region:
         if self._directory is None:
             return 0, []
         return len(self._directory), self._directory.held(limit)
+
+
+def _ask(
+    ref: ActorRef[WorkOrderActor], message: UpdateQuantity
+) -> LoopFuture[Updated] | WorkOrderError:
+    """Put the message into the mailbox, or say why it found no room."""
+    try:
+        return ref.ask(message, block=False)  # type: ignore[return-value]
+    except WorkOrderError as error:
+        return error
 
 
 async def _answer(reply: LoopFuture[Updated], deadline: float, region: Region) -> Updated:

@@ -15,6 +15,7 @@ from tests.trace import morning, session
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
 
     from tests.servers import MongoReplicaSet, MongoServer
     from tests.service.places import Place
@@ -49,6 +50,15 @@ class Report:
             f"{self.idle_kills} more kills; {self.calls} calls in {self.attempts} attempts, "
             f"{self.entries} log entries, {self.seconds:.1f} s"
         )
+
+
+async def work_on(place: Place, done: Callable[[], bool], *, seed: int = 1) -> Report:
+    """Let the callers work, undisturbed, until `done`."""
+    report = Report(place.store)
+    async with session(place.node.uri) as client:
+        load = await _begin(place, Load(client, seed))
+        await load.until(done, "work")
+        return await _end(place, load, report)
 
 
 async def kill_the_node(place: Place, *, kills: int, seed: int = 1) -> Report:
