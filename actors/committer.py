@@ -102,6 +102,7 @@ class Committer(AsyncioActor):
         self._deposed = deposed
         self.ledger = Ledger()
         self.stats = CommitStats()
+        self._closed = False
         self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2)
         self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight)
         self._commits: Lane[ChangeSet] = Lane(self._commit, batch, in_flight)
@@ -138,6 +139,8 @@ class Committer(AsyncioActor):
         """Begin nothing new; what is under way settles. Undurable outcomes stay in outboxes."""
         for lane in (self._loads, self._evidence, self._commits, self._trims, self._relays):
             lane.close()
+        self._closed = True
+        self.ledger.wake_all()
 
     async def settled(self) -> None:
         """Return when no commit is under way."""
@@ -171,10 +174,14 @@ class Committer(AsyncioActor):
 
     def _submit_commit(self, change: ChangeSet, delivery: Delivery) -> None:
         order_id = change.before.id
-        if self.ledger.count(order_id) + len(change.outcomes) > MAX_OUTBOX:
-            self.ledger.on_progress(order_id, lambda: self._submit_commit(change, delivery))
-        else:
+        if self.ledger.count(order_id) + len(change.outcomes) <= MAX_OUTBOX:
             self._commits.submit(change, delivery, weight=len(change.outcomes))
+            return
+        self._after_progress(
+            order_id,
+            lambda: self._submit_commit(change, delivery),
+            lambda: delivery.fail(StoreUnavailable("the order's outbox is full, its log is stuck")),
+        )
 
     async def _commit(self, changes: list[ChangeSet]) -> list[CommitResult | Fenced]:
         changes = [self._with_carried(each) for each in changes]
@@ -283,14 +290,41 @@ class Committer(AsyncioActor):
         for outcome in outcomes:
             loop.call_later(10 * LONGEST_PAUSE_S, self._relays.submit, outcome, None)
 
+    def _after_progress(
+        self, order_id: WorkOrderId, go_on: Callable[[], None], give_up: Callable[[], None]
+    ) -> None:
+        """Go on when the log has taken some of the order's outcomes, or give up after a while.
+
+        Who waits for a log that is stuck must not be stuck with it.
+        """
+        if self._closed:
+            give_up()
+            return
+
+        def wake() -> None:
+            timer.cancel()
+            go_on()
+
+        def late() -> None:
+            self.ledger.give_up(order_id, wake)
+            give_up()
+
+        timer = asyncio.get_running_loop().call_later(LONGEST_PAUSE_S, late)
+        self.ledger.on_progress(order_id, wake)
+
     # -- trimming ----------------------------------------------------------------------------
 
     def _submit_trim(self, trim: Trim, delivery: Delivery) -> None:
         order_id = trim.order.id
-        if self.ledger.count(order_id):
-            self.ledger.on_progress(order_id, lambda: self._submit_trim(trim, delivery))
-        else:
+        if not self.ledger.count(order_id):
             self._trims.submit(trim, delivery)
+            return
+
+        def keep() -> None:
+            _report([trim], emptied=False)
+            delivery.fail(StoreUnavailable("the log does not take the order's entries"))
+
+        self._after_progress(order_id, lambda: self._submit_trim(trim, delivery), keep)
 
     async def _trim(self, trims: list[Trim]) -> list[None]:
         emptied = False
@@ -298,13 +332,17 @@ class Committer(AsyncioActor):
             await self._store.trim(self._epoch, [each.order for each in trims])
             emptied = True
         finally:
-            by_supervisor: dict[Any, list[WorkOrderId]] = {}
-            for each in trims:
-                by_supervisor.setdefault(each.report_to, []).append(each.order.id)
-            for supervisor, order_ids in by_supervisor.items():
-                if supervisor is not None and supervisor.is_alive():
-                    supervisor.tell(Ready(tuple(order_ids), emptied))
+            _report(trims, emptied=emptied)
         return [None] * len(trims)
+
+
+def _report(trims: Sequence[Trim], *, emptied: bool) -> None:
+    by_supervisor: dict[Any, list[WorkOrderId]] = {}
+    for each in trims:
+        by_supervisor.setdefault(each.report_to, []).append(each.order.id)
+    for supervisor, order_ids in by_supervisor.items():
+        if supervisor is not None and supervisor.is_alive():
+            supervisor.tell(Ready(tuple(order_ids), emptied))
 
 
 def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:

@@ -65,6 +65,20 @@ class Ledger:
         """Call `wake` once, when next an outcome of this order has become durable."""
         self._waiters.setdefault(order_id, []).append(wake)
 
+    def give_up(self, order_id: WorkOrderId, wake: Callable[[], None]) -> None:
+        """Do not call `wake` any more."""
+        waiters = self._waiters.get(order_id, [])
+        if wake in waiters:
+            waiters.remove(wake)
+        if not waiters:
+            self._waiters.pop(order_id, None)
+
+    def wake_all(self) -> None:
+        """Wake everyone who waits for progress: there will be none."""
+        while self._waiters:
+            for wake in self._waiters.popitem()[1]:
+                wake()
+
     def evidence(self, order_id: WorkOrderId) -> Evidence:
         """Tell what the outcomes held here say about new changes of the order."""
         evidence = Evidence()

@@ -96,6 +96,9 @@ class WorkOrderActor(AsyncioActor):
                 await self._update(self.hand_over())
                 return None
             case Passivate():
+                if self.outbox_in_store and self._stored is None:
+                    with suppress(WorkOrderError):  # then the outbox stays, and so do we
+                        await self._load()
                 self._passivate()
                 return None
             case OutboxKept():

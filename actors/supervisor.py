@@ -115,6 +115,8 @@ class Supervisor(AsyncioActor):
         """Who waits for room, when `max_actors` orders are live."""
         self._leaving: set[WorkOrderId] = set()
         """Whose `Ready` is awaited."""
+        self._tried: set[WorkOrderId] = set()
+        """Who was asked to make room already for those who wait."""
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
         """Handle a `SupervisorMessage`; never waits for an order's actor."""
@@ -154,6 +156,7 @@ class Supervisor(AsyncioActor):
         mailbox.gate = self.directory.gate
         mailbox.capacity = self._limits.mailbox_size
         self.directory.refs[order_id] = ref
+        self._tried.discard(order_id)
         self.stats.created += 1
         return ref
 
@@ -182,17 +185,29 @@ class Supervisor(AsyncioActor):
             busy = TooManyActors(f"{len(self.directory)} orders are live, all of them busy")
             while self._outside:
                 self._outside.popleft()[1].fail(busy)
+        if not self._outside:
+            self._tried.clear()
 
     def _make_room(self) -> bool:
         """Passivate the least recently used idle actors, a hundredth of all at a time.
 
-        `True` when one went at once; else those asked say `Ready` in a while.
+        `True` when one went at once; else those asked say `Ready` in a while. Each is asked
+        once: an outbox that can't be emptied now can't be a moment later.
         """
-        if self._leaving:
-            return False
         share = max(1, self._limits.max_actors // 100)
-        idle = (each for each, ref in self.directory.refs.items() if _is_idle(ref))
-        return self._passivate(list(islice(idle, share))) > 0
+        while not self._leaving:
+            idle = (
+                order_id
+                for order_id, ref in self.directory.refs.items()
+                if order_id not in self._tried and _is_idle(ref)
+            )
+            some = list(islice(idle, share))
+            if not some:
+                return False
+            self._tried.update(some)
+            if self._passivate(some):
+                return True
+        return False
 
     # -- passivation -------------------------------------------------------------------------
 
@@ -225,6 +240,8 @@ class Supervisor(AsyncioActor):
             elif self.directory.gate.open:  # else it would not be handled
                 self._leaving.add(order_id)
                 ref.tell(Passivate())
+                # A message, so its place is among the last used: sweeps stop at the first such.
+                self.directory.refs.move_to_end(order_id)
         self.stats.passivated += gone
         return gone
 
