@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
-from actors.errors import MailboxFull, NotOwner, OutcomeUnknown, StillWaiting, WorkOrderError
+from actors.errors import (
+    MailboxFull,
+    NotApplied,
+    NotOwner,
+    OutcomeUnknown,
+    StillWaiting,
+    WorkOrderError,
+)
 from actors.messages import Pause, Resolve, Resume, Updated, UpdateQuantity
 from actors.tally import Tally
 
@@ -123,11 +130,10 @@ class Region:
             if isinstance(reply, MailboxFull) and asked:
                 # Its own items may be what fills the mailbox: a batch larger than that must get
                 # through all the same, and sent again it would fill it again.
-                await self._collect(messages, asked, results)
+                missed = await self._collect(messages, asked, results)
                 asked.clear()
-                reply = _ask(ref, messages[index])
+                reply = missed or _ask(ref, messages[index])
             if isinstance(reply, WorkOrderError):
-                # Nor may a later change overtake one that found no room.
                 for later in indexes[position:]:
                     results[later] = reply
                 break
@@ -139,17 +145,28 @@ class Region:
         messages: Sequence[UpdateQuantity],
         asked: Sequence[tuple[int, LoopFuture[Updated]]],
         results: list[Updated | WorkOrderError],
-    ) -> None:
+    ) -> NotApplied | None:
+        """Await the replies; give the error of the first change that was not applied, if any.
+
+        A later change must not overtake it: what no actor has seen by then shares its fate.
+        """
+        missed: NotApplied | None = None
         for index, reply in asked:
-            results[index] = await self._result(messages[index], reply)
+            result = await self._result(messages[index], reply, missed)
+            results[index] = result
+            if missed is None and isinstance(result, NotApplied):
+                missed = result
+        return missed
 
     async def _result(
-        self, message: UpdateQuantity, reply: LoopFuture[Updated]
+        self, message: UpdateQuantity, reply: LoopFuture[Updated], missed: NotApplied | None
     ) -> Updated | WorkOrderError:
+        if missed is not None and reply.withdraw():
+            return missed
         try:
             return await _answer(reply, message.deadline, self)
         except ActorDeadError:
-            return await self._again(message)
+            return missed or await self._again(message)
         except WorkOrderError as error:
             return error
 
