@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
     ConfigurationError,
+    InvalidOperation,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -129,8 +130,9 @@ def writing() -> Iterator[None]:
     """Turn the driver's errors of a write into ours: sent or not is what counts."""
     try:
         yield
-    except ServerSelectionTimeoutError as error:
-        # Raised before anything is sent; after a lost first try PyMongo raises that try's error.
+    except (ServerSelectionTimeoutError, InvalidOperation) as error:
+        # Raised before anything is sent (the latter when the client is closed); after a lost
+        # first try PyMongo raises that try's error.
         raise StoreUnavailable(_line(error)) from error
     except PyMongoError as error:
         raise OutcomeUnknown(_line(error)) from error

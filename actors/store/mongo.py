@@ -21,6 +21,7 @@ from actors.errors import (
     RelayRejected,
     StartupError,
     StoreRejected,
+    StoreUnavailable,
 )
 from actors.messages import Epoch
 from actors.rules import LogEntry, WorkOrderId
@@ -108,6 +109,8 @@ class MongoStore:
 
     async def ping(self) -> None:
         """Return when a primary answers."""
+        if self._client is None:
+            raise StoreUnavailable("MongoDB's client is closed")
         with reading():
             await self._client.admin.command("ping")
 
