@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pykka
 from pykka.messages import _ActorStop
 
-from actors.errors import MailboxFull
+from actors.errors import MailboxFull, OutcomeUnknown
 from actors.messages import Control
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class Mailbox:
 
     def remove(self, delivery: Delivery) -> bool:
         """Take a message back before any actor saw it; ``False`` when one has."""
-        if not self._queue or delivery not in self._queue:
+        if delivery.attempts or not self._queue or delivery not in self._queue:
             return False
         self._queue.remove(delivery)
         self.gate.waiting -= 1
@@ -242,12 +242,17 @@ class Mailbox:
             self._queue = None
 
     def discard(self, error: BaseException) -> int:
-        """Answer everything that waits with `error`; give how many that were."""
+        """Answer everything that waits with `error`; give how many that were.
+
+        Only what no actor ever saw: one that died may have had a message's change committed.
+        """
         waiting, self._queue = self._queue or (), None
         self.gate.waiting -= len(waiting)
         for delivery in waiting:
             if isinstance(delivery.message, _ActorStop):
                 delivery.reply(None)
+            elif delivery.attempts:
+                delivery.fail(OutcomeUnknown("its actor died, and there is no other to find out"))
             else:
                 delivery.fail(error)
         return len(waiting)

@@ -21,6 +21,7 @@ from actors.errors import (
     Fenced,
     NotApplied,
     NotOwner,
+    OutcomeUnknown,
     QuantityOutOfRange,
     StillWaiting,
     StoreRejected,
@@ -251,6 +252,9 @@ class WorkOrderActor(AsyncioActor):
             self._answer_one(delivery, verdict)
 
     def _answer_one(self, delivery: Delivery, verdict: Verdict) -> None:
+        if delivery.attempts and isinstance(verdict, NotApplied):
+            # Not by this actor; the one that died with it may have had it committed.
+            verdict = OutcomeUnknown(f"its actor died, and then: {verdict}")
         if isinstance(verdict, Updated):
             self._colleagues.tally.note(completed=1)
             self._log_applied(delivery, verdict)
@@ -277,7 +281,7 @@ class WorkOrderActor(AsyncioActor):
 
     def _log_not_applied(self, delivery: Delivery, error: WorkOrderError) -> None:
         message: UpdateQuantity = delivery.message
-        failed = isinstance(error, (NotApplied, DeadLetter, StoreRejected))
+        failed = isinstance(error, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
         log = _log.warning if failed else _log.info
         log(
             "update_failed" if failed else "update_refused",
@@ -332,7 +336,10 @@ class WorkOrderActor(AsyncioActor):
         self.actor_stopped.set()
         self.actor_inbox.put_back(kept)
         self.actor_inbox.detach()
-        self._tell_supervisor(Crashed(self.order_id, repr(error)))
+        if self._colleagues.supervisor.is_alive():
+            self._colleagues.supervisor.tell(Crashed(self.order_id, repr(error)))
+        else:
+            self.actor_inbox.discard(NotOwner("this node gave the actors up"))
 
 
 def _refuses(decision: Decision) -> bool:
