@@ -136,7 +136,7 @@ class Committer(AsyncioActor):
         return all(lane.idle for lane in lanes) and not len(self.ledger)
 
     def close(self) -> None:
-        """Begin nothing new; what is under way settles. Undurable outcomes stay in outboxes."""
+        """Begin nothing new; commits under way settle. Undurable outcomes stay in outboxes."""
         for lane in (self._loads, self._evidence, self._commits, self._trims, self._relays):
             lane.close()
         self._closed = True
@@ -277,6 +277,8 @@ class Committer(AsyncioActor):
             except (OutcomeUnknown, StoreUnavailable) as error:
                 self.stats.relay_errors += 1
                 _log.warning("relay_unanswered", entries=len(left), error=str(error))
+                if self._closed:
+                    break
                 pause = await _pause(pause)
             else:
                 self.ledger.remove(left)
