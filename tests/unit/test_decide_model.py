@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.decide import Verdict, decide, questions
 from actors.errors import QuantityOutOfRange
+from actors.ledger import Ledger
 from actors.messages import Updated
 from actors.rules import Change, LogEntry, LogPosition, Number, OrderState
 from actors.store.port import Evidence, EvidenceQuery, Outcome
@@ -180,11 +181,12 @@ def _batches(draw: st.DrawFn, sizes: Sizes) -> list[Change]:
 
 
 class OneOrder(RuleBasedStateMachine):
-    """One order over its life: batches, retries, a crashed actor, and foreign edits."""
+    """One order over its life: batches, retries, a crashed actor, a late log, foreign edits."""
 
     def __init__(self) -> None:
         super().__init__()
         self.outcomes: list[Outcome] = []
+        self.ledger = Ledger()
         self.old: list[tuple[Row, LogPosition]] = []
         self.last: list[Change] = []
         self.sent: list[Change] = []
@@ -226,6 +228,12 @@ class OneOrder(RuleBasedStateMachine):
         """Its successor finds the same jobs in the mailbox, and tries each of them alone."""
         for change in data.draw(st.lists(st.sampled_from(self.last), min_size=1, max_size=5)):
             self._decide([change], suspects=frozenset({change.job_id}))
+
+    @precondition(lambda self: len(self.ledger) > 0)
+    @rule(data=st.data())
+    def the_log_catches_up(self, data: st.DataObject) -> None:
+        held = self.ledger.of(ORDER_ID)
+        self.ledger.remove(held[: data.draw(st.integers(1, len(held)))])
 
     @rule(data=st.data())
     def the_main_service_edits_the_order(self, data: st.DataObject) -> None:
@@ -272,25 +280,30 @@ class OneOrder(RuleBasedStateMachine):
         ]
         self.state = decision.after
         self.outcomes += decision.outcomes
+        self.ledger.add(decision.outcomes)
         self.sent += batch
         self.last = batch
 
     def _evidence(self, asked: EvidenceQuery) -> Evidence:
-        """Answer from all that was left behind, and tell no more than was asked for."""
+        """Answer from the log, telling no more than was asked for, and from the ledger."""
         everything = Evidence()
         for row, position in self.old:
             if _is_scan(row):
                 everything.note_scan(row["barcode"], row["step"], position)
             elif row["asked"] < 0 and row["barcode"]:
                 everything.note_unbind(row["barcode"], position)
+        held = self.ledger.of(ORDER_ID)
         for outcome in self.outcomes:
-            everything.note(outcome)
-        return Evidence(
+            if outcome not in held:
+                everything.note(outcome)
+        found = Evidence(
             {key: each for key, each in everything.by_request.items() if key in asked.request_ids},
             {job: each for job, each in everything.by_job.items() if job in asked.job_ids},
             {what: at for what, at in everything.scans.items() if what[0] in asked.barcodes},
             {what: at for what, at in everything.unbinds.items() if what in asked.barcodes},
         )
+        found.include(self.ledger.evidence(ORDER_ID))
+        return found
 
     def _entries(self) -> list[LogEntry]:
         return [each for each in self.outcomes if isinstance(each, LogEntry)]

@@ -69,6 +69,14 @@ def test_forgetting_what_is_not_held_does_no_harm() -> None:
     assert (len(ledger), ledger.count(ORDER_ID)) == (0, 0)
 
 
+def test_nothing_is_left_of_an_order_whose_outcomes_are_all_durable() -> None:
+    ledger, outcomes = Ledger(), _entries(output_of(), output_of())
+    ledger.add(outcomes)
+    ledger.on_progress(ORDER_ID, lambda: None)
+    ledger.remove(outcomes)
+    assert ledger == Ledger()
+
+
 def test_the_highest_seq_is_that_of_the_entries_and_refusals_have_none() -> None:
     ledger = Ledger()
     first, second = _entries(output_of(), output_of(), seq=40)
