@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
+from pykka import ActorDeadError
 
 from actors.committer import Committer, Load, Trim
 from actors.errors import WorkOrderError
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
     from actors.messages import Epoch
     from actors.region import Region
+    from actors.rules import WorkOrderId
     from actors.store.port import Store, StoredOrder
 
 _log = structlog.get_logger(__name__)
 
 _SWEEP_PAGE = 500
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +99,19 @@ class Term:
         `True` when all was done; the caller ends the term with `abandon` in either case.
         """
         gate = self._supervisor.directory.gate
-        if not gate.open:
-            return False
         loop = asyncio.get_running_loop()
-        while gate.waiting or gate.active:
+        while gate.active or (gate.waiting and gate.open):
             if loop.time() >= deadline:
                 return False
             await asyncio.sleep(0.01)
+        if not gate.open:
+            return False
         try:
             async with asyncio.timeout_at(deadline):
                 while len(self._supervisor.directory) or not self._committer.idle:
                     await self.supervisor.ask(Sweep(everything=True), block=False)
                     await asyncio.sleep(0.01)
-        except TimeoutError:
+        except (TimeoutError, ActorDeadError):
             return False
         return True
 
@@ -139,25 +143,34 @@ class Term:
             _log.error("upkeep_failed", epoch=self.epoch, exc_info=task.exception())
 
     async def _empty_old_outboxes(self) -> None:
-        seen: set[str] = set()
+        done: set[WorkOrderId] = set()
+        pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                found = await self._store.dirty(_SWEEP_PAGE + len(seen))
-                fresh = [order_id for order_id in found if order_id not in seen]
-                if not fresh:
+                found = await self._store.dirty(_SWEEP_PAGE + len(done))
+                left = [order_id for order_id in found if order_id not in done]
+                if not left:
                     break
-                seen.update(fresh)
-                await asyncio.gather(*(self._empty_outbox(order_id) for order_id in fresh))
+                emptied = await asyncio.gather(*(self._empty_outbox(each) for each in left))
+                done.update(order_id for order_id, ok in zip(left, emptied, strict=True) if ok)
+                if all(emptied):
+                    continue
             except WorkOrderError as error:
                 _log.warning("outbox_sweep_waits", epoch=self.epoch, error=str(error))
-                await asyncio.sleep(1.0)
-        _log.info("outboxes_swept", epoch=self.epoch, orders=len(seen))
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        _log.info("outboxes_swept", epoch=self.epoch, orders=len(done))
 
-    async def _empty_outbox(self, order_id: object) -> None:
+    async def _empty_outbox(self, order_id: WorkOrderId) -> bool:
         committer = self._committer.actor_ref
-        order: StoredOrder | None = await committer.ask(Load(order_id), block=False)  # type: ignore[arg-type]
-        if order is not None:
-            await committer.ask(Trim(order), block=False)
+        try:
+            order: StoredOrder | None = await committer.ask(Load(order_id), block=False)
+            if order is not None:
+                await committer.ask(Trim(order), block=False)
+        except WorkOrderError as error:
+            _log.warning("outbox_kept", work_order_id=order_id, error=str(error))
+            return False
+        return True
 
     async def _passivate_idle(self) -> None:
         interval = max(0.05, min(self._idle_s / 10, 10.0))
