@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pykka
@@ -43,6 +44,8 @@ class LoopFuture(pykka.Future[T]):
 
     def set_get_hook(self, func: Callable[[float | None], T]) -> None:
         """Compute the value when it is asked for; pykka's `map`, `filter`, `stop` do so."""
+        if self._done:
+            raise asyncio.InvalidStateError("this reply was given before")
         super().__init__()
         super().set_get_hook(func)
 
@@ -155,9 +158,8 @@ class LoopFuture(pykka.Future[T]):
 
     def _arrival(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._waiters is None:
-            self._waiters = []
-        self._waiters.append(waiter)
+        # In one step: loops in two threads must not make a list each.
+        self.__dict__.setdefault("_waiters", []).append(waiter)
         if self._done:  # meanwhile, by another thread
             _resolve(waiter)
         return waiter
@@ -167,7 +169,8 @@ def _wake(waiter: asyncio.Future[None]) -> None:
     loop = waiter.get_loop()
     if loop is asyncio._get_running_loop():  # noqa: SLF001 -- the public one raises
         _resolve(waiter)
-    else:
+        return
+    with suppress(RuntimeError):  # its loop is closed: nobody waits there any more
         loop.call_soon_threadsafe(_resolve, waiter)
 
 
