@@ -138,5 +138,14 @@ def writing() -> Iterator[None]:
         raise OutcomeUnknown(_line(error)) from error
 
 
+@contextmanager
+def sent() -> Iterator[None]:
+    """Turn `StoreUnavailable` into `OutcomeUnknown`: not being able to look undoes no write."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise OutcomeUnknown(str(error)) from error
+
+
 def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).split(', Topology', 1)[0][:300]}"

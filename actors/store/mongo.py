@@ -34,7 +34,15 @@ from actors.store._mongo_bson import (
     commit_update,
     turn_filter,
 )
-from actors.store._mongo_client import Driver, connect, disconnect, make_indexes, reading, writing
+from actors.store._mongo_client import (
+    Driver,
+    connect,
+    disconnect,
+    make_indexes,
+    reading,
+    sent,
+    writing,
+)
 from actors.store._mongo_log import log_page
 from actors.store._mongo_read import Collections, evidence, load, materials_of
 from actors.store.documents import OURS, STORED_SEQ, is_same, outcome_from
@@ -164,10 +172,12 @@ class MongoStore:
         except _UNSTORABLE as error:
             if len(changes) == 1:
                 return [StoreRejected(str(error)[:300])]
-            return [(await self.commit(epoch, [change]))[0] for change in changes]
+            with sent():
+                return [(await self.commit(epoch, [change]))[0] for change in changes]
         if matched == len(changes):
             return [Committed(after) for after in afters]
-        return await self._sort_out(changes, rejected)
+        with sent():
+            return await self._sort_out(changes, rejected)
 
     # Hooks for the negative controls of the test suite, which break the one or the other.
     _filter = staticmethod(commit_filter)
