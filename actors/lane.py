@@ -110,6 +110,8 @@ class Lane(Generic[T]):
     async def _run(self, batch: list[_Item[T]]) -> None:
         try:
             results = await self.run([item.payload for item in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} results for {len(batch)} requests")  # noqa: TRY301
         except BaseException as error:  # noqa: BLE001 -- nobody may be left without an answer
             failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
             results = [failure] * len(batch)
