@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from config import _checks
 from config._fields import lower, new_node_id, number, secret, setting, url_of
 from config._mistakes import conflicts, mistake_lines
+from config._origins import check_origins, default_origins
 from config.redaction import MASK, is_secret_name, mask_text
 
 if TYPE_CHECKING:
@@ -149,6 +150,22 @@ class Settings(BaseSettings):
         "处理者失去联系后，其所有权保留多久才由其他节点接管。",
         validation_alias="LEASE_TTL",
     )
+    node_url_allow: Annotated[str, AfterValidator(check_origins)] = setting(
+        lambda data: default_origins(data["node_url"]),
+        "Nodes that requests may be forwarded to: origins such as http://10.0.0.*:3001 with"
+        " commas between them, * being any port or anything in one part of a host's name."
+        " Nodes on several machines need it.",
+        "允许把请求转往哪些节点：以逗号分隔的地址，如 http://10.0.0.*:3001，"
+        "* 代表任意端口，或主机名某一段中的任意内容。节点分布在多台机器上时须设置。",
+        shown="loopback and the host of NODE_URL",
+    )
+    lease_loss: Annotated[Literal["fenced", "strict"], BeforeValidator(lower)] = setting(
+        "fenced",
+        "What an owner does while the lease's server can't be reached: fenced goes on, as the"
+        " store refuses its commits once another node has taken over; strict steps down.",
+        "租约服务器无法访问时处理者的做法：fenced 继续处理，一旦其他节点接管，"
+        "存储会拒绝它的提交；strict 立即退为备用。",
+    )
     actor_idle_s: float = number(
         300.0,
         0.1,
@@ -261,6 +278,11 @@ class Settings(BaseSettings):
         if found := conflicts(given):
             raise ValueError("; ".join(f"{name}: {problem}" for name, problem in found))
         return self
+
+    @property
+    def nodes_allowed(self) -> tuple[str, ...]:
+        """Return NODE_URL_ALLOW, one origin each."""
+        return tuple(self.node_url_allow.split(","))
 
     @property
     def store_kind(self) -> Literal["mongodb", "sqlite"]:

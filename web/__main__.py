@@ -103,7 +103,9 @@ def build_node(settings: Settings, url: str) -> Node:
         idle_s=settings.actor_idle_s,
     )
     term = TermOptions(limits, batch=settings.commit_batch, in_flight=settings.commits_in_flight)
-    options = NodeOptions(settings.node_id, url, settings.lease_ttl_s, term)
+    options = NodeOptions(
+        settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
+    )
     return Node(_store(settings), _lease(settings), options)
 
 
@@ -138,6 +140,7 @@ def _options(settings: Settings) -> Options:
         request_timeout_s=settings.request_timeout_s,
         body_timeout_s=settings.body_timeout_s,
         max_body_bytes=settings.max_body_bytes,
+        node_url_allow=settings.nodes_allowed,
     )
 
 

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from multidict import CIMultiDict
 
+from web.forward import FORWARDER, Forwarder
 from web.middleware import answer
 from web.routes import ROUTES
 from web.site import SITE, Options, Site
 
 if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
     from actors.node import Node
+    from web.routes import Route
 
 __all__ = ["Options", "build_app"]
 
@@ -20,12 +24,6 @@ __all__ = ["Options", "build_app"]
 def build_app(node: Node, options: Options) -> web.Application:
     """Make the application that serves `node`; starting and closing it stays with the caller."""
     app = web.Application(middlewares=[answer], client_max_size=options.max_body_bytes)
-    for route in ROUTES:
-        add = app.router.add_get if route.method == "GET" else app.router.add_post
-        add(route.path, route.handler)
-        if not route.path.endswith("/"):
-            # The service that this one replaces took a closing slash as well.
-            add(f"{route.path}/", route.handler)
     app[SITE] = Site(
         node,
         options,
@@ -40,4 +38,23 @@ def build_app(node: Node, options: Options) -> web.Application:
         ),
         {route.name: f"{route.method} {route.path}" for route in ROUTES},
     )
+    forwarder = app[FORWARDER] = Forwarder(app[SITE])
+    app.cleanup_ctx.append(forwarder.open)
+    for route in ROUTES:
+        handler = _wherever_it_belongs(route, forwarder)
+        add = app.router.add_get if route.method == "GET" else app.router.add_post
+        add(route.path, handler)
+        if not route.path.endswith("/"):
+            # The service that this one replaces took a closing slash as well.
+            add(f"{route.path}/", handler)
     return app
+
+
+def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:
+    match route.needs:
+        case "actors":
+            return forwarder.update(route.handler)
+        case "owner":
+            return forwarder.operate(route.handler)
+        case _:
+            return route.handler

@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 async def read_object(request: web.Request) -> dict[str, object]:
     """Read a body that must be a JSON object; none at all counts as ``{}``.
 
-    Raises `RequestError` when it is no such body, larger than `max_body_bytes`, or not there
-    within `body_timeout_s`; after the latter two the connection is closed.
+    Raises `RequestError` when it is no such body, or can't be read.
+    """
+    return decode_object(await read_body(request))
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Read a whole body, unpacked.
+
+    Raises `RequestError` when it is larger than `max_body_bytes`, not there within
+    `body_timeout_s`, or garbled; the connection is closed then.
     """
     options = request.app[SITE].options
     if (request.content_length or 0) > options.max_body_bytes:
@@ -27,9 +35,9 @@ async def read_object(request: web.Request) -> dict[str, object]:
     try:
         # Most bodies arrived together with their headers: no timer for those.
         if request.content.is_eof():
-            return decode_object(await request.read())
+            return await request.read()
         async with asyncio.timeout(options.body_timeout_s):
-            body = await request.read()
+            return await request.read()
     except TimeoutError:
         params = {"limit": options.body_timeout_s}
         raise RequestError(Problem("BODY_TIMEOUT", "BODY_TIMEOUT", params, close=True)) from None
@@ -40,7 +48,6 @@ async def read_object(request: web.Request) -> dict[str, object]:
         request.content.feed_eof()
         unreadable = Problem("INVALID_JSON", "INVALID_JSON.unreadable", close=True)
         raise RequestError(unreadable) from None
-    return decode_object(body)
 
 
 def _too_large(options: Options) -> RequestError:

@@ -27,6 +27,8 @@ class Options:
     request_timeout_s: float = 25.0
     body_timeout_s: float = 10.0
     max_body_bytes: int = 1_048_576
+    node_url_allow: tuple[str, ...] = ("http://127.*.*.*:*", "http://localhost:*")
+    """Origins of other nodes that calls may be forwarded to, as patterns."""
     service: str = SERVICE
     version: str = VERSION
 

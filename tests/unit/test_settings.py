@@ -58,6 +58,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "NODE_ID": "node-1",
             "NODE_URL": "https://node-1:3001/",
             "LEASE_TTL": "2.5",
+            "NODE_URL_ALLOW": "http://10.0.0.*:3001, HTTPS://Node-*.plant/",
+            "LEASE_LOSS": "Strict",
             "ACTOR_IDLE_S": "1",
             "MAX_ACTORS": "2",
             "MAILBOX_SIZE": "3",
@@ -89,6 +91,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "NODE_ID": "node-1",
         "NODE_URL": "https://node-1:3001",
         "LEASE_TTL": "2.5",
+        "NODE_URL_ALLOW": "http://10.0.0.*:3001,https://node-*.plant:443",
+        "LEASE_LOSS": "strict",
         "ACTOR_IDLE_S": "1",
         "MAX_ACTORS": "2",
         "MAILBOX_SIZE": "3",
@@ -117,6 +121,50 @@ def test_the_process_environment_is_read_only_by_load_settings(
     assert load_settings().port == 4001
     assert Settings().port == 3001
     assert Settings(port=0).port == 0
+
+
+@pytest.mark.parametrize(
+    ("environ", "last"),
+    [
+        ({}, "http://[::1]:*"),
+        ({"HOST": "127.0.0.9"}, "http://[::1]:*"),
+        ({"NODE_URL": "https://Node-1.plant:444/plan"}, "https://node-1.plant:*"),
+        ({"NODE_URL": "http://[fd00::1]:3001"}, "http://[fd00::1]:*"),
+        ({"NODE_URL": "http://*:3001"}, "http://[::1]:*"),
+        ({"NODE_URL": "http://a,b:3001"}, "http://[::1]:*"),
+    ],
+)
+def test_requests_may_go_to_loopback_and_the_nodes_own_host_by_default(
+    environ: dict[str, str], last: str
+) -> None:
+    allowed = load_settings(environ).nodes_allowed
+
+    assert allowed[-1] == last
+    scheme = last.partition(":")[0]
+    loopback = ("127.*.*.*", "localhost", "[::1]")
+    assert allowed[:3] == tuple(f"{scheme}://{host}:*" for host in loopback)
+    assert len(allowed) == (3 if "[::1]" in last else 4)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "10.0.0.1:3001",
+        "http://a:0",
+        "http://a:65536",
+        "http://a:1/path",
+        "http://a..b",
+        "ftp://a",
+        "http://a,",
+        "*",
+        "http://user:canary@a:1",
+    ],
+)
+def test_origins_that_no_node_can_have_are_refused(origins: str) -> None:
+    (line,) = mistakes_in({"NODE_URL_ALLOW": origins})
+
+    assert line.startswith("NODE_URL_ALLOW: must be origins such as http://10.0.0.*:3001")
+    assert "canary" not in line
 
 
 def test_blank_values_count_as_unset_and_blanks_around_values_do_not_matter() -> None:

@@ -19,6 +19,8 @@ class Route(NamedTuple):
     method: Literal["GET", "POST"]
     path: str
     handler: Handler
+    needs: Literal["nothing", "actors", "owner"] = "nothing"
+    """What a node that lacks it forwards the call for: order actors, or knowledge of them."""
 
 
 _API: Final = "/api/workorder"
@@ -28,19 +30,21 @@ ROUTES: Final = (
     Route("health", "GET", "/health", service.health),
     Route("live", "GET", "/livez", service.livez),
     Route("ready", "GET", "/readyz", service.readyz),
-    Route("updateQuantity", "POST", f"{_API}/update-quantity", updates.update_quantity),
+    Route("updateQuantity", "POST", f"{_API}/update-quantity", updates.update_quantity, "actors"),
     Route(
         "batchUpdateQuantity",
         "POST",
         f"{_API}/batch-update-quantity",
         updates.batch_update_quantity,
+        "actors",
     ),
     Route("detail", "GET", f"{_API}/detail/{{id}}", orders.detail),
     Route("quantityLogs", "GET", f"{_API}/quantity-logs/{{id}}", orders.quantity_logs),
-    Route("queueStats", "GET", f"{_API}/queue/stats", queue.stats),
-    Route("queueLocks", "GET", f"{_API}/queue/locks", queue.locks),
-    Route("queueClean", "POST", f"{_API}/queue/clean", queue.clean),
-    Route("queuePause", "POST", f"{_API}/queue/pause", queue.pause),
-    Route("queueResume", "POST", f"{_API}/queue/resume", queue.resume),
+    Route("queueStats", "GET", f"{_API}/queue/stats", queue.stats, "owner"),
+    Route("queueLocks", "GET", f"{_API}/queue/locks", queue.locks, "owner"),
+    Route("queueClean", "POST", f"{_API}/queue/clean", queue.clean, "owner"),
+    Route("queuePause", "POST", f"{_API}/queue/pause", queue.pause, "owner"),
+    Route("queueResume", "POST", f"{_API}/queue/resume", queue.resume, "owner"),
+    # On every node: a lease that is stuck is one whose owner can't be asked.
     Route("queueCleanLocks", "POST", f"{_API}/queue/clean-locks", queue.clean_locks),
 )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from web.bodies import read_object
+from web.hop import allowed_s
 from web.problems import Problem, RequestError
 from web.queries import parse_limit
 from web.replies import success
@@ -85,7 +86,7 @@ async def clean_locks(request: web.Request) -> web.Response:
 
 async def _in_time(request: web.Request, done: Awaitable[None]) -> None:
     try:
-        async with asyncio.timeout(request.app[SITE].options.request_timeout_s):
+        async with asyncio.timeout(allowed_s(request)):
             await done
     except TimeoutError:
         raise RequestError(Problem("TIMEOUT", "TIMEOUT")) from None

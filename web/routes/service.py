@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from web.dates import now_text
+from web.forward import FORWARDER
+from web.peer import PeerHealth
 from web.replies import raw
 from web.site import CALL, SITE
 from web.texts import render
@@ -12,7 +14,7 @@ from web.texts import render
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.status import Dependency
+    from actors.status import Dependency, NodeStatus
 
 _OK = 200
 _UNAVAILABLE = 503
@@ -35,12 +37,13 @@ async def index(request: web.Request) -> web.Response:
 
 
 async def health(request: web.Request) -> web.Response:
-    """Tell whether updates can be served, and the state of all that they need."""
+    """Tell whether updates are served, here or by the owner, and the state of all they need."""
     site = request.app[SITE]
     status = site.node.status()
-    text = "OK.health" if status.serving else "SERVICE_UNAVAILABLE.health"
+    owner = _owner(request, status)
+    text = "OK.health" if owner else "SERVICE_UNAVAILABLE.health"
     body = {
-        "status": "ok" if status.serving else "unavailable",
+        "status": "ok" if owner else "unavailable",
         "message": render(text, request[CALL].language, {}),
         "timestamp": now_text(),
         "service": site.options.service,
@@ -48,12 +51,13 @@ async def health(request: web.Request) -> web.Response:
         "role": status.role.value,
         "node": status.node,
         "epoch": status.epoch,
-        "serving": status.serving,
-        "reason": status.reason,
-        "paused": status.paused,
+        "serving": owner is not None,
+        "owner": owner and {"node": owner.node, "epoch": owner.epoch},
+        "reason": None if owner else _reason(request, status),
+        "paused": owner.paused if owner else status.paused,
         "dependencies": {"store": _shown(status.store), "lease": _shown(status.lease)},
     }
-    return raw(site, body, _OK if status.serving else _UNAVAILABLE)
+    return raw(site, body, _OK if owner else _UNAVAILABLE)
 
 
 async def livez(request: web.Request) -> web.Response:
@@ -62,15 +66,27 @@ async def livez(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Tell a load balancer whether to send updates here."""
+    """Tell a load balancer whether to send updates here: a standby hands them to the owner."""
     site = request.app[SITE]
     status = site.node.status()
+    owner = _owner(request, status)
     body = {
-        "status": "ok" if status.serving else "unavailable",
+        "status": "ok" if owner else "unavailable",
         "role": status.role.value,
-        "reason": status.reason,
+        "reason": None if owner else _reason(request, status),
     }
-    return raw(site, body, _OK if status.serving else _UNAVAILABLE)
+    return raw(site, body, _OK if owner else _UNAVAILABLE)
+
+
+def _owner(request: web.Request, status: NodeStatus) -> PeerHealth | None:
+    """Give the node by which updates that come here are served; None when none can be."""
+    if status.serving:
+        return PeerHealth(status.node, status.epoch, status.paused)
+    return request.app[FORWARDER].watch.health()
+
+
+def _reason(request: web.Request, status: NodeStatus) -> str | None:
+    return request.app[FORWARDER].watch.trouble() or status.reason
 
 
 def _shown(dependency: Dependency) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.messages import Updated
 from actors.rules import RequestId
 from web.bodies import read_object
+from web.hop import allowed_s
 from web.problems import Problem, RequestError, invalid, problem_of
 from web.replies import success, update_fields
 from web.schemas import check_request_id, merge_request_ids, parse_update
@@ -30,7 +31,7 @@ _PARSED_AT_ONCE: Final = 100
 async def update_quantity(request: web.Request) -> web.Response:
     """Apply one change, and answer once it is durable."""
     site = request.app[SITE]
-    deadline = time.monotonic() + site.options.request_timeout_s
+    deadline = time.monotonic() + allowed_s(request)
     key = _key_in_header(request)
     body = await read_object(request)
     region = site.node.region
@@ -42,7 +43,7 @@ async def update_quantity(request: web.Request) -> web.Response:
 async def batch_update_quantity(request: web.Request) -> web.Response:
     """Apply many changes: one bad item fails alone, items of one order keep their order."""
     site = request.app[SITE]
-    deadline = time.monotonic() + site.options.request_timeout_s
+    deadline = time.monotonic() + allowed_s(request)
     key = _key_in_header(request)
     body = await read_object(request)
     key = merge_request_ids(key, body.get("requestId"))

@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, TCPConnector, web
 
 from tests.unit.web.fake_node import FakeNode
+from tests.unit.web.fake_owner import FakeOwner, make_standby, running
 from web.app import Options, build_app
 from web.server import RUNNER_OPTIONS, bind
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from aiohttp.client import _RequestContextManager
+    from yarl import URL
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -41,13 +43,17 @@ class Client:
         assert self._runner.server is not None
         return sum(each.transport is not None for each in self._runner.server.connections)
 
-    def get(self, path: str, **options: Any) -> _RequestContextManager:  # noqa: ANN401
+    async def stop(self) -> None:
+        """Stop the server, as a node does once it is drained."""
+        await self._runner.cleanup()
+
+    def get(self, path: str | URL, **options: Any) -> _RequestContextManager:  # noqa: ANN401
         return self._session.get(path, **options)
 
     def head(self, path: str, **options: Any) -> _RequestContextManager:  # noqa: ANN401
         return self._session.head(path, **options)
 
-    def post(self, path: str, **options: Any) -> _RequestContextManager:  # noqa: ANN401
+    def post(self, path: str | URL, **options: Any) -> _RequestContextManager:  # noqa: ANN401
         return self._session.post(path, **options)
 
 
@@ -91,6 +97,27 @@ async def client(node: FakeNode, options: Options, logged: LogRecorder) -> Async
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
     await web.SockSite(runner, sock).start()
-    async with ClientSession(f"http://127.0.0.1:{sock.getsockname()[1]}") as session:
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    async with ClientSession(url, connector=TCPConnector(limit=0)) as session:
         yield Client(session, runner)
     await runner.cleanup()
+
+
+@pytest.fixture
+def forward_log(monkeypatch: pytest.MonkeyPatch) -> LogRecorder:
+    recorder = LogRecorder()
+    monkeypatch.setattr("web.forward._log", recorder)
+    monkeypatch.setattr("web.peer._log", recorder)
+    return recorder
+
+
+@pytest.fixture
+async def owner() -> AsyncIterator[FakeOwner]:
+    async with running(FakeOwner()) as server:
+        yield server
+
+
+@pytest.fixture
+def standby(node: FakeNode, owner: FakeOwner) -> FakeNode:
+    make_standby(node, owner.url)
+    return node

@@ -15,6 +15,7 @@ from actors.store import LogPage, LogQuery
 if TYPE_CHECKING:
     import asyncio
 
+    from actors.lease import Holder
     from actors.messages import Held
     from actors.node import Node
     from actors.rules import WorkOrderId
@@ -123,6 +124,7 @@ class FakeNode:
         self.region = FakeRegion()
         self.store = FakeStore()
         self.stuck_leases: int | Exception = 0
+        self.owner: Holder | None = None
         self._status = NodeStatus(
             node=self.node_id,
             url="http://127.0.0.1:3001",
@@ -139,6 +141,9 @@ class FakeNode:
 
     def status(self) -> NodeStatus:
         return self._status
+
+    def owner_elsewhere(self) -> Holder | None:
+        return self.owner
 
     def become(self, **changes: object) -> None:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]

@@ -60,6 +60,7 @@ async def test_health_of_an_owner_is_ok_and_names_each_dependency(client: Client
         "node": "node-1",
         "epoch": 3,
         "serving": True,
+        "owner": {"node": "node-1", "epoch": 3},
         "reason": None,
         "paused": False,
         "dependencies": {
