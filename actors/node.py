@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
+from pykka import ActorDeadError
 
 from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
 from actors.lease.port import Holder
@@ -85,9 +86,14 @@ class Node:
 
     async def drain(self, timeout_s: float) -> bool:
         """Finish what is queued, release the lease; `True` when all was finished in time."""
-        if self._actor is None or not self._actor.actor_ref.is_alive():
+        actor = self._actor
+        if actor is None:
             return True
-        finished: bool = await self._actor.actor_ref.ask(Drain(timeout_s), block=False)
+        try:
+            finished: bool = await actor.actor_ref.ask(Drain(timeout_s), block=False)
+        except ActorDeadError:
+            # Drained before, or it has died: then nobody but us looks after its term.
+            return await actor.drain(timeout_s)
         return finished
 
     async def close(self) -> None:
@@ -150,7 +156,7 @@ class NodeActor(AsyncioActor):
             case Deposed():
                 await self._on_deposed(message.epoch)
             case Drain():
-                return await self._drain_all(message.timeout_s)
+                return await self.drain(message.timeout_s)
             case _:
                 raise TypeError(f"not for a node: {message!r}")
         return None
@@ -241,16 +247,17 @@ class NodeActor(AsyncioActor):
     async def _renew(self) -> bool | None:
         """Extend the lease; None when its server gives no answer (the store's fence holds)."""
         asked_at = time.monotonic()  # the lease lasts from some time after this
+        kept: bool | None = None
         try:
             kept = await self._lease.renew(self._holder)
+            if kept:
+                self._renewed_at = asked_at
             self._view = await self._lease.view()
         except LeaseUnavailable as error:
             self._watched_lease.failed(error)
-            return None
+            return kept
         self._viewed_at = time.monotonic()
         self._watched_lease.answered()
-        if kept:
-            self._renewed_at = asked_at
         return kept
 
     async def _try_to_take_over(self) -> None:
@@ -329,7 +336,7 @@ class NodeActor(AsyncioActor):
         except LeaseUnavailable as error:
             self._watched_lease.failed(error)
 
-    async def _drain_all(self, timeout_s: float) -> bool:
+    async def drain(self, timeout_s: float) -> bool:
         """Finish the term while the lease is kept alive, then give it up."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
