@@ -1,0 +1,381 @@
+"""A store in memory, at our own port: as faithful as a database, and scriptable.
+
+`MemoryStore` keeps what MongoDB keeps (seq, turn, epoch and outbox in the order, entries and
+refusals beside it) and fails as a network does. Its switches in `without` are the negative
+controls: a store that lacks a check must be found out by the tests that rely on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum, auto
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from actors.errors import (
+    OutcomeUnknown,
+    RelayRejected,
+    StoreRejected,
+    StoreUnavailable,
+)
+from actors.messages import Epoch
+from actors.rules import LogEntry, OrderFacts, OrderState, WorkOrderId
+from actors.store import Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
+from actors.store.documents import entry_document, is_same
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from actors.store import (
+        ChangeSet,
+        CommitResult,
+        EvidenceQuery,
+        LogQuery,
+        Outcome,
+    )
+
+_WRITTEN: Final = ("input_quantity", "output_quantity", "status", "progress")
+_GUARDED: Final = (
+    "input_quantity",
+    "output_quantity",
+    "status",
+    "plan_production_quantity",
+    "scrap_quantity",
+)
+_STORED_SEQ: Final = "seq"
+
+Check = Literal["turn", "state", "keys", "outbox"]
+Method = Literal[
+    "ping",
+    "claim_epoch",
+    "load",
+    "evidence",
+    "commit",
+    "burn",
+    "relay",
+    "trim",
+    "dirty",
+    "paused",
+    "set_paused",
+]
+
+
+class Fault(Enum):
+    """What befalls one call of the store."""
+
+    REFUSE = auto()
+    """Nothing is sent."""
+    LOSE_ANSWER = auto()
+    """It is done; nobody hears of it."""
+    LOSE = auto()
+    """It is sent, never arrives, and nobody hears of it."""
+    DELAY = auto()
+    """Nobody hears of it, and it is done when `deliver` is called."""
+
+
+async def _no_wait(_method: Method) -> None:
+    await asyncio.sleep(0)
+
+
+@dataclass
+class MemoryStore:
+    """Implements `actors.store.Store`; several owners may share one, as they share a database."""
+
+    name: str = "memory"
+    without: frozenset[Check] = frozenset()
+    orders: dict[WorkOrderId, StoredOrder] = field(default_factory=dict)
+    log: dict[WorkOrderId, dict[str, LogEntry]] = field(default_factory=lambda: defaultdict(dict))
+    refused: dict[WorkOrderId, dict[str, Refusal]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    calls: Counter[str] = field(default_factory=Counter)
+    late: list[Callable[[], object]] = field(default_factory=list)
+    """What was delayed and not yet delivered."""
+    faults: defaultdict[str, deque[Fault | None]] = field(
+        default_factory=lambda: defaultdict(deque)
+    )
+    choose: Callable[[Method], Fault | None] = lambda _method: None
+    """Picks the fault of a call for which none is scripted."""
+    travel: Callable[[Method], Awaitable[None]] = _no_wait
+    """Takes the time that a call needs on its way there, and again back."""
+    commit_rejects: Callable[[ChangeSet], bool] = lambda _change: False
+    relay_rejects: Callable[[Outcome], bool] = lambda _outcome: False
+    is_paused: bool = False
+    _epoch: int = 0
+    _gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    _arrivals: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    # -- the test's side ---------------------------------------------------------------------
+
+    def put(self, order_id: WorkOrderId, **state: Any) -> None:  # noqa: ANN401 fields of OrderState
+        """Add an order as the main service makes it, or replace the whole document."""
+        values: dict[str, Any] = {"plan_production_quantity": 1_000_000, "status": "IN_PROGRESS"}
+        facts = OrderFacts(work_order_no=f"WO-{order_id}")
+        self.orders[order_id] = StoredOrder(order_id, facts, OrderState(**values | state))
+
+    def edit(self, order_id: WorkOrderId, **state: Any) -> None:  # noqa: ANN401 the same
+        """Change fields of an order as the main service does."""
+        order = self.orders[order_id]
+        self.orders[order_id] = replace(order, state=replace(order.state, **state))
+
+    def script(self, method: Method, *faults: Fault | None) -> None:
+        """Let the next calls of `method` meet these faults, one each."""
+        self.faults[method].extend(faults)
+
+    @asynccontextmanager
+    async def holding(self, method: Method) -> AsyncIterator[asyncio.Event]:
+        """Keep calls of `method` from being done; gives an event that one has come."""
+        self._gates[method], arrived = asyncio.Event(), asyncio.Event()
+        self._arrivals[method] = arrived
+        try:
+            yield arrived
+        finally:
+            self._gates.pop(method).set()
+            del self._arrivals[method]
+
+    def deliver(self) -> None:
+        """Do what was delayed."""
+        late, self.late = self.late, []
+        for work in late:
+            work()
+
+    def written(self, order_id: WorkOrderId) -> list[LogEntry]:
+        """Give the order's log with its outbox merged in, by seq, as readers see it."""
+        entries = dict(self.log[order_id])
+        for outcome in self.orders[order_id].outbox:
+            if isinstance(outcome, LogEntry):
+                entries.setdefault(outcome.change.job_id, outcome)
+        return sorted(entries.values(), key=lambda entry: entry.seq)
+
+    def quantity(self, order_id: WorkOrderId) -> float:
+        """Give the stored input quantity."""
+        return self.orders[order_id].state.input_quantity
+
+    async def _meet(self, method: Method) -> Fault | None:
+        self.calls[method] += 1
+        await self.travel(method)
+        if method in self._gates:
+            self._arrivals[method].set()
+            await self._gates[method].wait()
+        fault = self.faults[method].popleft() if self.faults[method] else self.choose(method)
+        if fault is Fault.REFUSE:
+            raise StoreUnavailable(f"{method} was not sent")
+        return fault
+
+    async def _write(self, method: Method, works: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Do all of a write, or let it meet its fault."""
+        fault = await self._meet(method)
+        if fault is Fault.DELAY:
+            self.late += works
+        if fault in (Fault.DELAY, Fault.LOSE):
+            await self.travel(method)
+            raise OutcomeUnknown(f"{method} was not answered")
+        results = [work() for work in works]
+        await self.travel(method)
+        if fault is Fault.LOSE_ANSWER:
+            raise OutcomeUnknown(f"{method} was done and not answered")
+        return results
+
+    async def _read(self, method: Method) -> None:
+        if await self._meet(method) is not None:
+            raise StoreUnavailable(f"{method} was not answered")
+
+    # -- the port ----------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Be open."""
+
+    async def close(self) -> None:
+        """Be closed; nobody is kept from going on."""
+
+    async def ping(self) -> None:
+        await self._read("ping")
+
+    async def claim_epoch(self, node: str) -> Epoch:  # noqa: ARG002 the port's
+        [epoch] = await self._write("claim_epoch", [self._next_epoch])
+        return Epoch(epoch)
+
+    async def epoch(self) -> Epoch:
+        return Epoch(self._epoch)
+
+    def _next_epoch(self) -> int:
+        self._epoch += 1
+        return self._epoch
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+        await self._read("load")
+        orders = [self._as_read(each) for each in ids]
+        await self.travel("load")
+        return orders
+
+    def _as_read(self, order_id: WorkOrderId) -> StoredOrder | None:
+        order = self.orders.get(order_id)
+        if order is None:
+            return None
+        logged = max((each.seq for each in self.log[order_id].values()), default=0)
+        if order.seq >= logged:
+            return order
+        guard = {_STORED_SEQ: order.seq} if order.adopted else {}
+        return replace(order, seq=logged, guard=guard)
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        await self._read("evidence")
+        found = [self._evidence_for(each) for each in queries]
+        await self.travel("evidence")
+        return found
+
+    def _evidence_for(self, query: EvidenceQuery) -> Evidence:
+        evidence = Evidence()
+        for outcome in self._outcomes(query.work_order_id):
+            change = outcome.change
+            if (
+                change.job_id in query.job_ids
+                or (change.request_id in query.request_ids and "keys" not in self.without)
+                or change.context.related_barcode in query.barcodes
+            ):
+                evidence.note(outcome)
+        if "keys" in self.without:
+            evidence.by_request.clear()
+        return evidence
+
+    def _outcomes(self, order_id: WorkOrderId) -> Iterator[Outcome]:
+        yield from self.log[order_id].values()
+        yield from self.refused[order_id].values()
+
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        works = [partial(self._commit_one, epoch, change) for change in changes]
+        return await self._write("commit", works)
+
+    def _commit_one(self, epoch: Epoch, change: ChangeSet) -> CommitResult:
+        if self.commit_rejects(change):
+            return StoreRejected("a validator says no")
+        order = self.orders.get(change.before.id)
+        if order is None or not self._is_as_decided(order, change.before, epoch):
+            current = self._as_read(change.before.id)
+            if self._is_stored(change, current):
+                return Committed(replace(current or change.before, outbox=()))
+            return Stale(current)
+        before, after = change.before, change.after
+        written = {
+            name: getattr(after, name)
+            for name in _WRITTEN
+            if getattr(after, name) != getattr(before.state, name)
+        }
+        carried = () if "outbox" in self.without else change.carried
+        stored = replace(
+            order,
+            state=replace(order.state, **written),
+            seq=before.seq + sum(isinstance(each, LogEntry) for each in change.outcomes),
+            turn=before.turn + 1,
+            epoch=epoch,
+            adopted=True,
+            outbox=(*carried, *change.outcomes),
+            guard={},
+        )
+        self.orders[before.id] = stored
+        return Committed(replace(stored, state=replace(stored.state), outbox=()))
+
+    def _is_as_decided(self, order: StoredOrder, before: StoredOrder, epoch: Epoch) -> bool:
+        if "turn" not in self.without and not _is_at_turn(order, before, epoch):
+            return False
+        return "state" in self.without or all(
+            getattr(order.state, name) == getattr(before.state, name) for name in _GUARDED
+        )
+
+    def _is_stored(self, change: ChangeSet, current: StoredOrder | None) -> bool:
+        found = {each.change.job_id: each for each in self._outcomes(change.before.id)}
+        if current is not None:
+            found |= {each.change.job_id: each for each in current.outbox}
+        return bool(change.outcomes) and all(
+            is_same(found.get(each.change.job_id), each) for each in change.outcomes
+        )
+
+    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
+        await self._write("burn", [partial(self._burn, epoch, order)])
+
+    def _burn(self, epoch: Epoch, order: StoredOrder) -> None:
+        stored = self.orders.get(order.id)
+        if stored is None or not _is_at_turn(stored, order, epoch):
+            return
+        self.orders[order.id] = replace(
+            stored, seq=order.seq, turn=order.turn + 1, epoch=epoch, adopted=True
+        )
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        [refused] = await self._write("relay", [partial(self._relay, outcomes)])
+        if refused:
+            raise RelayRejected(frozenset(refused), "a validator says no")
+
+    def _relay(self, outcomes: Sequence[Outcome]) -> list[str]:
+        refused: list[str] = []
+        for outcome in outcomes:
+            order_id, job_id = outcome.work_order_id, outcome.change.job_id
+            if any(each.change.job_id == job_id for each in self._outcomes(order_id)):
+                continue
+            if self.relay_rejects(outcome) or self._is_taken(outcome):
+                refused.append(job_id)
+            elif isinstance(outcome, LogEntry):
+                self.log[order_id][job_id] = outcome
+            else:
+                self.refused[order_id][job_id] = outcome
+        return refused
+
+    def _is_taken(self, outcome: Outcome) -> bool:
+        """Look at the unique indexes: one entry per seq, one outcome per key and collection."""
+        key = outcome.change.request_id
+        others = (self.log if isinstance(outcome, LogEntry) else self.refused)[
+            outcome.work_order_id
+        ]
+        return any(
+            (key is not None and each.change.request_id == key and "keys" not in self.without)
+            or (isinstance(outcome, LogEntry) and getattr(each, "seq", 0) == outcome.seq)
+            for each in others.values()
+        )
+
+    async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
+        await self._write("trim", [partial(self._trim, epoch, order) for order in orders])
+
+    def _trim(self, epoch: Epoch, order: StoredOrder) -> None:
+        stored = self.orders.get(order.id)
+        if stored is not None and stored.adopted and _is_at_turn(stored, order, epoch):
+            self.orders[order.id] = replace(stored, outbox=())
+
+    async def dirty(self, limit: int) -> list[WorkOrderId]:
+        await self._read("dirty")
+        return [order.id for order in self.orders.values() if order.outbox][:limit]
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        order = self.orders.get(order_id)
+        if order is None:
+            return None
+        return {each.name: getattr(order.state, each.name) for each in fields(order.state)}
+
+    async def log_page(self, query: LogQuery) -> LogPage:
+        entries = self.written(query.work_order_id)[::-1]
+        first = (query.page - 1) * query.page_size
+        page = entries[first : first + query.page_size]
+        return LogPage(len(entries), tuple(entry_document(each) for each in page))
+
+    async def paused(self) -> bool:
+        await self._read("paused")
+        return self.is_paused
+
+    async def set_paused(self, *, paused: bool) -> None:
+        await self._write("set_paused", [partial(setattr, self, "is_paused", paused)])
+
+    async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        new = [each for each in documents if each["_id"] not in self.orders]
+        for document in new:
+            self.put(document["_id"])
+        return len(new)
+
+
+def _is_at_turn(order: StoredOrder, before: StoredOrder, epoch: Epoch) -> bool:
+    if order.epoch > epoch or order.adopted != before.adopted:
+        return False
+    if not before.adopted:
+        return True
+    return (order.seq, order.turn) == (before.guard.get(_STORED_SEQ, before.seq), before.turn)

@@ -1,0 +1,125 @@
+"""An owner of the actors on a store in memory: region, term, and what callers send them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import WorkOrderError
+from actors.messages import Updated, UpdateQuantity, new_job_id
+from actors.region import Region
+from actors.rules import Change, ChangeType, LogContext, Number, RequestId, WorkOrderId
+from actors.supervisor import Limits
+from actors.term import Term, TermOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from actors.inbox import Gate
+    from actors.supervisor import Directory, Supervisor
+    from tests.fakes import MemoryStore
+
+Answer = Updated | WorkOrderError
+
+
+def order_number(number: int) -> WorkOrderId:
+    return WorkOrderId(f"{number:024x}")
+
+
+ORDER = order_number(1)
+OTHER = order_number(2)
+
+
+def update(
+    quantity: Number = 1,
+    order_id: WorkOrderId = ORDER,
+    *,
+    key: str | None = None,
+    within: float = 10.0,
+    **context: Any,  # noqa: ANN401 fields of LogContext
+) -> UpdateQuantity:
+    """Ask for an input; as from the web, only what has a key has a fingerprint."""
+    fingerprint = "" if key is None else f"{quantity}"
+    change = Change(
+        new_job_id(),
+        ChangeType.INPUT,
+        quantity,
+        LogContext(**context),
+        None if key is None else RequestId(key),
+        fingerprint,
+    )
+    return UpdateQuantity(order_id, change, time.monotonic() + within)
+
+
+@dataclass
+class Owner:
+    """One term of ownership, begun."""
+
+    store: MemoryStore
+    region: Region
+    term: Term
+    deposed: list[int] = field(default_factory=list)
+
+    @classmethod
+    async def begin(cls, store: MemoryStore, **limits: Any) -> Owner:  # noqa: ANN401 of Limits
+        """Take over: claim an epoch and serve."""
+        region, deposed = Region(lambda paused: store.set_paused(paused=paused)), list[int]()
+        epoch = await store.claim_epoch("node")
+        term = Term(store, region, epoch, TermOptions(Limits(**limits)), deposed.append)
+        await term.begin()
+        return cls(store, region, term, deposed)
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return self.term.supervisor.actor_inbox.actor  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def directory(self) -> Directory:
+        return self.supervisor.directory
+
+    @property
+    def gate(self) -> Gate:
+        return self.directory.gate
+
+    async def ask(self, message: UpdateQuantity) -> Answer:
+        """Give the reply or the error."""
+        try:
+            return await self.region.update(message)
+        except WorkOrderError as error:
+            return error
+
+    def soon(self, message: UpdateQuantity) -> asyncio.Task[Answer]:
+        return asyncio.get_running_loop().create_task(self.ask(message))
+
+    async def at_rest(self) -> None:
+        """Return when nothing waits, nothing is handled, and the log has all there is."""
+        while self.gate.waiting or self.gate.active or not self.term.committer.idle:  # noqa: ASYNC110 counts have no event
+            await asyncio.sleep(0.05)
+
+    async def end(self) -> None:
+        await self.term.abandon("the test is over")
+        await self.term.settled()
+
+
+@asynccontextmanager
+async def owner_of(store: MemoryStore, **limits: Any) -> AsyncIterator[Owner]:  # noqa: ANN401 of Limits
+    """Own the actors; afterwards nothing may wait, be handled, or be under way."""
+    owner = await Owner.begin(store, **limits)
+    gate = owner.gate
+    try:
+        yield owner
+    finally:
+        await owner.end()
+    await asyncio.sleep(60)  # in virtual time: until every back-off has ended
+    assert (gate.waiting, gate.active, gate.delayed) == (0, 0, 0)
+    running = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not running, running
+
+
+async def turns(count: int = 20) -> None:
+    """Let everything that can run without time passing do so."""
+    for _ in range(count):
+        await asyncio.sleep(0)
