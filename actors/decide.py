@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from actors.rules import Change, OrderState, WorkOrderId
     from actors.store.port import Evidence, Outcome, StoredOrder
 
+_LARGEST_STORED = 2**63 - 1
+"""Whole numbers beyond this are stored as floats: BSON has 64 bits for them."""
+
 Verdict = Updated | WorkOrderError
 
 
@@ -171,6 +174,8 @@ def _refusal(
     if change.request_id is None:
         return None
     detail = error.result if isinstance(error, QuantityOutOfRange) else 0
+    if abs(detail) > _LARGEST_STORED:
+        detail = float(detail)
     return Refusal(order.id, epoch, change, at, error.code, detail)
 
 

@@ -62,6 +62,7 @@ GUARDED: Final = (
 )
 """What the rules read, so what a commit compares."""
 
+_INT64: Final = 2**63
 EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -328,7 +329,10 @@ def number_from(value: object) -> Number | None:
         number = value if isinstance(value, int | float) else float(str(value))
     except ValueError:
         return None
-    return normalize(number) if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    # A whole double beyond 64 bits stays one: as an int BSON could not hold it.
+    return normalize(number) if abs(number) < _INT64 else number
 
 
 def _text(value: object) -> str | None:

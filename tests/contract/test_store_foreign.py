@@ -413,3 +413,15 @@ async def test_an_order_whose_material_is_unknown_works_without_it(
         made = await applied(store, document["_id"], change(1))
         assert made.order.facts.material_code is None
         assert made.order.facts.material_id == document["materialId"]
+
+
+async def test_a_quantity_beyond_64_bits_is_kept_as_it_is_and_can_be_changed(
+    store: Store, backdoor: Backdoor
+) -> None:
+    document = order_document(scrapQuantity=float(2**63), inputQuantity=1)
+    backdoor.put_order(document)
+    before = await loaded(store, document["_id"])
+    await applied(store, document["_id"], change(1))
+    after = await loaded(store, document["_id"])
+    assert before.state.scrap_quantity == after.state.scrap_quantity == float(2**63)
+    assert after.state.input_quantity == 2
