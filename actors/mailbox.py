@@ -155,7 +155,7 @@ class AsyncioActor(pykka.Actor):
         self._handle_failure(type(error), error, error.__traceback__)
         try:
             self.on_failure(type(error), error, error.__traceback__)
-        except Exception:  # noqa: BLE001 -- the edge of an actor
+        except BaseException:  # noqa: BLE001 -- the edge of an actor
             _log.exception("on_failure of %s raised", self)
 
 
