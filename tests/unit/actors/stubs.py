@@ -85,9 +85,3 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 -- what is awaited here has no event of its own
             await asyncio.sleep(0.002)
-
-
-async def turns(count: int = 20) -> None:
-    """Let everything run that can run without time passing."""
-    for _ in range(count):
-        await asyncio.sleep(0)

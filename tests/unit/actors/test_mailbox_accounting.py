@@ -11,6 +11,7 @@ import pytest
 
 from actors.errors import MailboxFull
 from actors.inbox import Delivery, Gate
+from tests.unit.actors.owner import turns
 from tests.unit.actors.stubs import (
     Clerk,
     Gatherer,
@@ -18,7 +19,6 @@ from tests.unit.actors.stubs import (
     clerk_of,
     mailbox_of,
     raising,
-    turns,
     until,
 )
 
