@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.service.recount import NOBODY, Foreign, Recount, exact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from tests.service.books import Books
-    from tests.trace import Outcome
+    from tests.trace import Outcome, Update
 
 _STATUS: Final = {
     "UPDATED": 200,
@@ -53,15 +53,20 @@ def mistakes_in(
     foreign: Mapping[str, Foreign] | None = None,
     *,
     replies_lost: bool = False,
+    unknown: Sequence[Update] = (),
 ) -> list[str]:
     """Compare books with history; an empty list means that all is exact.
 
     `foreign` tells by order what others wrote. With `replies_lost` the first reply to a key may
-    never have arrived, so that all that did are replays.
+    never have arrived, so that all that did are replays. `unknown` are updates without a key, each
+    with a barcode of its own, that were never answered for certain: applied once, or not at all.
     """
-    asked = {each.data["jobId"]: each.update.asked for each in outcomes if each.applied}
-    entries: dict[str, Mapping[str, Any]] = {}
+    books = list(books)
     found: list[str] = []
+    asked = {each.data["jobId"]: each.update.asked for each in outcomes if each.applied}
+    surprises = _claimed(books, asked, unknown)
+    asked |= {job_id: update.asked for job_id, update in surprises.items()}
+    entries: dict[str, Mapping[str, Any]] = {}
     for each in books:
         found += Recount(each, asked, (foreign or {}).get(each.order, NOBODY)).run()
         for entry in each.log:
@@ -71,8 +76,23 @@ def mistakes_in(
     for outcome in outcomes:
         found += _mistakes_of(outcome, entries)
     found += _keys(outcomes, replies_lost=replies_lost)
-    found += _counts(outcomes, entries)
+    found += _counts(outcomes, entries, surprises)
     return found
+
+
+def _claimed(
+    books: Sequence[Books], told: Container[str], unknown: Sequence[Update]
+) -> dict[str, Update]:
+    """Find the entries of unknown updates: none or one each; any other stays a mistake."""
+    by_barcode = {(each.order, each.context["relatedBarcode"]): each for each in unknown}
+    claimed: dict[str, Update] = {}
+    for each in books:
+        for entry in each.log:
+            if entry["_id"] not in told:
+                update = by_barcode.pop((each.order, entry["relatedBarcode"]), None)
+                if update is not None:
+                    claimed[entry["_id"]] = update
+    return claimed
 
 
 def _mistakes_of(outcome: Outcome, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -126,9 +146,13 @@ def _keys(outcomes: Sequence[Outcome], *, replies_lost: bool) -> list[str]:
     return found
 
 
-def _counts(outcomes: Sequence[Outcome], entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _counts(
+    outcomes: Sequence[Outcome],
+    entries: Mapping[str, Mapping[str, Any]],
+    surprises: Mapping[str, Update],
+) -> list[str]:
     """Check that different intended updates have different entries, and none has two."""
-    intended: set[object] = set()
+    intended: set[object] = {*surprises}
     for number, each in enumerate(outcomes):
         if each.applied:
             intended.add(number if each.key is None else (each.update.order, each.key))
@@ -136,6 +160,7 @@ def _counts(outcomes: Sequence[Outcome], entries: Mapping[str, Mapping[str, Any]
         return [f"{len(intended)} updates were applied, the log has {len(entries)} entries"]
     total = sum((exact(entry["changeQuantity"]) for entry in entries.values()), exact(0))
     told = {each.data["jobId"]: exact(each.data["quantity"]) for each in outcomes if each.applied}
+    told |= {job_id: exact(update.asked) for job_id, update in surprises.items()}
     if total != sum(told.values(), exact(0)):
         return [f"the log sums up to {total}, the callers were told {sum(told.values())}"]
     return []

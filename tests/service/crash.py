@@ -127,8 +127,8 @@ async def _end(place: Place, load: Load, report: Report) -> Report:
     await place.node.stopped()
     stored = await asyncio.to_thread(stored_books, place.backdoor, morning())
     report.mistakes += load.mistakes
-    report.mistakes += mistakes_in(shown, outcomes, replies_lost=True)
-    report.mistakes += mistakes_in(stored, outcomes, replies_lost=True)
+    for books in (shown, stored):
+        report.mistakes += mistakes_in(books, outcomes, replies_lost=True, unknown=load.unknown)
     report.calls, report.attempts = len(load.answers), load.attempts
     report.entries = sum(len(each.log) for each in stored)
     report.codes = load.codes

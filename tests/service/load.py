@@ -1,4 +1,7 @@
-"""Callers that send every call with its key until it is settled, whatever happens meanwhile."""
+"""Callers that send every call with its key until it is settled, whatever happens meanwhile.
+
+Old callers among them have no keys: they repeat only what they were told is not applied.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from tests.trace import endless_calls, send
+from tests.trace import FULL, Call, Update, endless_calls, order_id, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.trace import Answer, Call, Outcome
+    from tests.trace import Answer, Outcome
 
 _NOT_APPLIED: Final = frozenset({"SERVICE_UNAVAILABLE", "MAILBOX_FULL"})
 _UNSETTLED: Final = _NOT_APPLIED | {"TIMEOUT"}
@@ -30,8 +35,11 @@ class Load:
     client: aiohttp.ClientSession
     seed: int
     callers: int = 16
+    old_callers: int = 3
     answers: list[Answer] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
+    unknown: list[Update] = field(default_factory=list)
+    """What old callers sent and were never answered for certain."""
     codes: Counter[str] = field(default_factory=Counter)
     """Attempts by the code of their answer; those without one are "broken"."""
     in_flight: int = 0
@@ -49,6 +57,8 @@ class Load:
         """Set the callers to work."""
         for number in range(self.callers):
             self._tasks.append(asyncio.create_task(self._work(f"c{number:02d}")))
+        for number in range(self.old_callers):
+            self._tasks.append(asyncio.create_task(self._work_without_keys(f"o{number:02d}")))
 
     async def finish(self) -> list[Outcome]:
         """Let each caller settle the call it is at; give all outcomes."""
@@ -87,6 +97,29 @@ class Load:
                 return
             copies = [self._settle(call) for _ in range(call.copies)]
             self.answers += await asyncio.gather(*copies)
+
+    async def _work_without_keys(self, name: str) -> None:
+        rng = Random(f"{self.seed} {name}")  # noqa: S311 -- a trace
+        for number in count():
+            if self._stopping:
+                return
+            context = {"relatedBarcode": f"{name}-{number}"}
+            order = order_id(rng.choice((0, 1, 2, 3, rng.randrange(FULL))))
+            await self._send_once(Update(order, "output", 1, context))
+
+    async def _send_once(self, update: Update) -> None:
+        """Send an update until it may have been applied."""
+        while True:
+            answer = await self._attempt(Call((update,)))
+            code = "TIMEOUT" if answer is None else answer.body["code"]
+            if answer is None or code == "TIMEOUT":
+                self.unknown.append(update)
+                return
+            if code not in _NOT_APPLIED:
+                self.answers.append(answer)
+                return
+            self._check_retryable(answer)
+            await asyncio.sleep(_PAUSE_S)
 
     async def _settle(self, call: Call) -> Answer:
         deadline = time.monotonic() + _SETTLED_DEADLINE_S

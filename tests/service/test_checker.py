@@ -13,7 +13,7 @@ from tests.service.checker import mistakes_in
 from tests.trace import Outcome, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 ORDER = "6560a0000000000000000001"
 STEP = "6560a00000000000000000a1"
@@ -91,9 +91,9 @@ class Case:
         data = {"jobId": f"job-{number}", "quantity": applied, "seq": number, "replayed": False}
         self.outcomes.append(Outcome(update, update.key, "UPDATED", {**data, **facts}))
 
-    def mistakes(self, *, replies_lost: bool = False) -> list[str]:
+    def mistakes(self, *, replies_lost: bool = False, unknown: Sequence[Update] = ()) -> list[str]:
         books = [Books(self.before, self.after, self.log, raw=True)]
-        return mistakes_in(books, self.outcomes, replies_lost=replies_lost)
+        return mistakes_in(books, self.outcomes, replies_lost=replies_lost, unknown=unknown)
 
 
 def _lost(case: Case) -> None:
@@ -226,3 +226,20 @@ def test_where_replies_are_lost_a_key_may_only_have_been_replayed() -> None:
 
     assert case.mistakes() != []
     assert case.mistakes(replies_lost=True) == []
+
+
+def test_what_was_never_answered_may_be_there_once_and_no_more() -> None:
+    case = Case()
+    unknown = [Update(ORDER, "input", 1, {"relatedBarcode": "SN-9"})]
+    assert case.mistakes(unknown=unknown) == []
+
+    case._add(unknown[0], 1, (1, 2), ("PAUSED", 0), ("PAUSED", 0))  # noqa: SLF001
+    case.outcomes.pop()
+    case.after |= {"inputQuantity": 2, "updateAt": case.log[3]["operateTime"]}
+    assert case.mistakes() != []
+    assert case.mistakes(unknown=unknown) == []
+
+    case._add(unknown[0], 1, (2, 3), ("PAUSED", 0), ("PAUSED", 0))  # noqa: SLF001
+    case.outcomes.pop()
+    case.after |= {"inputQuantity": 3, "updateAt": case.log[4]["operateTime"]}
+    assert case.mistakes(unknown=unknown) != []
