@@ -261,6 +261,7 @@ class WorkOrderActor(AsyncioActor):
             delivery.reply(verdict)
         else:
             self._colleagues.tally.note(failed=1)
+            self.actor_inbox.failed += 1
             self._log_not_applied(delivery, verdict)
             delivery.fail(verdict)
 
@@ -335,6 +336,13 @@ class WorkOrderActor(AsyncioActor):
                 kept.append(delivery)
         self.actor_stopped.set()
         self.actor_inbox.put_back(kept)
+        self._bequeath(error)
+
+    def on_failure(self, *exc_info: Any) -> None:  # noqa: ANN401 -- pykka's signature
+        """Leave the mailbox to a successor: a message that was told killed the actor."""
+        self._bequeath(exc_info[1])
+
+    def _bequeath(self, error: BaseException) -> None:
         self.actor_inbox.detach()
         if self._colleagues.supervisor.is_alive():
             self._colleagues.supervisor.tell(Crashed(self.order_id, repr(error)))
