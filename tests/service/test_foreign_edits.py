@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
-from decimal import Decimal
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,79 +12,24 @@ from actors.rules import WorkOrderId
 from tests.service.books import shown_books, shown_log, stored_books
 from tests.service.checker import mistakes_in
 from tests.service.load import Load
-from tests.service.recount import Foreign, exact
+from tests.service.main_service import MainService, orders_of
 from tests.trace import Call, Update, morning, order_id, send, session
 
 if TYPE_CHECKING:
     import aiohttp
-    from pymongo.collection import Collection
 
-    from tests.contract.backdoor import MongoBackdoor
     from tests.service.places import Place
-    from tests.service.recount import Plan
 
 EDITS = 400
 CALLS_PER_EDIT = 4
-STATUSES = ("PENDING", "IN_PROGRESS", "PAUSED", "COMPLETED", "CANCELLED")
-EDITED = [order_id(index) for index in range(4)]
-"""The orders that most updates are for."""
+CODES = {"UPDATED", "PARTIALLY_UPDATED", "NOT_UPDATED", "DUPLICATE_OPERATION"}
 
 pytestmark = pytest.mark.parametrize("place", ["standalone", "replica-set"], indirect=True)
 
 
-class MainService:
-    """Another writer: plans, statuses, quantities and fields of its own."""
-
-    def __init__(self, orders: Collection[dict[str, Any]]) -> None:
-        self._orders = orders
-        self._rng = Random(7)  # noqa: S311 -- a drill, not a secret
-        self.plans: dict[str, list[Plan]] = defaultdict(list)
-        self.statuses: dict[str, list[str]] = defaultdict(list)
-        self.increments: dict[str, Counter[str]] = defaultdict(Counter)
-        self.remarks: dict[str, str] = {}
-
-    def edit(self, number: int) -> None:
-        """Make one edit; each order has mostly one kind of them."""
-        index = number % len(EDITED)
-        order = EDITED[index]
-        match index if self._rng.random() < 0.8 else self._rng.randrange(4):
-            case 0:
-                plan, scrap = self._rng.randint(1, 400), self._rng.randint(0, 5)
-                self.plans[order].append((exact(plan), exact(scrap)))
-                self._set(order, planProductionQuantity=plan, scrapQuantity=scrap)
-            case 1:
-                status = self._rng.choice(STATUSES)
-                self.statuses[order].append(status)
-                self._set(order, status=status)
-            case 2:
-                kind = self._rng.choice(("input", "output"))
-                amount = self._rng.randint(1, 3)
-                self.increments[order][kind] += amount
-                self._orders.update_one(
-                    {"_id": ObjectId(order)}, {"$inc": {f"{kind}Quantity": amount}}
-                )
-            case _:
-                self.remarks[order] = f"remark {number}"
-                self._set(order, remark=self.remarks[order])
-
-    def _set(self, order: str, **fields: object) -> None:
-        self._orders.update_one({"_id": ObjectId(order)}, {"$set": fields})
-
-    def account(self) -> dict[str, Foreign]:
-        return {
-            order: Foreign(
-                self.plans[order],
-                self.statuses[order],
-                {kind: Decimal(sum_) for kind, sum_ in self.increments[order].items()},
-                {"remark": self.remarks[order]} if order in self.remarks else {},
-            )
-            for order in EDITED
-        }
-
-
 async def test_edits_of_the_main_service_survive_the_load_and_the_sums_hold(place: Place) -> None:
     await place.open(morning())
-    main_service = MainService(_orders(place))
+    main_service = MainService(place)
     async with session(place.node.uri) as client:
         load = Load(client, seed=4)
         load.start()
@@ -101,7 +43,7 @@ async def test_edits_of_the_main_service_survive_the_load_and_the_sums_hold(plac
     account = main_service.account()
 
     assert load.mistakes == []
-    assert load.codes.keys() <= {"UPDATED", "PARTIALLY_UPDATED", "NOT_UPDATED", *_refusals()}
+    assert load.codes.keys() <= CODES
     assert len(outcomes) > EDITS * CALLS_PER_EDIT
     assert mistakes_in(shown, outcomes, account) == []
     assert mistakes_in(stored, outcomes, account) == []
@@ -110,7 +52,7 @@ async def test_edits_of_the_main_service_survive_the_load_and_the_sums_hold(plac
 async def test_a_decision_follows_an_edit_made_just_before_it(place: Place) -> None:
     await place.open(morning())
     order = order_id(20)
-    edit = _orders(place).update_one
+    edit = orders_of(place).update_one
     here = {"_id": ObjectId(order)}
     async with session(place.node.uri) as client:
         # From now on the order's actor has a copy, which each edit makes an old one.
@@ -155,14 +97,3 @@ async def _applied(
     assert answer.status == 200, answer
     data: dict[str, Any] = answer.body["data"]
     return data
-
-
-def _orders(place: Place) -> Collection[dict[str, Any]]:
-    backdoor = place.backdoor
-    if TYPE_CHECKING:
-        assert isinstance(backdoor, MongoBackdoor)
-    return backdoor.database["production_plan_work_orders"]
-
-
-def _refusals() -> set[str]:
-    return {"DUPLICATE_OPERATION"}
