@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -80,8 +81,10 @@ def connect(uri: str, driver: Driver, timeout_s: float) -> Any:  # noqa: ANN401 
     if "timeoutms=" not in uri.lower():
         # PyMongo has no deadline for an operation unless this is set.
         options["timeoutMS"] = int(timeout_s * 1000)
-    if "serverselectiontimeoutms=" not in uri.lower():
-        options["serverSelectionTimeoutMS"] = int(timeout_s * 1000)
+    for name in ("serverSelectionTimeoutMS", "socketTimeoutMS"):
+        # The latter is for the driver's own business, such as the good-bye when it closes.
+        if f"{name.lower()}=" not in uri.lower():
+            options[name] = int(timeout_s * 1000)
     try:
         if driver == "motor":
             from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415 -- the other is not needed
@@ -95,10 +98,12 @@ def connect(uri: str, driver: Driver, timeout_s: float) -> Any:  # noqa: ANN401 
 
 
 async def disconnect(client: Any) -> None:  # noqa: ANN401 -- either driver's client
-    """Close a client: a coroutine with one driver, a function with the other."""
-    closing = client.close()
-    if inspect.isawaitable(closing):
-        await closing
+    """Close a client; it says good-bye to the server first, for its time-out at most."""
+    if inspect.iscoroutinefunction(client.close):
+        await client.close()
+    else:
+        # Motor's is a function that waits for the server's answer where it is called.
+        await asyncio.to_thread(client.close)
 
 
 async def make_indexes(database: Any) -> None:  # noqa: ANN401 -- either driver's database
