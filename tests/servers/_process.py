@@ -130,6 +130,8 @@ class ServerProcess(ABC):
     def pause(self) -> None:
         """Freeze it by SIGSTOP: connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)
+        # Its threads stop one by one; until the last has, it may answer.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused server go on; harmless on one that is not paused."""
