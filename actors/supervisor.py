@@ -130,6 +130,7 @@ class Supervisor(AsyncioActor):
                 self._admit()
             case Crashed():
                 self._replace(message.work_order_id)
+                self._admit()
             case Sweep():
                 return await self._sweep(everything=message.everything)
             case Pause():
@@ -170,6 +171,7 @@ class Supervisor(AsyncioActor):
         successor = WorkOrderActor(order_id, self._colleagues)
         successor.adopt(_mailbox(ref))
         self.directory.refs[order_id] = successor.actor_ref
+        self._leaving.discard(order_id)  # it may have died of being asked to
         self.stats.restarted += 1
         _mailbox(ref).wake()
         return successor.actor_ref
@@ -182,7 +184,7 @@ class Supervisor(AsyncioActor):
             order_id, delivery = self._outside.popleft()
             delivery.reply(self.directory.find(order_id) or self._create(order_id))
         if self._outside and not self._leaving:
-            busy = TooManyActors(f"{len(self.directory)} orders are live, all of them busy")
+            busy = TooManyActors(f"{len(self.directory)} orders are live, and none can go now")
             while self._outside:
                 self._outside.popleft()[1].fail(busy)
         if not self._outside:
@@ -192,8 +194,11 @@ class Supervisor(AsyncioActor):
         """Passivate the least recently used idle actors, a hundredth of all at a time.
 
         `True` when one went at once; else those asked say `Ready` in a while. Each is asked
-        once: an outbox that can't be emptied now can't be a moment later.
+        once: an outbox that can't be emptied now can't be a moment later. Nor can it while
+        processing is paused: looking for the few without one would stall the loop.
         """
+        if not self.directory.gate.open:
+            return False
         share = max(1, self._limits.max_actors // 100)
         while not self._leaving:
             idle = (
@@ -303,4 +308,6 @@ def _actor(ref: OrderRef) -> WorkOrderActor:
 
 def _is_idle(ref: OrderRef) -> bool:
     actor = _mailbox(ref).actor
-    return ref.actor_inbox.empty() and actor is not None and actor.current is None
+    if actor is None or actor.current is not None:
+        return False
+    return ref.actor_inbox.empty() and not ref.actor_stopped.is_set()

@@ -1,0 +1,155 @@
+"""The supervisor when actors die unasked, when a pause comes between, and when its term ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from actors import supervisor as supervisor_module
+from actors.errors import NotOwner, TooManyActors
+from actors.messages import Pause, Resolve, Resume, Sweep, Updated
+from tests.fakes import Fault, MemoryStore
+from tests.unit.actors.owner import ORDER, OTHER, order_number, owner_of, turns, update
+from tests.unit.actors.stubs import ask, mailbox_of
+from tests.virtual_time import in_virtual_time
+
+if TYPE_CHECKING:
+    from actors.rules import WorkOrderId
+    from tests.unit.actors.owner import Owner
+
+
+def store_of(count: int) -> MemoryStore:
+    store = MemoryStore()
+    for number in range(1, count + 1):
+        store.put(order_number(number))
+    return store
+
+
+def live(owner: Owner) -> list[WorkOrderId]:
+    return list(owner.directory.refs)
+
+
+@in_virtual_time
+async def test_an_actor_that_died_of_what_it_was_told_is_replaced_and_keeps_its_mailbox() -> None:
+    store = store_of(1)
+    async with owner_of(store) as owner:
+        await owner.ask(update())
+        dead = owner.directory.refs[ORDER]
+        dead.tell("what no order understands")
+        behind = owner.soon(update())
+        await turns()
+
+        assert not dead.is_alive()
+        assert owner.directory.refs[ORDER].is_alive()
+        assert isinstance(await behind, Updated)
+        await ask(owner.term.supervisor, Sweep(everything=True))
+        await owner.at_rest()
+        assert owner.term.alive
+        assert len(owner.directory) == 0
+
+
+@in_virtual_time
+async def test_an_actor_that_dies_when_asked_to_leave_makes_room_all_the_same() -> None:
+    store = store_of(2)
+    async with owner_of(store, max_actors=1) as owner:
+        await owner.ask(update())
+        store.script("commit", Fault.REFUSE)
+        await owner.ask(update(within=0.01))  # now it has lost sight of its order
+        with mock.patch.object(store, "load", side_effect=ZeroDivisionError):
+            await owner.ask(update(1, OTHER, within=1))
+
+        assert isinstance(await owner.ask(update(1, OTHER, within=5)), Updated)
+
+
+@in_virtual_time
+async def test_a_paused_node_that_is_full_refuses_without_looking_through_its_actors() -> None:
+    store = store_of(51)
+    async with owner_of(store, max_actors=50) as owner:
+        await asyncio.gather(*(owner.ask(update(1, order_number(n))) for n in range(1, 51)))
+        await ask(owner.term.supervisor, Pause())
+        with mock.patch.object(supervisor_module, "_is_idle", return_value=True) as looked:
+            answer = await owner.ask(update(1, order_number(51)))
+
+        assert isinstance(answer, TooManyActors)
+        assert looked.call_count == 0
+        await ask(owner.term.supervisor, Resume())
+        assert isinstance(await owner.ask(update(1, order_number(51))), Updated)
+
+
+@in_virtual_time
+async def test_a_pause_catches_those_who_are_about_to_leave_and_they_leave_after_it() -> None:
+    store = store_of(2)
+    async with owner_of(store, max_actors=1) as owner:
+        await owner.ask(update())
+        supervisor = owner.term.supervisor
+        asked = [ask(supervisor, each) for each in (Resolve(OTHER), Pause())]
+        await asked[1]
+        await turns()
+        assert (live(owner), asked[0].done()) == ([ORDER], False)
+
+        await ask(supervisor, Resume())
+        await asked[0]
+        assert live(owner) == [OTHER]
+
+
+@in_virtual_time
+async def test_the_end_answers_all_that_waits_wherever_it_waits() -> None:
+    store = store_of(3)
+    async with owner_of(store, max_actors=1) as owner:
+        async with store.holding("commit") as arrived:
+            under_way = owner.soon(update())
+            await arrived.wait()
+            in_mailbox = owner.soon(update())
+            await turns()
+            waiting = mailbox_of(owner.directory.refs[ORDER])
+            assert len(waiting) == 1
+            ended = asyncio.create_task(owner.term.abandon("the end"))
+            assert isinstance(await in_mailbox, NotOwner)
+            assert not under_way.done()
+        await ended
+
+        assert isinstance(await under_way, Updated)
+        assert isinstance(await owner.ask(update()), NotOwner)
+        assert (owner.gate.waiting, owner.gate.active) == (0, 0)
+
+
+@in_virtual_time
+async def test_the_end_answers_who_waits_for_room_and_who_is_about_to_be_heard() -> None:
+    store = store_of(3)
+    async with owner_of(store, max_actors=1) as owner:
+        await owner.ask(update())
+        async with store.holding("trim") as arrived:
+            outside = owner.soon(update(1, OTHER))
+            await arrived.wait()
+            unheard = ask(owner.term.supervisor, Resolve(order_number(3)))
+            ended = asyncio.create_task(owner.term.abandon("the end"))
+            assert isinstance(await outside, NotOwner)
+            with pytest.raises(NotOwner):
+                await unheard
+        await ended
+
+
+@in_virtual_time
+async def test_a_supervisor_refuses_what_it_does_not_understand_and_lives() -> None:
+    async with owner_of(store_of(1)) as owner:
+        with pytest.raises(TypeError):
+            await ask(owner.term.supervisor, "what no supervisor understands")
+
+        assert isinstance(await owner.ask(update()), Updated)
+
+
+@in_virtual_time
+async def test_held_orders_are_told_oldest_first() -> None:
+    async with owner_of(store_of(5)) as owner:
+        for number in (3, 1, 4, 2, 5):
+            await owner.ask(update(1, order_number(number)))
+            await asyncio.sleep(1)
+        await owner.ask(update(1, order_number(3)))
+        total, held = owner.region.held(3)
+
+        assert total == 5
+        assert [each.work_order_id for each in held] == [order_number(n) for n in (3, 1, 4)]
+        assert held[0].since < held[1].since < held[2].since
