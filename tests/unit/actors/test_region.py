@@ -1,0 +1,421 @@
+"""The region: what callers are told when they wait too long, while paused, and of a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.errors import (
+    MailboxFull,
+    NotOwner,
+    OutcomeUnknown,
+    StillWaiting,
+    StoreUnavailable,
+    WorkOrderError,
+    WorkOrderNotFound,
+)
+from actors.messages import Sweep, Updated
+from actors.region import Region
+from tests.fakes import Fault, MemoryStore
+from tests.unit.actors.owner import (
+    ORDER,
+    OTHER,
+    Answer,
+    Owner,
+    order_number,
+    owner_of,
+    turns,
+    update,
+)
+from tests.virtual_time import in_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def a_store() -> MemoryStore:
+    store = MemoryStore()
+    for number in range(1, 11):
+        store.put(order_number(number))
+    return store
+
+
+def quantities(store: MemoryStore) -> list[float]:
+    return [each.applied_quantity for each in store.written(ORDER)]
+
+
+def seqs(answers: Sequence[Answer]) -> list[int | None]:
+    return [each.seq if isinstance(each, Updated) else None for each in answers]
+
+
+# -- deadlines -------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_message_that_is_not_reached_in_time_is_withdrawn_and_never_applied() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("commit") as sent:
+            slow = owner.soon(update(1, within=100))
+            await sent.wait()
+            late = await owner.ask(update(7, within=2))
+        assert isinstance(late, StillWaiting)
+        assert not late.paused
+        assert late.retryable
+        assert isinstance(await slow, Updated)
+    assert quantities(store) == [1]
+
+
+@in_virtual_time
+async def test_a_message_that_is_being_committed_at_its_deadline_is_answered_unknown() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("commit"):
+            began = time.monotonic()
+            answer = await owner.ask(update(5, within=2))
+            assert time.monotonic() - began < 2.5
+            assert isinstance(answer, OutcomeUnknown)
+            assert not answer.retryable
+        await owner.at_rest()
+    assert quantities(store) == [5]
+
+
+@in_virtual_time
+async def test_an_answer_that_comes_right_after_the_deadline_is_given() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("commit", *[Fault.REFUSE] * 100)
+        answer = await owner.ask(update(5, within=1))
+        assert isinstance(answer, StoreUnavailable)
+        store.faults["commit"].clear()
+
+
+@in_virtual_time
+async def test_a_deadline_that_is_past_already_applies_nothing() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        for _ in range(2):  # with an actor to be made, and with one
+            assert isinstance(await owner.ask(update(5, within=-1)), StillWaiting)
+        await turns(100)
+    assert quantities(store) == []
+
+
+@in_virtual_time
+async def test_a_supervisor_that_is_busy_for_long_costs_no_more_than_the_deadline() -> None:
+    store = a_store()
+    async with owner_of(store, max_actors=1) as owner:
+        await owner.ask(update(1, OTHER))
+        await owner.at_rest()
+        async with store.holding("trim"):
+            began = time.monotonic()
+            assert isinstance(await owner.ask(update(1, within=3)), StillWaiting)
+            assert time.monotonic() - began == pytest.approx(3)
+    assert quantities(store) == []
+
+
+@in_virtual_time
+async def test_a_caller_that_hangs_up_does_not_cancel_its_commit() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("commit") as sent:
+            taken = owner.soon(update(1))
+            await sent.wait()
+            waiting = owner.soon(update(2))
+            await turns()
+            taken.cancel()
+            waiting.cancel()
+        await owner.at_rest()
+    assert quantities(store) == [1, 2]
+
+
+# -- owners ----------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_without_a_term_everything_is_refused_with_the_reason() -> None:
+    store = a_store()
+    region = Region(lambda paused: store.set_paused(paused=paused))
+    for call in (lambda: region.update(update(1)), region.pause, region.resume):
+        with pytest.raises(NotOwner, match="does not own"):
+            await call()
+    assert [type(each) for each in await region.update_many([update(1), update(2)])] == [
+        NotOwner,
+        NotOwner,
+    ]
+    assert region.held(5) == (0, [])
+    assert (region.statistics().waiting, region.statistics().live_actors) == (0, 0)
+
+    async with owner_of(store) as owner:
+        owner.region.leave("for a reason")
+        with pytest.raises(NotOwner, match="for a reason"):
+            await owner.region.update(update(1))
+
+
+@in_virtual_time
+async def test_a_term_that_ends_answers_what_waits_not_applied() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("commit") as sent:
+            taken = owner.soon(update(1))
+            await sent.wait()
+            waiting = [owner.soon(update(2)) for _ in range(3)]
+            await turns()
+            await owner.term.abandon("over")
+            assert all(isinstance(each, NotOwner) for each in await asyncio.gather(*waiting))
+            assert isinstance(await owner.ask(update(3)), NotOwner)
+        assert isinstance(await taken, Updated)
+    assert quantities(store) == [1]
+
+
+@in_virtual_time
+async def test_an_actor_that_somebody_stopped_is_replaced_for_the_next_message() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.ask(update(1))
+        owner.directory.refs[ORDER].tell("not for an order")  # it dies of that
+        assert isinstance(await owner.ask(update(2)), Updated)
+        stopped = owner.directory.refs[ORDER].stop(block=False)
+        assert isinstance(await owner.ask(update(3)), Updated)
+        assert stopped.get() is True
+    assert quantities(store) == [1, 2, 3]
+
+
+# -- pause -----------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_while_paused_nothing_is_handled_and_resume_applies_it_in_order() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.ask(update(1))
+        await owner.region.pause()
+        assert await store.paused()
+        asked = [owner.soon(update(number)) for number in (2, 3, 4)]
+        first_of_its_order = owner.soon(update(9, OTHER))
+        await asyncio.sleep(5)
+        assert quantities(store) == [1]
+        stats = owner.region.statistics()
+        assert (stats.paused, stats.waiting, stats.active) == (True, 4, 0)
+
+        await owner.region.resume()
+        assert not await store.paused()
+        assert seqs(await asyncio.gather(*asked)) == [2, 3, 4]
+        assert isinstance(await first_of_its_order, Updated)
+    assert quantities(store) == [1, 2, 3, 4]
+
+
+@in_virtual_time
+async def test_what_is_still_paused_at_its_deadline_is_not_applied_and_never_will_be() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.region.pause()
+        hasty, patient = owner.soon(update(1, within=2)), owner.soon(update(2, within=50))
+        answer = await hasty
+        assert isinstance(answer, StillWaiting)
+        assert answer.paused
+        await owner.region.resume()
+        assert isinstance(await patient, Updated)
+    assert quantities(store) == [2]
+
+
+@in_virtual_time
+async def test_a_pause_lets_finish_what_is_at_work_and_stops_what_waits_behind_it() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("commit") as sent:
+            taken = owner.soon(update(1))
+            await sent.wait()
+            waiting = owner.soon(update(2))
+            await turns()
+            await owner.region.pause()
+        assert isinstance(await taken, Updated)
+        await asyncio.sleep(1)
+        assert quantities(store) == [1]
+        await owner.region.resume()
+        assert isinstance(await waiting, Updated)
+
+
+@in_virtual_time
+async def test_a_pause_holds_for_the_next_owner_from_its_first_message_on() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.region.pause()
+    async with store.holding("paused") as asked:
+        beginning = asyncio.create_task(Owner.begin(store))
+        await asked.wait()
+    owner = await beginning
+    assert owner.region.paused
+    answer = await owner.ask(update(1, within=2))
+    assert isinstance(answer, StillWaiting)
+    assert answer.paused
+    await owner.region.resume()
+    assert isinstance(await owner.ask(update(2)), Updated)
+    await owner.end()
+    assert quantities(store) == [2]
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.LOSE])
+@in_virtual_time
+async def test_a_pause_that_cannot_be_remembered_is_an_error_and_no_pause(fault: Fault) -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("set_paused", fault)
+        with pytest.raises(WorkOrderError):
+            await owner.region.pause()
+        assert not owner.region.paused
+        assert isinstance(await owner.ask(update(1)), Updated)
+
+
+@in_virtual_time
+async def test_a_pause_while_the_term_ends_is_remembered_all_the_same() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("set_paused") as asked:
+            pausing = asyncio.create_task(owner.region.pause())
+            await asked.wait()
+            await owner.term.abandon("over")
+        await pausing
+    assert store.is_paused
+
+
+# -- batches ---------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_batch_is_answered_in_its_order_and_applied_in_each_orders_own() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        numbers = (1, 2, 1, 3, 2, 1, 99)
+        batch = [update(each, order_number(number)) for each, number in enumerate(numbers, 1)]
+        answers = await owner.region.update_many(batch)
+
+        assert seqs(answers) == [1, 1, 2, 1, 2, 3, None]
+        assert isinstance(answers[-1], WorkOrderNotFound)
+        for message, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Updated):
+                assert answer.change == message.change
+        assert store.calls["commit"] == 1
+    assert quantities(store) == [1, 3, 6]
+
+
+@in_virtual_time
+async def test_nobody_gets_in_between_the_items_of_one_order() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.ask(update(0))
+        batches = [[update(number) for _ in range(20)] for number in (1, 2, 3)]
+        await asyncio.gather(*(owner.region.update_many(each) for each in batches))
+    assert quantities(store) == [0, *[1] * 20, *[2] * 20, *[3] * 20]
+
+
+@in_virtual_time
+async def test_a_batch_larger_than_the_mailbox_gets_through_in_order() -> None:
+    store = a_store()
+    async with owner_of(store, mailbox_size=7) as owner:
+        answers = await owner.region.update_many([update(number) for number in range(30)])
+        assert seqs(answers) == list(range(1, 31))
+    assert quantities(store) == list(range(30))
+
+
+@in_virtual_time
+async def test_no_item_overtakes_one_of_its_order_that_found_no_room() -> None:
+    store = a_store()
+    async with owner_of(store, mailbox_size=3) as owner:
+        await owner.ask(update(0))
+        await owner.region.pause()
+        filling = [owner.soon(update(1)) for _ in range(3)]
+        await turns()
+        answers = asyncio.create_task(
+            owner.region.update_many([update(5), update(6), update(7, OTHER)])
+        )
+        await turns()
+        await owner.region.resume()
+        full, behind, other = await answers
+        assert isinstance(full, MailboxFull)
+        assert isinstance(behind, MailboxFull)
+        assert isinstance(other, Updated)
+        assert seqs(await asyncio.gather(*filling)) == [2, 3, 4]
+    assert quantities(store) == [0, 1, 1, 1]
+
+
+@in_virtual_time
+async def test_no_item_overtakes_one_of_its_order_that_waited_too_long() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.ask(update(0))
+        await owner.region.pause()
+        asked = asyncio.create_task(
+            owner.region.update_many([update(5, within=1), update(6, within=100)])
+        )
+        await asyncio.sleep(2)
+        await owner.region.resume()
+        assert [type(each) for each in await asked] == [StillWaiting, StillWaiting]
+        await owner.at_rest()
+    assert quantities(store) == [0]
+
+
+@in_virtual_time
+async def test_an_order_that_is_stuck_does_not_hold_up_the_others_of_a_batch() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.region.update_many([update(0), update(0, OTHER)])
+        store.commit_rejects = lambda changes: changes.before.id == ORDER
+        stuck, fine = await owner.region.update_many([update(1), update(1, OTHER)])
+        assert not isinstance(stuck, Updated)
+        assert isinstance(fine, Updated)
+
+
+@in_virtual_time
+async def test_a_batch_finds_its_actor_again_when_that_was_passivated_meanwhile() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        for _ in range(20):
+            sweep = owner.term.supervisor.ask(Sweep(everything=True), block=False)
+            answers = await owner.region.update_many([update(1), update(2), update(3)])
+            await sweep
+            assert None not in seqs(answers)
+    assert quantities(store) == [1, 2, 3] * 20
+
+
+# -- figures ---------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_statistics_count_what_waits_is_at_work_and_was_done() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("commit") as sent:
+            taken = [owner.soon(update(1)) for _ in range(3)]
+            await sent.wait()
+            waiting = [owner.soon(update(1)) for _ in range(2)]
+            await turns()
+            stats = owner.region.statistics()
+            assert (stats.active, stats.waiting, stats.delayed) == (3, 2, 0)
+            assert (stats.completed, stats.failed, stats.live_actors) == (0, 0, 1)
+            await asyncio.sleep(1)
+        await asyncio.gather(*taken, *waiting)
+        await owner.ask(update(1, order_number(99)))
+        stats = owner.region.statistics()
+        assert (stats.active, stats.waiting, stats.completed, stats.failed) == (0, 0, 5, 1)
+        assert stats.wait_ms > 0
+        owner.region.clean(0)
+        assert owner.region.statistics().completed == 0
+
+
+@in_virtual_time
+async def test_the_orders_held_are_told_oldest_first() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        for number in (3, 1, 2):
+            await owner.ask(update(1, order_number(number)))
+            await asyncio.sleep(1)
+        await owner.ask(update(1, order_number(3)))
+
+        total, held = owner.region.held(2)
+
+        assert total == 3
+        assert [each.work_order_id for each in held] == [order_number(3), order_number(1)]
+        assert held[0].since < held[1].since
