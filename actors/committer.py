@@ -149,17 +149,25 @@ class Committer(AsyncioActor):
     # -- reading -----------------------------------------------------------------------------
 
     async def _load(self, loads: list[Load]) -> list[StoredOrder | Fenced | None]:
+        # The ledger first: what leaves it meanwhile may not have been in the log as that was read.
+        taken = [self.ledger.highest_seq(each.work_order_id) for each in loads]
         orders = await self._store.load([each.work_order_id for each in loads])
-        return [self._taken_over(order) if order is not None else None for order in orders]
+        return [
+            self._taken_over(order, seq) if order is not None else None
+            for order, seq in zip(orders, taken, strict=True)
+        ]
 
-    def _taken_over(self, order: StoredOrder) -> StoredOrder | Fenced:
-        """Check the fence, relay what an earlier owner left in the outbox, and leave it out."""
+    def _taken_over(self, order: StoredOrder, taken: int) -> StoredOrder | Fenced:
+        """Check the fence, relay what an earlier owner left in the outbox, and leave it out.
+
+        `taken` is the highest seq that was given away before the order was read.
+        """
         if order.epoch > self._epoch:
             return self._fenced(order.epoch)
         self._remember(order.outbox)
         seq = order.seq
         if not order.adopted:
-            seq = max(seq, self.ledger.highest_seq(order.id))
+            seq = max(seq, taken, self.ledger.highest_seq(order.id))
         return replace(order, outbox=(), seq=seq)
 
     async def _gather(self, queries: list[EvidenceQuery]) -> list[Evidence]:
@@ -247,7 +255,7 @@ class Committer(AsyncioActor):
             case Stale(current=current):
                 self.stats.conflicts += 1
                 if current is not None:
-                    mine = self._taken_over(current)
+                    mine = self._taken_over(current, change.before.seq)
                     return mine if isinstance(mine, Fenced) else Stale(mine)
         return result
 
@@ -274,9 +282,9 @@ class Committer(AsyncioActor):
                 _log.error("relay_rejected", jobs=sorted(error.job_ids), reason=error.reason)
                 self._again_later(left)
                 break
-            except (OutcomeUnknown, StoreUnavailable) as error:
+            except Exception as error:  # noqa: BLE001 -- nobody else would relay these entries
                 self.stats.relay_errors += 1
-                _log.warning("relay_unanswered", entries=len(left), error=str(error))
+                _log.warning("relay_unanswered", entries=len(left), error=repr(error))
                 if self._closed:
                     break
                 pause = await _pause(pause)

@@ -1,0 +1,347 @@
+"""The Store port over the simulated database: every call is a packet that may come to harm.
+
+The steps of a call are those of the MongoDB store: one batch of writes, then, when not all of
+it matched, a read of the orders, one of their logs' last seq, and one of the outcomes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import OutcomeUnknown, RelayRejected, StoreRejected, StoreUnavailable
+from actors.messages import Epoch
+from actors.rules import LogEntry, is_first_step_scan, is_unbind
+from actors.store.documents import STORED_SEQ, is_same
+from actors.store.port import Committed, Evidence, LogPage, Stale, StoredOrder
+from tests.sim.database import stored_order
+from tests.sim.faults import Fate
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping, Sequence
+    from random import Random
+
+    from actors.rules import WorkOrderId
+    from actors.store.port import ChangeSet, CommitResult, EvidenceQuery, LogQuery, Outcome
+    from tests.sim.database import Database
+    from tests.sim.faults import Faults
+    from tests.sim.loop import Process, SimLoop
+
+
+class BrokenDriver(RuntimeError):
+    """Stands for whatever a driver's mistake may raise."""
+
+
+@dataclass(slots=True)
+class Network:
+    """The way to a server, for all nodes: how long it takes and what goes wrong."""
+
+    loop: SimLoop
+    random: Random
+    faults: Faults
+    timeout_s: float
+    latest_s: float
+    """How late a packet may still arrive."""
+    before_commit: Callable[[WorkOrderId], None]
+    """Called as a commit arrives, for others to write just before it."""
+    when_late: Callable[[WorkOrderId, float], None]
+    """Called with its delay when a commit is held up on its way."""
+    down: bool = False
+    log_held: bool = False
+    cut: set[str] | None = None
+    """Processes that can't reach the server."""
+
+    def delay(self) -> float:
+        """Give how long a packet takes one way, in seconds."""
+        return self.random.uniform(0.0005, 0.008)
+
+    def reaches(self, process: Process) -> bool:
+        """Tell whether packets of that process arrive now."""
+        return not self.down and not (self.cut and process.name in self.cut)
+
+
+class SimStore:
+    """Implements `actors.store.port.Store` for one process."""
+
+    name = "mongodb"
+
+    def __init__(self, database: Database, network: Network, process: Process) -> None:
+        self._db, self._net, self._process = database, network, process
+        self.commits_in_flight = 0
+
+    async def open(self) -> None:
+        """Nothing to connect."""
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    async def ping(self) -> None:
+        await self._read(lambda: None)
+
+    async def claim_epoch(self, node: str) -> Epoch:
+        def step() -> int:
+            self._db.top += 1
+            return self._db.top
+
+        del node
+        (epoch,) = await self._write("claim", [step])
+        return Epoch(epoch)
+
+    async def epoch(self) -> Epoch:
+        return Epoch(await self._read(lambda: self._db.top))
+
+    # -- reading -------------------------------------------------------------------------------
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+        found = await self._read(lambda: [self._db.read(each) for each in ids])
+        seqs = await self._read(lambda: [self._db.log_seq(each) for each in ids])
+        return [
+            None if each is None else stored_order(order_id, each[0], each[1], seq)
+            for order_id, each, seq in zip(ids, found, seqs, strict=True)
+        ]
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        found = [Evidence() for _ in queries]
+
+        def note(outcomes: Sequence[Outcome]) -> None:
+            for query, evidence in zip(queries, found, strict=True):
+                for outcome in outcomes:
+                    if _asked_for(query, outcome):
+                        evidence.note(outcome)
+
+        note(await self._read(lambda: list(self._db.logs.values())))
+        note(await self._read(lambda: list(self._db.refusals.values())))
+        history = await self._read(lambda: list(self._db.logs.values()))
+        for query, evidence in zip(queries, found, strict=True):
+            for entry in history:
+                if entry.work_order_id == query.work_order_id and (
+                    str(entry.change.context.related_barcode) in query.barcodes
+                ):
+                    _note_scan(evidence, entry)
+        return found
+
+    # -- committing ----------------------------------------------------------------------------
+
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        steps = [self._commit_step(epoch, each) for each in changes]
+        self.commits_in_flight += 1
+        try:
+            answers = await self._write("commit", steps, [each.before.id for each in changes])
+        finally:
+            self.commits_in_flight -= 1
+        if all(each is True for each in answers):
+            return [Committed(_after(epoch, change)) for change in changes]
+        return await self._sort_out(changes, answers)
+
+    def _commit_step(self, epoch: Epoch, change: ChangeSet) -> Callable[[], Any]:
+        def step() -> bool | StoreRejected:
+            self._net.before_commit(change.before.id)
+            return self._db.commit(epoch, change)
+
+        return step
+
+    async def _sort_out(
+        self, changes: Sequence[ChangeSet], answers: Sequence[bool | StoreRejected]
+    ) -> list[CommitResult]:
+        stored = await self.load([change.before.id for change in changes])
+        wanted = {each.change.job_id for change in changes for each in change.outcomes}
+        found: dict[str, Outcome] = {}
+
+        def look(collection: Mapping[str, Outcome]) -> dict[str, Outcome]:
+            return {job: collection[job] for job in sorted(wanted) if job in collection}
+
+        for order in stored:
+            found |= {each.change.job_id: each for each in (order.outbox if order else ())}
+        found = await self._read(lambda: look(self._db.logs)) | found
+        found = await self._read(lambda: look(self._db.refusals)) | found
+        results: list[CommitResult] = []
+        for change, answer, order in zip(changes, answers, stored, strict=True):
+            if isinstance(answer, StoreRejected):
+                results.append(answer)
+            elif change.outcomes and all(
+                is_same(found.get(each.change.job_id), each) for each in change.outcomes
+            ):
+                results.append(Committed(replace(order or change.before, outbox=())))
+            else:
+                results.append(Stale(order))
+        return results
+
+    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
+        await self._write("burn", [lambda: self._db.burn(epoch, order)])
+
+    async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
+        def step(order: StoredOrder) -> Callable[[], None]:
+            return lambda: self._db.trim(epoch, order)
+
+        await self._write("trim", [step(each) for each in orders])
+
+    # -- the log -------------------------------------------------------------------------------
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        def step(outcome: Outcome) -> Callable[[], dict[str, str]]:
+            return lambda: self._db.insert([outcome])
+
+        answers = await self._write("relay", [step(each) for each in outcomes])
+        refused = {job: reason for each in answers for job, reason in each.items()}
+        if refused:
+            raise RelayRejected(frozenset(refused), next(iter(refused.values())))
+
+    async def dirty(self, limit: int) -> list[WorkOrderId]:
+        return await self._read(  # type: ignore[no-any-return]
+            lambda: [
+                order_id
+                for order_id, document in self._db.orders.items()
+                if document.ours and document.ours.outbox
+            ][:limit]
+        )
+
+    async def paused(self) -> bool:
+        return await self._read(lambda: self._db.is_paused)  # type: ignore[no-any-return]
+
+    async def set_paused(self, *, paused: bool) -> None:
+        def step() -> None:
+            self._db.is_paused = paused
+
+        await self._write("pause", [step])
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        raise NotImplementedError(order_id)
+
+    async def log_page(self, query: LogQuery) -> LogPage:
+        raise NotImplementedError(query)
+
+    async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        raise NotImplementedError(documents)
+
+    # -- packets -------------------------------------------------------------------------------
+
+    async def _read(self, step: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the step gives
+        net, loop = self._net, self._net.loop
+        reply: asyncio.Future[Any] = loop.create_future()
+        fate = net.faults.of_read(hit=self.commits_in_flight > 0)
+        if fate is Fate.REFUSED:
+            raise StoreUnavailable("refused")
+        if fate is Fate.BROKEN_BEFORE:
+            raise BrokenDriver("a read")
+
+        def arrive() -> None:
+            if net.reaches(self._process) and fate is not Fate.LOST:
+                slow = net.timeout_s * 0.9 if fate is Fate.SLOW else 0.0
+                loop.outside(net.delay() + slow, _settle, reply, step())
+            else:
+                loop.outside(net.timeout_s, _settle, reply, _NO_ANSWER)
+
+        loop.outside(net.delay(), arrive)
+        answer = await reply
+        if answer is _NO_ANSWER:
+            raise StoreUnavailable("no answer")
+        return answer
+
+    async def _write(
+        self, kind: str, steps: Sequence[Callable[[], Any]], orders: Sequence[WorkOrderId] = ()
+    ) -> list[Any]:
+        net, loop = self._net, self._net.loop
+        fate = net.faults.of_write(kind)
+        if fate is Fate.REFUSED or (net.down and net.random.random() < 0.5):
+            raise StoreUnavailable("refused")
+        if fate is Fate.BROKEN_BEFORE:
+            raise BrokenDriver(kind)
+        reply: asyncio.Future[Any] = loop.create_future()
+
+        def arrive() -> None:
+            if kind == "relay" and net.log_held:
+                loop.outside(net.timeout_s, _settle, reply, _NO_ANSWER)
+            elif net.reaches(self._process):
+                self._carry_out(fate, steps, reply, orders)
+            elif net.random.random() < 0.5:  # the way there is cut, or the way back
+                self._carry_out(Fate.REPLY_LOST, steps, reply, orders)
+            else:
+                self._carry_out(Fate.LOST, steps, reply, orders)
+
+        loop.outside(net.delay(), arrive)
+        answer = await reply
+        if answer is _NO_ANSWER:
+            raise OutcomeUnknown("no answer")
+        if fate is Fate.BROKEN:
+            raise BrokenDriver(kind)
+        return answer  # type: ignore[no-any-return]
+
+    def _carry_out(
+        self,
+        fate: Fate,
+        steps: Sequence[Callable[[], Any]],
+        reply: asyncio.Future[Any],
+        orders: Sequence[WorkOrderId],
+    ) -> None:
+        net, loop = self._net, self._net.loop
+
+        def all_steps() -> list[Any]:
+            return [step() for step in steps]
+
+        soon = net.random.choice((net.delay(), net.timeout_s))
+        match fate:
+            case Fate.LOST:
+                loop.outside(net.timeout_s, _settle, reply, _NO_ANSWER)
+            case Fate.REPLY_LOST:
+                all_steps()
+                loop.outside(soon, _settle, reply, _NO_ANSWER)
+            case Fate.HALF:
+                for step in steps[: net.random.randrange(len(steps) + 1)]:
+                    step()
+                loop.outside(soon, _settle, reply, _NO_ANSWER)
+            case Fate.LATE:
+                late = net.random.uniform(0, net.latest_s)
+                for order_id in orders:
+                    net.when_late(order_id, late)
+                loop.outside(late, all_steps)
+                loop.outside(soon, _settle, reply, _NO_ANSWER)
+            case Fate.TWICE:
+                loop.outside(net.random.uniform(0, net.latest_s), all_steps)
+                loop.outside(net.delay(), _settle, reply, all_steps())
+            case Fate.SLOW:
+                loop.outside(net.timeout_s * 0.9, _settle, reply, all_steps())
+            case _:
+                loop.outside(net.delay(), _settle, reply, all_steps())
+
+
+_NO_ANSWER = object()
+
+
+def _settle(reply: asyncio.Future[Any], answer: object) -> None:
+    if not reply.done():
+        reply.set_result(answer)
+
+
+def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
+    before = change.before
+    return StoredOrder(
+        before.id,
+        before.facts,
+        change.after,
+        before.seq + sum(isinstance(each, LogEntry) for each in change.outcomes),
+        epoch,
+        before.turn + 1,
+        adopted=True,
+        guard={name: value for name, value in before.guard.items() if name != STORED_SEQ},
+    )
+
+
+def _asked_for(query: EvidenceQuery, outcome: Outcome) -> bool:
+    return outcome.work_order_id == query.work_order_id and (
+        outcome.change.request_id in query.request_ids or outcome.change.job_id in query.job_ids
+    )
+
+
+def _note_scan(evidence: Evidence, entry: LogEntry) -> None:
+    if is_first_step_scan(entry.change) or is_unbind(entry.change):
+        history = Evidence()
+        history.note(entry)
+        evidence.scans |= {
+            key: max(position, evidence.scans.get(key, position))
+            for key, position in history.scans.items()
+        }
+        evidence.unbinds |= {
+            key: max(position, evidence.unbinds.get(key, position))
+            for key, position in history.unbinds.items()
+        }

@@ -1,0 +1,155 @@
+"""What the simulation found, each as the shortest history that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from actors.committer import Committer, Load, Trim
+from actors.messages import Epoch
+from actors.rules import Change, ChangeType, JobId, LogContext, LogEntry, WorkOrderId
+from actors.store.port import ChangeSet, StoredOrder
+from tests.sim.chance import chance
+from tests.sim.database import Database, Document
+from tests.sim.faults import Faults
+from tests.sim.loop import Process, SimLoop
+from tests.sim.store import BrokenDriver, Network, SimStore
+from tests.sim.virtual import virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from typing import Any
+
+    from actors.store.port import Outcome
+
+_ORDER = WorkOrderId("0" * 24)
+_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class _Store(SimStore):
+    """A store whose relay fails as told, and whose reads can be held before they are answered."""
+
+    errors: list[Exception]
+    held: bool = False
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        await super().relay(outcomes)
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+        found = await super().load(ids)
+        while self.held:
+            await self._read(lambda: None)
+        return found
+
+
+class _Stage:
+    """One committer on a simulated store, alone on its loop."""
+
+    def __init__(self, errors: Sequence[Exception] = ()) -> None:
+        self.loop = SimLoop(None)
+        self.database = Database()
+        self.database.orders[_ORDER] = Document(
+            {
+                "input_quantity": 0,
+                "output_quantity": 0,
+                "plan_production_quantity": 100,
+                "scrap_quantity": 0,
+                "status": "IN_PROGRESS",
+                "progress": 0,
+            }
+        )
+        self.network = Network(
+            self.loop,
+            chance(0, "history"),
+            Faults(chance(0, "history")),
+            timeout_s=1.0,
+            latest_s=1.0,
+            before_commit=lambda _: None,
+            when_late=lambda *_: None,
+        )
+        self.store = _Store(self.database, self.network, Process("node", self.loop))
+        self.store.errors = list(errors)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        with virtual(self.loop, chance(0, "history"), None):
+            self.loop.run(work)
+
+    def committer(self) -> Committer:
+        return Committer(self.store, Epoch(1), batch=10, in_flight=1, deposed=lambda _: None)
+
+    async def pass_time(self, seconds: float) -> None:
+        over = self.loop.create_future()
+        self.loop.call_later(seconds, over.set_result, None)
+        await over
+
+
+async def _add_one(committer: Committer) -> StoredOrder:
+    """Commit one input to the order as it is stored."""
+    before: StoredOrder = await committer.actor_ref.ask(Load(_ORDER), block=False)
+    number = before.seq + 1
+    change = Change(JobId(f"{number:024x}"), ChangeType.INPUT, 1, LogContext())
+    state = before.state
+    after = replace(state, input_quantity=state.input_quantity + 1)
+    entry = LogEntry(
+        work_order_id=_ORDER,
+        seq=number,
+        epoch=1,
+        change=change,
+        facts=before.facts,
+        applied_quantity=1,
+        before_quantity=state.input_quantity,
+        after_quantity=after.input_quantity,
+        before_status=state.status,
+        after_status=after.status,
+        before_progress=state.progress,
+        after_progress=after.progress,
+        operate_time=_AT,
+    )
+    change_set = ChangeSet(before, after, (entry,), (), _AT)
+    result = await committer.actor_ref.ask(change_set, block=False)
+    committed: StoredOrder = result.order
+    return committed
+
+
+def test_entries_reach_the_log_though_the_driver_raised_what_nobody_expects() -> None:
+    stage = _Stage([BrokenDriver("once")])
+
+    async def history() -> None:
+        committer = stage.committer()
+        order = await _add_one(committer)
+        await committer.actor_ref.ask(Trim(order), block=False)
+
+    stage.run(history())
+    (entry,) = stage.database.logs.values()
+    assert entry.seq == 1
+    document = stage.database.orders[_ORDER]
+    assert document.ours is not None
+    assert not document.ours.outbox
+
+
+def test_a_seq_is_not_given_away_twice_when_an_entry_reaches_the_log_while_its_order_is_read() -> (
+    None
+):
+    stage = _Stage()
+
+    async def history() -> None:
+        committer = stage.committer()
+        stage.network.log_held = True
+        await _add_one(committer)
+        # Somebody saves the whole document in his own way: its seq is known from the log alone,
+        # which is read before the entry is there, and the ledger after it was.
+        stage.database.edit(_ORDER, {}, replace=True)
+        stage.store.held = True
+        reading = committer.actor_ref.ask(Load(_ORDER), block=False)
+        await stage.pass_time(0.1)
+        stage.network.log_held = False
+        await stage.pass_time(5.0)
+        assert len(stage.database.logs) == 1
+        stage.store.held = False
+        order = await reading
+        assert order.seq == 1
+
+    stage.run(history())
