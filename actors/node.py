@@ -212,8 +212,12 @@ class NodeActor(AsyncioActor):
         if self._timer is not None:
             self._timer.cancel()
         ttl_s = self._options.lease_ttl_s
-        # A standby looks more often: a lease that was released is taken at once.
-        pause_s = ttl_s / 3 if self._role is Role.OWNER else min(ttl_s / 5, _STANDBY_LOOKS_S)
+        if self._role is Role.OWNER:
+            # From the last renewal on, however long this look at store and lease has taken.
+            due_in_s = self._renewed_at + ttl_s / 3 - time.monotonic()
+            pause_s = max(due_in_s, ttl_s / 10)
+        else:  # more often: a lease that was released is taken at once
+            pause_s = min(ttl_s / 5, _STANDBY_LOOKS_S)
         self._timer = asyncio.get_running_loop().call_later(pause_s, self._tell_tick)
 
     def _tell_tick(self) -> None:
@@ -241,7 +245,8 @@ class NodeActor(AsyncioActor):
             await self._step_down("the lease is lost")
         elif self._watched_store.down_s > ttl_s:
             await self._step_down("the store does not answer")
-        elif kept is None and self._options.lease_loss == "strict" and unrenewed_s > ttl_s * 2 / 3:
+        elif kept is None and self._options.lease_loss == "strict" and unrenewed_s > ttl_s / 2:
+            # The next look, with all the time that an answer may take, would be too late.
             await self._step_down("the lease can't be renewed, and LEASE_LOSS is strict")
 
     async def _renew(self) -> bool | None:
@@ -318,6 +323,7 @@ class NodeActor(AsyncioActor):
 
     async def _step_down(self, reason: str) -> None:
         term, self._term = self._term, None
+        self._role, self._reason = Role.STANDBY, reason
         if term is not None:
             _log.warning(
                 "stepped_down", node=self._options.node_id, epoch=term.epoch, reason=reason
@@ -327,8 +333,8 @@ class NodeActor(AsyncioActor):
 
     async def _back_to_standby(self, reason: str) -> None:
         self._region.leave(reason)
-        await self._release()
         self._role, self._reason = Role.STANDBY, reason
+        await self._release()
 
     async def _release(self) -> None:
         try:
@@ -349,6 +355,9 @@ class NodeActor(AsyncioActor):
         if term is not None:
             finished = await self._finish(term, deadline)
             await term.abandon(self._reason)
+        # Also what a take-over that failed holds, or a try that was not answered may hold.
+        self._holder = self._candidate or self._holder
+        if self._holder.token:
             await self._release()
         self._role = Role.STOPPED
         self.actor_stopped.set()
