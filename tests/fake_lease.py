@@ -12,11 +12,13 @@ from actors.lease import Holder, LeaseView
 
 @dataclass
 class LeaseServer:
-    """Where the lease is kept; `reachable` and `loses_answers` say how the network is."""
+    """Where the lease is kept; `reachable`, `loses_answers` and `takes_s` are the network's."""
 
     ttl_s: float
     reachable: bool = True
     loses_answers: bool = False
+    takes_s: float = 0.0
+    """Seconds that a call takes to be answered, or to be given up."""
     holder: Holder | None = None
     _until: float = 0.0
 
@@ -100,5 +102,5 @@ class MemoryLease:
         return 0
 
     async def _ask(self) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.server.takes_s)
         self.server.ask()
