@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.errors import StoreRejected
@@ -19,14 +19,14 @@ from actors.store._sqlite_rows import (
     to_text,
     write_order,
 )
-from actors.store.documents import GUARDED, OURS
+from actors.store.documents import GUARDED, OURS, is_ours
 from actors.store.port import Committed, Stale, StoredOrder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.messages import Epoch
-    from actors.rules import OrderState, WorkOrderId
+    from actors.rules import WorkOrderId
     from actors.store._sqlite_file import SqliteFile
     from actors.store.port import ChangeSet, CommitResult, Outcome
 
@@ -56,15 +56,9 @@ def burn(file: SqliteFile, epoch: Epoch, order: StoredOrder) -> None:
     """Advance the order's turn where it is still as given."""
     with file.writing() as db:
         row = read_order(db, order.id)
-        if row is None or not _is_at(row.order, order, epoch):
-            return
-        document = row.document
-        document[OURS] = {
-            "epoch": row.order.epoch if row.order.adopted else epoch,
-            "seq": order.seq,
-            "turn": order.turn + 1,
-        }
-        write_order(db, [(to_text(document), order.id)])
+        if row is not None and _is_at(row, order, epoch):
+            ours = {"epoch": epoch, "seq": order.seq, "turn": order.turn + 1}
+            write_order(db, [(to_text(row.document | {OURS: ours}), order.id)])
 
 
 def relay(file: SqliteFile, outcomes: Sequence[Outcome]) -> None:
@@ -106,20 +100,21 @@ class _Batch:
         row = self._orders[order_id]
         if row is None or not _is_unchanged(row, change.before, self.epoch):
             return _settled(self.db, change, row)
-        after = _applied(row, change, self.epoch)
+        after = _after(change, self.epoch)
+        document = _applied(row.document, change, after)
         try:
-            text = to_text(after.document)
+            text = to_text(document)
             entries = [entry_row(each) for each in change.outcomes if isinstance(each, LogEntry)]
             refusals = [
                 refusal_row(each) for each in change.outcomes if not isinstance(each, LogEntry)
             ]
         except TypeError as error:
             return StoreRejected(f"work order {order_id} cannot be stored: {error}")
-        self._orders[order_id] = after
+        self._orders[order_id] = OrderRow(document, after.seq)
         self._order_texts.append((text, order_id))
         self._entries += entries
         self._refusals += refusals
-        return Committed(after.order)
+        return Committed(after)
 
 
 def _commit_alone(db: sqlite3.Connection, epoch: Epoch, change: ChangeSet) -> CommitResult:
@@ -141,69 +136,69 @@ def _commit_alone(db: sqlite3.Connection, epoch: Epoch, change: ChangeSet) -> Co
 def _settled(db: sqlite3.Connection, change: ChangeSet, row: OrderRow | None) -> CommitResult:
     """Answer for a change set that can't be applied (any more): perhaps it was."""
     if not change.outcomes or not all(is_stored(db, each) for each in change.outcomes):
-        return Stale(None if row is None else row.order)
-    if row is not None:
-        return Committed(row.order)
-    entries = sum(isinstance(each, LogEntry) for each in change.outcomes)
-    before = change.before
-    return Committed(replace(before, state=change.after, seq=before.seq + entries, outbox=()))
+        return Stale(None if row is None else row.order(db))
+    # Deleted since: the order as the change set left it.
+    return Committed(_after(change, change.outcomes[0].epoch) if row is None else row.order(db))
 
 
-def _is_at(current: StoredOrder, before: StoredOrder, epoch: Epoch) -> bool:
+def _is_at(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
+    ours = row.document.get(OURS)
+    if not is_ours(ours):
+        return not before.adopted and row.log_seq == before.seq
     return (
-        current.epoch <= epoch
-        and current.adopted == before.adopted
-        and current.seq == before.seq
-        and current.turn == before.turn
+        before.adopted
+        and ours["epoch"] <= epoch
+        and ours["turn"] == before.turn
+        and max(ours["seq"], row.log_seq) == before.seq
     )
 
 
 def _is_unchanged(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
-    if not _is_at(row.order, before, epoch):
+    if not _is_at(row, before, epoch):
         return False
     for name in GUARDED:
-        known = before.state
-        expected = (
-            before.guard[name] if name in before.guard else getattr(known, _STATE_FIELDS[name])
-        )
-        stored = row.document.get(name)
+        stored, guard = row.document.get(name), before.guard
+        expected = guard[name] if name in guard else getattr(before.state, _STATE_FIELDS[name])
         # In Python True == 1; in a document they differ.
         if stored != expected or isinstance(stored, bool) != isinstance(expected, bool):
             return False
     return True
 
 
-def _applied(row: OrderRow, change: ChangeSet, epoch: Epoch) -> OrderRow:
-    """Give the order with the change set in it; no field is touched that it does not change."""
+def _after(change: ChangeSet, epoch: int) -> StoredOrder:
+    """Give the order as it is once the change set is applied."""
+    before = change.before
+    guard = before.guard
+    if guard:
+        written = _written(change)
+        guard = {name: guard[name] for name in guard if name in GUARDED and name not in written}
+    return StoredOrder(
+        before.id,
+        before.facts,
+        change.after,
+        before.seq + sum(isinstance(each, LogEntry) for each in change.outcomes),
+        epoch,
+        before.turn + 1,
+        adopted=True,
+        guard=guard,
+    )
+
+
+def _applied(document: dict[str, Any], change: ChangeSet, after: StoredOrder) -> dict[str, Any]:
+    """Give the document with the change set in it; what that does not change stays."""
+    ours = {"epoch": after.epoch, "seq": after.seq, "turn": after.turn}
+    document = document | _written(change) | {OURS: ours}
+    if after.seq > change.before.seq:
+        document["updateAt"] = change.at
+    if change.after.ended_at != change.before.state.ended_at:
+        document["actualEndTime"] = change.after.ended_at
+    return document
+
+
+def _written(change: ChangeSet) -> dict[str, Any]:
     before, after = change.before.state, change.after
-    written = {
+    return {
         name: value
         for name in _WRITTEN
         if (value := getattr(after, _STATE_FIELDS[name])) != getattr(before, _STATE_FIELDS[name])
     }
-    entries = sum(isinstance(each, LogEntry) for each in change.outcomes)
-    order = replace(
-        row.order,
-        state=_state_with(row.order.state, written, after),
-        seq=row.order.seq + entries,
-        epoch=epoch,
-        turn=row.order.turn + 1,
-        adopted=True,
-        guard={
-            name: value
-            for name, value in row.order.guard.items()
-            if name in GUARDED and name not in written
-        },
-    )
-    document = row.document | written
-    if entries:
-        document["updateAt"] = change.at
-    if after.ended_at != before.ended_at:
-        document["actualEndTime"] = after.ended_at
-    document[OURS] = {"epoch": order.epoch, "seq": order.seq, "turn": order.turn}
-    return OrderRow(document, order)
-
-
-def _state_with(state: OrderState, written: dict[str, Any], after: OrderState) -> OrderState:
-    fields = {_STATE_FIELDS[name]: value for name, value in written.items()}
-    return replace(state, ended_at=after.ended_at, **fields)

@@ -35,10 +35,14 @@ _LOG_TIMES: Final = ("operateTime", "createdAt", "updatedAt", "refusedAt")
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """An order as it is in its table, and what it means."""
+    """An order as it is in its table, and the highest seq in its log."""
 
     document: dict[str, Any]
-    order: StoredOrder
+    log_seq: int
+
+    def order(self, db: sqlite3.Connection) -> StoredOrder:
+        """Read what it means, with what it borrows from its material."""
+        return order_from(self.document, read_material(db, self.document), self.log_seq)
 
 
 def to_text(document: Mapping[str, Any]) -> str:
@@ -66,16 +70,13 @@ def time_at(since_start: int | None) -> datetime:
 
 
 def read_order(db: sqlite3.Connection, order_id: WorkOrderId) -> OrderRow | None:
-    """Read one order with what it borrows from its material and its log."""
+    """Read one order."""
     row = db.execute(
         "SELECT document, (SELECT max(seq) FROM logs WHERE work_order_id = orders.id)"
         " FROM orders WHERE id = ?",
         (order_id,),
     ).fetchone()
-    if row is None:
-        return None
-    document, log_seq = orjson.loads(row[0]), row[1] or 0
-    return OrderRow(document, order_from(document, read_material(db, document), log_seq))
+    return None if row is None else OrderRow(orjson.loads(row[0]), row[1] or 0)
 
 
 def read_material(db: sqlite3.Connection, order: Mapping[str, Any]) -> dict[str, Any] | None:

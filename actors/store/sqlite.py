@@ -111,7 +111,7 @@ class SqliteStore:
         def work() -> list[StoredOrder | None]:
             with self._file.reading() as db:
                 rows = [read_order(db, each) for each in ids]
-            return [None if row is None else row.order for row in rows]
+                return [None if row is None else row.order(db) for row in rows]
 
         return await self._run(work)
 

@@ -402,6 +402,7 @@ async def test_every_field_of_an_entry_comes_back_from_the_store(
         "source": "DEVICE",
         "createdAt": at,
         "updatedAt": at,
+        "seq": 1,
     }
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tests.contract.conftest import Driver
     from tests.contract.lossy import Loss
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 1.5
 
 
 @pytest.fixture(params=["motor", "pymongo"])
