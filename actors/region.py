@@ -64,6 +64,8 @@ class Region:
         self._refusal: str = "this node does not own the actors yet"
         self.tally = Tally()
         self.paused = False
+        self.changing_pause = asyncio.Lock()
+        """Held while a pause or resume is remembered and told, and while a term reads it."""
 
     def enter(
         self, supervisor: ActorRef[Supervisor], directory: Directory, *, paused: bool
@@ -210,13 +212,14 @@ class Region:
         await self._set_paused(paused=False)
 
     async def _set_paused(self, *, paused: bool) -> None:
-        supervisor = self._supervisor
-        if supervisor is None:
-            raise NotOwner(self._refusal)
-        await self._remember_pause(paused)
-        self.paused = paused
-        with suppress(ActorDeadError):  # the next term reads what was remembered
-            await supervisor.ask(Pause() if paused else Resume(), block=False)
+        async with self.changing_pause:
+            if self._supervisor is None:
+                raise NotOwner(self._refusal)
+            await self._remember_pause(paused)
+            self.paused = paused
+            if self._supervisor is not None:  # else the next term reads what was remembered
+                with suppress(ActorDeadError):
+                    await self._supervisor.ask(Pause() if paused else Resume(), block=False)
 
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""

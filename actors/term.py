@@ -87,9 +87,10 @@ class Term:
         Serving need not wait for them: who loads an order, and who reads its log, sees its
         outbox all the same.
         """
-        paused = await self._store.paused()
-        self._supervisor.directory.gate.open = not paused
-        self._region.enter(self.supervisor, self._supervisor.directory, paused=paused)
+        async with self._region.changing_pause:
+            paused = await self._store.paused()
+            self._supervisor.directory.gate.open = not paused
+            self._region.enter(self.supervisor, self._supervisor.directory, paused=paused)
         self._start(self._empty_old_outboxes())
         self._start(self._passivate_idle())
 
