@@ -34,6 +34,7 @@ class LoopFuture(pykka.Future[T]):
     _done = False
     _value: Any = None
     _error: BaseException | None = None
+    _traceback: TracebackType | None = None
     _waiters: list[asyncio.Future[None]] | None = None
     _thread_waiter: threading.Event | None = None
     _delivery: Delivery | None = None
@@ -86,6 +87,8 @@ class LoopFuture(pykka.Future[T]):
         if self._done or self._get_hook is not None:
             raise asyncio.InvalidStateError("this reply was given before")
         self._value, self._error = value, error
+        if error is not None:
+            self._traceback = error.__traceback__
         # Last, and before the waiters are looked up: who adds itself later sees it.
         self._done = True
         self._mailbox = self._delivery = None
@@ -123,7 +126,8 @@ class LoopFuture(pykka.Future[T]):
 
     def _result(self) -> T:
         if self._error is not None:
-            raise self._error
+            # One error may answer thousands: each raise would add to the traceback of the last.
+            raise self._error.with_traceback(self._traceback)
         return self._value  # type: ignore[no-any-return]
 
     def __await__(self) -> Generator[Any, None, T]:

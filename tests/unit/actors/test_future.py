@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -59,6 +60,17 @@ async def test_an_exception_reaches_everyone_who_asks_for_the_reply() -> None:
         future.get()
     with pytest.raises(ZeroDivisionError):
         await in_thread(future.get)
+
+
+async def test_an_error_that_answers_many_does_not_grow_with_each_who_hears_it() -> None:
+    futures, error = [LoopFuture[str]() for _ in range(100)], ZeroDivisionError()
+    waiting = [asyncio.ensure_future(each.within(20)) for each in futures]
+    await asyncio.sleep(0)
+    for each in futures:
+        each.set_error(error)
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert len(list(traceback.walk_tb(error.__traceback__))) < 10
 
 
 async def test_the_exception_being_handled_is_the_one_answered_with() -> None:
