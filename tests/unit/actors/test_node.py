@@ -3,92 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from actors.errors import NotOwner, StillWaiting, WorkOrderError
-from actors.lease import Holder
+from actors.errors import NotOwner, StillWaiting
 from actors.messages import Epoch, Updated
 from actors.node import Node, NodeOptions
 from actors.status import Role
 from actors.supervisor import Limits
 from actors.term import TermOptions
 from tests.contract.cases import change, decide
-from tests.fake_lease import LeaseServer, MemoryLease
-from tests.fakes import Fault, MemoryStore
-from tests.unit.actors.owner import ORDER, OTHER, turns, update
+from tests.fake_lease import MemoryLease
+from tests.fakes import Fault
+from tests.unit.actors.owner import ORDER, OTHER, update
+from tests.unit.actors.plant import SOMEBODY, TTL_S, Plant, a_plant, ask, is_owner, role, until
 from tests.virtual_time import in_virtual_time
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from actors.messages import UpdateQuantity
-
-TTL_S = 6.0
-SOMEBODY = Holder("b", "http://b", "token of b", 9)
-
-
-@dataclass
-class Plant:
-    """A store and a lease's server, and the nodes that were started on them."""
-
-    store: MemoryStore = field(default_factory=MemoryStore)
-    lease: LeaseServer = field(default_factory=lambda: LeaseServer(TTL_S))
-    nodes: list[Node] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.store.put(ORDER)
-        self.store.put(OTHER)
-
-    async def start(self, name: str = "a", **options: Any) -> Node:  # noqa: ANN401 of NodeOptions
-        made = NodeOptions(name, f"http://{name}", TTL_S, TermOptions(Limits()))
-        node = Node(self.store, MemoryLease(self.lease), replace(made, **options))
-        self.nodes.append(node)
-        await node.start()
-        return node
-
-
-@asynccontextmanager
-async def a_plant() -> AsyncIterator[Plant]:
-    """Afterwards every node must drain, and leave nothing behind."""
-    plant = Plant()
-    yield plant
-    plant.lease.reachable, plant.lease.loses_answers = True, False
-    for node in plant.nodes:
-        await node.drain(5)
-        await node.close()
-    await asyncio.sleep(60)
-    assert plant.lease.held() is None
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-async def ask(node: Node, message: UpdateQuantity) -> Updated | WorkOrderError:
-    try:
-        return await node.region.update(message)
-    except WorkOrderError as error:
-        return error
-
-
-async def until(condition: Callable[[], object], within: float = 60) -> float:
-    """Give how many seconds it takes until `condition` holds."""
-    began = time.monotonic()
-    async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 looks at what has no event
-            await asyncio.sleep(0.01)
-    return time.monotonic() - began
-
-
-def role(node: Node) -> Role:
-    return node.status().role
-
-
-def is_owner(node: Node) -> bool:
-    return role(node) is Role.OWNER
-
 
 # -- starting --------------------------------------------------------------------------------
 
@@ -411,118 +341,3 @@ async def test_a_pause_survives_a_change_of_owner() -> None:
         await second.region.resume()
         assert isinstance(await ask(second, update(2)), Updated)
     assert [each.applied_quantity for each in plant.store.written(ORDER)] == [2]
-
-
-# -- draining --------------------------------------------------------------------------------
-
-
-@in_virtual_time
-async def test_a_drain_finishes_what_is_queued_refuses_what_is_new_and_keeps_the_lease() -> None:
-    async with a_plant() as plant:
-        node = await plant.start()
-        async with plant.store.holding("commit") as sent:
-            queued = [asyncio.create_task(ask(node, update(1, within=100))) for _ in range(200)]
-            await sent.wait()
-            draining = asyncio.create_task(node.drain(60))
-            await turns()
-            assert role(node) is Role.DRAINING
-            assert isinstance(await ask(node, update(7)), NotOwner)
-            await asyncio.sleep(TTL_S * 3)
-            assert plant.lease.held() is not None, "nobody else may begin meanwhile"
-        assert await draining
-        assert plant.lease.held() is None
-        assert all(isinstance(each, Updated) for each in await asyncio.gather(*queued))
-        assert await plant.store.dirty(10) == []
-        assert role(node) is Role.STOPPED
-        assert await node.drain(5), "a second time does no harm"
-        assert not node.status().serving
-    assert plant.store.quantity(ORDER) == 200
-
-
-@in_virtual_time
-async def test_a_drain_takes_no_longer_than_it_may() -> None:
-    async with a_plant() as plant:
-        node = await plant.start()
-        async with plant.store.holding("commit") as sent:
-            asked = asyncio.create_task(ask(node, update(1, within=100)))
-            await sent.wait()
-            began = time.monotonic()
-            assert not await node.drain(3)
-            assert time.monotonic() - began == pytest.approx(3, abs=0.1)
-            assert plant.lease.held() is None
-        assert isinstance(await asked, Updated)
-
-
-@in_virtual_time
-async def test_a_standby_drains_without_ado_and_lets_the_lease_alone() -> None:
-    async with a_plant() as plant:
-        await plant.start("a")
-        standby = await plant.start("b")
-        assert await standby.drain(5)
-        assert role(standby) is Role.STOPPED
-        assert plant.lease.holder is not None
-        assert plant.lease.holder.node == "a"
-        await asyncio.sleep(100)
-        assert role(standby) is Role.STOPPED
-
-
-@in_virtual_time
-async def test_a_paused_node_drains_at_once_and_answers_not_applied() -> None:
-    async with a_plant() as plant:
-        node = await plant.start()
-        await node.region.pause()
-        waiting = asyncio.create_task(ask(node, update(1)))
-        await turns()
-        assert not await node.drain(20)
-        assert isinstance(await waiting, NotOwner)
-    assert plant.store.written(ORDER) == []
-
-
-@in_virtual_time
-async def test_a_drain_gives_the_lease_up_even_if_its_server_is_gone_for_a_while() -> None:
-    async with a_plant() as plant:
-        node = await plant.start()
-        plant.lease.reachable = False
-        assert await node.drain(5)
-        assert role(node) is Role.STOPPED
-
-
-# -- failing ---------------------------------------------------------------------------------
-
-
-@in_virtual_time
-async def test_a_node_whose_own_actor_dies_says_so_and_can_still_be_drained() -> None:
-    async with a_plant() as plant:
-        node = await plant.start()
-        failed = asyncio.create_task(node.wait_failed())
-        asked = [asyncio.create_task(ask(node, update(1))) for _ in range(20)]
-        await turns(5)
-        assert not failed.done()
-        plant.store.ping = _broken  # type: ignore[method-assign]
-        async with asyncio.timeout(TTL_S):
-            await failed
-        assert await node.drain(10)
-        assert all(isinstance(each, Updated) for each in await asyncio.gather(*asked))
-        assert isinstance(await ask(node, update(1)), NotOwner)
-        assert plant.lease.held() is None
-
-
-async def _broken() -> None:
-    raise ZeroDivisionError
-
-
-@in_virtual_time
-async def test_what_is_not_for_a_node_kills_it_and_the_process_learns_of_it() -> None:
-    async with a_plant() as plant:
-        node = await plant.start()
-        node._actor.actor_ref.tell("nonsense")  # type: ignore[union-attr] # noqa: SLF001
-        async with asyncio.timeout(1):
-            await node.wait_failed()
-
-
-@in_virtual_time
-async def test_stuck_locks_are_the_leases_to_clear() -> None:
-    async with a_plant() as plant:
-        node = await plant.start()
-        assert await node.clean_locks() == 0
-        assert is_owner(node)
