@@ -137,6 +137,8 @@ class NodeActor(AsyncioActor):
         self._store, self._lease, self._region = store, lease, region
         self._options = options
         self._holder = Holder(options.node_id, options.url, "")
+        self._highest_seen = 0
+        """Highest epoch that deposed us: what a take-over claims is above it."""
         self._candidate: Holder | None = None
         self._view: LeaseView | None = None
         self._viewed_at = self._renewed_at = time.monotonic()
@@ -295,7 +297,7 @@ class NodeActor(AsyncioActor):
         """Claim an epoch, check the lease once more, then serve."""
         self._role, self._reason = Role.TAKING_OVER, "taking over"
         try:
-            epoch = await self._store.claim_epoch(self._options.node_id)
+            epoch = await self._store.claim_epoch(self._options.node_id, above=self._highest_seen)
             self._holder = replace(self._holder, epoch=epoch)
             if not await self._renew():
                 await self._back_to_standby("the lease went while taking over")
@@ -318,6 +320,7 @@ class NodeActor(AsyncioActor):
             self.actor_ref.tell(Deposed(epoch))
 
     async def _on_deposed(self, epoch: int) -> None:
+        self._highest_seen = max(self._highest_seen, epoch)
         if self._term is not None and self._term.epoch < epoch:
             await self._step_down(f"epoch {epoch} owns the orders")
 

@@ -194,15 +194,15 @@ class MemoryStore:
     async def ping(self) -> None:
         await self._read("ping")
 
-    async def claim_epoch(self, node: str) -> Epoch:  # noqa: ARG002 the port's
-        [epoch] = await self._write("claim_epoch", [self._next_epoch])
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:  # noqa: ARG002 the port's
+        [epoch] = await self._write("claim_epoch", [partial(self._next_epoch, above)])
         return Epoch(epoch)
 
     async def epoch(self) -> Epoch:
         return Epoch(self._epoch)
 
-    def _next_epoch(self) -> int:
-        self._epoch += 1
+    def _next_epoch(self, above: int) -> int:
+        self._epoch = max(self._epoch, above) + 1
         return self._epoch
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:

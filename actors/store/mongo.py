@@ -122,12 +122,13 @@ class MongoStore:
         with reading():
             await self._client.admin.command("ping")
 
-    async def claim_epoch(self, node: str) -> Epoch:
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
         """Take the next epoch, by majority."""
+        following = {"$add": [{"$max": ["$epoch", above]}, 1]}
         with writing():
             state = await self._at.state.find_one_and_update(
                 {"_id": "owner"},
-                {"$inc": {"epoch": 1}, "$set": {"node": node}},
+                [{"$set": {"epoch": following, "node": {"$literal": node}}}],
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )

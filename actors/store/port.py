@@ -198,8 +198,12 @@ class Store(Protocol):
         """Return when the store can take a write now."""
         ...
 
-    async def claim_epoch(self, node: str) -> Epoch:
-        """Take the next epoch, durably; higher than every one given before."""
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+        """Take the next epoch, durably; higher than every one given before, and than `above`.
+
+        An order may carry a higher epoch than was ever claimed here: where a backup brought the
+        orders back and not the count.
+        """
         ...
 
     async def epoch(self) -> Epoch:

@@ -85,12 +85,12 @@ class SqliteStore:
 
         await self._run(work)
 
-    async def claim_epoch(self, node: str) -> Epoch:
-        """Take the next epoch, durably; higher than every one given before."""
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+        """Take the next epoch, durably; higher than every one given before, and than `above`."""
 
         def work() -> Epoch:
             with self._file.writing() as db:
-                epoch = _state(db, "epoch") + 1
+                epoch = max(_state(db, "epoch"), above) + 1
                 db.execute(_SET_STATE, ("epoch", epoch, node))
             return Epoch(epoch)
 

@@ -79,9 +79,9 @@ class SimStore:
     async def ping(self) -> None:
         await self._read(lambda: None)
 
-    async def claim_epoch(self, node: str) -> Epoch:
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
         def step() -> int:
-            self._db.top += 1
+            self._db.top = max(self._db.top, above) + 1
             return self._db.top
 
         del node
