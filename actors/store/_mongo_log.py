@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 
 async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa: ANN401 -- either driver's
-    """Read the page; the outbox first, for what leaves it meanwhile is in the log then."""
+    """Read the page; the outbox first, for what leaves it meanwhile is in the log then.
+
+    What the outbox has is left out of the log, where it may arrive at any moment: else it would
+    be shown twice, or not at all.
+    """
     order_id = ObjectId(query.work_order_id)
     order = await orders.find_one({"_id": order_id}, {f"{OURS}.outbox": 1})
-    condition = _condition(order_id, query)
-    pending = await _only_in_outbox(logs, _matching_entries(order, query))
+    pending = _matching_entries(order, query)
+    condition = _condition(order_id, query, pending)
     in_log = await logs.count_documents(condition)
     start = (query.page - 1) * query.page_size
     offset = max(0, start - len(pending))
@@ -39,8 +43,10 @@ async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa:
     )
 
 
-def _condition(order_id: ObjectId, query: LogQuery) -> dict[str, Any]:
+def _condition(order_id: ObjectId, query: LogQuery, pending: Sequence[Document]) -> dict[str, Any]:
     condition: dict[str, Any] = {"workOrderId": order_id}
+    if pending:
+        condition["_id"] = {"$nin": [entry["_id"] for entry in pending]}
     if query.change_type is not None:
         condition["changeType"] = query.change_type
     between = {"$gte": query.since, "$lte": query.until}
@@ -63,15 +69,6 @@ def _matches(entry: Document, query: LogQuery) -> bool:
         and (query.since is None or at >= query.since)
         and (query.until is None or at <= query.until)
     )
-
-
-async def _only_in_outbox(logs: Any, entries: list[Document]) -> list[Document]:  # noqa: ANN401 -- either driver's
-    if not entries:
-        return []
-    ids = [entry["_id"] for entry in entries]
-    there = await logs.find({"_id": {"$in": ids}}, {"_id": 1}).to_list(None)
-    known = {document["_id"] for document in there}
-    return [entry for entry in entries if entry["_id"] not in known]
 
 
 def _merge(
