@@ -71,10 +71,8 @@ class Process:
 class SimTask(asyncio.Task[Any]):
     """A task whose place in a set does not depend on its address."""
 
-    _numbers = itertools.count()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- asyncio's signature
-        self._number = next(self._numbers)
+    def __init__(self, number: int, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- asyncio's
+        self._number = number
         super().__init__(*args, **kwargs)
 
     def __hash__(self) -> int:
@@ -166,7 +164,8 @@ class SimLoop:
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> asyncio.Task[Any]:
-        task = SimTask(coro, loop=self._self, name=name or "t", context=context)
+        number = next(self._count)
+        task = SimTask(number, coro, loop=self._self, name=name or "t", context=context)
         self.everything.append(task)
         return task
 

@@ -1,0 +1,180 @@
+"""Hold what the callers were told against what the database did and holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.errors import (
+    DuplicateOperation,
+    NotApplied,
+    QuantityOutOfRange,
+    RequestIdConflict,
+    StoreRejected,
+)
+from actors.messages import Updated
+from actors.rules import is_first_step_scan
+from tests.sim.books import Violation, log_of, mistakes, robbed
+from tests.sim.callers import LAST_WORD_S, SLACK_S, Callers, Intent, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.sim.callers import Attempt
+    from tests.sim.world import World
+
+KINDS = (
+    "lost",
+    "doubled",
+    "phantom",
+    "gap or fork",
+    "sum mismatch",
+    "broken chain",
+    "disagreeing retries",
+    "wrongly marked replay",
+    "conflict not seen",
+    "not applied but applied",
+    "refused but applied",
+    "wrong refusal",
+    "counted twice",
+    "inversion",
+    "left hanging",
+    "never settled",
+)
+_REFUSALS = (DuplicateOperation, QuantityOutOfRange)
+
+
+class Checker:
+    """All checks of one history that has come to its end."""
+
+    def __init__(self, world: World, callers: Callers) -> None:
+        database = world.database
+        self._orders = database.orders
+        self._entries = database.logs
+        self._callers = callers
+        self.tainted = {
+            order_id for order_id, order in self._orders.items() if robbed(database, order)
+        }
+        """Orders of which somebody threw away outcomes that nobody could write again."""
+        self._log = {order_id: log_of(database, order_id) for order_id in self._orders}
+
+    def violations(self) -> list[Violation]:
+        """Give all that is wrong."""
+        found = list(self._hanging())
+        for order_id, document in self._orders.items():
+            if order_id not in self.tainted:
+                found += mistakes(order_id, document, self._log[order_id])
+        for intent in self._callers.intents:
+            if intent.order_id not in self.tainted:
+                found += self._intent(intent)
+        return found + list(self._inversions())
+
+    def _intent(self, intent: Intent) -> Iterator[Violation]:
+        where = f"update {intent.number} ({intent.key or 'no key'})"
+        if not intent.done:
+            yield Violation("never settled", where)
+        for attempt in intent.attempts:
+            at = f"{where}, job {attempt.job_id[-4:]}"
+            if attempt.fingerprint == "other":
+                yield from self._conflict(at, attempt)
+            elif isinstance(attempt.answer, Updated):
+                yield from self._success(at, attempt, attempt.answer)
+            else:
+                yield from self._failure(at, attempt)
+        if intent.key is not None:
+            yield from self._agreement(where, intent)
+
+    def _conflict(self, where: str, attempt: Attempt) -> Iterator[Violation]:
+        """Check an attempt that used a key again, with another payload."""
+        answer = attempt.answer
+        if attempt.job_id in self._entries or isinstance(answer, (Updated, *_REFUSALS)):
+            yield Violation("conflict not seen", f"{where}: {show(answer)}")
+
+    def _success(self, where: str, attempt: Attempt, answer: Updated) -> Iterator[Violation]:
+        entry = self._entries.get(answer.change.job_id)
+        told = (answer.seq, answer.after_quantity, answer.before_quantity, answer.epoch)
+        if entry is None:
+            yield Violation("lost", f"{where}: answered {show(answer)}, not in the log")
+        elif told != (entry.seq, entry.after_quantity, entry.before_quantity, entry.epoch):
+            yield Violation("lost", f"{where}: answered {show(answer)}, the log has {entry}")
+        if answer.replayed == (answer.change.job_id == attempt.job_id):
+            yield Violation("wrongly marked replay", f"{where}: {show(answer)}")
+        if answer.change.job_id in self._callers.undurable:
+            yield Violation("lost", f"{where}: answered before it was durable")
+
+    def _failure(self, where: str, attempt: Attempt) -> Iterator[Violation]:
+        answer, in_log = attempt.answer, attempt.job_id in self._entries
+        if isinstance(answer, RequestIdConflict):
+            yield Violation("conflict not seen", f"{where}: there is none")
+        if in_log and isinstance(answer, (NotApplied, StoreRejected)):
+            yield Violation("not applied but applied", f"{where}: {show(answer)}")
+        if in_log and isinstance(answer, _REFUSALS):
+            yield Violation("refused but applied", f"{where}: {show(answer)}")
+
+    def _agreement(self, where: str, intent: Intent) -> Iterator[Violation]:
+        """Check that all answers to a key are one."""
+        answers = [each.answer for each in intent.attempts]
+        successes = {
+            (each.change.job_id, each.seq, each.after_quantity)
+            for each in answers
+            if isinstance(each, Updated)
+        }
+        refusals = {each.code for each in answers if isinstance(each, _REFUSALS)}
+        entries = [each for each in intent.attempts if each.job_id in self._entries]
+        if len(successes) + len(refusals) > 1:
+            yield Violation("disagreeing retries", f"{where}: {successes} {refusals}")
+        if len(entries) > 1:
+            yield Violation("doubled", f"{where}: {len(entries)} entries")
+        if refusals and entries:
+            yield Violation("refused but applied", f"{where}: job {entries[0].job_id[-4:]}")
+        if "DUPLICATE_OPERATION" in refusals and not self._was_scanned(intent):
+            yield Violation("wrong refusal", f"{where}: nothing was scanned before")
+
+    def _was_scanned(self, intent: Intent) -> bool:
+        barcode = intent.context.related_barcode
+        return any(
+            is_first_step_scan(each.change) and each.change.context.related_barcode == barcode
+            for each in self._log[intent.order_id]
+        )
+
+    def _inversions(self) -> Iterator[Violation]:
+        """Check that an update sent after another was answered has the higher seq."""
+        for order_id in self._orders:
+            entries = self._answered(order_id) if order_id not in self.tainted else []
+            for sent_at, _, seq in entries:
+                for _, answered_at, earlier in entries:
+                    if answered_at < sent_at and earlier > seq:
+                        what = f"order {order_id[-2:]}: seq {seq} after {earlier}"
+                        yield Violation("inversion", what)
+
+    def _answered(self, order_id: str) -> list[tuple[float, float, int]]:
+        """Give of each update when it was first sent, when first answered, and its seq."""
+        found = []
+        for intent in self._callers.intents:
+            answers = [
+                (each.answered_at, each.answer.seq)
+                for each in intent.attempts
+                if each.answered_at is not None and isinstance(each.answer, Updated)
+            ]
+            if answers and intent.order_id == order_id:
+                found.append((intent.attempts[0].sent_at, *min(answers)))
+        return found
+
+    def _hanging(self) -> Iterator[Violation]:
+        """Check that every question was answered by its deadline, while its process ran."""
+        for ask in self._callers.asks:
+            where = f"job {ask.attempt.job_id[-4:]} at {ask.slot.process.name}"
+            if ask.ended_at is None:
+                if ask.slot.process.alive:
+                    yield Violation("left hanging", f"{where}: never answered")
+                continue
+            paused_s = ask.slot.paused_s - ask.paused_before_s
+            late_s = ask.ended_at - ask.deadline - LAST_WORD_S - paused_s
+            if late_s > SLACK_S:
+                yield Violation("left hanging", f"{where}: answered {late_s:.3f} s too late")
+
+
+def settled_as(intent: Intent) -> str:
+    """Say in a word what the caller knows in the end."""
+    if isinstance(intent.settled, Updated):
+        return "acknowledged"
+    return "refused" if isinstance(intent.settled, _REFUSALS) else "unknown"

@@ -1,0 +1,139 @@
+"""Negative controls: the real code with one safeguard taken out.
+
+Each must make the simulation find violations; one that finds none would show that the
+simulation is blind, not that the safeguard is idle.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from actors import committer, order, supervisor
+from actors.decide import decide, questions
+from actors.store.port import Evidence
+from tests.sim import world
+from tests.sim.database import Fence
+from tests.sim.store import SimStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from actors.inbox import Delivery
+    from actors.rules import Change, WorkOrderId
+    from actors.store.port import ChangeSet, CommitResult, EvidenceQuery
+    from tests.sim.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What is taken out, and what of the scenarios is made likelier so that it shows soon."""
+
+    name: str
+    seeds: int
+    """Seeds within which it must show."""
+    fence: Fence
+    patches: tuple[tuple[object, str, object], ...] = ()
+    likelier: dict[str, Any] | None = None
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Take the safeguard out for a while."""
+        before = [(owner, name, getattr(owner, name)) for owner, name, _ in self.patches]
+        for owner, name, value in self.patches:
+            setattr(owner, name, value)
+        try:
+            yield
+        finally:
+            for owner, name, value in before:
+                setattr(owner, name, value)
+
+    def scenario(self, drawn: Scenario) -> Scenario:
+        """Give the scenario in which what is taken out is missed."""
+        return replace(drawn, **self.likelier) if self.likelier else drawn
+
+
+class _Forgetful(SimStore):
+    """Finds no key again."""
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        return [_without_keys(each) for each in await super().evidence(queries)]
+
+
+def _without_keys(evidence: Evidence) -> Evidence:
+    return replace(evidence, by_request={})
+
+
+class _Hasty(order.WorkOrderActor):
+    """Answers what it has decided before that is committed."""
+
+    async def _try_commit(self, pending: list[Delivery]) -> bool:
+        stored = self._stored or await self._load()
+        if stored is not None:
+            changes = [each.message.change for each in pending]
+            asked = questions(self.order_id, changes, frozenset())
+            evidence = Evidence() if asked is None else await self._ask_committer(asked)
+            decision = decide(stored, changes, evidence, self._colleagues.epoch, order._now())  # noqa: SLF001
+            self._answer(pending, decision.verdicts)
+        return await super()._try_commit(pending)
+
+
+def _carries_nothing(_: committer.Committer, change: ChangeSet) -> ChangeSet:
+    return change
+
+
+async def _rules_nothing_out(
+    _: committer.Committer, change: ChangeSet, result: CommitResult
+) -> CommitResult:
+    del change
+    return result
+
+
+def _suspects_nobody(
+    order_id: WorkOrderId, changes: Iterable[Change], suspects: frozenset[str]
+) -> EvidenceQuery | None:
+    del suspects
+    return questions(order_id, changes, frozenset())
+
+
+_ALL = (
+    Control(
+        "fence",
+        100,
+        Fence(epoch=False, seq=False, turn=False),
+    ),
+    Control("key", 20, Fence(), ((world, "SimStore", _Forgetful),)),
+    Control("early reply", 20, Fence(), ((supervisor, "WorkOrderActor", _Hasty),)),
+    Control(
+        "outbox",
+        200,
+        Fence(),
+        ((committer.Committer, "_with_carried", _carries_nothing),),
+    ),
+    Control(
+        "burn",
+        400,
+        Fence(),
+        ((committer.Committer, "_rule_out", _rules_nothing_out),),
+        {
+            # The caller's time must run out between the lost attempt and the next one.
+            "store_timeout_s": 0.3,
+            "request_timeout_s": 0.3,
+            "write_rate": 0.3,
+            "edits": 1,
+            "edit_rate": 0.0,
+            "orders": 3,
+            "updates": 12,
+            "unexpected": False,
+        },
+    ),
+    Control(
+        "suspects",
+        400,
+        Fence(),
+        ((order, "questions", _suspects_nobody),),
+        {"unexpected": True, "write_rate": 0.3, "unkeyed": 0.4},
+    ),
+)
+CONTROLS = {control.name: control for control in _ALL}

@@ -1,0 +1,86 @@
+"""What one seed stands for: how many of everything, how fast, and how much goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from actors.supervisor import Limits
+from tests.sim.chance import chance
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One simulated history in figures; times in virtual seconds, rates per call."""
+
+    seed: int
+    shuffle: bool
+    """Whether callbacks that are ready run in any order, not in that of their scheduling."""
+    nodes: int
+    orders: int
+    callers: int
+    updates: int
+    unkeyed: float
+    """Share of updates without a key."""
+    duration_s: float
+    ttl_s: float
+    store_timeout_s: float
+    request_timeout_s: float
+    limits: Limits
+    batch: int
+    in_flight: int
+    lease_loss: Literal["fenced", "strict"]
+    read_rate: float
+    write_rate: float
+    relay_rate: float
+    lease_rate: float
+    reply_loss: float
+    unexpected: bool
+    """Whether drivers raise what nobody expects."""
+    edits: int
+    edit_rate: float
+    """How often somebody writes just before a commit arrives."""
+    replaces: bool
+    """Whether somebody saves whole documents, ours left out."""
+    blows: int
+    """Kills, pauses, outages: what hits more than one call."""
+
+
+def scenario_of(seed: int) -> Scenario:
+    """Draw a scenario: quiet ones and rough ones, small bounds and large ones."""
+    drawn = chance(seed, "scenario")
+    pick = drawn.choice
+    ttl_s = drawn.uniform(0.6, 1.6)
+    calm = drawn.random() < 0.1
+    return Scenario(
+        seed=seed,
+        shuffle=drawn.random() < 0.4,
+        nodes=pick((1, 2, 2, 2, 3)),
+        orders=pick((1, 1, 2, 3)),
+        callers=pick((2, 4, 8)),
+        updates=drawn.randrange(12, 33),
+        unkeyed=pick((0.0, 0.1, 0.4)),
+        duration_s=drawn.uniform(2.0, 5.0),
+        ttl_s=ttl_s,
+        store_timeout_s=pick((0.1, 0.3, 1.0)),
+        request_timeout_s=pick((0.3, 1.0, 2.5)),
+        limits=Limits(
+            max_actors=pick((1, 2, 1000)),
+            mailbox_size=pick((2, 1000)),
+            max_waiting=pick((4, 1000, 1000)),
+            idle_s=pick((0.1, 0.5, 300.0)),
+        ),
+        batch=pick((1, 3, 200)),
+        in_flight=pick((1, 3)),
+        lease_loss=pick(("fenced", "fenced", "strict")),
+        read_rate=0.0 if calm else pick((0.0, 0.02, 0.1)),
+        write_rate=0.0 if calm else pick((0.02, 0.1, 0.3)),
+        relay_rate=0.0 if calm else pick((0.0, 0.2, 0.6)),
+        lease_rate=pick((0.0, 0.02, 0.2)),
+        reply_loss=pick((0.0, 0.05, 0.2)),
+        unexpected=drawn.random() < 0.4,
+        edits=pick((0, 3, 12)),
+        edit_rate=pick((0.0, 0.05, 0.3)),
+        replaces=drawn.random() < 0.2,
+        blows=pick((0, 1, 3, 5)),
+    )
