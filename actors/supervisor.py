@@ -142,14 +142,18 @@ class Supervisor(AsyncioActor):
         return None
 
     def _resolve(self, order_id: WorkOrderId, delivery: Delivery) -> None:
-        ref = self.directory.find(order_id)
-        if ref is None and order_id in self.directory.refs:
-            ref = self._replace(order_id)
+        ref = self._find(order_id)
         if ref is not None:
             delivery.reply(ref)
             return
         self._outside.append((order_id, delivery))
         self._admit()
+
+    def _find(self, order_id: WorkOrderId) -> OrderRef | None:
+        ref = self.directory.find(order_id)
+        if ref is None and order_id in self.directory.refs:
+            return self._replace(order_id)
+        return ref
 
     def _create(self, order_id: WorkOrderId) -> OrderRef:
         ref = WorkOrderActor.start(order_id, self._colleagues)
@@ -179,10 +183,14 @@ class Supervisor(AsyncioActor):
     def _admit(self) -> None:
         """Create actors for those who wait for room, making room where there is none."""
         while self._outside:
-            if len(self.directory) >= self._limits.max_actors and not self._make_room():
-                break
-            order_id, delivery = self._outside.popleft()
-            delivery.reply(self.directory.find(order_id) or self._create(order_id))
+            order_id, delivery = self._outside[0]
+            ref = self._find(order_id)  # made for another one who waits, perhaps
+            if ref is None:
+                if len(self.directory) >= self._limits.max_actors and not self._make_room():
+                    break
+                ref = self._create(order_id)
+            self._outside.popleft()
+            delivery.reply(ref)
         if self._outside and not self._leaving:
             busy = TooManyActors(f"{len(self.directory)} orders are live, and none can go now")
             while self._outside:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from actors import supervisor as supervisor_module
-from actors.errors import NotOwner, TooManyActors
+from actors.errors import NotOwner, TooManyActors, WorkOrderNotFound
 from actors.messages import Pause, Resolve, Resume, Sweep, Updated
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER, order_number, owner_of, turns, update
@@ -153,3 +153,60 @@ async def test_held_orders_are_told_oldest_first() -> None:
         assert total == 5
         assert [each.work_order_id for each in held] == [order_number(n) for n in (3, 1, 4)]
         assert held[0].since < held[1].since < held[2].since
+
+
+@in_virtual_time
+async def test_two_who_wait_for_room_for_the_same_order_get_the_same_actor() -> None:
+    async with owner_of(store_of(2), max_actors=1) as owner:
+        await owner.ask(update())
+        supervisor = owner.term.supervisor
+        first, second = [ask(supervisor, Resolve(OTHER)) for _ in range(2)]
+
+        assert await first is await second
+        assert owner.supervisor.stats.created == 2
+
+
+@in_virtual_time
+async def test_an_unknown_order_that_is_asked_for_again_meanwhile_keeps_its_actor() -> None:
+    store = MemoryStore()
+    async with owner_of(store) as owner:
+        ref = await ask(owner.term.supervisor, Resolve(ORDER))
+        first = ask(ref, update())
+        with pytest.raises(WorkOrderNotFound):
+            await first
+        store.put(ORDER)
+        second = ask(ref, update())  # before the supervisor has heard of the first
+
+        assert isinstance(await second, Updated)
+        assert ref.is_alive()
+        assert owner.supervisor.stats.created == 1
+
+
+@in_virtual_time
+async def test_who_waits_for_room_never_replaces_the_mailbox_of_an_actor_that_crashed() -> None:
+    store = store_of(2)
+    async with owner_of(store, max_actors=1) as owner:
+        await owner.ask(update())
+        supervisor = owner.term.supervisor
+        async with store.holding("trim") as arrived:
+            first, second = [ask(supervisor, Resolve(OTHER)) for _ in range(2)]
+            await arrived.wait()
+            # The first gets its actor, which crashes over a message before the second's turn.
+            create = owner.supervisor._create  # noqa: SLF001 -- no other way between the two
+
+            def create_and_crash(order_id: WorkOrderId) -> Any:  # noqa: ANN401 -- a ref
+                ref = create(order_id)
+                message = ask(ref, update(1, OTHER))
+                actor = mailbox_of(ref).actor
+                assert actor is not None
+                ref.actor_stopped.set()
+                actor.on_failure(ValueError, ValueError(), None)
+                kept.append(message)
+                return ref
+
+            kept = list[Any]()
+            owner.supervisor._create = create_and_crash  # type: ignore[method-assign] # noqa: SLF001
+        await asyncio.gather(first, second)
+
+        assert isinstance(await kept[0].within(5), Updated)
+        assert (await second).is_alive()
