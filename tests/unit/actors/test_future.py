@@ -6,6 +6,7 @@ import asyncio
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pykka
 import pytest
@@ -151,6 +152,17 @@ async def test_a_loop_that_was_closed_while_it_waited_keeps_the_reply_from_nobod
     future.set(7)
 
     assert await other == 7
+
+
+async def test_a_reply_that_comes_while_one_begins_to_wait_is_seen() -> None:
+    future, loop = LoopFuture[int](), asyncio.get_running_loop()
+
+    def reply_first() -> asyncio.Future[None]:
+        future.set(7)  # as another thread may, at any moment
+        return asyncio.Future(loop=loop)
+
+    with mock.patch.object(loop, "create_future", reply_first):
+        assert await future.within(20) == 7
 
 
 # -- what pykka derives from replies ---------------------------------------------------------

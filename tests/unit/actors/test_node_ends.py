@@ -104,6 +104,22 @@ async def test_a_take_over_that_the_store_fails_leaves_the_lease_to_others(
 
 
 @in_virtual_time
+async def test_a_lease_that_can_not_be_checked_while_taking_over_is_not_served_under() -> None:
+    site = Site()
+    node = site.node()
+    async with site.store.holding("claim_epoch") as claiming:
+        starting = asyncio.create_task(node.start())
+        await claiming.wait()
+        site.server.reachable = False
+    await starting
+
+    assert node.status().role is Role.STANDBY
+    assert isinstance(await answer(node, update()), NotOwner)
+    site.server.reachable = True
+    await until_role(node, Role.OWNER)
+
+
+@in_virtual_time
 async def test_a_drain_gives_up_a_lease_that_was_taken_without_an_answer() -> None:
     site = Site()
     site.server.loses_answers = True
