@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.errors import StoreRejected
+from actors.errors import RelayRejected, StoreRejected
 from actors.rules import LogEntry
 from actors.store._sqlite_rows import (
     OrderRow,
@@ -62,17 +62,34 @@ def burn(file: SqliteFile, epoch: Epoch, order: StoredOrder) -> None:
 
 
 def relay(file: SqliteFile, outcomes: Sequence[Outcome]) -> None:
-    """Add the outcomes that are missing: none, as commits add them, unless rows were deleted."""
+    """Add the outcomes that are missing: none, as commits add them, unless rows were deleted.
+
+    Raises:
+        RelayRejected: another row has the seq or key of some; the others were added.
+
+    """
     with file.reading() as db:
         missing = [each for each in outcomes if not is_stored(db, each)]
     if not missing:
         return
+    refused: dict[str, str] = {}
     with file.writing() as db:
-        missing = [each for each in missing if not is_stored(db, each)]
-        insert_entries(db, [entry_row(each) for each in missing if isinstance(each, LogEntry)])
-        insert_refusals(
-            db, [refusal_row(each) for each in missing if not isinstance(each, LogEntry)]
-        )
+        for each in missing:
+            try:
+                _add_if_missing(db, each)
+            except sqlite3.IntegrityError as error:
+                refused[each.change.job_id] = str(error)
+    if refused:
+        raise RelayRejected(frozenset(refused), next(iter(refused.values())))
+
+
+def _add_if_missing(db: sqlite3.Connection, outcome: Outcome) -> None:
+    if is_stored(db, outcome):
+        return
+    if isinstance(outcome, LogEntry):
+        insert_entries(db, [entry_row(outcome)])
+    else:
+        insert_refusals(db, [refusal_row(outcome)])
 
 
 @dataclass(slots=True)

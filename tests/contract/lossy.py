@@ -58,16 +58,25 @@ class LossyProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        server, to_server = await asyncio.open_connection("127.0.0.1", self.upstream)
-        connection = _Connection(self, client, to_client, server, to_server)
         try:
-            await _until_first_ends(connection.commands(), connection.answers())
+            await self._forward(client, to_client)
         finally:
             self._tasks.discard(task)
-            for writer in (to_client, to_server):
-                writer.close()
-                with suppress(OSError):
-                    await writer.wait_closed()
+            await _close(to_client)
+
+    async def _forward(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_connection("127.0.0.1", self.upstream)
+        try:
+            connection = _Connection(self, client, to_client, server, to_server)
+            await _until_first_ends(connection.commands(), connection.answers())
+        finally:
+            await _close(to_server)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 @dataclass(slots=True)

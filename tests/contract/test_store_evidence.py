@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 
+from actors.errors import RelayRejected
 from actors.rules import LogPosition, RequestId, WorkOrderId, counts_twice
 from actors.store import Evidence, EvidenceQuery, Stale, StoredOrder
 from tests.contract.cases import (
@@ -28,6 +29,7 @@ from tests.contract.cases import (
     tick,
     told,
     unbind,
+    whole_log,
 )
 
 if TYPE_CHECKING:
@@ -285,21 +287,43 @@ async def test_old_entries_that_lack_fields_do_not_stop_the_order(
     assert (await applied(store, order_id, change(1))).order.seq == 1
 
 
-async def test_a_key_in_the_log_that_the_decision_did_not_know_applies_nothing_twice(
+async def test_a_key_in_the_log_that_the_decision_did_not_know_is_never_half_applied(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
     made = await applied(store, order_id, change(1, key="k"))
     again = decide(made.order, change(1), change(1, key="k"))
 
     result = await commit_one(store, again)
-    await store.close()
 
-    # No store may leave half of it. SQLite sees the key at once, MongoDB's committer relays it.
-    if isinstance(result, Stale):
+    if isinstance(result, Stale):  # SQLite writes order and log at once, so it sees the key
         assert result.current is not None
         assert result.current.seq == 1
-        assert len(backdoor.logs(order_id)) == 1
         assert backdoor.order(order_id)["inputQuantity"] == 1
+        assert len(await whole_log(store, order_id)) == 1
+        return
+    with pytest.raises(RelayRejected) as rejected:
+        await store.relay(again.outcomes)
+    assert rejected.value.job_ids == {again.outcomes[1].change.job_id}
+    assert backdoor.order(order_id)["inputQuantity"] == 3
+    assert len(await whole_log(store, order_id)) == 3, "two in the log, one in the outbox"
+    assert len(backdoor.logs(order_id)) == 2
+
+
+async def test_entries_whose_place_in_the_log_is_taken_are_told_and_the_others_written(
+    store: Store, backdoor: Backdoor, order_id: WorkOrderId
+) -> None:
+    made = await applied(store, order_id, change(1), change(2), change(3))
+    backdoor.delete_logs(order_id)
+    in_the_way = old_log_document(order_id, planServer={"seq": 2})
+    backdoor.put_log(in_the_way)
+
+    with pytest.raises(RelayRejected) as rejected:
+        await store.relay(made.changes.outcomes)
+
+    assert rejected.value.job_ids == {made.changes.outcomes[1].change.job_id}
+    there = {each["_id"] for each in backdoor.logs(order_id)}
+    first, _, last = made.changes.outcomes
+    assert there == {first.change.job_id, in_the_way["_id"], last.change.job_id}
 
 
 async def test_texts_with_a_meaning_to_databases_are_just_texts(
