@@ -23,6 +23,7 @@ from actors.lane import Lane, LaneStats
 from actors.ledger import Ledger
 from actors.mailbox import AsyncioActor
 from actors.messages import Ready
+from actors.store.documents import STORED_SEQ
 from actors.store.port import (
     ChangeSet,
     Committed,
@@ -165,10 +166,12 @@ class Committer(AsyncioActor):
         if order.epoch > self._epoch:
             return self._fenced(order.epoch)
         self._remember(order.outbox)
-        seq = order.seq
-        if not order.adopted:
-            seq = max(seq, taken, self.ledger.highest_seq(order.id))
-        return replace(order, outbox=(), seq=seq)
+        seq = max(order.seq, taken, self.ledger.highest_seq(order.id))
+        guard = order.guard
+        if order.adopted and seq > order.seq:
+            # An old copy was put back: what its seq is there is compared, as it was read.
+            guard = {STORED_SEQ: order.seq, **guard}
+        return replace(order, outbox=(), seq=seq, guard=guard)
 
     async def _gather(self, queries: list[EvidenceQuery]) -> list[Evidence]:
         # The ledger first: what is no longer in it is in the log already.

@@ -207,21 +207,24 @@ class Database:
 
     # -- others --------------------------------------------------------------------------------
 
-    def edit(self, order_id: WorkOrderId, fields: Mapping[str, Any], *, replace: bool) -> None:
-        """Write as the main service does; with `replace` the whole document, ours left out."""
+    def edit(self, order_id: WorkOrderId, fields: Mapping[str, Any]) -> None:
+        """Write some fields as the main service does."""
         document = self.orders[order_id]
-        old, ours = document.fields, document.ours
-        document.fields = {**old, **fields}
-        wiped: tuple[Outcome, ...] = ()
-        if replace:
-            document.ours = None
-            if ours is not None:
-                wiped = tuple(
-                    each
-                    for each in ours.outbox
-                    if each.change.job_id not in self.logs
-                    and each.change.job_id not in self.refusals
-                )
+        self.put(order_id, {**document.fields, **fields}, document.ours)
+
+    def put(self, order_id: WorkOrderId, fields: dict[str, Any], ours: Ours | None) -> None:
+        """Write the whole document, as somebody does who saves a copy."""
+        document = self.orders[order_id]
+        old, before = document.fields, document.ours
+        document.fields, document.ours = fields, ours
+        kept = ours.outbox if ours else ()
+        wiped = tuple(
+            each
+            for each in (before.outbox if before else ())
+            if each not in kept
+            and each.change.job_id not in self.logs
+            and each.change.job_id not in self.refusals
+        )
         document.history.append(
             Edited(
                 document.fields["input_quantity"] - old["input_quantity"],

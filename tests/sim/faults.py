@@ -53,6 +53,8 @@ class Faults:
     lease_rate: float = 0.0
     unexpected: bool = True
     """Whether drivers may raise what nobody expects."""
+    late: bool = True
+    """Whether packets may arrive late or twice."""
     active: bool = True
     injected: Counter[str] = field(default_factory=Counter)
     hits: Counter[str] = field(default_factory=Counter)
@@ -80,6 +82,8 @@ class Faults:
         return self._noted(kind, fate, hit=True)
 
     def _noted(self, kind: str, fate: Fate, *, hit: bool) -> Fate:
+        if fate in (Fate.LATE, Fate.TWICE) and not self.late:
+            fate = Fate.LOST
         if fate in (Fate.BROKEN, Fate.BROKEN_BEFORE) and not self.unexpected:
             fate = Fate.REPLY_LOST if fate is Fate.BROKEN else Fate.REFUSED
         self.note(f"{kind}: {fate}", hit=hit)

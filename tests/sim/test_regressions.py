@@ -141,7 +141,7 @@ def test_a_seq_is_not_given_away_twice_when_an_entry_reaches_the_log_while_its_o
         await _add_one(committer)
         # Somebody saves the whole document in his own way: its seq is known from the log alone,
         # which is read before the entry is there, and the ledger after it was.
-        stage.database.edit(_ORDER, {}, replace=True)
+        stage.database.put(_ORDER, stage.database.orders[_ORDER].fields, None)
         stage.store.held = True
         reading = committer.actor_ref.ask(Load(_ORDER), block=False)
         await stage.pass_time(0.1)
@@ -153,3 +153,24 @@ def test_a_seq_is_not_given_away_twice_when_an_entry_reaches_the_log_while_its_o
         assert order.seq == 1
 
     stage.run(history())
+
+
+def test_an_old_copy_put_back_before_the_log_has_a_later_entry_goes_on_after_that_entry() -> None:
+    stage = _Stage()
+
+    async def history() -> None:
+        committer = stage.committer()
+        await _add_one(committer)
+        copy = stage.database.read(_ORDER)
+        assert copy is not None
+        await stage.pass_time(1.0)
+        stage.network.log_held = True
+        await _add_one(committer)
+        stage.database.put(_ORDER, *copy)
+        third = await _add_one(committer)
+        assert third.seq == 3
+        stage.network.log_held = False
+        await committer.actor_ref.ask(Trim(third), block=False)
+
+    stage.run(history())
+    assert sorted(each.seq for each in stage.database.logs.values()) == [1, 2, 3]

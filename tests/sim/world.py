@@ -12,10 +12,11 @@ from actors.rules import WorkOrderId
 from actors.status import Role
 from actors.term import TermOptions
 from tests.sim.chance import chance
-from tests.sim.database import Database, Document
+from tests.sim.database import Database, Document, Ours
 from tests.sim.faults import Faults
 from tests.sim.lease import LeaseServer, SimLease
 from tests.sim.loop import Process, SimLoop
+from tests.sim.scenario import Replaces
 from tests.sim.store import Network, SimStore
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class World:
             scenario.relay_rate,
             scenario.lease_rate,
             scenario.unexpected,
+            scenario.replaces is Replaces.NONE,
         )
         self.network = Network(
             loop,
@@ -85,6 +87,7 @@ class World:
         self.trace: Callable[[str], None] | None = None
         self.history: list[tuple[Any, ...]] = []
         self._generation = 0
+        self._copies: dict[WorkOrderId, tuple[dict[str, Any], Ours | None] | None] = {}
         self.order_ids = [WorkOrderId(f"{number:024x}") for number in range(scenario.orders)]
         for order_id in self.order_ids:
             database.orders[order_id] = Document(
@@ -338,8 +341,10 @@ class World:
 
     def _edit(self, order_id: WorkOrderId, *, hit: bool) -> None:
         random, fields = self.random, self.database.orders[order_id].fields
-        replace = self.scenario.replaces and random.random() < 0.25
-        self.faults.note("document replaced" if replace else "foreign edit", hit=hit)
+        if self.scenario.replaces is not Replaces.NONE and random.random() < 0.3:
+            self._replace(order_id, hit=hit)
+            return
+        self.faults.note("foreign edit", hit=hit)
         name = random.choice(("plan", "plan", "scrap", "status", "input", "output", "nothing"))
         edits: dict[str, dict[str, Any]] = {
             "plan": {"plan_production_quantity": random.choice((*_PLANS, None))},
@@ -349,13 +354,23 @@ class World:
             "output": {"output_quantity": fields["output_quantity"] + random.randrange(-3, 4)},
             "nothing": {},
         }
-        self._write(order_id, edits[name], replace=replace)
+        self._write(order_id, edits[name])
 
-    def _write(
-        self, order_id: WorkOrderId, fields: dict[str, Any], *, replace: bool = False
-    ) -> None:
-        self.tell("edit", order_id[-2:], fields, "replaced" if replace else "")
-        self.database.edit(order_id, fields, replace=replace)
+    def _replace(self, order_id: WorkOrderId, *, hit: bool) -> None:
+        """Save the whole document, as it is or as it was when somebody last took a copy."""
+        fields, ours = self.database.orders[order_id].fields, None
+        copy = self._copies.pop(order_id, None)
+        if copy is not None:
+            fields, ours = copy if self.random.random() < 0.7 else (copy[0], None)
+        elif self.scenario.replaces is Replaces.COPIES:
+            self._copies[order_id] = self.database.read(order_id)
+        self.faults.note("old copy put back" if copy else "document replaced", hit=hit)
+        self.tell("replace", order_id[-2:], fields, ours and (ours.seq, ours.turn))
+        self.database.put(order_id, dict(fields), ours)
+
+    def _write(self, order_id: WorkOrderId, fields: dict[str, Any]) -> None:
+        self.tell("edit", order_id[-2:], fields)
+        self.database.edit(order_id, fields)
 
 
 async def _quietly(node: Node, *, pause: bool) -> None:
