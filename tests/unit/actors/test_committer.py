@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -218,6 +219,21 @@ async def test_a_lost_attempt_that_arrives_before_it_is_burnt_counts() -> None:
 
     assert isinstance(await asked, Committed)
     assert desk.jobs() == [made.job_id]
+
+
+@in_virtual_time
+async def test_a_lost_attempt_on_an_order_that_carries_a_higher_epoch_is_not_tried_for_ever() -> (
+    None
+):
+    desk = Desk()
+    order = await desk.load()
+    desk.store.script("commit", Fault.LOSE)
+    asked = desk.ask(decide(order, change(5)))
+    desk.store.orders[ORDER] = replace(order, epoch=9)  # as a backup brings it back
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Fenced):
+            await asked
 
 
 @in_virtual_time

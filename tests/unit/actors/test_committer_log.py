@@ -130,6 +130,22 @@ async def test_a_full_outbox_whose_log_is_stuck_refuses_and_never_applies() -> N
 
 
 @in_virtual_time
+async def test_a_commit_that_found_room_at_last_is_not_refused_while_it_is_under_way() -> None:
+    desk = Desk()
+    async with desk.store.holding("commit"):
+        async with desk.store.holding("relay"):
+            desk.store._gates["commit"].set()  # noqa: SLF001 for the first ones
+            order = await filled(desk)
+            desk.store._gates["commit"].clear()  # noqa: SLF001
+            asked = desk.ask(decide(order, change(1)))
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(5)
+        assert not asked.done()
+    assert isinstance(await asked, Committed)
+    await desk.relayed()
+
+
+@in_virtual_time
 async def test_a_trim_waits_for_the_log_and_then_empties_the_outbox() -> None:
     desk = Desk()
     async with desk.store.holding("relay"):

@@ -174,6 +174,20 @@ async def test_who_can_wait_longer_for_the_store_does() -> None:
     assert quantities(store) == [7]
 
 
+@in_virtual_time
+async def test_everyone_is_told_at_his_own_deadline_that_the_store_is_gone() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("commit", *[Fault.REFUSE] * 1000)
+        patient = owner.soon(update(1, within=60))
+        asked = [owner.soon(update(5, within=0.5 + number * 0.9)) for number in range(10)]
+        answers = await asyncio.gather(*asked)
+        assert [type(each) for each in answers] == [StoreUnavailable] * 10
+        store.faults["commit"].clear()
+        assert isinstance(await patient, Updated)
+    assert quantities(store) == [1]
+
+
 @pytest.mark.parametrize("fault", [Fault.LOSE, Fault.LOSE_ANSWER, Fault.DELAY])
 @in_virtual_time
 async def test_a_commit_without_an_answer_is_settled_and_applied_once(fault: Fault) -> None:

@@ -88,6 +88,26 @@ async def test_a_message_that_kills_three_actors_is_given_up_and_its_neighbours_
 
 
 @in_virtual_time
+async def test_a_message_that_killed_its_actor_is_tried_alone() -> None:
+    store, tried, later = a_store(), list[list[float]](), list[Any]()
+
+    def deciding(asked: list[float]) -> bool:
+        tried.append(asked)
+        if POISON in asked:
+            later.append(owner.soon(update(100)))
+        return POISON in asked
+
+    async with owner_of(store) as owner:
+        with dying_on_decide(deciding):
+            asked = [owner.soon(update(number)) for number in (1, POISON)]
+            answers = await asyncio.gather(*asked)
+            assert all(isinstance(each, Updated) for each in await asyncio.gather(*later))
+        assert [type(each) for each in answers] == [Updated, DeadLetter]
+    assert tried[0] == [1, POISON]
+    assert all(asked == [POISON] for asked in tried[1:] if POISON in asked)
+
+
+@in_virtual_time
 async def test_a_crash_of_one_order_is_not_felt_by_another() -> None:
     store = a_store()
     async with owner_of(store) as owner:

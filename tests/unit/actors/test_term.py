@@ -226,6 +226,18 @@ async def test_a_term_whose_supervisor_is_dead_cannot_finish_and_says_so() -> No
 
 
 @in_virtual_time
+async def test_an_abandoned_term_sends_nothing_any_more() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("load") as loading:
+            asked = owner.soon(update(1))
+            await loading.wait()
+            await owner.term.abandon("the lease is lost")
+        assert isinstance(await asked, NotOwner)
+        assert store.calls["commit"] == 0
+
+
+@in_virtual_time
 async def test_an_abandoned_term_leaves_no_task_even_if_a_sweep_is_under_way() -> None:
     store = a_store()
     owner = await Owner.begin(store, max_actors=1)
