@@ -104,8 +104,8 @@ class Committer(AsyncioActor):
         self.ledger = Ledger()
         self.stats = CommitStats()
         self._closed = False
-        self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2)
-        self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight)
+        self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2, apart=True)
+        self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight, apart=True)
         self._commits: Lane[ChangeSet] = Lane(self._commit, batch, in_flight)
         self._relays: Lane[Outcome] = Lane(self._relay, RELAY_BATCH, 2)
         self._trims: Lane[Trim] = Lane(self._trim, READ_BATCH * 5, 2)

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from actors.errors import NotOwner
+from actors.errors import NotOwner, WorkOrderError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -41,12 +41,15 @@ class Lane(Generic[T]):
     to `max_weight`: nothing waits for a timer, and the slower the store the larger the batch.
 
     `run` gives one result per item, in order; a result that is an exception fails its item
-    alone, an exception raised fails the whole batch.
+    alone, an exception raised fails the whole batch. With `apart`, for work that may be done
+    twice, a batch that raises what no store answers is run again in parts, so that one item
+    that nobody can handle (a document that others spoilt) fails alone.
     """
 
     run: Callable[[list[T]], Awaitable[Sequence[object]]]
     max_weight: int
     max_in_flight: int
+    apart: bool = False
     stats: LaneStats = field(default_factory=LaneStats)
     _waiting: deque[_Item[T]] = field(default_factory=deque)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -108,13 +111,7 @@ class Lane(Generic[T]):
         return batch
 
     async def _run(self, batch: list[_Item[T]]) -> None:
-        try:
-            results = await self.run([item.payload for item in batch])
-            if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results for {len(batch)} requests")  # noqa: TRY301
-        except BaseException as error:  # noqa: BLE001 -- nobody may be left without an answer
-            failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
-            results = [failure] * len(batch)
+        results = await self._results([item.payload for item in batch])
         for item, result in zip(batch, results, strict=True):
             if item.delivery is None:
                 continue
@@ -122,6 +119,21 @@ class Lane(Generic[T]):
                 item.delivery.fail(result)
             else:
                 item.delivery.reply(result)
+
+    async def _results(self, payloads: list[T]) -> Sequence[object]:
+        try:
+            results = await self.run(payloads)
+            if len(results) != len(payloads):
+                raise RuntimeError(f"{len(results)} results for {len(payloads)} requests")  # noqa: TRY301
+        except BaseException as error:  # noqa: BLE001 -- nobody may be left without an answer
+            failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
+            whole = failure is not error or isinstance(error, WorkOrderError)
+            if whole or not self.apart or len(payloads) == 1:
+                return [failure] * len(payloads)
+        else:
+            return results
+        half = len(payloads) // 2
+        return [*await self._results(payloads[:half]), *await self._results(payloads[half:])]
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

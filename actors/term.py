@@ -171,6 +171,9 @@ class Term:
         except WorkOrderError as error:
             _log.warning("outbox_kept", work_order_id=order_id, error=str(error))
             return False
+        except Exception as error:  # noqa: BLE001 -- a spoilt order must not end the term
+            _log.error("outbox_unreadable", work_order_id=order_id, exc_info=error)
+            return False
         return True
 
     async def _passivate_idle(self) -> None:

@@ -15,6 +15,7 @@ from actors.store.documents import (
     LOG_ID_FIELDS,
     OURS,
     STORED_SEQ,
+    number_from,
     outcome_document,
     position_of,
 )
@@ -145,12 +146,14 @@ def changed_fields(change: ChangeSet) -> dict[str, Any]:
 
 def note_history(evidence: Evidence, document: Mapping[str, Any]) -> None:
     """Note what a log document, of this service or older, says about its barcode (rule 4)."""
-    asked = document.get(OURS, {}).get("requestedQuantity", document.get("changeQuantity") or 0)
+    applied = number_from(document.get("changeQuantity")) or 0
+    asked = number_from(document.get(OURS, {}).get("requestedQuantity"))
+    asked = applied if asked is None else asked
     barcode = str(document["relatedBarcode"])
     if asked < 0:
         evidence.note_unbind(barcode, position_of(document))
     elif (
-        (document.get("changeQuantity") or 0) > 0
+        applied > 0
         and document.get("barcodeOperation") == SCAN_PROCESS
         and document.get("processStepId") is not None
     ):
