@@ -16,7 +16,7 @@ from actors.term import TermOptions
 from tests.contract.cases import change, decide
 from tests.fake_lease import MemoryLease
 from tests.fakes import Fault
-from tests.unit.actors.owner import ORDER, OTHER, update
+from tests.unit.actors.owner import ORDER, OTHER, turns, update
 from tests.unit.actors.plant import SOMEBODY, TTL_S, Plant, a_plant, ask, is_owner, role, until
 from tests.virtual_time import in_virtual_time
 
@@ -267,6 +267,9 @@ async def test_an_owner_that_the_store_fences_steps_down() -> None:
         await until(lambda: is_owner(node))
         assert node.status().epoch == 3
         assert isinstance(await ask(node, update(1)), Updated)
+        node._actor._deposed(2)  # type: ignore[union-attr] # noqa: SLF001 by the old term, late
+        await turns()
+        assert (role(node), node.status().epoch) == (Role.OWNER, 3)
 
 
 @pytest.mark.parametrize("who", ["supervisor", "committer"])
