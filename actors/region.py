@@ -90,7 +90,7 @@ class Region:
         """
         while True:
             try:
-                return await _answer(await self._send(message), message.deadline, self)
+                return await _answer(await self._send(message), message.deadline, self, _LastWord())
             except ActorDeadError:
                 # Its actor went before it saw the message: ask for the next one.
                 if message.deadline <= time.monotonic():
@@ -153,20 +153,25 @@ class Region:
         A later change must not overtake it: what no actor has seen by then shares its fate.
         """
         missed: NotApplied | None = None
+        last_word = _LastWord()
         for index, reply in asked:
-            result = await self._result(messages[index], reply, missed)
+            result = await self._result(messages[index], reply, missed, last_word)
             results[index] = result
             if missed is None and isinstance(result, NotApplied):
                 missed = result
         return missed
 
     async def _result(
-        self, message: UpdateQuantity, reply: LoopFuture[Updated], missed: NotApplied | None
+        self,
+        message: UpdateQuantity,
+        reply: LoopFuture[Updated],
+        missed: NotApplied | None,
+        last_word: _LastWord,
     ) -> Updated | WorkOrderError:
         if missed is not None and reply.withdraw():
             return missed
         try:
-            return await _answer(reply, message.deadline, self)
+            return await _answer(reply, message.deadline, self, last_word)
         except ActorDeadError:
             return missed or await self._again(message)
         except WorkOrderError as error:
@@ -256,7 +261,24 @@ def _ask(
         return error
 
 
-async def _answer(reply: LoopFuture[Updated], deadline: float, region: Region) -> Updated:
+class _LastWord:
+    """The time that actors have after the deadline, in all, however many are asked."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def left(self) -> float:
+        """Give what is left of it; it begins to run when this is first asked."""
+        if self._until is None:
+            self._until = time.monotonic() + _LAST_WORD_S
+        return _left(self._until)
+
+
+async def _answer(
+    reply: LoopFuture[Updated], deadline: float, region: Region, last_word: _LastWord
+) -> Updated:
     try:
         return await reply.within(_left(deadline))
     except TimeoutError:
@@ -264,7 +286,7 @@ async def _answer(reply: LoopFuture[Updated], deadline: float, region: Region) -
             raise StillWaiting(paused=region.paused) from None
     try:
         # Its actor has it, and may be about to say for certain that it was not applied.
-        return await reply.within(_LAST_WORD_S)
+        return await reply.within(last_word.left())
     except TimeoutError:
         raise OutcomeUnknown("the deadline passed while the update was being committed") from None
 

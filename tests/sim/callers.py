@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 from actors.errors import NotApplied, OutcomeUnknown, Refused, StoreRejected, WorkOrderError
 from actors.messages import Updated, UpdateQuantity
-from actors.rules import MAX_QUANTITY, Change, ChangeType, JobId, LogContext, RequestId
+from actors.rules import MAX_QUANTITY, Change, ChangeType, JobId, LogContext, RequestId, WorkOrderId
 from tests.sim.chance import chance
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from actors.rules import Number, WorkOrderId
+    from actors.rules import Number
     from tests.sim.loop import SimLoop
     from tests.sim.world import Slot, World
 
 LAST_WORD_S = 0.25
+OTHER = "other payload"
+NOWHERE = WorkOrderId("f" * 24)
+"""Names no order."""
 SLACK_S = 0.05
 Answer = Updated | WorkOrderError | Exception
 
@@ -74,6 +77,7 @@ class Callers:
         self.random = chance(world.scenario.seed, "callers")
         self.intents: list[Intent] = []
         self.asks: list[Ask] = []
+        self.batches: list[list[tuple[Intent, Attempt]]] = []
         self.undurable: list[str] = []
         """Jobs that were answered "success" and were durable nowhere at that moment."""
         self._jobs = 0
@@ -88,20 +92,39 @@ class Callers:
 
     async def _caller(self, count: int) -> None:
         random, scenario = self.random, self.world.scenario
-        for _ in range(count):
-            await self._sleep(random.uniform(0, 1.6) * scenario.duration_s / max(count, 1))
-            intent = self._intend()
-            twin = None
-            if intent.key is not None and random.random() < 0.15:
-                twin = self.loop.start(self._settle(intent))  # sent twice at once
+        while count > 0:
+            await self._sleep(random.uniform(0, 1.6) * scenario.duration_s / count)
+            if count > 1 and random.random() < 0.15:
+                batch = [self._intend() for _ in range(random.randrange(2, min(count, 6) + 1))]
+                count -= len(batch)
+                await self._send_batch(batch)
+            else:
+                count -= 1
+                await self._send_one(self._intend())
+
+    async def _send_one(self, intent: Intent) -> None:
+        """Have one update settled; some are sent again, at once or later, or abused."""
+        random = self.random
+        twin = None
+        if intent.key is not None and random.random() < 0.15:
+            twin = self.loop.start(self._settle(intent))  # sent twice at once
+        await self._settle(intent)
+        if twin is not None:
+            await twin
+        if intent.key is not None and random.random() < 0.1:
+            await self._sleep(random.uniform(0, 1.0))
             await self._settle(intent)
-            if twin is not None:
-                await twin
-            if intent.key is not None and random.random() < 0.1:
-                await self._sleep(random.uniform(0, 1.0))
+        if intent.key is not None and random.random() < 0.03:
+            await self._settle(intent, other_payload=True)
+
+    async def _send_batch(self, intents: list[Intent]) -> None:
+        """Send several in one request, then each alone until it is settled."""
+        attempts = [self._attempt(each) for each in intents]
+        self.batches.append(list(zip(intents, attempts, strict=True)))
+        await self._send(intents, attempts)
+        for intent, attempt in zip(intents, attempts, strict=True):
+            if not self._is_final(intent, attempt):
                 await self._settle(intent)
-            if intent.key is not None and random.random() < 0.03:
-                await self._settle(intent, other_payload=True)
 
     def _intend(self) -> Intent:
         random, scenario = self.random, self.world.scenario
@@ -119,7 +142,7 @@ class Callers:
             quantity = MAX_QUANTITY
         intent = Intent(
             number,
-            random.choice(self.world.order_ids),
+            random.choice(self.world.order_ids) if random.random() < 0.98 else NOWHERE,
             ChangeType.OUTPUT if kind in ("output", "huge") else ChangeType.INPUT,
             quantity,
             context,
@@ -132,27 +155,33 @@ class Callers:
         """Send until the answer is final, or nobody can know it."""
         while True:
             attempt = self._attempt(intent, other_payload=other_payload)
-            await self._send(intent, attempt)
-            answer = attempt.answer if attempt.heard else None
-            if answer is None or not isinstance(answer, (NotApplied, StoreRejected)):
-                final = isinstance(answer, (Updated, Refused))
-                if final and not other_payload:
-                    intent.settled = answer
-                if final or intent.key is None:
-                    intent.done = True
-                    return
+            await self._send([intent], [attempt])
+            if self._is_final(intent, attempt):
+                return
             await self._sleep(self.random.uniform(0.02, 0.3))
 
-    def _attempt(self, intent: Intent, *, other_payload: bool) -> Attempt:
+    def _is_final(self, intent: Intent, attempt: Attempt) -> bool:
+        """Note what the caller heard; tell whether there is anything left to ask."""
+        answer = attempt.answer if attempt.heard else None
+        if isinstance(answer, (NotApplied, StoreRejected)):
+            return False
+        known = isinstance(answer, (Updated, Refused))
+        if known and attempt.fingerprint != OTHER:
+            intent.settled = answer
+        if known or intent.key is None:
+            intent.done = True
+        return intent.done and (known or intent.key is None)
+
+    def _attempt(self, intent: Intent, *, other_payload: bool = False) -> Attempt:
         self._jobs += 1
         job_id = JobId(f"{self._jobs:024x}")
-        attempt = Attempt(job_id, self.loop.time(), "other" if other_payload else "same")
+        attempt = Attempt(job_id, self.loop.time(), OTHER if other_payload else "same")
         intent.attempts.append(attempt)
         if self.world.faults.chance(0.01):
             self.world.database.poison.add(job_id)
         return attempt
 
-    async def _send(self, intent: Intent, attempt: Attempt) -> None:
+    async def _send(self, intents: list[Intent], attempts: list[Attempt]) -> None:
         """Send one request over the wire; return when its answer comes or can't any more."""
         world, random = self.world, self.random
         slot = (world.owner() if random.random() < 0.85 else None) or random.choice(world.slots)
@@ -167,44 +196,48 @@ class Callers:
                 hang_up()
                 return
             slot.requests.append(hang_up)
-            ask = Ask(attempt, slot, self.loop.time(), slot.paused_s)
-            self.asks.append(ask)
-            slot.process.spawn(self._handle(slot, intent, ask, hang_up))
+            asks = [Ask(each, slot, self.loop.time(), slot.paused_s) for each in attempts]
+            self.asks += asks
+            slot.process.spawn(self._handle(slot, intents, asks, hang_up))
 
         self.loop.outside(random.uniform(0.0005, 0.01), arrive)
         self.loop.outside(world.scenario.request_timeout_s + 1.0, hang_up)
         await over
 
     async def _handle(
-        self, slot: Slot, intent: Intent, ask: Ask, hang_up: Callable[[], None]
+        self, slot: Slot, intents: list[Intent], asks: list[Ask], hang_up: Callable[[], None]
     ) -> None:
         """Be the node's HTTP handler."""
-        attempt = ask.attempt
-        change = Change(
-            attempt.job_id,
-            intent.type,
-            intent.quantity,
-            intent.context,
-            intent.key,
-            attempt.fingerprint if intent.key else "",
-        )
-        ask.deadline = self.loop.time() + self.world.scenario.request_timeout_s
-        answer: Answer
+        deadline = self.loop.time() + self.world.scenario.request_timeout_s
+        messages = [
+            UpdateQuantity(intent.order_id, _change(intent, ask.attempt), deadline)
+            for intent, ask in zip(intents, asks, strict=True)
+        ]
+        for ask in asks:
+            ask.deadline = deadline
+        answers: list[Answer]
         try:
-            answer = await slot.node.region.update(
-                UpdateQuantity(intent.order_id, change, ask.deadline)
-            )
+            if len(messages) == 1:
+                answers = [await slot.node.region.update(messages[0])]
+            else:
+                answers = [*await slot.node.region.update_many(messages)]
         except Exception as error:  # noqa: BLE001 -- the edge of a request
-            answer = error
+            answers = [error] * len(asks)
+        for intent, ask, answer in zip(intents, asks, answers, strict=True):
+            self._answered(intent, ask, answer)
+        if not self.world.faults.chance(self.world.scenario.reply_loss):
+            self.loop.outside(self.random.uniform(0.0005, 0.01), _deliver, asks, hang_up)
+
+    def _answered(self, intent: Intent, ask: Ask, answer: Answer) -> None:
+        attempt = ask.attempt
         ask.ended_at = attempt.answered_at = self.loop.time()
         attempt.answer = answer
-        self.world.tell("answer", slot.process.name, attempt.job_id[-4:], intent.key, show(answer))
+        node = ask.slot.process.name
+        self.world.tell("answer", node, attempt.job_id[-4:], intent.key, show(answer))
         if isinstance(answer, Updated) and not self.world.database.has(
             answer.change.job_id, intent.order_id
         ):
             self.undurable.append(answer.change.job_id)
-        if not self.world.faults.chance(self.world.scenario.reply_loss):
-            self.loop.outside(self.random.uniform(0.0005, 0.01), _deliver, attempt, hang_up)
 
     async def _sleep(self, seconds: float) -> None:
         over: asyncio.Future[None] = self.loop.create_future()
@@ -212,8 +245,16 @@ class Callers:
         await over
 
 
-def _deliver(attempt: Attempt, hang_up: Callable[[], None]) -> None:
-    attempt.heard = True
+def _change(intent: Intent, attempt: Attempt) -> Change:
+    fingerprint = attempt.fingerprint if intent.key else ""
+    return Change(
+        attempt.job_id, intent.type, intent.quantity, intent.context, intent.key, fingerprint
+    )
+
+
+def _deliver(asks: list[Ask], hang_up: Callable[[], None]) -> None:
+    for ask in asks:
+        ask.attempt.heard = True
     hang_up()
 
 

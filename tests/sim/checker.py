@@ -8,13 +8,15 @@ from actors.errors import (
     DuplicateOperation,
     NotApplied,
     QuantityOutOfRange,
+    Refused,
     RequestIdConflict,
     StoreRejected,
+    WorkOrderNotFound,
 )
 from actors.messages import Updated
 from actors.rules import is_first_step_scan
 from tests.sim.books import Violation, log_of, mistakes, robbed
-from tests.sim.callers import LAST_WORD_S, SLACK_S, Callers, Intent, show
+from tests.sim.callers import LAST_WORD_S, NOWHERE, OTHER, SLACK_S, Callers, Intent, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,7 @@ KINDS = (
     "wrong refusal",
     "counted twice",
     "inversion",
+    "overtaken",
     "left hanging",
     "never settled",
 )
@@ -64,9 +67,11 @@ class Checker:
             if order_id not in self.tainted:
                 found += mistakes(order_id, document, self._log[order_id])
         for intent in self._callers.intents:
-            if intent.order_id not in self.tainted:
+            if intent.order_id == NOWHERE:
+                found += self._nowhere(intent)
+            elif intent.order_id not in self.tainted:
                 found += self._intent(intent)
-        return found + list(self._inversions())
+        return [*found, *self._inversions(), *self._overtaken()]
 
     def _intent(self, intent: Intent) -> Iterator[Violation]:
         where = f"update {intent.number} ({intent.key or 'no key'})"
@@ -74,7 +79,7 @@ class Checker:
             yield Violation("never settled", where)
         for attempt in intent.attempts:
             at = f"{where}, job {attempt.job_id[-4:]}"
-            if attempt.fingerprint == "other":
+            if attempt.fingerprint == OTHER:
                 yield from self._conflict(at, attempt)
             elif isinstance(attempt.answer, Updated):
                 yield from self._success(at, attempt, attempt.answer)
@@ -159,6 +164,24 @@ class Checker:
                 found.append((intent.attempts[0].sent_at, *min(answers)))
         return found
 
+    def _overtaken(self) -> Iterator[Violation]:
+        """Check that in a batch nothing is applied after what was not, of the same order."""
+        for batch in self._callers.batches:
+            refused: set[str] = set()
+            for intent, attempt in batch:
+                if isinstance(attempt.answer, NotApplied):
+                    refused.add(intent.order_id)
+                elif intent.order_id in refused and attempt.job_id in self._entries:
+                    yield Violation("overtaken", f"update {intent.number} in its batch")
+
+    def _nowhere(self, intent: Intent) -> Iterator[Violation]:
+        """Check an update of an order that does not exist."""
+        if intent.done and intent.settled is not None:
+            if not isinstance(intent.settled, WorkOrderNotFound):
+                yield Violation("phantom", f"update {intent.number}: {show(intent.settled)}")
+        elif not intent.done:
+            yield Violation("never settled", f"update {intent.number}")
+
     def _hanging(self) -> Iterator[Violation]:
         """Check that every question was answered by its deadline, while its process ran."""
         for ask in self._callers.asks:
@@ -177,4 +200,4 @@ def settled_as(intent: Intent) -> str:
     """Say in a word what the caller knows in the end."""
     if isinstance(intent.settled, Updated):
         return "acknowledged"
-    return "refused" if isinstance(intent.settled, _REFUSALS) else "unknown"
+    return "refused" if isinstance(intent.settled, Refused) else "unknown"

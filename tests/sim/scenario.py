@@ -56,6 +56,8 @@ class Scenario:
     edit_rate: float
     """How often somebody writes just before a commit arrives."""
     replaces: Replaces
+    strikes: float
+    """How often a process is killed or stopped between a write and its answer."""
     blows: int
     """Kills, pauses, outages: what hits more than one call."""
 
@@ -83,7 +85,7 @@ def scenario_of(seed: int) -> Scenario:
             max_actors=pick((1, 2, 1000)),
             mailbox_size=pick((2, 1000)),
             max_waiting=pick((4, 1000, 1000)),
-            idle_s=pick((0.1, 0.5, 300.0)),
+            idle_s=pick((0.2, 0.6, 300.0)),
         ),
         batch=pick((1, 3, 200)),
         in_flight=pick((1, 3)),
@@ -97,5 +99,6 @@ def scenario_of(seed: int) -> Scenario:
         edits=pick((0, 3, 12)),
         edit_rate=pick((0.0, 0.05, 0.3)),
         replaces=replaces,
+        strikes=pick((0.0, 0.0, 0.01, 0.05)),
         blows=pick((0, 1, 3, 5)),
     )

@@ -45,6 +45,8 @@ class Network:
     """How late a packet may still arrive."""
     before_commit: Callable[[WorkOrderId], None]
     """Called as a commit arrives, for others to write just before it."""
+    at_write: Callable[[Process], None]
+    """Called when a write has been carried out and its answer is not yet on its way."""
     when_late: Callable[[WorkOrderId, float], None]
     """Called with its delay when a commit is held up on its way."""
     down: bool = False
@@ -277,7 +279,9 @@ class SimStore:
         net, loop = self._net, self._net.loop
 
         def all_steps() -> list[Any]:
-            return [step() for step in steps]
+            answers = [step() for step in steps]
+            net.at_write(self._process)
+            return answers
 
         soon = net.random.choice((net.delay(), net.timeout_s))
         match fate:

@@ -7,9 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from actors.committer import Committer, Load, Trim
-from actors.messages import Epoch
+from actors.errors import OutcomeUnknown
+from actors.messages import Epoch, UpdateQuantity
+from actors.region import Region
 from actors.rules import Change, ChangeType, JobId, LogContext, LogEntry, WorkOrderId
 from actors.store.port import ChangeSet, StoredOrder
+from actors.supervisor import Limits
+from actors.term import Term, TermOptions
 from tests.sim.chance import chance
 from tests.sim.database import Database, Document
 from tests.sim.faults import Faults
@@ -21,26 +25,32 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from typing import Any
 
-    from actors.store.port import Outcome
+    from actors.store.port import CommitResult, Outcome
 
 _ORDER = WorkOrderId("0" * 24)
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class _Store(SimStore):
-    """A store whose relay fails as told, and whose reads can be held before they are answered."""
+    """A store whose relay fails as told, and that can be held before it answers."""
 
     errors: list[Exception]
     held: bool = False
+    loads_held: bool = False
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
         if self.errors:
             raise self.errors.pop(0)
         await super().relay(outcomes)
 
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        while self.held:
+            await self._read(lambda: None)
+        return await super().commit(epoch, changes)
+
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         found = await super().load(ids)
-        while self.held:
+        while self.loads_held:
             await self._read(lambda: None)
         return found
 
@@ -68,6 +78,7 @@ class _Stage:
             timeout_s=1.0,
             latest_s=1.0,
             before_commit=lambda _: None,
+            at_write=lambda _: None,
             when_late=lambda *_: None,
         )
         self.store = _Store(self.database, self.network, Process("node", self.loop))
@@ -142,13 +153,13 @@ def test_a_seq_is_not_given_away_twice_when_an_entry_reaches_the_log_while_its_o
         # Somebody saves the whole document in his own way: its seq is known from the log alone,
         # which is read before the entry is there, and the ledger after it was.
         stage.database.put(_ORDER, stage.database.orders[_ORDER].fields, None)
-        stage.store.held = True
+        stage.store.loads_held = True
         reading = committer.actor_ref.ask(Load(_ORDER), block=False)
         await stage.pass_time(0.1)
         stage.network.log_held = False
         await stage.pass_time(5.0)
         assert len(stage.database.logs) == 1
-        stage.store.held = False
+        stage.store.loads_held = False
         order = await reading
         assert order.seq == 1
 
@@ -170,7 +181,31 @@ def test_an_old_copy_put_back_before_the_log_has_a_later_entry_goes_on_after_tha
         third = await _add_one(committer)
         assert third.seq == 3
         stage.network.log_held = False
-        await committer.actor_ref.ask(Trim(third), block=False)
+        await stage.pass_time(5.0)
 
     stage.run(history())
     assert sorted(each.seq for each in stage.database.logs.values()) == [1, 2, 3]
+
+
+def test_a_batch_whose_commit_hangs_is_answered_by_its_deadline_however_many_it_has() -> None:
+    stage = _Stage()
+
+    async def history() -> None:
+        region = Region(lambda _: stage.pass_time(0))
+        term = Term(stage.store, region, Epoch(1), TermOptions(Limits()), lambda _: None)
+        await term.begin()
+        stage.store.held = True
+        changes = [
+            Change(JobId(f"{number:024x}"), ChangeType.INPUT, 1, LogContext())
+            for number in range(20)
+        ]
+        results = await region.update_many(
+            [UpdateQuantity(_ORDER, change, deadline=1.0) for change in changes]
+        )
+        assert stage.loop.time() < 1.5
+        assert all(isinstance(each, OutcomeUnknown) for each in results)
+        stage.store.held = False
+        await stage.pass_time(1.0)
+        await term.abandon("the history ends")
+
+    stage.run(history())

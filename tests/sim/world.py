@@ -79,6 +79,7 @@ class World:
             scenario.store_timeout_s,
             scenario.ttl_s * 3,
             self._edit_before_commit,
+            self._strike_at_write,
             self._edit_while_late,
         )
         self.lease = LeaseServer(loop, self.faults, scenario.ttl_s)
@@ -214,6 +215,18 @@ class World:
             self.kill(slot)
 
         slot.process.at_step = (slot.process.steps + self.random.randrange(120), strike)
+
+    def _strike_at_write(self, process: Process) -> None:
+        """Kill or stop a process between a write and its answer."""
+        if not process.alive or process.paused or not self.faults.chance(self.scenario.strikes):
+            return
+        slot = next(each for each in self.slots if each.process is process)
+        kill = self.random.random() < 0.5
+        self.faults.note(f"{'kill' if kill else 'pause'} after a write", hit=True)
+        if kill:
+            self.kill(slot)
+        else:
+            self.pause(slot, self.random.uniform(0.1, 3.0) * self.scenario.ttl_s)
 
     def _kill_all(self) -> None:
         self._note("kill all", *self.slots)
