@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,16 @@ if TYPE_CHECKING:
     from tests.contract.lossy import Loss
 
 TIMEOUT_S = 1.5
+
+# PyMongo leaves a socket behind when it is closed while it looks for a server that is gone.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def drivers_leavings() -> Iterator[None]:
+    """Have them found here, where they are known, and not in somebody else's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(params=["motor", "pymongo"])
