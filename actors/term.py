@@ -112,9 +112,9 @@ class Term:
                 while len(self._supervisor.directory) or not self._committer.idle:
                     await self.supervisor.ask(Sweep(everything=True), block=False)
                     await asyncio.sleep(0.01)
-        except (TimeoutError, ActorDeadError):
+                return await self._empty_last_outboxes()
+        except (TimeoutError, ActorDeadError, WorkOrderError):
             return False
-        return True
 
     async def abandon(self, reason: str) -> None:
         """End the term at once: what waits is answered "not applied", what is sent settles."""
@@ -161,6 +161,21 @@ class Term:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         _log.info("outboxes_swept", epoch=self.epoch, orders=len(done))
+
+    async def _empty_last_outboxes(self) -> bool:
+        """Empty what the sweep has not come to, or not succeeded with; tell if that is all.
+
+        The main service reads the log itself, without what is only in an outbox.
+        """
+        done: set[WorkOrderId] = set()
+        while True:
+            found = await self._store.dirty(_SWEEP_PAGE + len(done))
+            left = [order_id for order_id in found if order_id not in done]
+            if not left:
+                return True
+            if not all(await asyncio.gather(*(self._empty_outbox(each) for each in left))):
+                return False
+            done.update(left)
 
     async def _empty_outbox(self, order_id: WorkOrderId) -> bool:
         committer = self._committer.actor_ref
