@@ -84,6 +84,7 @@ class Figures:
         lines += [
             f"  {'all':<32}{self.injected.total():>10,}{self.hits.total():>11,}",
         ]
+        lines += [f"  node died: {reason:<43}{count:>10,}" for reason, count in self.died.items()]
         for seed, what in sorted(self.failures.items()):
             lines += [f"seed {seed} broke: {'; '.join(what)}", f"  {replay(seed)}"]
         return "\n".join(lines)

@@ -15,7 +15,7 @@ from tests.sim.database import Database, Fence
 from tests.sim.loop import SimLoop, Stuck
 from tests.sim.scenario import scenario_of
 from tests.sim.virtual import virtual
-from tests.sim.world import World
+from tests.sim.world import LATEST_TTLS, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ async def _live(world: World, callers: Callers, found: list[Violation]) -> None:
     await over
     await _sleep(loop, max(0.0, world.scenario.duration_s - loop.time()))
     # The last packets arrive, the last paused process goes on, the last killed one is back.
-    await _sleep(loop, world.scenario.ttl_s * 4 + 1.0)
+    await _sleep(loop, world.scenario.ttl_s * LATEST_TTLS + 0.5)
     await _wait_for(world, _is_quiet)
     for slot in list(world.slots):
         if slot.owns:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.sim.scenario import Scenario
 
+LATEST_TTLS = 2
+"""How long a packet may be under way, in lives of the lease."""
 _PLANS = (40, 60)
 _STATUSES = ("IN_PROGRESS", "PAUSED", "COMPLETED")
 
@@ -77,7 +79,7 @@ class World:
             self.faults.random,
             self.faults,
             scenario.store_timeout_s,
-            scenario.ttl_s * 3,
+            scenario.ttl_s * LATEST_TTLS,
             self._edit_before_commit,
             self._strike_at_write,
             self._edit_while_late,
