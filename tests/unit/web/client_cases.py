@@ -1,0 +1,39 @@
+"""What the tests of the callers' client share: quick options, orders, and waiting for events."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from web.client import ClientOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+ORDER = "6560a0000000000000000001"
+OTHER = "6560a0000000000000000002"
+_LIMIT_S = 20.0
+
+
+def quick(outbox: Path | None, **options: Any) -> ClientOptions:  # noqa: ANN401
+    """Give options that do not keep a test waiting."""
+    given: dict[str, Any] = {
+        "deadline_s": 1.0,
+        "attempt_s": 0.25,
+        "breaker_failures": 1000,
+        "breaker_open_s": 0.1,
+        "replay_poll_s": 0.05,
+        "language": "en",
+    }
+    return ClientOptions(outbox=outbox, fallback=outbox is not None, **(given | options))
+
+
+async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
+    """Wait until something is so; raises TimeoutError."""
+    async with asyncio.timeout(_LIMIT_S):
+        while True:
+            found = condition()
+            if found is True or (not isinstance(found, bool) and await found):
+                return
+            await asyncio.sleep(0.01)
