@@ -23,6 +23,7 @@ from actors.lane import Lane, LaneStats
 from actors.ledger import Ledger
 from actors.mailbox import AsyncioActor
 from actors.messages import Ready
+from actors.outboxes import Outboxes
 from actors.store.documents import STORED_SEQ
 from actors.store.port import (
     ChangeSet,
@@ -49,6 +50,9 @@ MAX_OUTBOX = 256
 with every text field at its limit."""
 RELAY_BATCH = 500
 READ_BATCH = 200
+TRIM_BATCH = 1_000
+TIDIED_AT_ONCE = 2_000
+"""Outboxes that one `Tidy` has emptied, so that updates never queue behind many of them."""
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 1.0
 
@@ -62,10 +66,29 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Trim:
-    """Empty the order's outbox in the store once its outcomes are durable in the log.
+    """Empty the order's outbox in the store once its outcomes are durable in the log."""
 
-    `report_to`, a supervisor, is told `Ready` when that is done, or can't be.
-    """
+    order: StoredOrder
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyOutboxes:
+    """Empty the outboxes of orders that rest; `report_to` is told `Ready` as that is done."""
+
+    work_order_ids: tuple[WorkOrderId, ...]
+    report_to: ActorRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tidy:
+    """Empty the outboxes of orders that nobody changed for `rest_s` seconds."""
+
+    rest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Emptying:
+    """An outbox on its way to be emptied, and the supervisor that waits for it."""
 
     order: StoredOrder
     report_to: ActorRef[Any] | None = None
@@ -84,7 +107,10 @@ class CommitStats:
 
 
 class Committer(AsyncioActor):
-    """Answers `Load`, `EvidenceQuery`, `ChangeSet` and `Trim`, each in batches of its kind."""
+    """Answers `Load`, `EvidenceQuery`, `ChangeSet` and `Trim`, each in batches of its kind.
+
+    Told `EmptyOutboxes` or `Tidy`, it empties the outboxes of orders that rest.
+    """
 
     in_registry = False
 
@@ -102,13 +128,14 @@ class Committer(AsyncioActor):
         self._epoch = epoch
         self._deposed = deposed
         self.ledger = Ledger()
+        self.outboxes = Outboxes()
         self.stats = CommitStats()
         self._closed = False
         self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2, apart=True)
         self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight, apart=True)
         self._commits: Lane[ChangeSet] = Lane(self._commit, batch, in_flight)
         self._relays: Lane[Outcome] = Lane(self._relay, RELAY_BATCH, 2)
-        self._trims: Lane[Trim] = Lane(self._trim, READ_BATCH * 5, 2)
+        self._trims: Lane[_Emptying] = Lane(self._trim, TRIM_BATCH, 2)
 
     def on_receive(self, message: Any) -> None:  # noqa: ANN401 -- pykka's signature
         """Put the request on its lane; the lane answers."""
@@ -121,7 +148,11 @@ class Committer(AsyncioActor):
             case Load():
                 self._loads.submit(message, delivery)
             case Trim():
-                self._submit_trim(message, delivery)
+                self._submit_trim(_Emptying(message.order), delivery)
+            case EmptyOutboxes():
+                self._empty(message)
+            case Tidy():
+                self._tidy(message.rest_s)
             case _:
                 raise TypeError(f"not for a committer: {message!r}")
 
@@ -171,7 +202,10 @@ class Committer(AsyncioActor):
         if order.adopted and seq > order.seq:
             # An old copy was put back: what its seq is there is compared, as it was read.
             guard = {STORED_SEQ: order.seq, **guard}
-        return replace(order, outbox=(), seq=seq, guard=guard)
+        mine = replace(order, outbox=(), seq=seq, guard=guard)
+        if order.outbox:
+            self.outboxes.note(mine)
+        return mine
 
     async def _gather(self, queries: list[EvidenceQuery]) -> list[Evidence]:
         # The ledger first: what is no longer in it is in the log already.
@@ -254,6 +288,7 @@ class Committer(AsyncioActor):
             case Committed():
                 self.stats.commits += 1
                 self.stats.entries += len(change.outcomes)
+                self.outboxes.note(result.order)
                 self._remember(change.outcomes)
             case Stale(current=current):
                 self.stats.conflicts += 1
@@ -327,34 +362,56 @@ class Committer(AsyncioActor):
 
     # -- trimming ----------------------------------------------------------------------------
 
-    def _submit_trim(self, trim: Trim, delivery: Delivery) -> None:
-        order_id = trim.order.id
+    def _empty(self, message: EmptyOutboxes) -> None:
+        clean = []
+        for order_id in message.work_order_ids:
+            order = self.outboxes.find(order_id)
+            if order is None:
+                clean.append(order_id)
+            else:
+                self._submit_trim(_Emptying(order, message.report_to), None)
+        if clean and message.report_to.is_alive():
+            message.report_to.tell(Ready(tuple(clean), emptied=True))
+
+    def _tidy(self, rest_s: float) -> None:
+        if not self._trims.idle:
+            return  # those of the last time, perhaps
+        for order in self.outboxes.resting(rest_s, TIDIED_AT_ONCE):
+            if not self.ledger.count(order.id):
+                self._trims.submit(_Emptying(order), None)
+
+    def _submit_trim(self, emptying: _Emptying, delivery: Delivery | None) -> None:
+        order_id = emptying.order.id
         if not self.ledger.count(order_id):
-            self._trims.submit(trim, delivery)
+            self._trims.submit(emptying, delivery)
             return
 
         def keep() -> None:
-            _report([trim], emptied=False)
-            delivery.fail(StoreUnavailable("the log does not take the order's entries"))
+            _report([emptying], emptied=False)
+            if delivery is not None:
+                delivery.fail(StoreUnavailable("the log does not take the order's entries"))
 
-        self._after_progress(order_id, lambda: self._submit_trim(trim, delivery), keep)
+        self._after_progress(order_id, lambda: self._submit_trim(emptying, delivery), keep)
 
-    async def _trim(self, trims: list[Trim]) -> list[None]:
+    async def _trim(self, some: list[_Emptying]) -> list[None]:
         emptied = False
         try:
-            await self._store.trim(self._epoch, [each.order for each in trims])
+            await self._store.trim(self._epoch, [each.order for each in some])
             emptied = True
+            for each in some:
+                self.outboxes.emptied(each.order)
         finally:
-            _report(trims, emptied=emptied)
-        return [None] * len(trims)
+            _report(some, emptied=emptied)
+        return [None] * len(some)
 
 
-def _report(trims: Sequence[Trim], *, emptied: bool) -> None:
-    by_supervisor: dict[Any, list[WorkOrderId]] = {}
-    for each in trims:
-        by_supervisor.setdefault(each.report_to, []).append(each.order.id)
+def _report(some: Sequence[_Emptying], *, emptied: bool) -> None:
+    by_supervisor: dict[ActorRef[Any], list[WorkOrderId]] = {}
+    for each in some:
+        if each.report_to is not None:
+            by_supervisor.setdefault(each.report_to, []).append(each.order.id)
     for supervisor, order_ids in by_supervisor.items():
-        if supervisor is not None and supervisor.is_alive():
+        if supervisor.is_alive():
             supervisor.tell(Ready(tuple(order_ids), emptied))
 
 

@@ -79,16 +79,6 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class Passivate(Control):
-    """Empty your outbox and get ready to go; the supervisor is told `Ready`."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxKept(Control):
-    """The store did not answer: the outbox that you gave up for passivation is still there."""
-
-
-@dataclass(frozen=True, slots=True)
 class DescribeOrder(Control):
     """Say how you are. Answered with `OrderActorState`."""
 
@@ -118,7 +108,7 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """These orders' actors have done what `Passivate` asks and may be retired, or could not."""
+    """These orders' outboxes are empty now, so that their actors may go, or can't be emptied."""
 
     work_order_ids: tuple[WorkOrderId, ...]
     emptied: bool
@@ -143,7 +133,7 @@ class Crashed:
 class Sweep:
     """Passivate what has been idle for `ACTOR_IDLE_S`; with `everything`, all that is idle.
 
-    Answered with the number of actors that went at once; those with an outbox to empty follow.
+    Answered with the number of actors that will go once their outboxes are empty.
     """
 
     everything: bool = False
@@ -168,4 +158,4 @@ class Held:
 
 
 SupervisorMessage = Resolve | Ready | Unknown | Crashed | Sweep | Pause | Resume
-OrderMessage = UpdateQuantity | Passivate | OutboxKept | DescribeOrder
+OrderMessage = UpdateQuantity | DescribeOrder

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pykka import ActorDeadError
 
-from actors.committer import Load, Trim
+from actors.committer import Load
 from actors.decide import decide, questions
 from actors.errors import (
     DeadLetter,
@@ -34,9 +34,6 @@ from actors.messages import (
     Crashed,
     DescribeOrder,
     OrderActorState,
-    OutboxKept,
-    Passivate,
-    Ready,
     Unknown,
     Updated,
     UpdateQuantity,
@@ -87,23 +84,12 @@ class WorkOrderActor(AsyncioActor):
         self.order_id = order_id
         self._colleagues = colleagues
         self._stored: StoredOrder | None = None
-        self.outbox_in_store = False
-        """Whether the stored document carries an outbox that should be emptied before we go."""
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
         """Handle an `OrderMessage`; updates are answered one by one."""
         match message:
             case UpdateQuantity():
                 await self._update(self.hand_over())
-                return None
-            case Passivate():
-                if self.outbox_in_store and self._stored is None:
-                    with suppress(WorkOrderError):  # then the outbox stays, and so do we
-                        await self._load()
-                self._passivate()
-                return None
-            case OutboxKept():
-                self.outbox_in_store = True
                 return None
             case DescribeOrder():
                 return self.describe()
@@ -191,11 +177,9 @@ class WorkOrderActor(AsyncioActor):
         match result:
             case Committed():
                 self._stored = result.order
-                self.outbox_in_store = True
                 return True
             case Stale():
                 self._stored = result.current
-                self.outbox_in_store = True
                 return False
             case _:
                 raise result
@@ -203,7 +187,6 @@ class WorkOrderActor(AsyncioActor):
     async def _load(self) -> StoredOrder | None:
         order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
         self._stored = order
-        self.outbox_in_store = order is not None
         return order
 
     async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
@@ -299,19 +282,6 @@ class WorkOrderActor(AsyncioActor):
         )
 
     # -- life --------------------------------------------------------------------------------
-
-    def _passivate(self) -> None:
-        """Have the stored outbox emptied, unless messages came meanwhile.
-
-        The committer reports to the supervisor. Whatever is committed before that makes the
-        trim miss, and an outbox again.
-        """
-        stored = self._stored
-        if self.outbox_in_store and stored is not None and self.actor_inbox.empty():
-            self.outbox_in_store = False
-            self._colleagues.committer.tell(Trim(stored, self._colleagues.supervisor))
-        else:
-            self._tell_supervisor(Ready((self.order_id,), not self.outbox_in_store))
 
     def _tell_supervisor(self, message: SupervisorMessage) -> None:
         with suppress(ActorDeadError):  # the term is over, and the directory with it

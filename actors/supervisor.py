@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from actors.committer import EmptyOutboxes
 from actors.errors import NotOwner, TooManyActors
 from actors.inbox import Gate
 from actors.mailbox import AsyncioActor
 from actors.messages import (
     Crashed,
     Held,
-    OutboxKept,
-    Passivate,
     Pause,
     Ready,
     Resolve,
@@ -113,8 +112,8 @@ class Supervisor(AsyncioActor):
         self.stats = SupervisorStats()
         self._outside: deque[tuple[WorkOrderId, Delivery]] = deque()
         """Who waits for room, when `max_actors` orders are live."""
-        self._leaving: set[WorkOrderId] = set()
-        """Whose `Ready` is awaited."""
+        self._leaving: dict[WorkOrderId, int] = {}
+        """Whose `Ready` is awaited, and how many messages they had handled before."""
         self._tried: set[WorkOrderId] = set()
         """Who was asked to make room already for those who wait."""
 
@@ -125,6 +124,7 @@ class Supervisor(AsyncioActor):
                 self._resolve(message.work_order_id, self.hand_over())
             case Ready():
                 self._on_ready(message)
+                await asyncio.sleep(0)  # many may say so at once
             case Unknown():
                 self.stats.unknown += self._retire_if_idle(message.work_order_id)
                 self._admit()
@@ -175,7 +175,7 @@ class Supervisor(AsyncioActor):
         successor = WorkOrderActor(order_id, self._colleagues)
         successor.adopt(_mailbox(ref))
         self.directory.refs[order_id] = successor.actor_ref
-        self._leaving.discard(order_id)  # it may have died of being asked to
+        self._leaving.pop(order_id, None)  # it may have died of being asked to
         self.stats.restarted += 1
         _mailbox(ref).wake()
         return successor.actor_ref
@@ -186,7 +186,8 @@ class Supervisor(AsyncioActor):
             order_id, delivery = self._outside[0]
             ref = self._find(order_id)  # made for another one who waits, perhaps
             if ref is None:
-                if len(self.directory) >= self._limits.max_actors and not self._make_room():
+                if len(self.directory) >= self._limits.max_actors:
+                    self._make_room()
                     break
                 ref = self._create(order_id)
             self._outside.popleft()
@@ -198,76 +199,58 @@ class Supervisor(AsyncioActor):
         if not self._outside:
             self._tried.clear()
 
-    def _make_room(self) -> bool:
+    def _make_room(self) -> None:
         """Passivate the least recently used idle actors, a hundredth of all at a time.
 
-        `True` when one went at once; else those asked say `Ready` in a while. Each is asked
-        once: an outbox that can't be emptied now can't be a moment later. Nor can it while
-        processing is paused: looking for the few without one would stall the loop.
+        Each is asked once: an outbox that can't be emptied now can't be a moment later.
         """
-        if not self.directory.gate.open:
-            return False
+        if self._leaving:
+            return
         share = max(1, self._limits.max_actors // 100)
-        while not self._leaving:
-            idle = (
-                order_id
-                for order_id, ref in self.directory.refs.items()
-                if order_id not in self._tried and _is_idle(ref)
-            )
-            some = list(islice(idle, share))
-            if not some:
-                return False
-            self._tried.update(some)
-            if self._passivate(some):
-                return True
-        return False
+        idle = (
+            order_id
+            for order_id, ref in self.directory.refs.items()
+            if order_id not in self._tried and _is_idle(ref)
+        )
+        some = list(islice(idle, share))
+        self._tried.update(some)
+        self._passivate(some)
 
     # -- passivation -------------------------------------------------------------------------
 
     async def _sweep(self, *, everything: bool) -> int:
-        """Passivate idle actors, least recently used first; give how many went at once."""
+        """Passivate idle actors, least recently used first; give how many will go."""
         limit = time.monotonic() - (0 if everything else self._limits.idle_s)
-        gone = 0
+        asked = 0
         idle = []
         for order_id, ref in self.directory.refs.items():
             if _mailbox(ref).last_put > limit:
                 break
             idle.append(order_id)
         for start in range(0, len(idle), _SWEEP_ROUND):
-            gone += self._passivate(idle[start : start + _SWEEP_ROUND])
+            asked += self._passivate(idle[start : start + _SWEEP_ROUND])
             await asyncio.sleep(0)
-        return gone
+        return asked
 
     def _passivate(self, order_ids: list[WorkOrderId]) -> int:
-        """Retire idle actors; those whose outbox must be emptied first are asked to.
-
-        Gives the number of those that went.
-        """
-        gone = 0
+        """Have the outboxes of idle actors emptied, so that they can go; give their number."""
+        leaving = []
         for order_id in order_ids:
             ref = self.directory.refs.get(order_id)
-            if ref is None or order_id in self._leaving or not _is_idle(ref):
-                continue
-            if not _actor(ref).outbox_in_store:
-                gone += self._retire_if_idle(order_id)
-            elif self.directory.gate.open:  # else it would not be handled
-                self._leaving.add(order_id)
-                ref.tell(Passivate())
-                # A message, so its place is among the last used: sweeps stop at the first such.
-                self.directory.refs.move_to_end(order_id)
-        self.stats.passivated += gone
-        return gone
+            if ref is not None and order_id not in self._leaving and _is_idle(ref):
+                self._leaving[order_id] = _mailbox(ref).handled
+                leaving.append(order_id)
+        if leaving:
+            committer = self._colleagues.committer
+            committer.tell(EmptyOutboxes(tuple(leaving), self.actor_ref))
+        return len(leaving)
 
     def _on_ready(self, message: Ready) -> None:
-        """Retire an actor that is ready, unless a message came for it meanwhile."""
-        self._leaving.difference_update(message.work_order_ids)
+        """Retire the actors whose outboxes are empty, unless a message came for them meanwhile."""
         for order_id in message.work_order_ids:
+            handled = self._leaving.pop(order_id, None)
             ref = self.directory.refs.get(order_id)
-            if ref is None or ref.actor_stopped.is_set():
-                continue
-            if not message.emptied:
-                ref.tell(OutboxKept())
-            elif not _actor(ref).outbox_in_store:
+            if ref is not None and message.emptied and _mailbox(ref).handled == handled:
                 self.stats.passivated += self._retire_if_idle(order_id)
         self._admit()
 
@@ -308,10 +291,6 @@ class Supervisor(AsyncioActor):
 
 def _mailbox(ref: OrderRef) -> Any:  # noqa: ANN401 -- pykka types it as its own inbox
     return ref.actor_inbox
-
-
-def _actor(ref: OrderRef) -> WorkOrderActor:
-    return cast("WorkOrderActor", _mailbox(ref).actor)
 
 
 def _is_idle(ref: OrderRef) -> bool:

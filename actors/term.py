@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from pykka import ActorDeadError
 
-from actors.committer import Committer, Load, Trim
+from actors.committer import Committer, Load, Tidy, Trim
 from actors.errors import WorkOrderError
 from actors.messages import Sweep
 from actors.supervisor import Limits, Supervisor
@@ -195,6 +195,7 @@ class Term:
         interval = max(0.05, min(self._idle_s / 10, 10.0))
         while True:
             await asyncio.sleep(interval)
-            gone = await self.supervisor.ask(Sweep(), block=False)
-            if gone:
-                _log.debug("actors_passivated", epoch=self.epoch, actors=gone)
+            self._committer.actor_ref.tell(Tidy(self._idle_s / 10))
+            leaving = await self.supervisor.ask(Sweep(), block=False)
+            if leaving:
+                _log.debug("actors_passivated", epoch=self.epoch, actors=leaving)

@@ -141,7 +141,7 @@ async def test_no_message_is_lost_between_passivation_and_return(seed: int) -> N
             await asyncio.gather(sweeps(), *callers)
         applied = [each for each in answers if isinstance(each, Updated)]
         assert len(applied) + sum(isinstance(each, TooManyActors) for each in answers) == 120
-        assert owner.supervisor.stats.passivated > 0
+        assert owner.supervisor.stats.passivated or len(applied) < 120, "two kept the third out"
     total = sum(store.quantity(order_number(number)) for number in (1, 2, 3))
     assert total == len(applied)
 
@@ -152,7 +152,7 @@ async def test_an_actor_whose_outbox_cannot_be_emptied_stays_and_goes_later() ->
     async with owner_of(store, idle_s=10) as owner:
         await owner.ask(update(1))
         await owner.ask(update(1, order_number(2)))
-        store.script("trim", *[Fault.REFUSE, Fault.LOSE] * 2)
+        store.script("trim", *[Fault.REFUSE, Fault.LOSE] * 30)
         await asyncio.sleep(13)
         assert len(live(owner)) == 2
         await asyncio.sleep(60)
@@ -197,7 +197,7 @@ async def test_a_sweep_of_many_lets_others_have_their_turn() -> None:
             await asyncio.gather(*(_resolved(owner, each) for each in ids[start : start + 500]))
         asked = owner.term.supervisor.ask(Sweep(everything=True), block=False)
         sizes = {len(owner.directory)}
-        while not asked.done():  # type: ignore[attr-defined]
+        while len(owner.directory):
             await asyncio.sleep(0)
             sizes.add(len(owner.directory))
         assert await asked == 4_500
@@ -280,15 +280,17 @@ async def test_a_log_that_is_stuck_for_one_order_does_not_keep_others_from_makin
 
 
 @in_virtual_time
-async def test_while_paused_only_actors_without_an_outbox_make_room() -> None:
+async def test_while_paused_there_is_room_for_orders_that_come() -> None:
     store = a_store()
     async with owner_of(store, max_actors=2) as owner:
         await owner.ask(update(1, order_number(1)))
         await owner.ask(update(1, order_number(2)))
         await owner.region.pause()
-        assert isinstance(await owner.ask(update(1, order_number(3), within=2)), TooManyActors)
+        waiting = owner.soon(update(1, order_number(3), within=5))
+        await asyncio.sleep(2)
+        assert order_number(3) in live(owner)
         await owner.region.resume()
-        assert isinstance(await owner.ask(update(1, order_number(3))), Updated)
+        assert isinstance(await waiting, Updated)
 
 
 # -- bounds of what waits --------------------------------------------------------------------

@@ -8,9 +8,8 @@ from unittest import mock
 
 import pytest
 
-from actors import supervisor as supervisor_module
-from actors.errors import NotOwner, TooManyActors, WorkOrderNotFound
-from actors.messages import Pause, Resolve, Resume, Sweep, Updated
+from actors.errors import NotOwner, WorkOrderNotFound
+from actors.messages import Pause, Resolve, Sweep, Updated
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER, order_number, owner_of, turns, update
 from tests.unit.actors.stubs import ask, mailbox_of
@@ -65,33 +64,14 @@ async def test_an_actor_that_dies_when_asked_to_leave_makes_room_all_the_same() 
 
 
 @in_virtual_time
-async def test_a_paused_node_that_is_full_refuses_without_looking_through_its_actors() -> None:
-    store = store_of(51)
-    async with owner_of(store, max_actors=50) as owner:
-        await asyncio.gather(*(owner.ask(update(1, order_number(n))) for n in range(1, 51)))
-        await ask(owner.term.supervisor, Pause())
-        with mock.patch.object(supervisor_module, "_is_idle", return_value=True) as looked:
-            answer = await owner.ask(update(1, order_number(51)))
-
-        assert isinstance(answer, TooManyActors)
-        assert looked.call_count == 0
-        await ask(owner.term.supervisor, Resume())
-        assert isinstance(await owner.ask(update(1, order_number(51))), Updated)
-
-
-@in_virtual_time
-async def test_a_pause_catches_those_who_are_about_to_leave_and_they_leave_after_it() -> None:
+async def test_a_pause_does_not_hold_those_who_are_about_to_leave() -> None:
     store = store_of(2)
     async with owner_of(store, max_actors=1) as owner:
         await owner.ask(update())
         supervisor = owner.term.supervisor
-        asked = [ask(supervisor, each) for each in (Resolve(OTHER), Pause())]
-        await asked[1]
-        await turns()
-        assert (live(owner), asked[0].done()) == ([ORDER], False)
-
-        await ask(supervisor, Resume())
-        await asked[0]
+        resolved, paused = [ask(supervisor, each) for each in (Resolve(OTHER), Pause())]
+        await paused
+        await resolved
         assert live(owner) == [OTHER]
 
 
