@@ -1,0 +1,401 @@
+'use strict';
+
+/**
+ * For callers of the service in Node (18 or newer, no dependencies): an update that was answered
+ * "success" counts once, whatever happens. Copy this folder as it is.
+ *
+ *     const client = PlanServerClient.fromEnvironment({ outbox: '/var/lib/mes/plan-server-outbox' });
+ *     const result = await client.updateWorkOrderQuantity(workOrderId, 'input', 1, { ... });
+ *
+ * No method throws for what the service or the network does. Results are flat: on success
+ * `success: true`, `code`, `message` and the fields of the service's `data` (`jobId`,
+ * `queueLength`, ...); on failure `success: false`, `code`, `error` and `fallback`, which is true
+ * only where the update was surely not applied and will not be.
+ */
+
+const { Calls, Unsettled, isOk, now } = require('./calls');
+const { Lock } = require('./lock');
+const { Outbox, OutboxError } = require('./outbox');
+const { Replayer } = require('./replayer');
+const updates = require('./updates');
+
+const API = '/api/workorder';
+/** Of a call's time, what is kept for the outbox. */
+const FOR_THE_DISK = 0.2;
+const MOST_FOR_THE_DISK_MS = 1000;
+
+const DEFAULTS = {
+  /** The folder of the outbox, on a local disk; processes of one host may share it. */
+  outbox: null,
+  /** Whether what can't be delivered goes to the outbox; without it the caller is told. */
+  fallback: true,
+  /** A call is answered by then. The main service's own callers wait 30 s. */
+  deadlineMs: 10000,
+  /** One attempt at one address is given up by then, and tried again with the same key. */
+  attemptMs: 5000,
+  /** Failures in a row after which an address is left alone, and for how long. */
+  breakerFailures: 5,
+  breakerOpenMs: 2000,
+  /** To each address; further calls wait for one. */
+  connections: 100,
+  /** What the outbox holds at most: updates, and bytes of their JSON. */
+  maxEntries: 100000,
+  maxBytes: 64 * 1024 * 1024,
+  /** Updates that one replay call carries at most; the service takes 1,000. */
+  replayBatch: 500,
+  /** How often the outbox is looked at for what other processes left. */
+  replayPollMs: 1000,
+  /** Of messages, the service's and the client's own: zh-CN or en. */
+  language: 'zh-CN',
+  /** Called with each update that the service refused for good when it was replayed. */
+  onDeadLetter: undefined,
+  logger: console,
+};
+
+class PlanServerClient {
+  constructor(addresses, options = {}) {
+    this.options = checked({ ...DEFAULTS, ...options });
+    this.calls = new Calls([addresses].flat(), this.options);
+    this.outbox = null;
+    this.opening = null;
+    if (this.options.fallback) {
+      this.outbox = new Outbox(this.options.outbox, this.options);
+      const lock = new Lock(this.options.outbox);
+      this.replayer = new Replayer(this.outbox, this.calls, lock, this.options);
+    }
+  }
+
+  /** Take the addresses from PLAN_SERVER_HOST (several with commas) and PLAN_SERVER_PORT. */
+  static fromEnvironment(options = {}) {
+    const port = (process.env.PLAN_SERVER_PORT ?? '').trim() || '3001';
+    const hosts = (process.env.PLAN_SERVER_HOST ?? '').trim() || '127.0.0.1';
+    const names = hosts.split(',').map((each) => each.trim()).filter(Boolean);
+    return new PlanServerClient(names.map((each) => `http://${each}:${port}`), options);
+  }
+
+  /** Open the outbox and begin to replay it; the first update does so, too. Throws. */
+  open() {
+    this.opening ??= this.start().catch((error) => {
+      this.opening = null;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  async start() {
+    if (this.outbox === null) return;
+    await this.outbox.open();
+    this.replayer.start();
+  }
+
+  /** Stop replaying and close all; what is in the outbox stays there. */
+  async close() {
+    if (this.opening !== null && this.outbox !== null) {
+      if (await this.opening.then(() => true, () => false)) await this.replayer.stop();
+      await this.outbox.close();
+    }
+    this.calls.close();
+  }
+
+  // -- updates ----------------------------------------------------------------------------------
+
+  /** Apply one change once. Without `requestId` it gets a key of its own. */
+  async updateWorkOrderQuantity(workOrderId, type, quantity = 1, logContext = null, options = {}) {
+    const start = now();
+    let update;
+    try {
+      update = updates.makeUpdate(workOrderId, type, quantity, logContext, options.requestId);
+    } catch (error) {
+      if (error instanceof updates.Invalid) return this.failed(error.code, { status: 400 });
+      throw error;
+    }
+    const [result] = await this.deliver([update], start, (some, end) => this.sendOne(some, end));
+    return result;
+  }
+
+  /**
+   * Apply many changes; each has the fields of a single one, and may have `requestId`.
+   * `results` has each one's result, in the order given. One that is wrong fails alone.
+   */
+  async batchUpdateWorkOrderQuantity(items) {
+    const start = now();
+    if (!Array.isArray(items) || !items.length) return this.failed('INVALID_UPDATES', { status: 400 });
+    const slots = items.map((item) => {
+      try {
+        return { update: updates.makeItem(item) };
+      } catch (error) {
+        if (error instanceof updates.Invalid) return this.failed(error.code, { status: 400 });
+        throw error;
+      }
+    });
+    const sent = slots.filter((slot) => slot.update).map((slot) => slot.update);
+    const given = sent.length
+      ? await this.deliver(sent, start, (some, end) => this.sendMany(some, end))
+      : [];
+    return summed(slots.map((slot, index) => ({ index, ...(slot.update ? given.shift() : slot) })));
+  }
+
+  /** Send what may be sent now, keep the rest; always answered by the deadline. */
+  async deliver(all, start, send) {
+    const end = start + this.options.deadlineMs;
+    const sent = new Map();
+    if (this.outbox === null) {
+      await this.collect(all, sent, send, end);
+      return all.map((update) => this.answered(update, sent.get(update), null));
+    }
+    const spare = Math.min(MOST_FOR_THE_DISK_MS, FOR_THE_DISK * this.options.deadlineMs);
+    const kept = new Map();
+    try {
+      await by(end, this.open());
+      // An update must not overtake one of its order that waits.
+      const waiting = await by(end, this.outbox.waiting());
+      const direct = all.filter(({ order }) => !waiting.has(order));
+      if (direct.length) await this.collect(direct, sent, send, end - spare);
+      const left = all.filter((update) => !isResult(sent.get(update)));
+      const puts = left.map((update) => this.outbox.put(update));
+      const outcomes = await by(end, Promise.allSettled(puts));
+      left.forEach((update, index) => kept.set(update, outcomes[index]));
+    } catch (error) {
+      if (!(error instanceof OutboxError)) throw error;
+      for (const each of all) if (!kept.has(each)) kept.set(each, { reason: error });
+    }
+    return all.map((update) => this.answered(update, sent.get(update), kept.get(update)));
+  }
+
+  async collect(some, sent, send, end) {
+    const outcomes = await send(some, end);
+    some.forEach((update, index) => sent.set(update, outcomes[index]));
+  }
+
+  /** Tell what became of an update that was `sent`, or not, and `kept`, or not. */
+  answered(update, sent, kept) {
+    const { order, type, quantity, key } = update;
+    const about = { workOrderId: order, type, quantity, requestId: key };
+    if (isResult(sent)) return { ...about, ...sent };
+    if (kept?.status === 'fulfilled') {
+      const code = 'QUEUED_FALLBACK';
+      const message = updates.textOf(code, this.options.language);
+      const more = { fallback: true, jobId: key, queueLength: kept.value };
+      return { ...about, success: true, code, message, ...more };
+    }
+    if (sent?.maybeApplied) return { ...about, ...this.failed('TIMEOUT') };
+    if (!kept) return { ...about, ...this.failed(sent.code, { error: sent.message, fallback: true }) };
+    const { code, message } = kept.reason;
+    if (code === 'OUTBOX_FULL') return { ...about, ...this.failed(code, { fallback: true }) };
+    if (code === 'REQUEST_ID_CONFLICT') return { ...about, ...this.failed(code, { status: 422 }) };
+    // The disk may only be late, and have it yet.
+    return { ...about, ...this.failed('OUTBOX_FAILED', { error: message }) };
+  }
+
+  async sendOne([update], end) {
+    const path = `${API}/update-quantity`;
+    try {
+      return [this.told(await this.calls.call({ method: 'POST', path, body: update.text }, end))];
+    } catch (error) {
+      if (error instanceof Unsettled) return [error];
+      throw error;
+    }
+  }
+
+  /** Send updates until each is settled or the time is over; those of one order in order. */
+  async sendMany(all, end) {
+    const results = new Map();
+    let pending = all;
+    let count = this.options.replayBatch;
+    let wait = 100;
+    while (pending.length) {
+      const chunk = updates.head(pending, count);
+      let open = [];
+      try {
+        const reply = await this.calls.call(updates.batchRequest(chunk), end);
+        if (isOk(reply.status)) {
+          const given = updates.resultsOf(reply, chunk.length);
+          open = chunk.filter((update, index) => !this.take(results, update, given[index]));
+        } else if (updates.OF_THE_CALL.has(reply.code) && chunk.length > 1) {
+          count = Math.floor(chunk.length / 2);
+          continue;
+        } else {
+          for (const update of chunk) results.set(update, this.told(reply));
+        }
+      } catch (error) {
+        if (!(error instanceof Unsettled)) throw error;
+        for (const update of chunk) note(results, update, error);
+        break;
+      }
+      // What is unsettled goes first: a later update of its order must not overtake it.
+      pending = [...open, ...pending.slice(chunk.length)];
+      if (open.length) {
+        wait = Math.min(2 * wait, 2000);
+        if (now() + wait >= end) break;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+    return all.map((each) => results.get(each) ?? new Unsettled('SERVICE_UNAVAILABLE', 'not sent'));
+  }
+
+  /** Take an item's result; false where it is to be sent again. */
+  take(results, update, result) {
+    if (updates.isUnsettled(result)) {
+      const code = String(result.code ?? 'TIMEOUT');
+      note(results, update, new Unsettled(code, String(result.message ?? code)));
+      return false;
+    }
+    const failed = result.success === true ? {} : { error: String(result.message ?? '') };
+    results.set(update, { ...result, ...failed, fallback: false });
+    return true;
+  }
+
+  // -- reads ------------------------------------------------------------------------------------
+
+  /** Show an order. */
+  getWorkOrderDetail(workOrderId) {
+    return this.read(`/detail/${encodeURIComponent(String(workOrderId))}`);
+  }
+
+  /** Show a page of an order's log, newest first: page, pageSize, changeType, startDate, endDate. */
+  getQuantityLogs(workOrderId, options = {}) {
+    const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== null);
+    const query = given.length ? `?${new URLSearchParams(given)}` : '';
+    return this.read(`/quantity-logs/${encodeURIComponent(String(workOrderId))}${query}`);
+  }
+
+  /** Count the service's updates: waiting, active, completed, failed, delayed. */
+  getQueueStats() {
+    return this.read('/queue/stats');
+  }
+
+  async read(path) {
+    try {
+      const request = { method: 'GET', path: API + path };
+      return this.told(await this.calls.call(request, now() + this.options.deadlineMs));
+    } catch (error) {
+      if (!(error instanceof Unsettled)) throw error;
+      return this.failed('SERVICE_UNAVAILABLE', { error: error.message, fallback: true });
+    }
+  }
+
+  /** Ask each address in turn until one says that updates can be served. */
+  async healthCheck() {
+    const end = now() + this.options.attemptMs;
+    let result;
+    for (const address of this.calls.breakers.keys()) {
+      try {
+        const { status, body } = await this.calls.exchange(address, { method: 'GET', path: '/health' }, end);
+        if (isOk(status) && body?.status === 'ok') return { ...body, success: true, code: 'OK' };
+        result = { ...body, ...this.failed('SERVICE_UNAVAILABLE', { fallback: true }) };
+      } catch (error) {
+        if (!(error instanceof Unsettled)) throw error;
+        result ??= this.failed('SERVICE_UNAVAILABLE', { error: error.message, fallback: true });
+      }
+    }
+    return result;
+  }
+
+  /** Tell whether updates would be served now. */
+  async isServiceAvailable() {
+    return (await this.healthCheck()).success;
+  }
+
+  /** Show where calls go and how; asks nobody. */
+  getConfig() {
+    const { breakers } = this.calls;
+    return {
+      baseURL: [...breakers.keys()][0],
+      addresses: [...breakers.keys()],
+      timeout: this.options.deadlineMs,
+      fallback: this.options.fallback,
+      outbox: this.options.outbox,
+      breakers: Object.fromEntries([...breakers].map(([name, { state }]) => [name, state])),
+    };
+  }
+
+  // -- the outbox -------------------------------------------------------------------------------
+
+  /** Count what waits: `{entries, bytes, deadLetters}`. Throws where there is no outbox. */
+  async outboxUsage() {
+    const deadLetters = (await this.deadLetters()).length;
+    await this.outbox.refresh();
+    return { entries: this.outbox.entries, bytes: this.outbox.bytes, deadLetters };
+  }
+
+  /** Give what the service refused when it was replayed, oldest first. */
+  async deadLetters() {
+    if (this.outbox === null) throw new OutboxError('OUTBOX_FAILED', 'this client has no outbox');
+    await this.open();
+    return this.replayer.letters();
+  }
+
+  // -- results ----------------------------------------------------------------------------------
+
+  told({ status, body, data, code }) {
+    const message = String(body.message ?? '');
+    if (isOk(status)) return { ...data, success: true, code, message };
+    const more = Object.keys(data).length ? { data } : {};
+    return { ...this.failed(code, { error: message, status }), ...more };
+  }
+
+  failed(code, { error, status, fallback = false } = {}) {
+    const about = status === undefined ? {} : { status };
+    const text = error || updates.textOf(code, this.options.language);
+    return { success: false, code, error: text, fallback, ...about };
+  }
+}
+
+const isResult = (outcome) => outcome !== undefined && !(outcome instanceof Error);
+
+/** Keep in mind whether an update may have been applied, by this or an earlier call. */
+function note(results, update, error) {
+  const earlier = results.get(update);
+  const maybeApplied = error.maybeApplied || error.code === 'TIMEOUT' || Boolean(earlier?.maybeApplied);
+  const code = maybeApplied ? 'TIMEOUT' : error.code;
+  results.set(update, new Unsettled(code, error.message, { maybeApplied }));
+}
+
+function summed(results) {
+  const succeeded = results.filter((each) => each.success).length;
+  if (!succeeded && results.every((each) => each.fallback)) {
+    // None was applied: the call failed as a whole, which callers may know.
+    const { success, code, error, fallback } = results[0];
+    return { success, code, error, fallback, results };
+  }
+  const codes = new Set(results.map((each) => each.code));
+  const some = succeeded ? 'PARTIALLY_UPDATED' : 'NOT_UPDATED';
+  return {
+    success: true,
+    code: codes.size === 1 && succeeded ? [...codes][0] : some,
+    fallback: results.some((each) => each.fallback === true),
+    total: results.length,
+    succeeded,
+    failed: results.length - succeeded,
+    results,
+  };
+}
+
+/** Wait for something of the disk, but not beyond `end`. */
+async function by(end, promise) {
+  let timer;
+  const late = new Promise((_resolve, reject) => {
+    const tooLate = () => reject(new OutboxError('OUTBOX_FAILED', 'the disk did not answer in time'));
+    timer = setTimeout(tooLate, Math.max(0, end - now()));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function checked(options) {
+  if (options.fallback && !options.outbox) {
+    throw new TypeError('fallback needs `outbox`, a folder; without one say fallback: false');
+  }
+  for (const [name, standard] of Object.entries(DEFAULTS)) {
+    const value = options[name];
+    if (typeof standard === 'number' && !(typeof value === 'number' && value > 0)) {
+      throw new RangeError(`${name} must be positive, not ${value}`);
+    }
+  }
+  return options;
+}
+
+module.exports = { OutboxError, PlanServerClient };
