@@ -174,6 +174,11 @@ class Committer(AsyncioActor):
         self._closed = True
         self.ledger.wake_all()
 
+    @property
+    def settling(self) -> int:
+        """Commits, of many orders each, that are under way."""
+        return self._commits.in_flight
+
     async def settled(self) -> None:
         """Return when no commit is under way."""
         await self._commits.settled()

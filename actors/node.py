@@ -15,6 +15,7 @@ from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
 from actors.lease.port import Holder
 from actors.mailbox import AsyncioActor
 from actors.region import Region
+from actors.settling import Settling
 from actors.status import NodeStatus, Role, Watched
 from actors.term import Term, TermOptions
 
@@ -146,6 +147,7 @@ class NodeActor(AsyncioActor):
         self._watched_lease = Watched(lease.name)
         self._timer: asyncio.TimerHandle | None = None
         self._term: Term | None = None
+        self._settling = Settling()
         self._role = Role.STANDBY
         self._reason: str | None = "starting"
         self.died = asyncio.Event()
@@ -199,6 +201,8 @@ class NodeActor(AsyncioActor):
     async def _tick(self) -> None:
         if self._role in (Role.DRAINING, Role.STOPPED):
             return
+        if self._hangs():
+            return
         try:
             if self._role is Role.OWNER:
                 # Both at once: a store that hangs must not use up the lease's time.
@@ -209,6 +213,20 @@ class NodeActor(AsyncioActor):
                 await self._try_to_take_over()
         finally:
             self._tick_later()
+
+    def _hangs(self) -> bool:
+        """Give the process up when a commit of an earlier term does not settle.
+
+        Sent under an epoch that is over, it may be applied for as long as it is sent again: later
+        than anybody who was told "not known" expects. A crash is what surely ends it.
+        """
+        possible = self._watched_store.ok or self.owner_elsewhere() is not None
+        term = self._settling.overdue(possible=possible)
+        if term is None:
+            return False
+        _log.error("commits_not_settled", epoch=term.epoch, commits=term.settling)
+        self.died.set()
+        return True
 
     def _tick_later(self) -> None:
         if self._timer is not None:
@@ -332,6 +350,7 @@ class NodeActor(AsyncioActor):
                 "stepped_down", node=self._options.node_id, epoch=term.epoch, reason=reason
             )
             await term.abandon(reason)
+            self._settling.add(term)
         await self._back_to_standby(reason)
 
     async def _back_to_standby(self, reason: str) -> None:

@@ -126,6 +126,11 @@ class Term:
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         _log.info("term_ended", epoch=self.epoch, reason=reason, not_applied=answered)
 
+    @property
+    def settling(self) -> int:
+        """Commits, of many orders each, that are under way."""
+        return self._committer.settling
+
     async def settled(self) -> None:
         """Return when no commit of this term is under way any more."""
         await self._committer.settled()
