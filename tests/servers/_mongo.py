@@ -14,6 +14,7 @@ from tests.servers._errors import ServerError
 from tests.servers._process import ServerProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _ELECTION_DEADLINE_S = 60
@@ -140,9 +141,13 @@ class MongoReplicaSet:
 
     def primary(self) -> MongoServer:
         """Return the member that takes writes, waiting for one; raises ServerError without."""
+        return self.primary_among(self.members)
+
+    def primary_among(self, candidates: Sequence[MongoServer]) -> MongoServer:
+        """Return the primary, waiting until it is one of those; raises ServerError."""
         deadline = time.monotonic() + _ELECTION_DEADLINE_S
         while time.monotonic() < deadline:
-            for member in self.members:
+            for member in candidates:
                 if member.running and _takes_writes(member):
                     return member
             time.sleep(_POLL_S)
@@ -150,8 +155,11 @@ class MongoReplicaSet:
 
     def secondaries(self) -> list[MongoServer]:
         """Return the members that run and are not the primary."""
-        primary = self.primary()
-        return [member for member in self.members if member.running and member is not primary]
+        return [member for member in self.others(self.primary()) if member.running]
+
+    def others(self, one: MongoServer) -> list[MongoServer]:
+        """Return all members but that one."""
+        return [member for member in self.members if member is not one]
 
     def step_down(self, seconds: int = 10) -> None:
         """Make the primary give way to another for that long; needs three members."""

@@ -23,6 +23,11 @@ class RedisServer(ServerProcess):
         credentials = f":{self.password}@" if self.password else ""
         return f"redis://{credentials}{self.host}:{self.port}/0"
 
+    def forget_data(self) -> None:
+        """Delete all that was written; it must not run."""
+        for each in self._data.iterdir():
+            each.unlink()
+
     def _binary(self) -> _binaries.Binary:
         return _binaries.redis_server()
 

@@ -46,7 +46,7 @@ class ServiceNode(ServerProcess):
     def start(self) -> None:
         """Start on the data of the last run; return when updates are served."""
         super().start()
-        self._wait_until_ready()
+        self.wait_until_ready()
 
     def launch(self) -> None:
         """Start it, and return when it listens, whether or not updates are served by then."""
@@ -116,7 +116,8 @@ class ServiceNode(ServerProcess):
     def _ready_line(self) -> bytes:
         return b"service_started"
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Return when updates can be sent to it; kills it and raises ServerError if that fails."""
         deadline = time.monotonic() + _READY_DEADLINE_S
         while not self.answers("/readyz"):
             if not self.running or time.monotonic() > deadline:

@@ -1,0 +1,180 @@
+"""Callers that send each change with its key, to one node after the other, until it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from tests.chaos.history import Intent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.chaos.history import HistoryWriter
+
+UPDATE: Final = "/api/workorder/update-quantity"
+FINAL: Final = frozenset({200, 400, 404, 409, 413, 422})
+"""Statuses that settle a change: applied, or refused for good."""
+_TIMEOUT_S: Final = 4.0
+_SETTLED_DEADLINE_S: Final = 120
+_AGAIN_SHARE: Final = 0.10
+_OTHER_SHARE: Final = 0.01
+_SCAN_SHARE: Final = 0.05
+_QUANTITIES: Final = (1, 1, 1, 2, 3, 5, -1, -1, -2, 0.5)
+_STEP: Final = "6560a00000000000000000a1"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many callers there are, and the seconds that each rests between two changes."""
+
+    callers: int = 64
+    rest_s: float = 0.08
+    retry_s: float = 0.03
+
+
+@dataclass(slots=True)
+class Callers:
+    """All callers at work; `served_at` has the times of final answers."""
+
+    urls: Sequence[str]
+    orders: Sequence[str]
+    history: HistoryWriter
+    seed: int
+    pace: Pace = field(default_factory=Pace)
+    served_at: list[float] = field(default_factory=list)
+    open_at: Counter[int] = field(default_factory=Counter)
+    """Requests under way, by node."""
+    codes: Counter[str] = field(default_factory=Counter)
+    intents: int = 0
+    unsettled: int = 0
+    _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _stopping: bool = False
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return self.open_at.total()
+
+    def start(self) -> None:
+        """Set the callers to work."""
+        for url in self.urls:
+            self._sessions.append(
+                aiohttp.ClientSession(
+                    url,
+                    connector=aiohttp.TCPConnector(limit=0),
+                    timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+                )
+            )
+        for number in range(self.pace.callers):
+            self._tasks.append(asyncio.create_task(self._work(number)))
+
+    async def finish(self) -> None:
+        """Let each caller settle what it is at; afterwards nothing is under way."""
+        self._stopping = True
+        await asyncio.gather(*self._tasks)
+
+    async def close(self) -> None:
+        """End what is left, and give the connections back."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for session in self._sessions:
+            await session.close()
+
+    async def served(self, count: int, within_s: float = 60) -> None:
+        """Wait until so many more final answers have come."""
+        goal = len(self.served_at) + count
+        await self.until(lambda: len(self.served_at) >= goal, f"{count} answers", within_s)
+
+    async def until(self, condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
+        """Wait for something that the callers bring about; raises TimeoutError."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not condition():
+                    for task in self._tasks:
+                        if task.done():
+                            task.result()
+                    await asyncio.sleep(0.002)
+        except TimeoutError:
+            raise TimeoutError(f"{what}: not in {within_s:g} s; {dict(self.codes)}") from None
+
+    async def settle(self, intent: Intent, at_node: int) -> None:
+        """Send one change until it is settled, beside the others."""
+        self.intents += 1
+        self.history.intends(intent)
+        await self._until_settled(intent, "first", at_node)
+
+    # -- one caller --------------------------------------------------------------------------
+
+    async def _work(self, number: int) -> None:
+        rng = Random(f"{self.seed} {number}")  # noqa: S311 -- a load, not a secret
+        later: deque[Intent] = deque()
+        count = 0
+        while not self._stopping:
+            node = (number + count) % len(self.urls)
+            count += 1
+            if len(later) > 5 or (later and rng.random() < _AGAIN_SHARE / 2):
+                await self._until_settled(later.popleft(), "again", node)
+            else:
+                intent = self._draw(rng, f"{number}-{count}")
+                await self.settle(intent, node)
+                if rng.random() < _AGAIN_SHARE:
+                    later.append(intent)
+                if rng.random() < _OTHER_SHARE:
+                    await self._until_settled(intent, "other", node)
+            await asyncio.sleep(rng.uniform(0, 2 * self.pace.rest_s))
+        for intent in later:
+            await self._until_settled(intent, "again", number % len(self.urls))
+
+    def _draw(self, rng: Random, key: str) -> Intent:
+        # The cube favours the first orders: one in five changes goes to the first hundredth.
+        order = self.orders[int(len(self.orders) * rng.random() ** 3)]
+        kind = rng.choice(("input", "output"))
+        context: dict[str, Any] = {"relatedBarcode": f"B{rng.randrange(2000)}"}
+        if kind == "input" and rng.random() < 2 * _SCAN_SHARE:
+            context |= {
+                "relatedBarcode": f"S{rng.randrange(6)}",
+                "barcodeOperation": "SCAN_PROCESS",
+                "processStepId": _STEP,
+            }
+            return Intent(key, order, kind, 1, context)
+        return Intent(key, order, kind, rng.choice(_QUANTITIES), context)
+
+    async def _until_settled(self, intent: Intent, purpose: str, node: int) -> None:
+        deadline = time.monotonic() + _SETTLED_DEADLINE_S
+        while time.monotonic() < deadline:
+            if await self._attempt(intent, purpose, node) in FINAL:
+                self.served_at.append(time.monotonic())
+                return
+            node = (node + 1) % len(self.urls)
+            await asyncio.sleep(self.pace.retry_s)
+        self.unsettled += 1
+
+    async def _attempt(self, intent: Intent, purpose: str, node: int) -> int:
+        body = intent.body()
+        if purpose == "other":
+            body["quantity"] = intent.quantity + 7
+        number = self.history.sends(intent, purpose, node)
+        self.open_at[node] += 1
+        try:
+            async with self._sessions[node].post(UPDATE, json=body) as reply:
+                answer = await reply.json()
+                status = reply.status
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            self.codes["no answer"] += 1
+            self.history.hears(number, 0, "", {})
+            return 0
+        finally:
+            self.open_at[node] -= 1
+        code = str(answer.get("code"))
+        self.codes[code] += 1
+        self.history.hears(number, status, code, answer.get("data") or {})
+        return status

@@ -1,0 +1,197 @@
+"""Hold the callers' history against orders and log, read past the service."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.service.books import Books
+from tests.service.recount import Recount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tests.chaos.history import Attempt, Story
+    from tests.contract.backdoor import Backdoor
+
+Document = dict[str, Any]
+
+KINDS: Final = (
+    "lost",
+    "doubled",
+    "phantom",
+    "gaps or forks",
+    "sum mismatches",
+    "inversions",
+    "disagreeing retries",
+    "conflicts not seen",
+    "told not applied, but was",
+)
+_APPLIED: Final = 200
+_NOT_APPLIED: Final = (429, 503)
+_CONFLICT: Final = 422
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of all changes, and what is wrong, by kind."""
+
+    acknowledged: int = 0
+    refused: int = 0
+    unknown: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def violations(self) -> int:
+        """All that is wrong."""
+        return self.found.total()
+
+    def complain(self, kind: str, what: str) -> None:
+        """Count one violation."""
+        assert kind in KINDS
+        self.found[kind] += 1
+        self.examples.append(f"{kind}: {what}")
+
+
+def read_books(backdoor: Backdoor, orders: Iterable[Mapping[str, Any]]) -> list[Books]:
+    """Read orders and their logs, what is only in an outbox merged in."""
+    return [_book(backdoor, before) for before in orders]
+
+
+def _book(backdoor: Backdoor, before: Mapping[str, Any]) -> Books:
+    after = dict(backdoor.order(before["_id"]))
+    ours = dict(after.get("planServer") or {})
+    entries = {str(each["_id"]): each for each in backdoor.logs(before["_id"])}
+    for each in ours.pop("outbox", ()):
+        if each.get("operateTime") is not None:  # a refusal has none
+            entries.setdefault(str(each["_id"]), each)
+    after["planServer"] = ours
+    log = sorted(entries.values(), key=lambda each: each["planServer"]["seq"])
+    return Books(before, after, [{**each, "_id": str(each["_id"])} for each in log], raw=True)
+
+
+def check(stories: Mapping[str, Story], books: Sequence[Books]) -> Verdict:
+    """Compare; every violation is one of `KINDS`."""
+    verdict = Verdict()
+    by_key: dict[str, list[Document]] = defaultdict(list)
+    for book in books:
+        for entry in book.log:
+            by_key[str(entry["planServer"].get("requestId"))].append(entry)
+    for key in by_key.keys() - stories.keys():
+        verdict.complain("phantom", f"key {key} was never sent: {by_key[key][0]}")
+    for key, story in stories.items():
+        _check_story(verdict, story, by_key.get(key, []))
+    for book in books:
+        _check_numbers(verdict, book)
+        _check_sums(verdict, book, stories)
+    _check_real_time(verdict, stories.values())
+    return verdict
+
+
+# -- one change ------------------------------------------------------------------------------
+
+
+def _check_story(verdict: Verdict, story: Story, entries: list[Document]) -> None:
+    attempts = [each for each in story.attempts if each.purpose != "other"]
+    applied = [each for each in attempts if each.status == _APPLIED]
+    refused = [each for each in attempts if 400 <= each.status < 429]
+    verdict.acknowledged += bool(applied)
+    verdict.refused += bool(refused) and not applied
+    verdict.unknown += not applied and not refused
+    key = story.intent.key
+    if len(entries) > 1:
+        verdict.complain("doubled", f"key {key}: {len(entries)} entries")
+    if applied and not entries:
+        verdict.complain("lost", f"key {key}: {applied[0].data}")
+    for each in applied if entries else ():
+        _check_told(verdict, key, each, entries[0])
+    if refused and entries:
+        verdict.complain("phantom", f"key {key}: {refused[0].code}, but in the log")
+    _check_agreement(verdict, key, applied, refused)
+    _check_not_applied(verdict, key, attempts)
+    for each in story.attempts:
+        if each.purpose == "other" and each.status not in (0, *_NOT_APPLIED, 504, _CONFLICT):
+            verdict.complain("conflicts not seen", f"key {key}: {each.status} {each.code}")
+
+
+def _check_told(verdict: Verdict, key: str, told: Attempt, entry: Document) -> None:
+    """Check an answer 200 against the entry that it stands for."""
+    stored = {
+        "jobId": entry["_id"],
+        "seq": entry["planServer"]["seq"],
+        "quantity": entry["changeQuantity"],
+        "beforeQuantity": entry["beforeQuantity"],
+        "afterQuantity": entry["afterQuantity"],
+    }
+    if {name: told.data.get(name) for name in stored} != stored:
+        verdict.complain("lost", f"key {key}: told {told.data}, the log has {stored}")
+
+
+def _check_agreement(
+    verdict: Verdict, key: str, applied: list[Attempt], refused: list[Attempt]
+) -> None:
+    told = {(each.data.get("jobId"), each.data.get("seq")) for each in applied}
+    codes = {each.code for each in refused}
+    if len(told) + len(codes) > 1:
+        verdict.complain("disagreeing retries", f"key {key}: {told} {codes}")
+    first = [each for each in applied if not each.data.get("replayed")]
+    again = [each for each in applied if each.purpose == "again" and not each.data.get("replayed")]
+    if len(first) > 1 or again:
+        verdict.complain("disagreeing retries", f"key {key}: applied anew {len(first)} times")
+
+
+def _check_not_applied(verdict: Verdict, key: str, attempts: list[Attempt]) -> None:
+    """Check that what was told "not applied" each time until then is not found as applied."""
+    for each in attempts:
+        if each.status not in _NOT_APPLIED:
+            if each.status == _APPLIED and each.data.get("replayed") and each.purpose == "first":
+                verdict.complain("told not applied, but was", f"key {key}")
+            return
+
+
+# -- one order -------------------------------------------------------------------------------
+
+
+def _check_numbers(verdict: Verdict, book: Books) -> None:
+    found = [each["planServer"]["seq"] for each in book.log]
+    if found != [*range(1, len(found) + 1)]:
+        odd = [seq for place, seq in enumerate(found, 1) if place != seq][:3]
+        verdict.complain("gaps or forks", f"order {book.order}: {len(found)} entries, {odd}")
+    highest = book.after["planServer"].get("seq", 0)
+    if highest != len(found):
+        verdict.complain("gaps or forks", f"order {book.order}: seq {highest} of {len(found)}")
+
+
+def _check_sums(verdict: Verdict, book: Books, stories: Mapping[str, Story]) -> None:
+    """Go through the order's log by the business rules, entry by entry."""
+    asked = {}
+    for entry in book.log:
+        story = stories.get(str(entry["planServer"].get("requestId")))
+        if story is not None:
+            asked[entry["_id"]] = story.intent.quantity
+    # Numbers have their own figure.
+    mistakes = [each for each in Recount(book, asked).run() if ": seq is " not in each]
+    for each in mistakes:
+        verdict.complain("sum mismatches", each)
+
+
+def _check_real_time(verdict: Verdict, stories: Iterable[Story]) -> None:
+    """Check that a change sent after another one was acknowledged has the higher seq."""
+    by_order: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
+    for story in stories:
+        heard = [
+            (each.ended_at, each.data["seq"])
+            for each in story.attempts
+            if each.status == _APPLIED and each.ended_at is not None
+        ]
+        if heard:
+            heard_at, seq = min(heard)
+            by_order[story.intent.order].append((seq, story.attempts[0].sent_at, heard_at))
+    for order, changes in by_order.items():
+        soonest = float("inf")
+        for seq, sent_at, heard_at in sorted(changes, reverse=True):
+            if soonest < sent_at:
+                verdict.complain("inversions", f"order {order}: seq {seq} came after a later one")
+            soonest = min(soonest, heard_at)

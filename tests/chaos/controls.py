@@ -1,0 +1,93 @@
+"""Negative controls: one safeguard taken out of the node's own process, on real servers.
+
+Each must turn the checker red; one that stays green would show that the suite is blind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from pymongo.write_concern import WriteConcern
+
+from actors import order, supervisor
+from actors.committer import Committer
+from actors.decide import decide, questions
+from actors.store._mongo_bson import as_object_id
+from actors.store.port import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.inbox import Delivery
+    from actors.messages import Epoch
+    from actors.store.mongo import MongoStore
+    from actors.store.port import ChangeSet, EvidenceQuery, StoredOrder
+
+CONTROL_VARIABLE: Final = "CHAOS_CONTROL"
+
+
+def take_out(control: str, store: type[MongoStore]) -> None:
+    """Take that safeguard out of this process."""
+    CONTROLS[control](store)
+
+
+def _no_fence(store: type[MongoStore]) -> None:
+    def any_state(_epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
+        return {"_id": as_object_id(before.id)}
+
+    setattr(store, "_filter", staticmethod(any_state))  # noqa: B010 -- mypy minds the assignment
+
+
+def _no_keys(store: type[MongoStore]) -> None:
+    ask = store.evidence
+
+    async def forgetful(self: MongoStore, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        return [replace(each, by_request={}) for each in await ask(self, queries)]
+
+    setattr(store, "evidence", forgetful)  # noqa: B010 -- mypy minds the assignment
+
+
+class _Hasty(order.WorkOrderActor):
+    """Answers what it has decided before that is committed."""
+
+    async def _try_commit(self, pending: list[Delivery]) -> bool:
+        stored = self._stored or await self._load()
+        if stored is not None:
+            changes = [each.message.change for each in pending]
+            asked = questions(self.order_id, changes, frozenset())
+            evidence = Evidence() if asked is None else await self._ask_committer(asked)
+            decision = decide(stored, changes, evidence, self._colleagues.epoch, order._now())  # noqa: SLF001
+            self._answer(pending, decision.verdicts)
+        return await super()._try_commit(pending)
+
+
+def _early_reply(_store: type[MongoStore]) -> None:
+    setattr(supervisor, "WorkOrderActor", _Hasty)  # noqa: B010 -- mypy minds the assignment
+
+
+def _one_acknowledges(store: type[MongoStore]) -> None:
+    open_it = store.open
+
+    async def open_with_w1(self: MongoStore) -> None:
+        await open_it(self)
+        orders = self._at.orders.with_options(write_concern=WriteConcern(w=1))
+        self._at = replace(self._at, orders=orders)
+
+    setattr(store, "open", open_with_w1)  # noqa: B010 -- mypy minds the assignment
+
+
+def _outbox_replaced(_store: type[MongoStore]) -> None:
+    def carries_nothing(_: Committer, change: ChangeSet) -> ChangeSet:
+        return change
+
+    setattr(Committer, "_with_carried", carries_nothing)  # noqa: B010 -- mypy minds the assignment
+
+
+CONTROLS: Final[dict[str, Callable[[type[MongoStore]], None]]] = {
+    "fence": _no_fence,
+    "key": _no_keys,
+    "early reply": _early_reply,
+    "w:1": _one_acknowledges,
+    "outbox": _outbox_replaced,
+}

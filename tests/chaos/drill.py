@@ -1,0 +1,139 @@
+"""A run: a fleet under load, one fault after the other, and the books at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from tests.chaos.callers import Callers, Pace
+from tests.chaos.checker import check, read_books
+from tests.chaos.faults import FAULTS
+from tests.chaos.figures import Figures, Hit
+from tests.chaos.fleet import Fleet, FleetOptions
+from tests.chaos.history import HistoryWriter, read_history
+from tests.chaos.stage import Stage, Strike
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_CALM: Final = 40
+"""Final answers after a fault, before the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillOptions:
+    """What to run."""
+
+    fleet: FleetOptions
+    faults: Sequence[str]
+    seed: int = 1
+    rounds: int = 1
+    """How often each fault is injected, in another order each time."""
+    duration_s: float = float("inf")
+    short: bool = False
+    pace: Pace = field(default_factory=Pace)
+    keep: Path | None = None
+    """A folder for histories and logs; a temporary one otherwise."""
+
+
+def run_drill(options: DrillOptions, say: Callable[[str], None] = lambda _: None) -> Figures:
+    """Run the whole and check it; blocks until done."""
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        return _run_in(options.keep, options, say)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        return _run_in(Path(folder), options, say)
+
+
+def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> Figures:
+    began = time.monotonic()
+    path = folder / "history.jsonl"
+    with Fleet(folder, options.fleet) as fleet:
+        with HistoryWriter(path) as history:
+            stage = asyncio.run(_perform(fleet, history, options, say))
+        fleet.stop_nodes()
+        figures = examine(fleet, path)
+        for strike in stage.strikes:
+            _measure(stage, figures, strike)
+        figures.mistakes += stage.mistakes
+        figures.unsettled = stage.callers.unsettled
+        figures.attempts = stage.callers.codes.total()
+    figures.seconds = time.monotonic() - began
+    return figures
+
+
+def examine(fleet: Fleet, history: Path) -> Figures:
+    """Check a history that is closed against the database of a fleet."""
+    books = read_books(fleet.backdoor, fleet.orders)
+    verdict = check(read_history(history), books)
+    rejections = sum(
+        str(event["reason"]).startswith("epoch ")
+        for node in fleet.nodes
+        for event in node.events("stepped_down")
+    )
+    return Figures(
+        verdict, entries=sum(len(each.log) for each in books), fence_rejections=rejections
+    )
+
+
+def _measure(stage: Stage, figures: Figures, strike: Strike) -> None:
+    if not strike.in_flight:
+        figures.idle += 1
+        return
+    gap_s = stage.longest_gap_s(strike.at, strike.until)
+    over = strike.over_at
+    resumed_s = None if over is None else stage.resumed_after_s(over)
+    figures.hits.append(Hit(strike.fault, strike.in_flight, gap_s, resumed_s))
+
+
+async def _perform(
+    fleet: Fleet, history: HistoryWriter, options: DrillOptions, say: Callable[[str], None]
+) -> Stage:
+    orders = [str(each["_id"]) for each in fleet.orders]
+    urls = [node.uri for node in fleet.nodes]
+    callers = Callers(urls, orders, history, options.seed, options.pace)
+    stage = Stage(fleet, callers, options.seed, options.short)
+    try:
+        await _break_everything(stage, options, say)
+        await callers.finish()
+    finally:
+        await callers.close()
+    return stage
+
+
+async def _break_everything(
+    stage: Stage, options: DrillOptions, say: Callable[[str], None]
+) -> None:
+    callers = stage.callers
+    callers.start()
+    await callers.served(2 * _CALM)
+    for name in _plan(options):
+        before = len(stage.strikes)
+        try:
+            await FAULTS[name](stage)
+            await stage.fleet.settled()
+            await callers.served(_CALM)
+        except Exception as error:
+            raise RuntimeError(f"{name}: {error}") from error
+        for strike in stage.strikes[before:]:
+            strike.until = time.monotonic()
+        last = stage.strikes[before]
+        gap_s = stage.longest_gap_s(last.at, last.until)
+        say(f"{name}: {last.in_flight} in flight, longest gap {gap_s:.2f} s")
+
+
+def _plan(options: DrillOptions) -> Iterator[str]:
+    rng = Random(options.seed)  # noqa: S311 -- a drill, not a secret
+    end = time.monotonic() + options.duration_s
+    for _ in range(options.rounds):
+        names = list(options.faults)
+        rng.shuffle(names)
+        for name in names:
+            if time.monotonic() > end:
+                return
+            yield name

@@ -1,0 +1,74 @@
+"""Not faults of anything, but crowds: at an order that is new, at orders that do not exist."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from tests.chaos.fleet import NEW_ORDERS, NO_ORDERS, orders_from
+from tests.chaos.history import Intent
+
+if TYPE_CHECKING:
+    from tests.chaos.stage import Stage
+
+_CROWD = 64
+_UNKNOWN = 100_000
+_UNKNOWN_SHORT = 2_000
+_BATCH = 500
+_BATCH_UPDATE = "/api/workorder/batch-update-quantity"
+_LOCKS = "/api/workorder/queue/locks"
+
+
+async def race_passivation(stage: Stage) -> None:
+    """64 first requests to a new order at once, again and again as its actor leaves memory."""
+    fleet = stage.fleet
+    (order,) = orders_from(NEW_ORDERS + len(fleet.orders), 1)
+    await asyncio.to_thread(fleet.backdoor.put_order, order)
+    fleet.orders.append(order)
+    await stage.strike("race_passivation", lambda: None)
+    for wave in range(3 if stage.short else 10):
+        name = f"{order['_id']}-{wave}"
+        crowd = [Intent(f"{name}-{each}", order["_id"], "input", 1) for each in range(_CROWD)]
+        await asyncio.gather(
+            *(
+                stage.callers.settle(each, place % len(fleet.nodes))
+                for place, each in enumerate(crowd)
+            )
+        )
+        # About when a tight node lets the actor go: sometimes before, sometimes after.
+        await asyncio.sleep(stage.rng.uniform(0.05, 0.25))
+
+
+async def flood_of_unknown_orders(stage: Stage) -> None:
+    """Send batches for ids that name no order: each is told so, and no actor stays."""
+    owner = await stage.fleet.owner()
+    await stage.strike("flood_of_unknown_orders", lambda: None)
+    count = _UNKNOWN_SHORT if stage.short else _UNKNOWN
+    async with aiohttp.ClientSession(owner.uri) as session:
+        for first in range(0, count, _BATCH):
+            ids = range(NO_ORDERS + first, NO_ORDERS + first + _BATCH)
+            left = [f"{each:024x}" for each in ids]
+            while left:
+                left = await _send_unknown(stage, session, left)
+        async with session.get(_LOCKS) as reply:
+            held = (await reply.json())["data"]["total"]
+    if held > len(stage.fleet.orders):
+        stage.mistakes.append(f"{held} actors stay, of {len(stage.fleet.orders)} orders")
+
+
+async def _send_unknown(stage: Stage, session: aiohttp.ClientSession, ids: list[str]) -> list[str]:
+    """Send one batch; give the ids that were told to come again."""
+    updates = [{"workOrderId": each, "type": "input"} for each in ids]
+    async with session.post(_BATCH_UPDATE, json={"updates": updates}) as reply:
+        answer = await reply.json()
+    if reply.status in (429, 503):
+        await asyncio.sleep(stage.callers.pace.retry_s)
+        return ids
+    results = answer["data"]["results"]
+    again = [each["workOrderId"] for each in results if each.get("retryable")]
+    codes = {each["code"] for each in results if not each.get("retryable")}
+    if codes - {"WORK_ORDER_NOT_FOUND"}:
+        stage.mistakes.append(f"ids that name no order: {codes}")
+    return again

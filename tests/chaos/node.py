@@ -1,0 +1,66 @@
+"""A node as in production, with the points at which it can be hit: `python -m tests.chaos.node`.
+
+Only its store is wrapped; `CHAOS_CONTROL` also takes one safeguard out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import web.__main__ as service
+from actors.store.mongo import MongoStore
+from tests.chaos.controls import CONTROL_VARIABLE, take_out
+from tests.chaos.points import FOLDER_VARIABLE, Point, Points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymongo import UpdateOne
+
+    from actors.errors import StoreRejected
+    from actors.messages import Epoch
+    from actors.store.port import Outcome
+    from config.settings import Settings
+
+
+class HitStore(MongoStore):
+    """Passes by the points."""
+
+    points: Points
+
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+        epoch = await super().claim_epoch(node, above=above)
+        await self.points.pass_by(Point.TAKING_OVER)
+        return epoch
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        await self.points.pass_by(Point.BEFORE_LOG)
+        await super().relay(outcomes)
+
+    async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
+        await self.points.pass_by(Point.BEFORE_CAS)
+        matched = await super()._write(operations, rejected)
+        await self.points.pass_by(Point.AFTER_CAS)
+        return matched
+
+
+def main() -> int:
+    """Run the service with the wrapped store; give its exit code."""
+    HitStore.points = Points(Path(os.environ[FOLDER_VARIABLE]))
+
+    def store(settings: Settings) -> MongoStore:
+        assert settings.mongodb_uri is not None
+        return HitStore(settings.mongodb_uri.get_secret_value(), settings.mongodb_database or "")
+
+    setattr(service, "_store", store)  # noqa: B010 -- mypy would have it declared there
+    control = os.environ.get(CONTROL_VARIABLE)
+    if control:
+        take_out(control, HitStore)
+    return service.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""Every kind of fault once, on real processes and servers: nothing lost, doubled or overtaken.
+
+`python -m scripts.chaos` does the same for longer.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.drill import DrillOptions, run_drill
+from tests.chaos.faults import FAULTS, FEW, THREE_MEMBERS, WIRED
+from tests.chaos.fleet import FleetOptions
+
+SEED = 20261123
+
+
+def test_each_fault_has_a_fleet() -> None:
+    assert {*WIRED, *THREE_MEMBERS} == FAULTS.keys()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("members", "faults"), [(1, WIRED), (3, FEW)], ids=["wired", "three"])
+def test_whatever_fails_every_promise_is_kept(members: int, faults: tuple[str, ...]) -> None:
+    fleet = FleetOptions(members=members, lease_ttl_s=1.0)
+    figures = run_drill(DrillOptions(fleet, faults, seed=SEED, short=True))
+    assert not figures.failed, figures
+    assert {each.fault for each in figures.hits} == {*faults}
+    assert min(each.in_flight for each in figures.hits) >= 1
+    assert figures.verdict.acknowledged > 1000
