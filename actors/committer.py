@@ -271,7 +271,7 @@ class Committer(AsyncioActor):
                     epoch=self._epoch,
                     error=str(error),
                 )
-            pause = await _pause(pause)
+            pause = await rest_for(pause)
 
     async def _rule_out(self, change: ChangeSet, result: CommitResult) -> CommitResult:
         """Make sure that a lost attempt which was not applied never will be, however late.
@@ -285,7 +285,7 @@ class Committer(AsyncioActor):
                 (result,) = await self._store.commit(self._epoch, [change])
             except (OutcomeUnknown, StoreUnavailable):
                 self.stats.retries += 1
-                pause = await _pause(pause)
+                pause = await rest_for(pause)
         return result
 
     def _judge(self, change: ChangeSet, result: CommitResult) -> CommitResult | Fenced:
@@ -330,7 +330,7 @@ class Committer(AsyncioActor):
                 _log.warning("relay_unanswered", entries=len(left), error=repr(error))
                 if self._closed:
                     break
-                pause = await _pause(pause)
+                pause = await rest_for(pause)
             else:
                 self.ledger.remove(left)
                 break
@@ -431,7 +431,7 @@ def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:
     )
 
 
-async def _pause(seconds: float) -> float:
+async def rest_for(seconds: float) -> float:
     """Sleep about `seconds`; give the next pause of an exponential back-off with jitter."""
     await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 -- not a secret
     return min(seconds * 2, LONGEST_PAUSE_S)

@@ -131,8 +131,9 @@ class RelayRejected(WorkOrderError):
 class DeadLetter(WorkOrderError):
     """The message killed its actor as often as is allowed; it will not be tried again."""
 
-    def __init__(self, attempts: int) -> None:
-        super().__init__(f"gave up after {attempts} attempts")
+    def __init__(self, attempts: int, cause: str = "") -> None:
+        text = f"gave up after {attempts} attempts"
+        super().__init__(f"{text}: {cause}" if cause else text)
         self.attempts = attempts
 
 
@@ -144,6 +145,36 @@ class OutcomeUnknown(WorkOrderError):
     """
 
     code = "TIMEOUT"
+
+
+class Overtaken(OutcomeUnknown):
+    """What was stored may be too late for the owner that has claimed the higher epoch `seen`."""
+
+    def __init__(self, mine: int, seen: int) -> None:
+        super().__init__(f"epoch {seen} is claimed, mine is {mine}")
+        self.mine = mine
+        self.seen = seen
+
+
+class JobNotFound(WorkOrderError):
+    """No job is kept under this id, or it is forgotten."""
+
+    code = "JOB_NOT_FOUND"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job {job_id}")
+        self.job_id = job_id
+
+
+class JobStateConflict(WorkOrderError):
+    """The job is in a state that does not allow this: at work, or perhaps applied already."""
+
+    code = "JOB_STATE_CONFLICT"
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} is {state}")
+        self.job_id = job_id
+        self.state = state
 
 
 class LeaseUnavailable(WorkOrderError):

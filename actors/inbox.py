@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
 import pykka
@@ -26,17 +27,30 @@ _log = logging.getLogger(__name__)
 _SMOOTHING = 0.02
 
 
+class Stage(Enum):
+    """Where a message is on its way."""
+
+    WAITING = auto()
+    ACTIVE = auto()
+    """An actor has taken it."""
+    DELAYED = auto()
+    """It is to be tried again in a while."""
+
+
 class Delivery:
     """One message in, or taken from, a mailbox."""
 
-    __slots__ = ("attempts", "enqueued_at", "message", "reply_to")
+    __slots__ = ("accepted", "attempts", "enqueued_at", "message", "reply_to", "stage")
 
     def __init__(self, message: Any, reply_to: LoopFuture[Any] | None) -> None:  # noqa: ANN401 -- pykka sends anything
         self.message = message
         self.reply_to = reply_to
         self.enqueued_at = time.monotonic()
         self.attempts = 0
-        """How often an actor died holding it."""
+        """How often an actor died holding it, or failed with it."""
+        self.accepted = False
+        """Whether it is kept in the store: it finds room in a full mailbox."""
+        self.stage = Stage.WAITING
 
     @property
     def answered(self) -> bool:
@@ -67,6 +81,10 @@ class Gate:
         """Time waited in these mailboxes, in seconds, smoothed over about the last fifty."""
         self.delayed = 0
         """Messages whose actor waits for the store before it tries again."""
+        self.accepted = 0
+        """Of the waiting messages, those that are kept in the store: they have a bound there."""
+        self.backing_off = 0
+        """Of the waiting messages, those that failed and are tried again in a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +123,7 @@ class Mailbox:
     """
 
     __slots__ = (
+        "_back_off",
         "_loop",
         "_queue",
         "_thread",
@@ -117,6 +136,7 @@ class Mailbox:
         "handled",
         "handling_s",
         "last_put",
+        "paused",
         "waited_s",
     )
 
@@ -127,6 +147,9 @@ class Mailbox:
         self.actor: AsyncioActor | None = None
         self.gate = _OPEN
         self.capacity = 2**31
+        self.paused = False
+        """Whether this mailbox alone is not drained; `release` it, do not just reset this."""
+        self._back_off: asyncio.TimerHandle | None = None
         self.draining = False
         self.handled = 0
         self.failed = 0
@@ -166,8 +189,23 @@ class Mailbox:
             return
         if len(self) >= self.capacity:
             raise MailboxFull("mailbox", self.capacity)
-        if self.gate.waiting >= self.gate.max_waiting:
+        if self.gate.waiting - self.gate.accepted >= self.gate.max_waiting:
             raise MailboxFull("node", self.gate.max_waiting)
+
+    def place(
+        self, message: object, reply_to: LoopFuture[Any], *, attempts: int
+    ) -> Delivery | None:
+        """Add a message that is kept in the store, full or not; None where there is no actor.
+
+        `attempts` says how often it has failed before.
+        """
+        if self.actor is None or self.actor.actor_stopped.is_set():
+            return None
+        delivery = Delivery(message, reply_to)
+        delivery.accepted, delivery.attempts = True, attempts
+        self.gate.accepted += 1
+        self._add(delivery)
+        return delivery
 
     def _add_from_thread(self, delivery: Delivery) -> None:
         try:
@@ -194,34 +232,76 @@ class Mailbox:
             delivery.reply_to.bind(self, delivery)
         self.wake()
 
+    @property
+    def held(self) -> bool:
+        """Whether nothing is taken from this mailbox, for a reason of its own."""
+        return self.paused or self._back_off is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether messages are taken from it."""
+        return self.gate.open and not self.held
+
+    def release(self) -> None:
+        """Take messages again, after a pause of this mailbox."""
+        self.paused = False
+        self.wake()
+
+    def back_off(self, seconds: float) -> None:
+        """Take nothing for a while: the first message failed and keeps its place."""
+        first = self._queue[0] if self._queue else None
+        if first is None or self._back_off is not None:
+            return
+        first.stage = Stage.DELAYED
+        self.gate.backing_off += 1
+        self._back_off = self._loop.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._end_back_off()
+        self.wake()
+
+    def _end_back_off(self) -> None:
+        if self._back_off is not None:
+            self._back_off.cancel()
+            self._back_off = None
+            self.gate.backing_off -= 1
+            if self._queue:
+                self._queue[0].stage = Stage.WAITING
+
     def wake(self) -> None:
-        """Let the actor drain what waits, unless it is at it or the gate is closed."""
-        if self._queue and not self.draining and self.gate.open and self.actor is not None:
+        """Let the actor drain what waits, unless it is at it or nothing is to be taken."""
+        if self._queue and not self.draining and self.open and self.actor is not None:
             self.draining = True
             self.actor.begin_draining()
 
     def take(self) -> Delivery | None:
-        """Give the next message to its actor; None when there is none or the gate is closed."""
-        if not self._queue or not self.gate.open:
+        """Give the next message to its actor; None when there is none or none is to be taken."""
+        if not self._queue or not self.open:
             return None
         delivery = self._queue.popleft()
-        self.gate.waiting -= 1
+        delivery.stage = Stage.ACTIVE
+        self._left(delivery)
         waited = time.monotonic() - delivery.enqueued_at
         self.waited_s += waited
         self.gate.wait_s += (waited - self.gate.wait_s) * _SMOOTHING
         return delivery
 
     def head(self) -> Delivery | None:
-        """Look at the next message without taking it; None when the gate is closed."""
-        return self._queue[0] if self._queue and self.gate.open else None
+        """Look at the next message without taking it; None when none is to be taken."""
+        return self._queue[0] if self._queue and self.open else None
 
     def remove(self, delivery: Delivery) -> bool:
         """Take a message back before any actor saw it; ``False`` when one has."""
         if delivery.attempts or not self._queue or delivery not in self._queue:
             return False
         self._queue.remove(delivery)
-        self.gate.waiting -= 1
+        self._left(delivery)
         return True
+
+    def _left(self, delivery: Delivery) -> None:
+        self.gate.waiting -= 1
+        if delivery.accepted:
+            self.gate.accepted -= 1
 
     def detach(self) -> None:
         """Part from an actor that died: what waits stays for the next one (`adopt`)."""
@@ -234,6 +314,9 @@ class Mailbox:
             self._queue = deque()
         self._queue.extendleft(reversed(deliveries))
         self.gate.waiting += len(deliveries)
+        for delivery in deliveries:
+            delivery.stage = Stage.WAITING
+            self.gate.accepted += delivery.accepted
 
     def rest(self) -> None:
         """Give the queue's memory back once it is empty."""
@@ -246,9 +329,10 @@ class Mailbox:
 
         Only what no actor ever saw: one that died may have had a message's change committed.
         """
+        self._end_back_off()
         waiting, self._queue = self._queue or (), None
-        self.gate.waiting -= len(waiting)
         for delivery in waiting:
+            self._left(delivery)
             if isinstance(delivery.message, _ActorStop):
                 delivery.reply(None)
             elif delivery.attempts:

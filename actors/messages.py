@@ -52,6 +52,20 @@ class UpdateQuantity:
     deadline: float
     """`time.monotonic()` in seconds after which the caller no longer waits."""
     trace: Trace = field(default_factory=Trace)
+    wait: bool = True
+    """Whether the caller waits until it is applied; else it is answered once it is kept."""
+    suspect: bool = False
+    """Whether it may have been applied before, by an owner that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The change is kept in the store and waits for its turn: it is not lost any more."""
+
+    change: Change
+    work_order_id: WorkOrderId
+    replayed: bool = False
+    """Whether an earlier call with the same key had it kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +164,20 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseOrder:
+    """Stop taking messages in one order's mailbox."""
+
+    work_order_id: WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOrder:
+    """Take one order's messages again, unless all are paused."""
+
+    work_order_id: WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """An order held by a live actor: what the callers' API calls a lock."""
 
@@ -157,5 +185,7 @@ class Held:
     since: datetime
 
 
-SupervisorMessage = Resolve | Ready | Unknown | Crashed | Sweep | Pause | Resume
+SupervisorMessage = (
+    Resolve | Ready | Unknown | Crashed | Sweep | Pause | Resume | PauseOrder | ResumeOrder
+)
 OrderMessage = UpdateQuantity | DescribeOrder

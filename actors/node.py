@@ -12,6 +12,7 @@ import structlog
 from pykka import ActorDeadError
 
 from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
+from actors.job_desk import JobDesk
 from actors.lease.port import Holder
 from actors.mailbox import AsyncioActor
 from actors.region import Region
@@ -70,6 +71,7 @@ class Node:
         self.lease = lease
         self.node_id = options.node_id
         self.region = Region(self._remember_pause)
+        self.jobs = JobDesk(store.inbox, lambda: self.region.jobs)
         self._options = options
         self._actor: NodeActor | None = None
 

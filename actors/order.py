@@ -29,6 +29,7 @@ from actors.errors import (
     WorkOrderError,
     WorkOrderNotFound,
 )
+from actors.inbox import Stage
 from actors.mailbox import AsyncioActor
 from actors.messages import (
     Crashed,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from actors.committer import Committer
     from actors.decide import Decision, Verdict
     from actors.inbox import Delivery
+    from actors.jobs import JobKeeper
     from actors.messages import Epoch, SupervisorMessage
     from actors.rules import WorkOrderId
     from actors.store.port import CommitResult, StoredOrder
@@ -72,6 +74,7 @@ class Colleagues:
     committer: ActorRef[Committer]
     supervisor: ActorRef[Supervisor]
     tally: Tally
+    jobs: JobKeeper
 
 
 class WorkOrderActor(AsyncioActor):
@@ -117,36 +120,59 @@ class WorkOrderActor(AsyncioActor):
         if not first.attempts:  # a suspect is tried alone, so that it takes nobody with it
             batch += self.take_waiting(MAX_TAKEN - 1, _fresh_update)
         try:
-            await self._settle(batch)
+            again = await self._settle(batch)
+            if again:
+                self._try_again_later(again)
         except BaseException as error:  # noqa: BLE001 -- the edge of the actor
             self._crash(batch, error)
         finally:
             self.finished(len(batch) - 1)
 
-    async def _settle(self, batch: list[Delivery]) -> None:
-        """Answer each delivery, once its change is committed or certain not to be."""
+    async def _settle(self, batch: list[Delivery]) -> list[Delivery]:
+        """Answer each delivery, once its change is committed or certain not to be.
+
+        Gives those that are to be tried again later: a job that failed by its own fault, and
+        what came behind it.
+        """
         pause = FIRST_PAUSE_S
         pending = batch
         while pending := self._still_wanted(pending):
             try:
                 if await self._try_commit(pending):
-                    return
+                    return []
             except StoreUnavailable as error:
                 pause = await self._wait_for_store(pending, pause, error)
             except (Fenced, NotOwner) as error:
                 self._answer_all(pending, error)
-                return
+                return []
             except StoreRejected as error:
-                await self._isolate(pending, error)
-                return
+                return await self._isolate(pending, error)
+        return []
 
-    async def _isolate(self, pending: Sequence[Delivery], error: StoreRejected) -> None:
+    async def _isolate(self, pending: list[Delivery], error: StoreRejected) -> list[Delivery]:
         """Try the messages of a rejected commit one by one: only the culprit is refused."""
         if len(pending) == 1:
-            self._answer_one(pending[0], error)
-            return
-        for each in pending:
-            await self._settle([each])
+            return self._rejected(pending[0], error)
+        for index, each in enumerate(pending):
+            again = await self._settle([each])
+            if again:
+                return [*again, *pending[index + 1 :]]
+        return []
+
+    def _rejected(self, delivery: Delivery, error: StoreRejected) -> list[Delivery]:
+        if delivery.accepted:
+            delivery.attempts += 1
+            if delivery.attempts < self._colleagues.jobs.options.attempts:
+                self._colleagues.jobs.failed(delivery, error)
+                return [delivery]
+        self._answer_one(delivery, error)
+        return []
+
+    def _try_again_later(self, deliveries: list[Delivery]) -> None:
+        """Let a job that failed by its own fault keep its place, and its order wait with it."""
+        self.actor_inbox.put_back(deliveries)
+        pause_s = self._colleagues.jobs.options.backoff_s * 2 ** (deliveries[0].attempts - 1)
+        self.actor_inbox.back_off(pause_s)
 
     async def _try_commit(self, pending: list[Delivery]) -> bool:
         """Decide on what is stored and commit; ``False`` when it had changed meanwhile."""
@@ -156,7 +182,9 @@ class WorkOrderActor(AsyncioActor):
             self._tell_supervisor(Unknown(self.order_id))
             return True
         changes = [each.message.change for each in pending]
-        suspects = frozenset(each.message.change.job_id for each in pending if each.attempts)
+        suspects = frozenset(
+            each.message.change.job_id for each in pending if each.attempts or each.message.suspect
+        )
         asked = questions(self.order_id, changes, suspects)
         evidence = Evidence() if asked is None else await self._ask_committer(asked)
         at = _now()
@@ -202,11 +230,15 @@ class WorkOrderActor(AsyncioActor):
         deadline = min(each.message.deadline for each in pending)
         gate = self.actor_inbox.gate
         gate.delayed += len(pending)
+        for each in pending:
+            each.stage = Stage.DELAYED
         try:
             jitter = random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
             await asyncio.sleep(max(0.0, min(pause * jitter, deadline - time.monotonic())))
         finally:
             gate.delayed -= len(pending)
+            for each in pending:
+                each.stage = Stage.ACTIVE
         for each in pending:
             if each.message.deadline <= time.monotonic():
                 self._answer_one(each, error)
@@ -300,13 +332,26 @@ class WorkOrderActor(AsyncioActor):
             if delivery.answered:
                 continue
             delivery.attempts += 1
-            if delivery.attempts >= MAX_ATTEMPTS:
-                self._answer_one(delivery, DeadLetter(delivery.attempts))
-            else:
+            if delivery.attempts < self._attempts_of(delivery):
                 kept.append(delivery)
+            else:
+                self._give_up(delivery, error)
         self.actor_stopped.set()
-        self.actor_inbox.put_back(kept)
+        if kept and kept[0].accepted and len(batch) == 1:
+            self._colleagues.jobs.failed(kept[0], error)
+            self._try_again_later(kept)
+        else:  # who of them it was will show: each is tried alone
+            self.actor_inbox.put_back(kept)
         self._bequeath(error)
+
+    def _attempts_of(self, delivery: Delivery) -> int:
+        return self._colleagues.jobs.options.attempts if delivery.accepted else MAX_ATTEMPTS
+
+    def _give_up(self, delivery: Delivery, error: BaseException) -> None:
+        dead = DeadLetter(delivery.attempts, repr(error))
+        if not delivery.accepted:
+            self._colleagues.jobs.bury(delivery.message, delivery.attempts, dead)
+        self._answer_one(delivery, dead)
 
     def on_failure(self, *exc_info: Any) -> None:  # noqa: ANN401 -- pykka's signature
         """Leave the mailbox to a successor: a message that was told killed the actor."""

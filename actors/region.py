@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
@@ -18,15 +19,25 @@ from actors.errors import (
     StillWaiting,
     WorkOrderError,
 )
-from actors.messages import Pause, Resolve, Resume, Updated, UpdateQuantity
+from actors.messages import (
+    Pause,
+    PauseOrder,
+    Queued,
+    Resolve,
+    Resume,
+    ResumeOrder,
+    Updated,
+    UpdateQuantity,
+)
 from actors.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from pykka import ActorRef
 
     from actors.future import LoopFuture
+    from actors.jobs import JobKeeper
     from actors.messages import Held
     from actors.order import WorkOrderActor
     from actors.rules import WorkOrderId
@@ -34,6 +45,8 @@ if TYPE_CHECKING:
 
 
 _LAST_WORD_S = 0.25
+Outcome = Updated | Queued | WorkOrderError
+"""What becomes of one change of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Statistics:
     live_actors: int
     paused: bool
     wait_ms: float
+    paused_orders: tuple[WorkOrderId, ...] = ()
 
 
 class Region:
@@ -61,26 +75,37 @@ class Region:
         self._remember_pause = remember_pause
         self._supervisor: ActorRef[Supervisor] | None = None
         self._directory: Directory | None = None
+        self._jobs: JobKeeper | None = None
         self._refusal: str = "this node does not own the actors yet"
         self.tally = Tally()
         self.paused = False
         self.changing_pause = asyncio.Lock()
         """Held while a pause or resume is remembered and told, and while a term reads it."""
 
+    @property
+    def jobs(self) -> JobKeeper | None:
+        """The keeper of waiting work, while this node owns the actors."""
+        return self._jobs
+
     def enter(
-        self, supervisor: ActorRef[Supervisor], directory: Directory, *, paused: bool
+        self,
+        supervisor: ActorRef[Supervisor],
+        directory: Directory,
+        jobs: JobKeeper,
+        *,
+        paused: bool,
     ) -> None:
         """Begin to route to this supervisor's actors, whose gate is set as `paused` says."""
-        self._supervisor, self._directory = supervisor, directory
+        self._supervisor, self._directory, self._jobs = supervisor, directory, jobs
         self.paused = paused
 
     def leave(self, reason: str) -> None:
         """Route nothing any more; new messages are refused with `reason`."""
-        self._supervisor, self._directory = None, None
+        self._supervisor = self._directory = self._jobs = None
         self._refusal = reason
 
-    async def update(self, message: UpdateQuantity) -> Updated:
-        """Have one change applied.
+    async def update(self, message: UpdateQuantity) -> Updated | Queued:
+        """Have one change applied; or kept, where its caller does not wait or its order is paused.
 
         Raises:
             StillWaiting: the deadline passed before an actor saw the message: not applied.
@@ -88,6 +113,11 @@ class Region:
             WorkOrderError: what the order's actor answered.
 
         """
+        if self._is_kept(message):
+            (kept,) = await self._keep([message])
+            if isinstance(kept, WorkOrderError):
+                raise kept
+            return kept
         while True:
             try:
                 return await _answer(await self._send(message), message.deadline, self, _LastWord())
@@ -96,28 +126,62 @@ class Region:
                 if message.deadline <= time.monotonic():
                     raise StillWaiting(paused=self.paused) from None
 
-    async def update_many(
-        self, messages: Sequence[UpdateQuantity]
-    ) -> list[Updated | WorkOrderError]:
+    def _is_kept(self, message: UpdateQuantity) -> bool:
+        return not message.wait or self.paused or self.is_paused(message.work_order_id)
+
+    async def _keep(self, messages: Sequence[UpdateQuantity]) -> list[Queued | WorkOrderError]:
+        """Have changes of one order kept, all or none."""
+        if self._jobs is None:
+            raise NotOwner(self._refusal)
+        reply = self._jobs.accept(messages)
+        try:
+            return await reply.within(_left(messages[0].deadline) + _LAST_WORD_S)
+        except TimeoutError:
+            raise OutcomeUnknown("the deadline passed while the update was being kept") from None
+
+    async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Outcome]:
         """Have many changes applied: orders in parallel, one order's changes as they stand."""
         by_order: dict[WorkOrderId, list[int]] = {}
         for index, message in enumerate(messages):
             by_order.setdefault(message.work_order_id, []).append(index)
-        results: list[Updated | WorkOrderError] = [NotOwner("not reached")] * len(messages)
+        results: list[Outcome] = [NotOwner("not reached")] * len(messages)
 
         async def run(indexes: list[int]) -> None:
-            await self._update_in_order(messages, indexes, results)
+            missed: WorkOrderError | None = None
+            for kept, group in groupby(indexes, lambda index: self._is_kept(messages[index])):
+                part = list(group)
+                if missed is not None:
+                    for index in part:
+                        results[index] = missed
+                    continue
+                work = self._keep_in_order if kept else self._update_in_order
+                await work(messages, part, results)
+                # A later change must not overtake one that was not applied.
+                missed = _first_missed(results[index] for index in part)
 
         async with asyncio.TaskGroup() as group:
             for indexes in by_order.values():
                 group.create_task(run(indexes))
         return results
 
+    async def _keep_in_order(
+        self,
+        messages: Sequence[UpdateQuantity],
+        indexes: Sequence[int],
+        results: list[Outcome],
+    ) -> None:
+        try:
+            kept: Sequence[Outcome] = await self._keep([messages[index] for index in indexes])
+        except WorkOrderError as error:
+            kept = [error] * len(indexes)
+        for index, each in zip(indexes, kept, strict=True):
+            results[index] = each
+
     async def _update_in_order(
         self,
         messages: Sequence[UpdateQuantity],
         indexes: Sequence[int],
-        results: list[Updated | WorkOrderError],
+        results: list[Outcome],
     ) -> None:
         try:
             ref = await self._find(messages[indexes[0]])
@@ -146,7 +210,7 @@ class Region:
         self,
         messages: Sequence[UpdateQuantity],
         asked: Sequence[tuple[int, LoopFuture[Updated]]],
-        results: list[Updated | WorkOrderError],
+        results: list[Outcome],
     ) -> NotApplied | None:
         """Await the replies; give the error of the first change that was not applied, if any.
 
@@ -167,7 +231,7 @@ class Region:
         reply: LoopFuture[Updated],
         missed: NotApplied | None,
         last_word: _LastWord,
-    ) -> Updated | WorkOrderError:
+    ) -> Outcome:
         if missed is not None and reply.withdraw():
             return missed
         try:
@@ -177,7 +241,7 @@ class Region:
         except WorkOrderError as error:
             return error
 
-    async def _again(self, message: UpdateQuantity) -> Updated | WorkOrderError:
+    async def _again(self, message: UpdateQuantity) -> Outcome:
         try:
             return await self.update(message)
         except WorkOrderError as error:
@@ -226,18 +290,45 @@ class Region:
                 with suppress(ActorDeadError):
                     await self._supervisor.ask(Pause() if paused else Resume(), block=False)
 
+    def is_paused(self, order_id: WorkOrderId) -> bool:
+        """Tell whether this one order is paused, here where it is owned."""
+        return self._directory is not None and order_id in self._directory.paused
+
+    async def pause_order(self, order_id: WorkOrderId) -> None:
+        """Stop the processing of one order, durably; what arrives for it waits."""
+        await self._set_order_paused(order_id, paused=True)
+
+    async def resume_order(self, order_id: WorkOrderId) -> None:
+        """Process one order's updates again."""
+        await self._set_order_paused(order_id, paused=False)
+
+    async def _set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+        async with self.changing_pause:
+            if self._supervisor is None or self._jobs is None:
+                raise NotOwner(self._refusal)
+            await self._jobs.set_order_paused(order_id, paused=paused)
+            if self._supervisor is not None:  # else the next term reads what was remembered
+                change = PauseOrder(order_id) if paused else ResumeOrder(order_id)
+                with suppress(ActorDeadError):
+                    await self._supervisor.ask(change, block=False)
+
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""
-        gate = self._directory.gate if self._directory else None
+        done = (self.tally.completed, self.tally.failed)
+        directory, jobs = self._directory, self._jobs
+        if directory is None or jobs is None:
+            return Statistics(0, 0, *done, 0, 0, paused=self.paused, wait_ms=0.0)
+        gate = directory.gate
+        outside = sum(map(len, jobs.unplaced.values()))
         return Statistics(
-            waiting=gate.waiting if gate else 0,
-            active=max(0, gate.active - gate.delayed) if gate else 0,
-            completed=self.tally.completed,
-            failed=self.tally.failed,
-            delayed=gate.delayed if gate else 0,
-            live_actors=len(self._directory) if self._directory else 0,
+            gate.waiting - gate.backing_off + outside,
+            max(0, gate.active - gate.delayed),
+            *done,
+            delayed=gate.delayed + gate.backing_off,
+            live_actors=len(directory),
             paused=self.paused,
-            wait_ms=gate.wait_s * 1000 if gate else 0.0,
+            wait_ms=gate.wait_s * 1000,
+            paused_orders=tuple(sorted(directory.paused)),
         )
 
     def clean(self, grace_s: float) -> None:
@@ -249,6 +340,10 @@ class Region:
         if self._directory is None:
             return 0, []
         return len(self._directory), self._directory.held(limit)
+
+
+def _first_missed(outcomes: Iterable[Outcome]) -> NotApplied | None:
+    return next((each for each in outcomes if isinstance(each, NotApplied)), None)
 
 
 def _ask(

@@ -21,19 +21,24 @@ from actors.messages import (
     Crashed,
     Held,
     Pause,
+    PauseOrder,
     Ready,
     Resolve,
     Resume,
+    ResumeOrder,
     Sweep,
     Unknown,
 )
 from actors.order import Colleagues, WorkOrderActor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pykka import ActorRef
 
     from actors.committer import Committer
     from actors.inbox import Delivery
+    from actors.jobs import JobKeeper
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
     from actors.tally import Tally
@@ -75,6 +80,8 @@ class Directory:
 
     refs: OrderedDict[WorkOrderId, OrderRef] = field(default_factory=OrderedDict)
     gate: Gate = field(default_factory=Gate)
+    paused: set[WorkOrderId] = field(default_factory=set)
+    """Orders that are paused one by one, whether or not they have an actor."""
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -86,6 +93,22 @@ class Directory:
             return None
         self.refs.move_to_end(order_id)
         return ref
+
+    @property
+    def held_back(self) -> int:
+        """Messages that wait where nothing is taken, for a reason of their order's own."""
+        return sum(len(_mailbox(ref)) for ref in self._held_refs())
+
+    @property
+    def busy(self) -> int:
+        """Actors that are not kept from their messages."""
+        return len(self.refs) - sum(1 for _ in self._held_refs())
+
+    def _held_refs(self) -> Iterator[OrderRef]:
+        if self.paused or self.gate.backing_off:
+            for ref in self.refs.values():
+                if _mailbox(ref).held and not _mailbox(ref).empty():
+                    yield ref
 
     def held(self, limit: int) -> list[Held]:
         """Give the `limit` live actors that were made first, oldest first."""
@@ -103,11 +126,16 @@ class Supervisor(AsyncioActor):
     in_registry = False
 
     def __init__(
-        self, epoch: Epoch, committer: ActorRef[Committer], limits: Limits, tally: Tally
+        self,
+        epoch: Epoch,
+        committer: ActorRef[Committer],
+        limits: Limits,
+        tally: Tally,
+        jobs: JobKeeper,
     ) -> None:
         super().__init__()
         self._limits = limits
-        self._colleagues = Colleagues(epoch, committer, self.actor_ref, tally)
+        self._colleagues = Colleagues(epoch, committer, self.actor_ref, tally, jobs)
         self.directory = Directory(gate=Gate(limits.max_waiting))
         self.stats = SupervisorStats()
         self._outside: deque[tuple[WorkOrderId, Delivery]] = deque()
@@ -137,6 +165,10 @@ class Supervisor(AsyncioActor):
                 self.directory.gate.open = False
             case Resume():
                 await self._resume()
+            case PauseOrder():
+                self._pause_order(message.work_order_id)
+            case ResumeOrder():
+                self._resume_order(message.work_order_id)
             case _:
                 raise TypeError(f"not for a supervisor: {message!r}")
         return None
@@ -160,9 +192,11 @@ class Supervisor(AsyncioActor):
         mailbox = _mailbox(ref)
         mailbox.gate = self.directory.gate
         mailbox.capacity = self._limits.mailbox_size
+        mailbox.paused = order_id in self.directory.paused
         self.directory.refs[order_id] = ref
         self._tried.discard(order_id)
         self.stats.created += 1
+        self._colleagues.jobs.furnish(order_id, mailbox)
         return ref
 
     def _replace(self, order_id: WorkOrderId) -> OrderRef:
@@ -177,6 +211,7 @@ class Supervisor(AsyncioActor):
         self.directory.refs[order_id] = successor.actor_ref
         self._leaving.pop(order_id, None)  # it may have died of being asked to
         self.stats.restarted += 1
+        self._colleagues.jobs.furnish(order_id, _mailbox(ref))
         _mailbox(ref).wake()
         return successor.actor_ref
 
@@ -265,8 +300,22 @@ class Supervisor(AsyncioActor):
 
     # -- the whole ---------------------------------------------------------------------------
 
+    def _pause_order(self, order_id: WorkOrderId) -> None:
+        self.directory.paused.add(order_id)
+        ref = self.directory.refs.get(order_id)
+        if ref is not None:
+            _mailbox(ref).paused = True
+
+    def _resume_order(self, order_id: WorkOrderId) -> None:
+        self.directory.paused.discard(order_id)
+        ref = self.directory.refs.get(order_id)
+        if ref is not None:
+            _mailbox(ref).release()
+        self._colleagues.jobs.feed()
+
     async def _resume(self) -> None:
         self.directory.gate.open = True
+        self._colleagues.jobs.feed()
         for number, ref in enumerate(list(self.directory.refs.values())):
             _mailbox(ref).wake()
             if number % _SWEEP_ROUND == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,6 +11,7 @@ from pykka import ActorDeadError
 
 from actors.committer import Committer, Load, Tidy, Trim
 from actors.errors import WorkOrderError
+from actors.jobs import JobKeeper, JobOptions
 from actors.messages import Sweep
 from actors.supervisor import Limits, Supervisor
 
@@ -38,6 +39,7 @@ class TermOptions:
     limits: Limits
     batch: int = 200
     in_flight: int = 3
+    jobs: JobOptions = field(default_factory=JobOptions)
 
 
 class Term:
@@ -57,8 +59,9 @@ class Term:
         self._committer = Committer(
             store, epoch, batch=options.batch, in_flight=options.in_flight, deposed=deposed
         )
+        self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed)
         self._supervisor = Supervisor(
-            epoch, self._committer.actor_ref, options.limits, region.tally
+            epoch, self._committer.actor_ref, options.limits, region.tally, self._jobs
         )
         self._idle_s = options.limits.idle_s
         self._upkeep: set[asyncio.Task[None]] = set()
@@ -75,6 +78,11 @@ class Term:
         return self._committer
 
     @property
+    def jobs(self) -> JobKeeper:
+        """The keeper of waiting work."""
+        return self._jobs
+
+    @property
     def alive(self) -> bool:
         """Whether the actors that all others need still run, and the upkeep with them."""
         if self._broken:
@@ -89,8 +97,14 @@ class Term:
         """
         async with self._region.changing_pause:
             paused = await self._store.paused()
-            self._supervisor.directory.gate.open = not paused
-            self._region.enter(self.supervisor, self._supervisor.directory, paused=paused)
+            directory = self._supervisor.directory
+            directory.gate.open = not paused
+            directory.paused.update(await self._store.inbox.paused_orders())
+            # Before anybody is let in: what was accepted first is applied first.
+            await self._jobs.begin(self.supervisor, directory)
+            self._region.enter(self.supervisor, directory, self._jobs, paused=paused)
+        self._start(self._jobs.run_feeder())
+        self._start(self._jobs.run_strays())
         self._start(self._empty_old_outboxes())
         self._start(self._passivate_idle())
 
@@ -99,9 +113,11 @@ class Term:
 
         `True` when all was done; the caller ends the term with `abandon` in either case.
         """
-        gate = self._supervisor.directory.gate
+        directory = self._supervisor.directory
+        gate = directory.gate
         loop = asyncio.get_running_loop()
-        while gate.active or (gate.waiting and gate.open):
+        self._jobs.drain()
+        while gate.active or (gate.open and gate.waiting > directory.held_back):
             if loop.time() >= deadline:
                 return False
             await asyncio.sleep(0.01)
@@ -109,7 +125,7 @@ class Term:
             return False
         try:
             async with asyncio.timeout_at(deadline):
-                while len(self._supervisor.directory) or not self._committer.idle:
+                while directory.busy or not (self._committer.idle and self._jobs.idle):
                     await self.supervisor.ask(Sweep(everything=True), block=False)
                     await asyncio.sleep(0.01)
                 return await self._empty_last_outboxes()
@@ -121,6 +137,7 @@ class Term:
         self._region.leave(reason)
         answered = self._supervisor.abandon()
         self._committer.close()
+        self._jobs.close()
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)

@@ -194,6 +194,28 @@ class Settings(BaseSettings):
         "Updates that may wait in all; further ones get 429.",
         "全部工单可等待的更新总数；再多则答复 429。",
     )
+    inbox_size: int = number(
+        20_000,
+        1,
+        1_000_000,
+        "Updates that may wait in the store's inbox (paused, or not waited for); further ones"
+        " get 429.",
+        "存储收件箱中可等待的更新数（处理暂停，或调用方不等待结果）；再多则答复 429。",
+    )
+    job_attempts: int = number(
+        3,
+        1,
+        100,
+        "How often such an update is tried that fails by its own fault.",
+        "这类更新因自身原因失败时，最多尝试的次数。",
+    )
+    job_backoff_s: float = number(
+        2.0,
+        0.01,
+        3600,
+        "Pause before its second try; doubled before each further one.",
+        "第二次尝试前的间隔；之后每次加倍。",
+    )
     max_batch: int = number(
         1000,
         1,

@@ -25,6 +25,7 @@ from actors.messages import Epoch
 from actors.rules import LogEntry, OrderFacts, OrderState, WorkOrderId
 from actors.store import Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import entry_document, is_same
+from tests.fake_inbox import MemoryInbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -47,7 +48,7 @@ _GUARDED: Final = (
 )
 _STORED_SEQ: Final = "seq"
 
-Check = Literal["turn", "state", "keys", "outbox"]
+Check = Literal["turn", "state", "keys", "outbox", "overtaken"]
 Method = Literal[
     "ping",
     "claim_epoch",
@@ -60,6 +61,14 @@ Method = Literal[
     "dirty",
     "paused",
     "set_paused",
+    "add",
+    "waiting",
+    "note",
+    "requeue",
+    "find",
+    "page",
+    "remove",
+    "forget",
 ]
 
 
@@ -104,9 +113,13 @@ class MemoryStore:
     commit_rejects: Callable[[ChangeSet], bool] = lambda _change: False
     relay_rejects: Callable[[Outcome], bool] = lambda _outcome: False
     is_paused: bool = False
+    inbox: MemoryInbox = field(init=False)
     _epoch: int = 0
     _gates: dict[str, asyncio.Event] = field(default_factory=dict)
     _arrivals: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.inbox = MemoryInbox(self)
 
     # -- the test's side ---------------------------------------------------------------------
 
@@ -165,7 +178,7 @@ class MemoryStore:
             raise StoreUnavailable(f"{method} was not sent")
         return fault
 
-    async def _write(self, method: Method, works: Sequence[Callable[[], Any]]) -> list[Any]:
+    async def write(self, method: Method, works: Sequence[Callable[[], Any]]) -> list[Any]:
         """Do all of a write, or let it meet its fault."""
         fault = await self._meet(method)
         if fault is Fault.DELAY:
@@ -179,7 +192,8 @@ class MemoryStore:
             raise OutcomeUnknown(f"{method} was done and not answered")
         return results
 
-    async def _read(self, method: Method) -> None:
+    async def read(self, method: Method) -> None:
+        """Let a read meet its fault."""
         if await self._meet(method) is not None:
             raise StoreUnavailable(f"{method} was not answered")
 
@@ -192,10 +206,10 @@ class MemoryStore:
         """Be closed; nobody is kept from going on."""
 
     async def ping(self) -> None:
-        await self._read("ping")
+        await self.read("ping")
 
     async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:  # noqa: ARG002 the port's
-        [epoch] = await self._write("claim_epoch", [partial(self._next_epoch, above)])
+        [epoch] = await self.write("claim_epoch", [partial(self._next_epoch, above)])
         return Epoch(epoch)
 
     async def epoch(self) -> Epoch:
@@ -206,7 +220,7 @@ class MemoryStore:
         return self._epoch
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
-        await self._read("load")
+        await self.read("load")
         orders = [self._as_read(each) for each in ids]
         await self.travel("load")
         return orders
@@ -222,7 +236,7 @@ class MemoryStore:
         return replace(order, seq=logged, guard=guard)
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
-        await self._read("evidence")
+        await self.read("evidence")
         found = [self._evidence_for(each) for each in queries]
         await self.travel("evidence")
         return found
@@ -247,7 +261,7 @@ class MemoryStore:
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         works = [partial(self._commit_one, epoch, change) for change in changes]
-        return await self._write("commit", works)
+        return await self.write("commit", works)
 
     def _commit_one(self, epoch: Epoch, change: ChangeSet) -> CommitResult:
         if self.commit_rejects(change):
@@ -294,7 +308,7 @@ class MemoryStore:
         )
 
     async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
-        await self._write("burn", [partial(self._burn, epoch, order)])
+        await self.write("burn", [partial(self._burn, epoch, order)])
 
     def _burn(self, epoch: Epoch, order: StoredOrder) -> None:
         stored = self.orders.get(order.id)
@@ -305,7 +319,7 @@ class MemoryStore:
         )
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
-        [refused] = await self._write("relay", [partial(self._relay, outcomes)])
+        [refused] = await self.write("relay", [partial(self._relay, outcomes)])
         if refused:
             raise RelayRejected(frozenset(refused), "a validator says no")
 
@@ -336,7 +350,7 @@ class MemoryStore:
         )
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
-        await self._write("trim", [partial(self._trim, epoch, order) for order in orders])
+        await self.write("trim", [partial(self._trim, epoch, order) for order in orders])
 
     def _trim(self, epoch: Epoch, order: StoredOrder) -> None:
         stored = self.orders.get(order.id)
@@ -344,7 +358,7 @@ class MemoryStore:
             self.orders[order.id] = replace(stored, outbox=())
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
-        await self._read("dirty")
+        await self.read("dirty")
         return [order.id for order in self.orders.values() if order.outbox][:limit]
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
@@ -360,11 +374,11 @@ class MemoryStore:
         return LogPage(len(entries), tuple(entry_document(each) for each in page))
 
     async def paused(self) -> bool:
-        await self._read("paused")
+        await self.read("paused")
         return self.is_paused
 
     async def set_paused(self, *, paused: bool) -> None:
-        await self._write("set_paused", [partial(setattr, self, "is_paused", paused)])
+        await self.write("set_paused", [partial(setattr, self, "is_paused", paused)])
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         new = [each for each in documents if each["_id"] not in self.orders]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from actors.errors import StartupError
+from actors.jobs import JobOptions
 from actors.node import Node, NodeOptions
 from actors.supervisor import Limits
 from actors.term import TermOptions
@@ -102,7 +103,8 @@ def build_node(settings: Settings, url: str) -> Node:
         max_waiting=settings.max_waiting,
         idle_s=settings.actor_idle_s,
     )
-    term = TermOptions(limits, batch=settings.commit_batch, in_flight=settings.commits_in_flight)
+    jobs = JobOptions(settings.inbox_size, settings.job_attempts, settings.job_backoff_s)
+    term = TermOptions(limits, settings.commit_batch, settings.commits_in_flight, jobs)
     options = NodeOptions(
         settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from web.routes import Route
 
 __all__ = ["Options", "build_app"]
+
+
+_ADD: Final = {
+    "GET": web.UrlDispatcher.add_get,  # and HEAD
+    "POST": web.UrlDispatcher.add_post,
+    "DELETE": web.UrlDispatcher.add_delete,
+}
 
 
 def build_app(node: Node, options: Options) -> web.Application:
@@ -42,11 +49,11 @@ def build_app(node: Node, options: Options) -> web.Application:
     app.cleanup_ctx.append(forwarder.open)
     for route in ROUTES:
         handler = _wherever_it_belongs(route, forwarder)
-        add = app.router.add_get if route.method == "GET" else app.router.add_post
-        add(route.path, handler)
+        add = _ADD[route.method]
+        add(app.router, route.path, handler)
         if not route.path.endswith("/"):
             # The service that this one replaces took a closing slash as well.
-            add(f"{route.path}/", handler)
+            add(app.router, f"{route.path}/", handler)
     return app
 
 
@@ -56,5 +63,7 @@ def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:
             return forwarder.update(route.handler)
         case "owner":
             return forwarder.operate(route.handler)
+        case "view":
+            return forwarder.view(route.handler)
         case _:
             return route.handler

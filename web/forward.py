@@ -104,6 +104,16 @@ class Forwarder:
 
         return handle
 
+    def view(self, here: Handler) -> Handler:
+        """Wrap the handler of a call that the owner answers best, and any node somehow."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
+                return await here(request)
+            return await self._elsewhere(request, self._operators)
+
+        return handle
+
     async def _elsewhere(
         self, request: web.Request, session: aiohttp.ClientSession | None
     ) -> web.Response:
@@ -194,7 +204,7 @@ def _problem(method: str, attempt: Attempt) -> Problem:
     """Say what a caller must know: surely not applied, or unknown."""
     if not attempt.connected:
         return Problem("SERVICE_UNAVAILABLE", "SERVICE_UNAVAILABLE", retry_after_s=_RETRY_AFTER_S)
-    if method == "POST":
+    if method in ("POST", "DELETE"):
         return Problem("TIMEOUT", "TIMEOUT")
     text = "SERVICE_UNAVAILABLE.read"
     return Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)

@@ -9,6 +9,8 @@ from actors.errors import (
     DeadLetter,
     DuplicateOperation,
     Fenced,
+    JobNotFound,
+    JobStateConflict,
     LeaseUnavailable,
     MailboxFull,
     NotApplied,
@@ -40,11 +42,16 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_PAGE": 400,
     "INVALID_DATE": 400,
     "INVALID_GRACE": 400,
+    "INVALID_WAIT": 400,
+    "INVALID_JOB_ID": 400,
+    "INVALID_JOB_QUERY": 400,
     "NOT_FOUND": 404,
     "WORK_ORDER_NOT_FOUND": 404,
+    "JOB_NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
     "BODY_TIMEOUT": 408,
     "DUPLICATE_OPERATION": 409,
+    "JOB_STATE_CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
     "REQUEST_ID_CONFLICT": 422,
     "MAILBOX_FULL": 429,
@@ -125,8 +132,17 @@ def _conflict(error: RequestIdConflict) -> _Described:
     return error.code, {"request_id": error.request_id}, {"requestId": error.request_id}
 
 
+def _no_job(error: JobNotFound) -> _Described:
+    return error.code, {"job_id": error.job_id}, {"jobId": error.job_id}
+
+
+def _job_state(error: JobStateConflict) -> _Described:
+    data: dict[str, object] = {"jobId": error.job_id, "state": error.state}
+    return error.code, {"job_id": error.job_id, "state": error.state}, data
+
+
 def _mailbox_full(error: MailboxFull) -> _Described:
-    text = "MAILBOX_FULL.node" if error.scope == "node" else "MAILBOX_FULL"
+    text = "MAILBOX_FULL" if error.scope == "mailbox" else f"MAILBOX_FULL.{error.scope}"
     return text, {}, {"scope": error.scope, "capacity": error.capacity}
 
 
@@ -144,6 +160,8 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     DuplicateOperation: _duplicate,
     QuantityOutOfRange: _out_of_range,
     RequestIdConflict: _conflict,
+    JobNotFound: _no_job,
+    JobStateConflict: _job_state,
     MailboxFull: _mailbox_full,
     TooManyActors: _plain("SERVICE_UNAVAILABLE.actors"),
     NotOwner: _plain("SERVICE_UNAVAILABLE.owner"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from actors.job_desk import LIVE_STATES
 from actors.rules import ChangeType
 from actors.store import LogQuery
+from actors.store.inbox import JobState
 from web.dates import parse_moment
 from web.problems import invalid
+from web.schemas import parse_work_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 MAX_PAGE: Final = 1_000_000
 MAX_PAGE_SIZE: Final = 1000
 MAX_LOCKS: Final = 10_000
+_JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -34,6 +38,32 @@ def parse_log_query(work_order_id: WorkOrderId, query: Mapping[str, str]) -> Log
         change_type=_change_type(query, "changeType"),
         since=_moment(query, "startDate"),
         until=_moment(query, "endDate", end_of_day=True),
+    )
+
+
+class JobPageQuery(NamedTuple):
+    """Which page of which jobs is asked for."""
+
+    state: str
+    work_order_id: WorkOrderId | None
+    page: int
+    page_size: int
+
+
+def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
+    """Read the query string of `queue/jobs`; blank values count as absent.
+
+    Raises `RequestError`.
+    """
+    state = query.get("state", "").strip() or _JOB_STATES[0]
+    if state not in _JOB_STATES:
+        raise invalid("INVALID_JOB_QUERY", "state", allowed=", ".join(_JOB_STATES))
+    order_id = query.get("workOrderId", "").strip()
+    return JobPageQuery(
+        state,
+        parse_work_order_id(order_id, "workOrderId") if order_id else None,
+        _whole(query, "page", 1, MAX_PAGE),
+        _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
     )
 
 

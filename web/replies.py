@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from actors.store.documents import context_document
 from web.json_body import encode
 from web.site import CALL, SITE
 from web.texts import render
@@ -13,8 +14,9 @@ from web.texts import render
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.messages import Updated
+    from actors.messages import Queued, Updated
     from actors.region import Statistics
+    from actors.store.inbox import Job
     from web.problems import Problem
     from web.site import Call, Site
 
@@ -59,6 +61,57 @@ def failure(site: Site, call: Call, problem: Problem) -> web.Response:
     if problem.close:
         response.force_close()
     return response
+
+
+def queued_fields(queued: Queued, statistics: Statistics) -> dict[str, Any]:
+    """Give a change that is kept under the callers' names; `estimatedDelay` in milliseconds."""
+    change = queued.change
+    return {
+        "success": True,
+        "jobId": change.job_id,
+        "workOrderId": queued.work_order_id,
+        "type": change.type.value,
+        "quantity": change.quantity,
+        "queueLength": statistics.waiting,
+        "activeJobs": statistics.active,
+        "estimatedDelay": round(statistics.wait_ms),
+        "replayed": queued.replayed,
+    }
+
+
+def job_fields(job: Job, state: str) -> dict[str, Any]:
+    """Give a job as operators see it."""
+    change, error, result = job.change, job.error, job.result
+    return {
+        "jobId": job.id,
+        "workOrderId": job.work_order_id,
+        "state": state,
+        "type": change.type.value,
+        "quantity": change.quantity,
+        "logContext": context_document(change.context),
+        "requestId": change.request_id,
+        "attempts": job.attempts,
+        "receivedAt": job.received_at,
+        "finishedAt": job.finished_at,
+        "deadLetter": job.dead,
+        "error": None if error is None else {"code": error.code, "message": error.text},
+        "result": None if result is None else _result_fields(result),
+    }
+
+
+def _result_fields(result: Updated) -> dict[str, Any]:
+    return {
+        "jobId": result.change.job_id,
+        "quantity": result.applied_quantity,
+        "beforeQuantity": result.before_quantity,
+        "afterQuantity": result.after_quantity,
+        "beforeStatus": result.before_status,
+        "afterStatus": result.after_status,
+        "beforeProgress": result.before_progress,
+        "afterProgress": result.after_progress,
+        "seq": result.seq,
+        "replayed": result.replayed,
+    }
 
 
 def update_fields(updated: Updated, statistics: Statistics) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from actors.rules import (
     MAX_QUANTITY,
     Change,
     ChangeType,
+    JobId,
     LogContext,
     Number,
     RequestId,
@@ -40,6 +41,7 @@ MAX_TEXT: Final = 2000
 MAX_REQUEST_ID: Final = 200
 """Characters that a request id may have."""
 _HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
+_CODE: Final = re.compile(r"[A-Z_]{1,64}")
 
 
 class BarcodeOperation(StrEnum):
@@ -105,6 +107,7 @@ class UpdateBody(_Body):
     quantity: _Quantity = 1
     log_context: LogContextBody | None = None
     request_id: str | None = None
+    wait: Annotated[bool, Field(strict=True)] | None = None
 
 
 class CleanBody(_Body):
@@ -126,9 +129,14 @@ _CONTEXT_DEFAULTS: Final = {
 
 
 def parse_update(
-    body: Mapping[str, object], request_id: RequestId | None, deadline: float, trace: Trace
+    body: Mapping[str, object],
+    request_id: RequestId | None,
+    deadline: float,
+    trace: Trace,
+    *,
+    wait: bool = True,
 ) -> UpdateQuantity:
-    """Read one change; `request_id` is the key given outside of `body`, if any.
+    """Read one change; `request_id` and `wait` are what is said outside of `body`.
 
     `deadline` is in `time.monotonic()` seconds. Raises `RequestError`, naming the first field
     at fault in the order of the model.
@@ -142,7 +150,8 @@ def parse_update(
     key = merge_request_ids(request_id, update.request_id)
     fingerprint = "" if key is None else _fingerprint(update.type, quantity, context)
     change = Change(new_job_id(), update.type, quantity, context, key, fingerprint)
-    return UpdateQuantity(WorkOrderId(update.work_order_id), change, deadline, trace)
+    waits = wait if update.wait is None else update.wait
+    return UpdateQuantity(WorkOrderId(update.work_order_id), change, deadline, trace, waits)
 
 
 def parse_work_order_id(text: str, field: str = "id") -> WorkOrderId:
@@ -150,6 +159,33 @@ def parse_work_order_id(text: str, field: str = "id") -> WorkOrderId:
     if not _HEX_ID.fullmatch(text):
         raise invalid("INVALID_WORK_ORDER_ID", field)
     return WorkOrderId(text.lower())
+
+
+def parse_job_id(text: str) -> JobId:
+    """Read a job's id from a path; raises `RequestError`."""
+    if not _HEX_ID.fullmatch(text):
+        raise invalid("INVALID_JOB_ID", "id")
+    return JobId(text.lower())
+
+
+def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT001 -- what else
+    """Read whether the caller of a batch waits; raises `RequestError`."""
+    wait = body.get("wait")
+    if wait is None:
+        return default
+    if not isinstance(wait, bool):
+        raise invalid("INVALID_WAIT", "wait")
+    return wait
+
+
+def parse_retry_filter(body: Mapping[str, object]) -> tuple[WorkOrderId | None, str | None]:
+    """Read which failed jobs to try again: of one order, with one error; raises `RequestError`."""
+    order_id, code = body.get("workOrderId"), body.get("code")
+    if order_id is not None and not isinstance(order_id, str):
+        raise invalid("INVALID_WORK_ORDER_ID", "workOrderId")
+    if code is not None and not (isinstance(code, str) and _CODE.fullmatch(code)):
+        raise invalid("INVALID_JOB_QUERY", "code", "code")
+    return parse_work_order_id(order_id, "workOrderId") if order_id else None, code
 
 
 def parse_grace(body: Mapping[str, object]) -> float:
@@ -234,8 +270,9 @@ def _refusal(error: ValidationError, body: Mapping[str, object]) -> RequestError
             return invalid("INVALID_TYPE", field)
         case "quantity":
             return invalid("INVALID_QUANTITY", field, limit=MAX_QUANTITY)
-        case "requestId":
-            return invalid("INVALID_REQUEST_ID", field, limit=MAX_REQUEST_ID)
+        case "wait" | "requestId":
+            code = "INVALID_WAIT" if field == "wait" else "INVALID_REQUEST_ID"
+            return invalid(code, field, limit=MAX_REQUEST_ID)
         case _:
             return _context_refusal(location, value)
 

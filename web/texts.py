@@ -46,11 +46,29 @@ TEXTS: Final[Mapping[str, Text]] = {
     "NOT_UPDATED": Text(
         "批量更新全部失败，共 {failed} 条", "Batch failed: none of {failed} applied"
     ),
+    "PARTIALLY_UPDATED.queued": Text(
+        "批量更新部分成功：成功或已排队 {succeeded} 条，失败 {failed} 条",
+        "Batch partly done: {succeeded} applied or queued, {failed} failed",
+    ),
+    "QUEUED": Text("更新已可靠保存，排队等待处理", "The update is kept and waits for its turn"),
+    "QUEUED.replayed": Text(
+        "该请求此前已排队，返回同一任务",
+        "This request was queued before; this is the same job",
+    ),
+    "QUEUED.batch": Text(
+        "批量更新已接收，共 {total} 条，其中 {queued} 条排队等待处理",
+        "Batch taken: {queued} of {total} updates wait for their turn",
+    ),
     "OK": Text("成功", "OK"),
     "OK.detail": Text("获取工单详情成功", "Work order found"),
     "OK.logs": Text("获取数量变更日志成功", "Quantity log read"),
     "OK.stats": Text("获取队列统计成功", "Queue statistics read"),
     "OK.locks": Text("获取锁统计成功", "Locks read"),
+    "OK.jobs": Text("获取任务列表成功", "Jobs read"),
+    "OK.job": Text("获取任务成功", "Job read"),
+    "OK.retry": Text("任务已重新排队", "The job waits again"),
+    "OK.retry_failed": Text("{retried} 个失败任务已重新排队", "{retried} failed jobs wait again"),
+    "OK.remove": Text("任务已删除", "The job is forgotten"),
     "OK.clean": Text("已清理过期的任务记录", "Finished jobs forgotten"),
     "OK.pause": Text("已暂停处理", "Processing paused"),
     "OK.resume": Text("已恢复处理", "Processing resumed"),
@@ -133,6 +151,21 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_GRACE": Text(
         "{field} 必须是不小于 0 的毫秒数", "{field} must be a number of milliseconds, 0 or more"
     ),
+    "INVALID_WAIT": Text("{field} 必须是 true 或 false", "{field} must be true or false"),
+    "INVALID_JOB_ID": Text(
+        "任务ID（{field}）必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
+    ),
+    "INVALID_JOB_QUERY": Text(
+        "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
+    ),
+    "INVALID_JOB_QUERY.code": Text("{field} 必须是错误码", "{field} must be an error code"),
+    "JOB_NOT_FOUND": Text(
+        "任务 {job_id} 不存在，或已被清理", "There is no job {job_id}, or it is forgotten"
+    ),
+    "JOB_STATE_CONFLICT": Text(
+        "任务 {job_id} 处于 {state} 状态，不能执行此操作",
+        "Job {job_id} is {state}, which does not allow this",
+    ),
     "NOT_FOUND": Text("接口不存在", "There is no such path"),
     "METHOD_NOT_ALLOWED": Text(
         "该接口不支持 {method}，可用：{allowed}", "{method} is not supported here; use {allowed}"
@@ -161,6 +194,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "MAILBOX_FULL.node": Text(
         "服务等待处理的更新过多，本次未执行，请稍后重试",
         "Too many updates wait in the service; not applied, try again later",
+    ),
+    "MAILBOX_FULL.inbox": Text(
+        "服务保存的待处理更新已达上限，本次未保存，请稍后重试",
+        "The inbox is full; not kept and not applied, try again later",
     ),
     "SERVICE_UNAVAILABLE": Text(
         "服务暂不可用，本次未执行，请稍后重试", "Not available now; not applied, try again later"

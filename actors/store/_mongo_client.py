@@ -7,9 +7,11 @@ import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from bson.errors import InvalidDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
     ConfigurationError,
+    DocumentTooLarge,
     InvalidOperation,
     OperationFailure,
     PyMongoError,
@@ -17,13 +19,18 @@ from pymongo.errors import (
 )
 
 from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable
-from actors.store.documents import LOGS, ORDERS, OURS, REFUSALS
+from actors.store.documents import INBOX, LOGS, ORDERS, OURS, REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Driver = Literal["motor", "pymongo"]
 
+# What the driver raises for documents that BSON cannot hold (a lone surrogate, a huge number).
+UNSTORABLE: Final = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEncodeError)
+# Errors of a single write that say nothing about whether it was carried out: the server was
+# shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
+UNSETTLED_CODES: Final = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
@@ -64,6 +71,16 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             name="plan_server_request",
             unique=True,
             partialFilterExpression={f"{OURS}.requestKey": {"$exists": True}},
+        ),
+    ),
+    INBOX: (
+        IndexModel([("state", ASCENDING), ("epoch", ASCENDING), ("n", ASCENDING)]),
+        IndexModel([("state", ASCENDING), ("dead", ASCENDING), ("finishedAt", DESCENDING)]),
+        IndexModel(
+            [("requestKey", ASCENDING)],
+            name="plan_server_inbox_request",
+            unique=True,
+            partialFilterExpression={"requestKey": {"$exists": True}},
         ),
     ),
     REFUSALS: (IndexModel([(f"{OURS}.requestKey", ASCENDING)], unique=True),),

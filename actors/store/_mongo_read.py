@@ -12,6 +12,7 @@ from actors.rules import WorkOrderId
 from actors.store._mongo_bson import note_history
 from actors.store._mongo_client import reading
 from actors.store.documents import (
+    INBOX,
     LOGS,
     MATERIALS,
     NODE_STATE,
@@ -51,6 +52,7 @@ class Collections:
     materials: Any
     refusals: Any
     state: Any
+    inbox: Any
 
     @classmethod
     def of(cls, database: Any) -> Collections:  # noqa: ANN401 -- either driver's database
@@ -61,6 +63,7 @@ class Collections:
             database[MATERIALS],
             database[REFUSALS],
             database[NODE_STATE],
+            database[INBOX],
         )
 
 

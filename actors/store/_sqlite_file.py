@@ -62,6 +62,23 @@ _SCHEMA: Final = (
     ) STRICT""",
     "CREATE TABLE state (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL, note TEXT) STRICT",
 )
+# Added to the file of an earlier release as well; that one leaves them alone.
+_INBOX: Final = (
+    """CREATE TABLE IF NOT EXISTS inbox (
+        id TEXT PRIMARY KEY NOT NULL,
+        work_order_id TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        dead INTEGER NOT NULL,
+        finished_at INTEGER,
+        error_code TEXT,
+        request_key TEXT UNIQUE,
+        document TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX IF NOT EXISTS inbox_waiting ON inbox (epoch, n) WHERE state = 'waiting'",
+    "CREATE INDEX IF NOT EXISTS inbox_finished ON inbox (state, dead, finished_at)",
+)
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     # Acknowledged means that it survives a power cut: sync at every commit (macOS: for real).
@@ -212,12 +229,14 @@ class SqliteFile:
             if mode != "wal":
                 raise StartupError(f"the folder of {self._path} does not support SQLite's WAL mode")
             if mark == _APPLICATION_ID and version == _VERSION:
+                for statement in _INBOX:
+                    connection.execute(statement)
                 return
             if mark == _APPLICATION_ID:
                 raise StartupError(f"{self._path} was made by another release (format {version})")
             if tables:
                 raise StartupError(f"{self._path} is another program's SQLite file")
-            for statement in _SCHEMA:
+            for statement in (*_SCHEMA, *_INBOX):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")

@@ -33,6 +33,7 @@ LOGS: Final = "work_order_quantity_logs"
 MATERIALS: Final = "k3_bd_materials"
 REFUSALS: Final = "plan_server_refusals"
 NODE_STATE: Final = "plan_server_state"
+INBOX: Final = "plan_server_inbox"
 
 OURS: Final = "planServer"
 STORED_SEQ: Final = f"{OURS}.seq"
@@ -62,6 +63,22 @@ GUARDED: Final = (
 )
 """What the rules read, so what a commit compares."""
 
+_CONTEXT: Final = {
+    "relatedBarcode": "related_barcode",
+    "barcodeOperation": "barcode_operation",
+    "processStepId": "process_step_id",
+    "processName": "process_name",
+    "processCode": "process_code",
+    "operatorId": "operator_id",
+    "operatorName": "operator_name",
+    "reason": "reason",
+    "remark": "remark",
+    "ipAddress": "ip_address",
+    "userAgent": "user_agent",
+    "isAutomatic": "is_automatic",
+    "source": "source",
+}
+_NO_CONTEXT: Final = LogContext()
 _INT64: Final = 2**63
 EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -162,7 +179,7 @@ def outcome_from(document: Mapping[str, Any]) -> Outcome:
         job_id=JobId(str(document["_id"])),
         type=ChangeType(document["changeType"]),
         quantity=ours["requestedQuantity"],
-        context=_context(document),
+        context=context_from(document),
         request_id=ours.get("requestId"),
         fingerprint=ours.get("fingerprint", ""),
     )
@@ -204,7 +221,8 @@ def is_same(stored: Outcome | None, mine: Outcome) -> bool:
     return isinstance(stored, Refusal) and isinstance(mine, Refusal)
 
 
-def _context(document: Mapping[str, Any]) -> LogContext:
+def context_from(document: Mapping[str, Any]) -> LogContext:
+    """Read what a caller said of a change, under the log's field names."""
     return LogContext(
         related_barcode=document.get("relatedBarcode"),
         barcode_operation=document.get("barcodeOperation", "OTHER"),
@@ -220,6 +238,15 @@ def _context(document: Mapping[str, Any]) -> LogContext:
         is_automatic=document.get("isAutomatic", True),
         source=document.get("source", "SYSTEM"),
     )
+
+
+def context_document(context: LogContext) -> dict[str, Any]:
+    """Give what the caller said, defaults left out."""
+    return {
+        name: value
+        for name, field in _CONTEXT.items()
+        if (value := getattr(context, field)) != getattr(_NO_CONTEXT, field)
+    }
 
 
 def _log_facts(document: Mapping[str, Any]) -> OrderFacts:

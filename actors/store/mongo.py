@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
-from bson.errors import InvalidDocument
 from pymongo import ReadPreference, ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -35,6 +34,8 @@ from actors.store._mongo_bson import (
     turn_filter,
 )
 from actors.store._mongo_client import (
+    UNSETTLED_CODES,
+    UNSTORABLE,
     Driver,
     connect,
     disconnect,
@@ -43,6 +44,7 @@ from actors.store._mongo_client import (
     sent,
     writing,
 )
+from actors.store._mongo_inbox import MongoInbox
 from actors.store._mongo_log import log_page
 from actors.store._mongo_read import Collections, evidence, load, materials_of
 from actors.store.documents import OURS, STORED_SEQ, is_same, outcome_from
@@ -56,6 +58,7 @@ from actors.store.views import detail_row
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from actors.store.inbox import Inbox
     from actors.store.port import (
         ChangeSet,
         CommitResult,
@@ -67,11 +70,6 @@ if TYPE_CHECKING:
     )
 
 _DUPLICATE_KEY = 11000
-# What the driver raises for documents that BSON cannot hold (a lone surrogate, a huge number).
-_UNSTORABLE = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEncodeError)
-# Errors of a single write that say nothing about whether it was carried out: the server was
-# shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
-_UNSETTLED_CODES = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 
 
 class MongoStore:
@@ -86,6 +84,7 @@ class MongoStore:
         self._driver, self._timeout_s = driver, timeout_s
         self._client: Any = None
         self._encoded = EncodedOnce()
+        self.inbox: Inbox = MongoInbox(lambda: self._at)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
@@ -170,7 +169,7 @@ class MongoStore:
             ]
             with writing():
                 matched = await self._write(operations, rejected)
-        except _UNSTORABLE as error:
+        except UNSTORABLE as error:
             if len(changes) == 1:
                 return [StoreRejected(str(error)[:300])]
             with sent():
@@ -197,7 +196,7 @@ class MongoStore:
             details: Mapping[str, Any] = error.details or {}
             failed = details.get("writeErrors", [])
             if details.get("writeConcernErrors") or any(
-                each["code"] in _UNSETTLED_CODES for each in failed
+                each["code"] in UNSETTLED_CODES for each in failed
             ):
                 raise OutcomeUnknown(str(error)[:300]) from error
             rejected.update(
@@ -286,7 +285,7 @@ class MongoStore:
                     )
                 except BulkWriteError as error:
                     return await self._refused(collection, outcomes, error)
-        except _UNSTORABLE as error:
+        except UNSTORABLE as error:
             return {each.change.job_id: str(error)[:300] for each in outcomes}
         return {}
 
@@ -299,7 +298,7 @@ class MongoStore:
         details: Mapping[str, Any] = error.details or {}
         failed = details.get("writeErrors", [])
         if details.get("writeConcernErrors") or any(
-            each["code"] in _UNSETTLED_CODES for each in failed
+            each["code"] in UNSETTLED_CODES for each in failed
         ):
             raise OutcomeUnknown(str(error)[:300]) from error
         reasons = {

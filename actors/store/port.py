@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from actors.messages import Epoch
     from actors.rules import Change, RequestId, WorkOrderId
+    from actors.store.inbox import Inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,11 @@ class Store(Protocol):
 
     name: str
     """"mongodb" or "sqlite", as `/health` shows it."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Give the waiting work that is kept beside the orders."""
+        ...
 
     async def open(self) -> None:
         """Connect and make collections and indexes; raises `StartupError` when that can't be."""

@@ -17,6 +17,7 @@ from actors.errors import StoreUnavailable
 from actors.messages import Epoch
 from actors.store import _sqlite_commit, _sqlite_reads
 from actors.store._sqlite_file import SqliteFile
+from actors.store._sqlite_inbox import SqliteInbox
 from actors.store._sqlite_rows import read_order, to_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.rules import WorkOrderId
+    from actors.store.inbox import Inbox
     from actors.store.port import (
         ChangeSet,
         CommitResult,
@@ -58,6 +60,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, timeout_s: float = 5.0) -> None:
         self._file = SqliteFile(path, timeout_s)
         self._worker: ThreadPoolExecutor | None = None
+        self.inbox: Inbox = SqliteInbox(self._file, self._run)
 
     async def open(self) -> None:
         """Make or check the file; raises `StartupError`."""

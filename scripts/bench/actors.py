@@ -22,6 +22,7 @@ import structlog
 import uvloop
 
 from actors.committer import Committer
+from actors.jobs import JobKeeper, JobOptions
 from actors.messages import Sweep, UpdateQuantity, new_job_id
 from actors.region import Region
 from actors.rules import Change, ChangeType, LogContext, WorkOrderId
@@ -78,8 +79,9 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     region = Region(lambda _: asyncio.sleep(0))
     committer = Committer(store, epoch, batch=200, in_flight=3, deposed=lambda _: None)
     limits = Limits(max_actors=count + _WARM)
-    supervisor = Supervisor(epoch, committer.actor_ref, limits, region.tally)
-    region.enter(supervisor.actor_ref, supervisor.directory, paused=False)
+    jobs = JobKeeper(store.inbox, epoch, JobOptions(), lambda _: None)
+    supervisor = Supervisor(epoch, committer.actor_ref, limits, region.tally, jobs)
+    region.enter(supervisor.actor_ref, supervisor.directory, jobs, paused=False)
     await _touch(region, orders[:_WARM])
     await _settled(committer)
     before = _resident()

@@ -9,7 +9,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from actors.errors import StoreUnavailable
 from actors.store import EvidenceQuery, LogQuery
-from actors.store.documents import LOGS, MATERIALS, NODE_STATE, ORDERS, REFUSALS
+from actors.store.documents import INBOX, LOGS, MATERIALS, NODE_STATE, ORDERS, REFUSALS
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import (
     FIRST,
@@ -213,5 +213,5 @@ async def test_only_known_collections_are_made(
     await store.claim_epoch("node")
     await store.set_paused(paused=True)
     if isinstance(backdoor, MongoBackdoor):
-        known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE}
+        known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE, INBOX}
         assert set(backdoor.database.list_collection_names()) <= known

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actors.errors import NotApplied, OutcomeUnknown, Refused, StoreRejected, WorkOrderError
-from actors.messages import Updated, UpdateQuantity
+from actors.messages import Queued, Updated, UpdateQuantity
 from actors.rules import MAX_QUANTITY, Change, ChangeType, JobId, LogContext, RequestId, WorkOrderId
 from tests.sim.chance import chance
 
@@ -23,7 +23,7 @@ OTHER = "other payload"
 NOWHERE = WorkOrderId("f" * 24)
 """Names no order."""
 SLACK_S = 0.05
-Answer = Updated | WorkOrderError | Exception
+Answer = Updated | Queued | WorkOrderError | Exception
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from actors.errors import StoreRejected
 from actors.rules import LogEntry, OrderFacts, OrderState
 from actors.store.documents import STORED_SEQ
 from actors.store.port import StoredOrder
+from tests.job_book import JobBook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,6 +76,8 @@ class Fence:
     epoch: bool = True
     seq: bool = True
     turn: bool = True
+    inbox: bool = True
+    """Whether who adds to the inbox looks at the epoch afterwards."""
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class Database:
     """Jobs that a validator refuses for good."""
     top: int = 0
     is_paused: bool = False
+    inbox: JobBook = field(default_factory=JobBook)
     _places: dict[tuple[WorkOrderId, int], str] = field(default_factory=dict)
     _keys: dict[tuple[WorkOrderId, str], str] = field(default_factory=dict)
     _refused_keys: dict[tuple[WorkOrderId, str], str] = field(default_factory=dict)

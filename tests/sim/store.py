@@ -16,6 +16,7 @@ from actors.store.documents import STORED_SEQ, is_same
 from actors.store.port import Committed, Evidence, LogPage, Stale, StoredOrder
 from tests.sim.database import stored_order
 from tests.sim.faults import Fate
+from tests.sim.inbox import SimInbox
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,6 +72,7 @@ class SimStore:
     def __init__(self, database: Database, network: Network, process: Process) -> None:
         self._db, self._net, self._process = database, network, process
         self.commits_in_flight = 0
+        self.inbox = SimInbox(database, self)
 
     async def open(self) -> None:
         """Nothing to connect."""
@@ -79,7 +81,7 @@ class SimStore:
         """Nothing to give back."""
 
     async def ping(self) -> None:
-        await self._read(lambda: None)
+        await self.read(lambda: None)
 
     async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
         def step() -> int:
@@ -87,17 +89,17 @@ class SimStore:
             return self._db.top
 
         del node
-        (epoch,) = await self._write("claim", [step])
+        (epoch,) = await self.write("claim", [step])
         return Epoch(epoch)
 
     async def epoch(self) -> Epoch:
-        return Epoch(await self._read(lambda: self._db.top))
+        return Epoch(await self.read(lambda: self._db.top))
 
     # -- reading -------------------------------------------------------------------------------
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
-        found = await self._read(lambda: [self._db.read(each) for each in ids])
-        seqs = await self._read(lambda: [self._db.log_seq(each) for each in ids])
+        found = await self.read(lambda: [self._db.read(each) for each in ids])
+        seqs = await self.read(lambda: [self._db.log_seq(each) for each in ids])
         return [
             None if each is None else stored_order(order_id, each[0], each[1], seq)
             for order_id, each, seq in zip(ids, found, seqs, strict=True)
@@ -112,9 +114,9 @@ class SimStore:
                     if _asked_for(query, outcome):
                         evidence.note(outcome)
 
-        note(await self._read(lambda: list(self._db.logs.values())))
-        note(await self._read(lambda: list(self._db.refusals.values())))
-        history = await self._read(lambda: list(self._db.logs.values()))
+        note(await self.read(lambda: list(self._db.logs.values())))
+        note(await self.read(lambda: list(self._db.refusals.values())))
+        history = await self.read(lambda: list(self._db.logs.values()))
         for query, evidence in zip(queries, found, strict=True):
             for entry in history:
                 if entry.work_order_id == query.work_order_id and (
@@ -129,7 +131,7 @@ class SimStore:
         steps = [self._commit_step(epoch, each) for each in changes]
         self.commits_in_flight += 1
         try:
-            answers = await self._write("commit", steps, [each.before.id for each in changes])
+            answers = await self.write("commit", steps, [each.before.id for each in changes])
         finally:
             self.commits_in_flight -= 1
         if all(each is True for each in answers):
@@ -155,8 +157,8 @@ class SimStore:
 
         for order in stored:
             found |= {each.change.job_id: each for each in (order.outbox if order else ())}
-        found = await self._read(lambda: look(self._db.logs)) | found
-        found = await self._read(lambda: look(self._db.refusals)) | found
+        found = await self.read(lambda: look(self._db.logs)) | found
+        found = await self.read(lambda: look(self._db.refusals)) | found
         results: list[CommitResult] = []
         for change, answer, order in zip(changes, answers, stored, strict=True):
             if isinstance(answer, StoreRejected):
@@ -170,13 +172,13 @@ class SimStore:
         return results
 
     async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
-        await self._write("burn", [lambda: self._db.burn(epoch, order)])
+        await self.write("burn", [lambda: self._db.burn(epoch, order)])
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
         def step(order: StoredOrder) -> Callable[[], None]:
             return lambda: self._db.trim(epoch, order)
 
-        await self._write("trim", [step(each) for each in orders])
+        await self.write("trim", [step(each) for each in orders])
 
     # -- the log -------------------------------------------------------------------------------
 
@@ -184,13 +186,13 @@ class SimStore:
         def step(outcome: Outcome) -> Callable[[], dict[str, str]]:
             return lambda: self._db.insert([outcome])
 
-        answers = await self._write("relay", [step(each) for each in outcomes])
+        answers = await self.write("relay", [step(each) for each in outcomes])
         refused = {job: reason for each in answers for job, reason in each.items()}
         if refused:
             raise RelayRejected(frozenset(refused), next(iter(refused.values())))
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
-        return await self._read(  # type: ignore[no-any-return]
+        return await self.read(  # type: ignore[no-any-return]
             lambda: [
                 order_id
                 for order_id, document in self._db.orders.items()
@@ -199,13 +201,13 @@ class SimStore:
         )
 
     async def paused(self) -> bool:
-        return await self._read(lambda: self._db.is_paused)  # type: ignore[no-any-return]
+        return await self.read(lambda: self._db.is_paused)  # type: ignore[no-any-return]
 
     async def set_paused(self, *, paused: bool) -> None:
         def step() -> None:
             self._db.is_paused = paused
 
-        await self._write("pause", [step])
+        await self.write("pause", [step])
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         raise NotImplementedError(order_id)
@@ -218,7 +220,7 @@ class SimStore:
 
     # -- packets -------------------------------------------------------------------------------
 
-    async def _read(self, step: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the step gives
+    async def read(self, step: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the step gives
         net, loop = self._net, self._net.loop
         reply: asyncio.Future[Any] = loop.create_future()
         fate = net.faults.of_read(hit=self.commits_in_flight > 0)
@@ -240,7 +242,7 @@ class SimStore:
             raise StoreUnavailable("no answer")
         return answer
 
-    async def _write(
+    async def write(
         self, kind: str, steps: Sequence[Callable[[], Any]], orders: Sequence[WorkOrderId] = ()
     ) -> list[Any]:
         net, loop = self._net, self._net.loop

@@ -45,13 +45,13 @@ class _Store(SimStore):
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         while self.held:
-            await self._read(lambda: None)
+            await self.read(lambda: None)
         return await super().commit(epoch, changes)
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         found = await super().load(ids)
         while self.loads_held:
-            await self._read(lambda: None)
+            await self.read(lambda: None)
         return found
 
 

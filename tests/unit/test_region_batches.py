@@ -11,7 +11,7 @@ from actors.errors import MailboxFull, NotApplied, StillWaiting, TooManyActors, 
 from actors.future import LoopFuture
 from actors.inbox import Gate
 from actors.mailbox import AsyncioActor
-from actors.messages import Updated, UpdateQuantity, new_job_id
+from actors.messages import Queued, Updated, UpdateQuantity, new_job_id
 from actors.region import Region
 from actors.rules import Change, ChangeType, LogContext, WorkOrderId
 
@@ -76,7 +76,7 @@ def _updated(message: UpdateQuantity, seq: int) -> Updated:
     return Updated(message.change, ORDER, seq, 1, 1, 0, 1, None, None, 0, 0)
 
 
-def _kinds(results: Sequence[Updated | WorkOrderError]) -> list[type]:
+def _kinds(results: Sequence[Updated | Queued | WorkOrderError]) -> list[type]:
     return [type(result) for result in results]
 
 

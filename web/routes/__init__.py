@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from web.routes import orders, queue, service, updates
+from web.routes import orders, queue, queue_jobs, service, updates
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -16,11 +16,14 @@ class Route(NamedTuple):
     """One endpoint."""
 
     name: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     handler: Handler
-    needs: Literal["nothing", "actors", "owner"] = "nothing"
-    """What a node that lacks it forwards the call for: order actors, or knowledge of them."""
+    needs: Literal["nothing", "actors", "owner", "view"] = "nothing"
+    """What a node that lacks it forwards the call for: order actors, or knowledge of them.
+
+    A view is best had from the owner; where none is known, the store's is shown.
+    """
 
 
 _API: Final = "/api/workorder"
@@ -45,6 +48,13 @@ ROUTES: Final = (
     Route("queueClean", "POST", f"{_API}/queue/clean", queue.clean, "owner"),
     Route("queuePause", "POST", f"{_API}/queue/pause", queue.pause, "owner"),
     Route("queueResume", "POST", f"{_API}/queue/resume", queue.resume, "owner"),
+    Route("queueJobs", "GET", f"{_API}/queue/jobs", queue_jobs.jobs, "view"),
+    Route("queueJob", "GET", f"{_API}/queue/jobs/{{id}}", queue_jobs.job, "view"),
+    Route("retryJob", "POST", f"{_API}/queue/jobs/{{id}}/retry", queue_jobs.retry, "owner"),
+    Route("removeJob", "DELETE", f"{_API}/queue/jobs/{{id}}", queue_jobs.remove, "owner"),
+    Route("retryFailed", "POST", f"{_API}/queue/retry-failed", queue_jobs.retry_failed, "owner"),
+    Route("pauseOrder", "POST", f"{_API}/{{id}}/pause", queue_jobs.pause_order, "owner"),
+    Route("resumeOrder", "POST", f"{_API}/{{id}}/resume", queue_jobs.resume_order, "owner"),
     # On every node: a lease that is stuck is one whose owner can't be asked.
     Route("queueCleanLocks", "POST", f"{_API}/queue/clean-locks", queue.clean_locks),
 )

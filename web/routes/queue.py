@@ -31,6 +31,7 @@ async def stats(request: web.Request) -> web.Response:
         "delayed": counts.delayed,
         "total": counts.waiting + counts.active + counts.delayed,
         "paused": counts.paused,
+        "pausedOrders": counts.paused_orders,
     }
     return success(request, data, "OK.stats")
 
@@ -58,9 +59,11 @@ async def locks(request: web.Request) -> web.Response:
 
 
 async def clean(request: web.Request) -> web.Response:
-    """Forget finished updates that are older than the body's `grace`."""
+    """Forget finished updates that are older than the body's `grace`, never waiting ones."""
     grace_s = parse_grace(await read_object(request))
-    request.app[SITE].node.region.clean(grace_s)
+    node = request.app[SITE].node
+    await _in_time(request, node.jobs.clean(grace_s))
+    node.region.clean(grace_s)
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
 
 
@@ -84,7 +87,7 @@ async def clean_locks(request: web.Request) -> web.Response:
     )
 
 
-async def _in_time(request: web.Request, done: Awaitable[None]) -> None:
+async def _in_time(request: web.Request, done: Awaitable[object]) -> None:
     try:
         async with asyncio.timeout(allowed_s(request)):
             await done

@@ -6,13 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.messages import Updated
+from actors.errors import WorkOrderError
+from actors.messages import Queued, Updated
 from actors.rules import RequestId
 from web.bodies import read_object
 from web.hop import allowed_s
 from web.problems import Problem, RequestError, invalid, problem_of
-from web.replies import success, update_fields
-from web.schemas import check_request_id, merge_request_ids, parse_update
+from web.replies import queued_fields, success, update_fields
+from web.schemas import check_request_id, merge_request_ids, parse_update, parse_wait
 from web.site import CALL, SITE
 from web.texts import render
 
@@ -29,15 +30,16 @@ _PARSED_AT_ONCE: Final = 100
 
 
 async def update_quantity(request: web.Request) -> web.Response:
-    """Apply one change, and answer once it is durable."""
+    """Apply one change, or have it wait; answer once that is durable."""
     site = request.app[SITE]
     deadline = time.monotonic() + allowed_s(request)
     key = _key_in_header(request)
+    wait = not _prefers_async(request)
     body = await read_object(request)
     region = site.node.region
-    updated = await region.update(parse_update(body, key, deadline, request[CALL].trace))
-    text = "UPDATED.replayed" if updated.replayed else "UPDATED"
-    return success(request, update_fields(updated, region.statistics()), text)
+    message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
+    done = await region.update(message)
+    return success(request, _fields(done, region.statistics()), _text(done))
 
 
 async def batch_update_quantity(request: web.Request) -> web.Response:
@@ -47,10 +49,12 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     key = _key_in_header(request)
     body = await read_object(request)
     key = merge_request_ids(key, body.get("requestId"))
+    wait = parse_wait(body, default=not _prefers_async(request))
     items = _items(body, site.options.max_batch)
     parsed: list[UpdateQuantity | Problem] = []
     for index, item in enumerate(items):
-        parsed.append(_parse_item(request, item, key and f"{key}#{index}", deadline))
+        outer = key and f"{key}#{index}"
+        parsed.append(_parse_item(request, item, outer, deadline, wait=wait))
         if index % _PARSED_AT_ONCE == _PARSED_AT_ONCE - 1:
             await asyncio.sleep(0)
     outcomes = await _apply(request, parsed)
@@ -76,8 +80,28 @@ def _items(body: dict[str, object], limit: int) -> list[object]:
     return items
 
 
+def _prefers_async(request: web.Request) -> bool:
+    """Tell whether the caller does not want to wait until it is applied (RFC 7240)."""
+    return any(
+        preference.partition(";")[0].strip().lower() == "respond-async"
+        for line in request.headers.getall("Prefer", ())
+        for preference in line.split(",")
+    )
+
+
+def _fields(done: Updated | Queued, statistics: Statistics) -> dict[str, Any]:
+    if isinstance(done, Queued):
+        return queued_fields(done, statistics)
+    return update_fields(done, statistics)
+
+
+def _text(done: Updated | Queued) -> str:
+    code = "QUEUED" if isinstance(done, Queued) else "UPDATED"
+    return f"{code}.replayed" if done.replayed else code
+
+
 def _parse_item(
-    request: web.Request, item: object, key: str | None, deadline: float
+    request: web.Request, item: object, key: str | None, deadline: float, *, wait: bool
 ) -> UpdateQuantity | Problem:
     try:
         if not isinstance(item, dict):
@@ -86,25 +110,25 @@ def _parse_item(
             if item.get(field) in (None, ""):
                 raise invalid("MISSING_PARAMS", field)
         outer = None if key is None or item.get("requestId") is not None else RequestId(key)
-        return parse_update(item, outer, deadline, request[CALL].trace)
+        return parse_update(item, outer, deadline, request[CALL].trace, wait=wait)
     except RequestError as error:
         return error.problem
 
 
 async def _apply(
     request: web.Request, parsed: list[UpdateQuantity | Problem]
-) -> list[Updated | Problem]:
+) -> list[Updated | Queued | Problem]:
     region = request.app[SITE].node.region
     messages = [each for each in parsed if not isinstance(each, Problem)]
     answers = iter(await region.update_many(messages) if messages else [])
-    outcomes: list[Updated | Problem] = []
+    outcomes: list[Updated | Queued | Problem] = []
     for each in parsed:
         outcome = each if isinstance(each, Problem) else next(answers)
-        outcomes.append(outcome if isinstance(outcome, Updated | Problem) else problem_of(outcome))
+        outcomes.append(problem_of(outcome) if isinstance(outcome, WorkOrderError) else outcome)
     return outcomes
 
 
-def _refuse_if_none_was_tried(outcomes: list[Updated | Problem]) -> None:
+def _refuse_if_none_was_tried(outcomes: list[Updated | Queued | Problem]) -> None:
     """Fail the call as a whole where nothing was applied and all of it may be sent again."""
     first = outcomes[0]
     if isinstance(first, Problem) and all(
@@ -114,7 +138,7 @@ def _refuse_if_none_was_tried(outcomes: list[Updated | Problem]) -> None:
 
 
 def _batch_reply(
-    request: web.Request, items: list[object], outcomes: list[Updated | Problem]
+    request: web.Request, items: list[object], outcomes: list[Updated | Queued | Problem]
 ) -> web.Response:
     language = request[CALL].language
     statistics = request.app[SITE].node.region.statistics()
@@ -124,29 +148,35 @@ def _batch_reply(
     ]
     counts = {
         "total": len(results),
-        "succeeded": sum(isinstance(each, Updated) for each in outcomes),
+        "succeeded": sum(not isinstance(each, Problem) for each in outcomes),
         "failed": sum(isinstance(each, Problem) for each in outcomes),
     }
-    if not counts["failed"]:
-        text = "UPDATED.batch"
-    else:
-        text = "PARTIALLY_UPDATED" if counts["succeeded"] else "NOT_UPDATED"
-    return success(request, {**counts, "results": results}, text, counts)
+    queued = sum(isinstance(each, Queued) for each in outcomes)
+    text = _batch_text(counts["succeeded"], counts["failed"], queued)
+    return success(request, {**counts, "results": results}, text, {**counts, "queued": queued})
+
+
+def _batch_text(succeeded: int, failed: int, queued: int) -> str:
+    if not failed:
+        return "QUEUED.batch" if queued else "UPDATED.batch"
+    if not succeeded:
+        return "NOT_UPDATED"
+    return "PARTIALLY_UPDATED.queued" if queued else "PARTIALLY_UPDATED"
 
 
 def _item_result(
     index: int,
     item: object,
-    outcome: Updated | Problem,
+    outcome: Updated | Queued | Problem,
     statistics: Statistics,
     language: Language,
 ) -> dict[str, Any]:
-    if isinstance(outcome, Updated):
-        text = "UPDATED.replayed" if outcome.replayed else "UPDATED"
+    if not isinstance(outcome, Problem):
+        text = _text(outcome)
         return {
             "index": index,
-            **update_fields(outcome, statistics),
-            "code": "UPDATED",
+            **_fields(outcome, statistics),
+            "code": text.partition(".")[0],
             "message": render(text, language, {}),
         }
     asked = item if isinstance(item, dict) else {}

@@ -16,7 +16,7 @@ from unittest import mock
 
 from actors.decide import decide
 from actors.errors import NotApplied, Refused, WorkOrderError
-from actors.messages import Updated
+from actors.messages import Queued, Updated
 from actors.order import WorkOrderActor
 from actors.rules import SCAN_PROCESS, WorkOrderId
 from tests.fakes import Fault, MemoryStore
@@ -70,7 +70,7 @@ class Books:
     """By key: all that was said for certain."""
     added: defaultdict[WorkOrderId, int] = field(default_factory=lambda: defaultdict(int))
 
-    def note(self, message: UpdateQuantity, answer: Updated | WorkOrderError) -> None:
+    def note(self, message: UpdateQuantity, answer: Updated | Queued | WorkOrderError) -> None:
         job_id = message.change.job_id
         match answer:
             case Updated():
@@ -158,7 +158,7 @@ class Chaos:
                 return
             await asyncio.sleep(self.dice.expovariate(5))
 
-    async def _ask(self, intent: Intent) -> Updated | WorkOrderError:
+    async def _ask(self, intent: Intent) -> Updated | Queued | WorkOrderError:
         message = intent.message(self.dice.choice((0.01, 0.1, 1.0)))
         self.books.asked.add(message.change.job_id)
         answer = await self.dice.choice(self.owners[-2:]).ask(message)

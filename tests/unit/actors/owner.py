@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import WorkOrderError
-from actors.messages import Updated, UpdateQuantity, new_job_id
+from actors.job_desk import JobDesk
+from actors.jobs import JobOptions
+from actors.messages import Pause, Queued, Resume, Updated, UpdateQuantity, new_job_id
 from actors.region import Region
 from actors.rules import Change, ChangeType, LogContext, Number, RequestId, WorkOrderId
 from actors.supervisor import Limits
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from actors.supervisor import Directory, Supervisor
     from tests.fakes import MemoryStore
 
-Answer = Updated | WorkOrderError
+Answer = Updated | Queued | WorkOrderError
 
 
 def order_number(number: int) -> WorkOrderId:
@@ -39,6 +41,7 @@ def update(
     *,
     key: str | None = None,
     within: float = 10.0,
+    wait: bool = True,
     **context: Any,  # noqa: ANN401 fields of LogContext
 ) -> UpdateQuantity:
     """Ask for an input; as from the web, only what has a key has a fingerprint."""
@@ -51,7 +54,7 @@ def update(
         None if key is None else RequestId(key),
         fingerprint,
     )
-    return UpdateQuantity(order_id, change, time.monotonic() + within)
+    return UpdateQuantity(order_id, change, time.monotonic() + within, wait=wait)
 
 
 @dataclass
@@ -64,11 +67,17 @@ class Owner:
     deposed: list[int] = field(default_factory=list)
 
     @classmethod
-    async def begin(cls, store: MemoryStore, **limits: Any) -> Owner:  # noqa: ANN401 of Limits
+    async def begin(
+        cls,
+        store: MemoryStore,
+        jobs: JobOptions | None = None,
+        **limits: Any,  # noqa: ANN401 of Limits
+    ) -> Owner:
         """Take over: claim an epoch and serve."""
         region, deposed = Region(lambda paused: store.set_paused(paused=paused)), list[int]()
         epoch = await store.claim_epoch("node")
-        term = Term(store, region, epoch, TermOptions(Limits(**limits)), deposed.append)
+        options = TermOptions(Limits(**limits), jobs=jobs or JobOptions())
+        term = Term(store, region, epoch, options, deposed.append)
         await term.begin()
         return cls(store, region, term, deposed)
 
@@ -94,6 +103,18 @@ class Owner:
     def soon(self, message: UpdateQuantity) -> asyncio.Task[Answer]:
         return asyncio.get_running_loop().create_task(self.ask(message))
 
+    @property
+    def desk(self) -> JobDesk:
+        return JobDesk(self.store.inbox, lambda: self.region.jobs)
+
+    async def hold(self) -> None:
+        """Close the gate: mailboxes take messages, and give none."""
+        await self.term.supervisor.ask(Pause(), block=False)
+
+    async def go_on(self) -> None:
+        """Open the gate again."""
+        await self.term.supervisor.ask(Resume(), block=False)
+
     async def at_rest(self) -> None:
         """Return when nothing waits, nothing is handled, and the log has all there is."""
         while self.gate.waiting or self.gate.active or not self.term.committer.idle:  # noqa: ASYNC110 counts have no event
@@ -105,9 +126,13 @@ class Owner:
 
 
 @asynccontextmanager
-async def owner_of(store: MemoryStore, **limits: Any) -> AsyncIterator[Owner]:  # noqa: ANN401 of Limits
+async def owner_of(
+    store: MemoryStore,
+    jobs: JobOptions | None = None,
+    **limits: Any,  # noqa: ANN401 of Limits
+) -> AsyncIterator[Owner]:
     """Own the actors; afterwards nothing may wait, be handled, or be under way."""
-    owner = await Owner.begin(store, **limits)
+    owner = await Owner.begin(store, jobs, **limits)
     gate = owner.gate
     try:
         yield owner
@@ -115,6 +140,7 @@ async def owner_of(store: MemoryStore, **limits: Any) -> AsyncIterator[Owner]:  
         await owner.end()
     await asyncio.sleep(60)  # in virtual time: until every back-off has ended
     assert (gate.waiting, gate.active, gate.delayed) == (0, 0, 0)
+    assert (gate.accepted, gate.backing_off) == (0, 0)
     running = asyncio.all_tasks() - {asyncio.current_task()}
     assert not running, running
 

@@ -21,7 +21,7 @@ from tests.unit.actors.owner import ORDER, OTHER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from actors.messages import Updated, UpdateQuantity
+    from actors.messages import Queued, Updated, UpdateQuantity
 
 TTL_S = 6.0
 SOMEBODY = Holder("b", "http://b", "token of b", 9)
@@ -61,7 +61,7 @@ async def a_plant() -> AsyncIterator[Plant]:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def ask(node: Node, message: UpdateQuantity) -> Updated | WorkOrderError:
+async def ask(node: Node, message: UpdateQuantity) -> Updated | Queued | WorkOrderError:
     try:
         return await node.region.update(message)
     except WorkOrderError as error:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from actors.errors import NotOwner, StillWaiting
-from actors.messages import Epoch, Updated
+from actors.errors import NotOwner
+from actors.messages import Epoch, Queued, Updated
 from actors.node import Node, NodeOptions
 from actors.status import Role
 from actors.supervisor import Limits
@@ -340,7 +340,8 @@ async def test_a_pause_survives_a_change_of_owner() -> None:
         await first.drain(5)
         await until(lambda: is_owner(second))
         assert second.status().paused
-        assert isinstance(await ask(second, update(1, within=2)), StillWaiting)
+        assert isinstance(await ask(second, update(1, within=2)), Queued)
+        assert plant.store.written(ORDER) == []
         await second.region.resume()
         assert isinstance(await ask(second, update(2)), Updated)
-    assert [each.applied_quantity for each in plant.store.written(ORDER)] == [2]
+    assert [each.applied_quantity for each in plant.store.written(ORDER)] == [1, 2]

@@ -15,7 +15,7 @@ from actors.errors import (
     StoreUnavailable,
     WorkOrderError,
 )
-from actors.messages import Updated
+from actors.messages import Queued, Updated
 from actors.region import Region
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.owner import (
@@ -197,11 +197,13 @@ async def test_while_paused_nothing_is_handled_and_resume_applies_it_in_order() 
         assert quantities(store) == [1]
         stats = owner.region.statistics()
         assert (stats.paused, stats.waiting, stats.active) == (True, 4, 0)
+        assert all(isinstance(each, Queued) for each in await asyncio.gather(*asked))
+        assert isinstance(await first_of_its_order, Queued)
 
         await owner.region.resume()
         assert not await store.paused()
-        assert seqs(await asyncio.gather(*asked)) == [2, 3, 4]
-        assert isinstance(await first_of_its_order, Updated)
+        await owner.at_rest()
+        assert store.quantity(OTHER) == 9
     assert quantities(store) == [1, 2, 3, 4]
 
 
@@ -209,14 +211,19 @@ async def test_while_paused_nothing_is_handled_and_resume_applies_it_in_order() 
 async def test_what_is_still_paused_at_its_deadline_is_not_applied_and_never_will_be() -> None:
     store = a_store()
     async with owner_of(store) as owner:
-        await owner.region.pause()
-        hasty, patient = owner.soon(update(1, within=2)), owner.soon(update(2, within=50))
+        async with store.holding("commit") as sent:
+            taken = owner.soon(update(0))
+            await sent.wait()
+            hasty, patient = owner.soon(update(1, within=2)), owner.soon(update(2, within=50))
+            await turns()
+            await owner.region.pause()
+        assert isinstance(await taken, Updated)
         answer = await hasty
         assert isinstance(answer, StillWaiting)
         assert answer.paused
         await owner.region.resume()
         assert isinstance(await patient, Updated)
-    assert quantities(store) == [2]
+    assert quantities(store) == [0, 2]
 
 
 @in_virtual_time
@@ -246,13 +253,13 @@ async def test_a_pause_holds_for_the_next_owner_from_its_first_message_on() -> N
         await asked.wait()
     owner = await beginning
     assert owner.region.paused
-    answer = await owner.ask(update(1, within=2))
-    assert isinstance(answer, StillWaiting)
-    assert answer.paused
+    assert isinstance(await owner.ask(update(1, within=2)), Queued)
+    await asyncio.sleep(5)
+    assert quantities(store) == []
     await owner.region.resume()
     assert isinstance(await owner.ask(update(2)), Updated)
     await owner.end()
-    assert quantities(store) == [2]
+    assert quantities(store) == [1, 2]
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.LOSE])

@@ -71,14 +71,14 @@ async def test_no_item_overtakes_one_of_its_order_that_found_no_room() -> None:
     store = a_store()
     async with owner_of(store, mailbox_size=3) as owner:
         await owner.ask(update(0))
-        await owner.region.pause()
+        await owner.hold()
         filling = [owner.soon(update(1)) for _ in range(3)]
         await turns()
         answers = asyncio.create_task(
             owner.region.update_many([update(5), update(6), update(7, OTHER)])
         )
         await turns()
-        await owner.region.resume()
+        await owner.go_on()
         full, behind, other = await answers
         assert isinstance(full, MailboxFull)
         assert isinstance(behind, MailboxFull)
@@ -92,12 +92,12 @@ async def test_no_item_overtakes_one_of_its_order_that_waited_too_long() -> None
     store = a_store()
     async with owner_of(store) as owner:
         await owner.ask(update(0))
-        await owner.region.pause()
+        await owner.hold()
         asked = asyncio.create_task(
             owner.region.update_many([update(5, within=1), update(6, within=100)])
         )
         await asyncio.sleep(2)
-        await owner.region.resume()
+        await owner.go_on()
         assert [type(each) for each in await asked] == [StillWaiting, StillWaiting]
         await owner.at_rest()
     assert quantities(store) == [0]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from actors.errors import StillWaiting
-from actors.messages import Updated
+from actors.messages import Queued, Updated
 from actors.region import Region
 from actors.supervisor import Limits
 from actors.term import Term, TermOptions
@@ -53,5 +52,5 @@ async def test_a_pause_that_is_remembered_while_a_new_term_begins_holds_for_it()
 
         again = Owner(store, region, term)
         assert (store.is_paused, region.paused, again.gate.open) == (True, True, False)
-        assert isinstance(await again.ask(update(within=1)), StillWaiting)
+        assert isinstance(await again.ask(update(within=1)), Queued)
         await again.end()

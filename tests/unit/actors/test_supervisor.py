@@ -122,7 +122,6 @@ async def test_no_message_is_lost_between_passivation_and_return(seed: int) -> N
     async def travel(_method: str) -> None:
         await asyncio.sleep(dice.choice((0, 0, 0.001, 0.003)))
 
-    store.travel = travel
     answers = []
 
     async def call(order_id: WorkOrderId) -> None:
@@ -136,6 +135,7 @@ async def test_no_message_is_lost_between_passivation_and_return(seed: int) -> N
             await owner.term.supervisor.ask(Sweep(everything=True), block=False)
 
     async with owner_of(store, max_actors=dice.choice((2, 10))) as owner:
+        store.travel = travel
         callers = [call(order_number(number)) for number in (1, 2, 3) for _ in range(2)]
         async with asyncio.timeout(30):
             await asyncio.gather(sweeps(), *callers)
@@ -285,11 +285,11 @@ async def test_while_paused_there_is_room_for_orders_that_come() -> None:
     async with owner_of(store, max_actors=2) as owner:
         await owner.ask(update(1, order_number(1)))
         await owner.ask(update(1, order_number(2)))
-        await owner.region.pause()
+        await owner.hold()
         waiting = owner.soon(update(1, order_number(3), within=5))
         await asyncio.sleep(2)
         assert order_number(3) in live(owner)
-        await owner.region.resume()
+        await owner.go_on()
         assert isinstance(await waiting, Updated)
 
 
@@ -301,11 +301,11 @@ async def test_a_full_mailbox_refuses_and_what_it_holds_is_applied() -> None:
     store = a_store()
     async with owner_of(store, mailbox_size=5) as owner:
         await owner.ask(update(0))
-        await owner.region.pause()
+        await owner.hold()
         asked = [owner.soon(update(1)) for _ in range(8)]
         await turns()
         assert owner.region.statistics().waiting == 5
-        await owner.region.resume()
+        await owner.go_on()
         answers = await asyncio.gather(*asked)
         full = [each for each in answers if isinstance(each, MailboxFull)]
         assert [each.scope for each in full] == ["mailbox"] * 3

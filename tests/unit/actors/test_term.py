@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.errors import NotOwner, StillWaiting, StoreUnavailable
-from actors.messages import Epoch, Sweep, Updated
+from actors.messages import Epoch, Queued, Sweep, Updated
 from actors.region import Region
 from actors.store import Committed
 from actors.supervisor import Limits
@@ -203,7 +203,7 @@ async def test_a_paused_term_finishes_what_is_at_work_and_answers_the_rest_not_a
             waiting = [owner.soon(update(2))]
             await turns()
             await owner.region.pause()
-            waiting.append(owner.soon(update(2, OTHER)))
+            kept = owner.soon(update(2, OTHER))
             finishing = asyncio.create_task(owner.term.finish(deadline(30)))
             await asyncio.sleep(1)
             assert not finishing.done()
@@ -211,8 +211,10 @@ async def test_a_paused_term_finishes_what_is_at_work_and_answers_the_rest_not_a
         await owner.term.abandon("stopping")
         assert isinstance(await taken, Updated)
         assert all(isinstance(each, NotOwner) for each in await asyncio.gather(*waiting))
+        assert isinstance(await kept, Queued)
     assert [each.applied_quantity for each in store.written(ORDER)] == [1]
     assert store.quantity(OTHER) == 0
+    assert [each.change.quantity for each in await store.inbox.waiting()] == [2]
 
 
 @in_virtual_time

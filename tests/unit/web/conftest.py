@@ -56,6 +56,9 @@ class Client:
     def post(self, path: str | URL, **options: Any) -> _RequestContextManager:  # noqa: ANN401
         return self._session.post(path, **options)
 
+    def delete(self, path: str | URL, **options: Any) -> _RequestContextManager:  # noqa: ANN401
+        return self._session.delete(path, **options)
+
 
 class LogRecorder:
     """Keeps the events that a module logs."""

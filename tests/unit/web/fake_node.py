@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from actors.errors import WorkOrderError
+from actors.job_desk import JobDesk
 from actors.messages import Updated, UpdateQuantity
 from actors.region import Statistics
 from actors.status import Dependency, NodeStatus, Role
 from actors.store import LogPage, LogQuery
+from tests.fakes import MemoryStore
 
 if TYPE_CHECKING:
     import asyncio
@@ -75,6 +77,12 @@ class FakeRegion:
     async def resume(self) -> None:
         await self._operate("resume")
 
+    async def pause_order(self, order_id: WorkOrderId) -> None:
+        await self._operate(f"pause {order_id}")
+
+    async def resume_order(self, order_id: WorkOrderId) -> None:
+        await self._operate(f"resume {order_id}")
+
     def statistics(self) -> Statistics:
         return self.counts
 
@@ -123,6 +131,8 @@ class FakeNode:
         self.node_id = "node-1"
         self.region = FakeRegion()
         self.store = FakeStore()
+        self.inbox = MemoryStore().inbox
+        self.jobs = JobDesk(self.inbox, lambda: None)
         self.stuck_leases: int | Exception = 0
         self.owner: Holder | None = None
         self._status = NodeStatus(

@@ -47,9 +47,9 @@ async def test_every_call_that_needs_the_owner_is_sent_to_it_as_it_came(
     route: Any,  # noqa: ANN401
 ) -> None:
     assert standby.owner is not None
-    call = client.get if route.method == "GET" else client.post
+    call = getattr(client, route.method.lower())
     data = None if route.method == "GET" else b'{"a": "\xe5\xb7\xa5" }'
-    path = f"{route.path}?limit=2&x=%2F+y"
+    path = f"{route.path.replace('{id}', ORDER)}?limit=2&x=%2F+y"
     async with call(URL(path, encoded=True), data=data) as reply:
         assert reply.status == 200
     (seen,) = owner.seen

@@ -42,7 +42,7 @@ async def test_the_root_describes_the_service_and_its_endpoints(client: Client) 
     assert status == 200
     assert body["service"] == "work-order-service"
     assert body["endpoints"]["updateQuantity"] == f"POST {API}/update-quantity"
-    assert len(body["endpoints"]) == 14
+    assert len(body["endpoints"]) == 21
     assert {"version", "status", "description", "timestamp"} < set(body)
 
 
@@ -220,6 +220,7 @@ async def test_stats_add_up(client: Client) -> None:
         "delayed": 1,
         "total": 7,
         "paused": False,
+        "pausedOrders": [],
     }
 
 

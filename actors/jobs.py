@@ -1,0 +1,466 @@
+"""The keeper of waiting work: durable before it is accepted, in its order's mailbox in its turn.
+
+One per term of ownership. What the store's inbox holds when the term begins was perhaps done
+already by an earlier owner; such jobs are suspects, whose outcome is looked up by their id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from pykka import ActorDeadError
+
+from actors.committer import FIRST_PAUSE_S, rest_for
+from actors.errors import (
+    DeadLetter,
+    MailboxFull,
+    NotApplied,
+    NotOwner,
+    OutcomeUnknown,
+    Overtaken,
+    Refused,
+    RequestIdConflict,
+    StillWaiting,
+    StoreRejected,
+    StoreUnavailable,
+    TooManyActors,
+    WorkOrderError,
+)
+from actors.future import LoopFuture
+from actors.inbox import Delivery, Stage
+from actors.lane import Lane
+from actors.messages import Queued, Resolve, Updated, UpdateQuantity
+from actors.store.inbox import Job, JobError, JobState, Position, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pykka import ActorRef
+
+    from actors.inbox import Mailbox
+    from actors.messages import Epoch
+    from actors.rules import JobId, WorkOrderId
+    from actors.store.inbox import Inbox
+    from actors.supervisor import Directory, Supervisor
+
+_log = structlog.get_logger(__name__)
+
+KEPT: Final = 1_000
+"""Completed jobs that are remembered, and refused ones; the log has the former for ever."""
+_ADDED_AT_ONCE: Final = 500
+_NOTED_AT_ONCE: Final = 500
+_BOUND_EVERY: Final = 200
+_ROOM_S: Final = 0.05
+"""Pause before an order's actor is asked for again, when there was no room for one."""
+_STRAYS_FIRST_S: Final = 5.0
+_STRAYS_S: Final = 30.0
+_MAX_TEXT: Final = 500
+_CODES: Final = {DeadLetter: "DEAD_LETTER", StoreRejected: "STORE_REJECTED"}
+"""What operators tell apart, and a caller need not."""
+_BURY_AGAIN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How much may wait in the inbox, how often a job is tried, and the first pause between."""
+
+    size: int = 20_000
+    attempts: int = 3
+    backoff_s: float = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """A job that this owner looks after."""
+
+    job: Job
+    suspect: bool
+    """Whether it may be done already, or be stored once more by a late packet."""
+    delivery: Delivery | None = None
+    """Where it is in its order's mailbox; None while it waits outside."""
+    done: bool = False
+    """Whether its outcome is known, and is being noted."""
+    error: JobError | None = None
+    """How it failed last, under this owner."""
+
+    @property
+    def state(self) -> str:
+        """Say how it is, in the words that operators use."""
+        if self.done:
+            return Stage.ACTIVE.name.lower()
+        return (self.delivery.stage if self.delivery else Stage.WAITING).name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """Jobs of one order that are kept all or none."""
+
+    jobs: tuple[Job, ...]
+    deadline: float = inf
+
+
+class JobReply(LoopFuture[Updated]):
+    """What an order's actor answers a job with; the keeper hears of it at once."""
+
+    def __init__(self, kept: Kept, settled: Callable[[Kept, Any, Any], None]) -> None:
+        super().__init__()
+        self._kept, self._settled = kept, settled
+
+    def _settle(self, value: Updated | None, error: BaseException | None) -> None:
+        super()._settle(value, error)
+        self._settled(self._kept, value, error)
+
+
+class JobKeeper:
+    """Keeps, places, follows and settles the jobs of one term."""
+
+    def __init__(
+        self, inbox: Inbox, epoch: Epoch, options: JobOptions, deposed: Callable[[int], None]
+    ) -> None:
+        self.options = options
+        self._inbox, self._epoch, self._deposed = inbox, epoch, deposed
+        self.known: dict[JobId, Kept] = {}
+        """All that waits or is at work, until the store knows its outcome."""
+        self.unplaced: dict[WorkOrderId, deque[Kept]] = {}
+        """What waits for an order that has no actor; whoever makes one calls `furnish`."""
+        self._arriving: set[JobId] = set()
+        self._adds: Lane[_Arrival] = Lane(self._keep, _ADDED_AT_ONCE, 1, apart=True)
+        self._notes: Lane[Progress] = Lane(self._note, _NOTED_AT_ONCE, 1)
+        self._directory: Directory | None = None
+        self._supervisor: ActorRef[Supervisor] | None = None
+        self._hungry = asyncio.Event()
+        self._last = 0
+        self._finished = 0
+        self._draining = self._closed = False
+
+    # -- a term ------------------------------------------------------------------------------
+
+    async def begin(self, supervisor: ActorRef[Supervisor], directory: Directory) -> None:
+        """Take over all that waits, in order; nobody else may be let in before."""
+        self._supervisor, self._directory = supervisor, directory
+        for job in await self._inbox.waiting():
+            self._adopt(job, suspect=True)
+        if self.known:
+            _log.info("jobs_taken_over", epoch=self._epoch, jobs=len(self.known))
+
+    def close(self) -> None:
+        """Accept nothing more; what waits stays in the store, for the next owner."""
+        self._closed = True
+        self._adds.close()
+        self._notes.close()
+        self.unplaced.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the store knows all that has become of the jobs."""
+        return self._adds.idle and self._notes.idle
+
+    def place(self) -> Position:
+        """Give the next place in the order of all jobs."""
+        self._last += 1
+        return Position(self._epoch, self._last)
+
+    # -- accepting ---------------------------------------------------------------------------
+
+    @property
+    def room(self) -> int:
+        """Give how many more jobs may wait."""
+        return max(0, self.options.size - len(self.known) - len(self._arriving))
+
+    def check_room(self, jobs: int) -> None:
+        """Raise `MailboxFull` where that many more are too many."""
+        if jobs > self.room:
+            raise MailboxFull("inbox", self.options.size)
+
+    def accept(
+        self, messages: Sequence[UpdateQuantity]
+    ) -> LoopFuture[list[Queued | WorkOrderError]]:
+        """Keep changes of one order, all or none; answered when they are durable.
+
+        Raises:
+            MailboxFull: the inbox is full; nothing was kept.
+
+        """
+        self.check_room(len(messages))
+        now = datetime.now(UTC)
+        jobs = tuple(
+            Job(each.work_order_id, each.change, self.place(), now, each.trace) for each in messages
+        )
+        self._arriving.update(job.id for job in jobs)
+        reply: LoopFuture[list[Queued | WorkOrderError]] = LoopFuture()
+        arrival = _Arrival(jobs, messages[0].deadline)
+        self._adds.submit(arrival, Delivery(messages, reply), weight=len(jobs))
+        return reply
+
+    async def _keep(self, arrivals: list[_Arrival]) -> list[object]:
+        now = time.monotonic()
+        wanted = [each for each in arrivals if each.deadline > now]
+        jobs = [job for each in wanted for job in each.jobs]
+        try:
+            stored = iter(await self._until_kept(jobs)) if jobs else iter(())
+        finally:
+            self._arriving.difference_update(job.id for each in arrivals for job in each.jobs)
+        return [
+            [self._kept_as(job, next(stored)) for job in each.jobs]
+            if each.deadline > now
+            else StillWaiting(paused=False)
+            for each in arrivals
+        ]
+
+    def _kept_as(self, job: Job, stored: Kept) -> Queued | WorkOrderError:
+        kept = stored.job
+        if kept.change.fingerprint != job.change.fingerprint:
+            return RequestIdConflict(str(job.change.request_id))
+        return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
+
+    async def _until_kept(self, jobs: list[Job]) -> list[Kept]:
+        """Add jobs until the store has answered, and put them into their mailboxes."""
+        doubtful = False
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                stored = await self._inbox.add(self._epoch, jobs)
+                break
+            except Overtaken as error:
+                self._deposed(error.seen)
+                raise
+            except StoreUnavailable:
+                if not doubtful:
+                    self._bury_again(jobs)
+                    raise  # nothing was sent: the callers may be told so
+            except OutcomeUnknown as error:
+                doubtful = True
+                _log.warning("inbox_unanswered", jobs=len(jobs), error=str(error))
+            if self._closed:
+                raise OutcomeUnknown("the term ended before the store had answered")
+            pause = await rest_for(pause)
+        mine = {job.id for job in jobs}
+        lost = [job for job in stored if self._is_stray(job) and job.id not in mine]
+        moved = {job.id: job for job in await self._moved(lost)}
+        return [
+            self._adopt(moved.get(job.id, job), suspect=doubtful or job.id not in mine)
+            for job in stored
+        ]
+
+    def _is_stray(self, job: Job) -> bool:
+        return job.state is JobState.WAITING and job.id not in self.known
+
+    async def _moved(self, jobs: Iterable[Job]) -> list[Job]:
+        """Give jobs that nobody looked after places behind all that were accepted since."""
+        places = {job.id: self.place() for job in jobs}
+        try:
+            return await self._inbox.requeue(places, JobState.WAITING) if places else []
+        except WorkOrderError as error:  # they keep their old places: that loses nothing
+            _log.warning("inbox_unanswered", jobs=len(places), error=str(error))
+            return []
+
+    # -- placing -----------------------------------------------------------------------------
+
+    def _adopt(self, job: Job, *, suspect: bool) -> Kept:
+        kept = self.known.get(job.id)
+        if kept is not None:
+            return kept
+        kept = Kept(job, suspect)
+        if job.state is JobState.WAITING and not self._closed:
+            self.known[job.id] = kept
+            self._put(kept)
+        return kept
+
+    def requeued(self, jobs: Iterable[Job]) -> None:
+        """Look after jobs that were given new places in the store."""
+        for job in jobs:
+            self._adopt(job, suspect=True)
+
+    def _put(self, kept: Kept) -> None:
+        order_id = kept.job.work_order_id
+        outside = self.unplaced.get(order_id)
+        if outside is None:
+            ref = None if self._directory is None else self._directory.find(order_id)
+            if ref is not None and self._place(kept, ref.actor_inbox):  # type: ignore[arg-type]
+                return
+            outside = self.unplaced[order_id] = deque()
+        outside.append(kept)
+        self._hungry.set()
+
+    def _place(self, kept: Kept, mailbox: Mailbox) -> bool:
+        job = kept.job
+        message = UpdateQuantity(
+            job.work_order_id, job.change, inf, job.trace, wait=False, suspect=kept.suspect
+        )
+        kept.delivery = mailbox.place(message, JobReply(kept, self._settled), attempts=job.attempts)
+        return kept.delivery is not None
+
+    def furnish(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
+        """Put what waits for the order into its new actor's mailbox, before anything else."""
+        for kept in self.unplaced.pop(order_id, ()):
+            self._place(kept, mailbox)
+
+    def drain(self) -> None:
+        """Make no further actors: what is outside stays in the store, for the next owner."""
+        self._draining = True
+        self._hungry.set()
+
+    def feed(self) -> None:
+        """Have actors made for orders for which something waits."""
+        self._hungry.set()
+
+    async def run_feeder(self) -> None:
+        """Have actors made while there is something for them; runs as long as the term."""
+        while self._supervisor is not None and self._directory is not None:
+            await self._hungry.wait()
+            self._hungry.clear()
+            if self._draining:
+                return
+            for order_id in list(self.unplaced):
+                if not self._makes_actors(self._directory):
+                    break  # who resumes calls `feed`
+                if order_id in self.unplaced and order_id not in self._directory.paused:
+                    await self._make_actor(self._supervisor, order_id)
+
+    def _makes_actors(self, directory: Directory) -> bool:
+        return directory.gate.open and not self._draining
+
+    async def _make_actor(self, supervisor: ActorRef[Supervisor], order_id: WorkOrderId) -> None:
+        try:
+            await supervisor.ask(Resolve(order_id), block=False)
+        except TooManyActors:
+            self._hungry.set()
+            await asyncio.sleep(_ROOM_S)
+        except (ActorDeadError, NotOwner):
+            return
+
+    async def run_strays(self) -> None:
+        """Find jobs that came too late to be taken over, or whose answer was lost."""
+        pause_s = _STRAYS_FIRST_S
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = _STRAYS_S
+            try:
+                found = await self._inbox.waiting_ids()
+                busy = self._arriving.union(self.known)
+                strays = {job_id: self.place() for job_id in found if job_id not in busy}
+                if strays:
+                    jobs = await self._inbox.requeue(strays, JobState.WAITING)
+                    _log.warning("jobs_adopted", epoch=self._epoch, jobs=len(jobs))
+                    self.requeued(jobs)
+            except WorkOrderError as error:
+                _log.warning("inbox_unanswered", jobs=0, error=str(error))
+
+    # -- outcomes ----------------------------------------------------------------------------
+
+    def withdraw(self, kept: Kept) -> bool:
+        """Take a job back that waits; False when it may have run, or might yet be stored again."""
+        if kept.suspect or kept.done:
+            return False
+        order_id = kept.job.work_order_id
+        if kept.delivery is None:
+            outside = self.unplaced[order_id]
+            outside.remove(kept)
+            if not outside:
+                del self.unplaced[order_id]
+        elif not (kept.delivery.reply_to and kept.delivery.reply_to.withdraw()):
+            return False
+        del self.known[kept.job.id]
+        return True
+
+    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+        """Remember durably whether an order is paused."""
+        await self._inbox.set_order_paused(order_id, paused=paused)
+
+    def _settled(self, kept: Kept, value: Updated | None, error: BaseException | None) -> None:
+        job, delivery = kept.job, kept.delivery
+        if isinstance(error, (NotApplied, OutcomeUnknown, ActorDeadError)):
+            # The term is over, or its order fenced: the job waits in the store.
+            self.known.pop(job.id, None)
+            return
+        kept.done = True
+        attempts = delivery.attempts if delivery else 0
+        now = datetime.now(UTC)
+        if error is None:
+            self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, result=value))
+        else:
+            self._submit(
+                Progress(
+                    job.id,
+                    JobState.FAILED,
+                    now,
+                    attempts,
+                    job_error(error),
+                    dead=not isinstance(error, Refused),
+                )
+            )
+
+    def failed(self, delivery: Delivery, error: BaseException) -> None:
+        """Note that a job failed by its own fault, and will be tried again."""
+        kept = self.known.get(delivery.message.change.job_id)
+        if kept is not None:
+            kept.error = job_error(error)
+            now = datetime.now(UTC)
+            attempts = delivery.attempts
+            self._submit(Progress(kept.job.id, JobState.WAITING, now, attempts, kept.error))
+
+    def bury(self, message: UpdateQuantity, attempts: int, error: WorkOrderError) -> None:
+        """Keep an update that was given up, whose caller has been told so, as a dead letter."""
+        job = Job(
+            message.work_order_id,
+            message.change,
+            self.place(),
+            now := datetime.now(UTC),
+            message.trace,
+            JobState.FAILED,
+            attempts,
+            job_error(error),
+            dead=True,
+            finished_at=now,
+        )
+        self._adds.submit(_Arrival((job,)), None)
+
+    def _bury_again(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.state is JobState.FAILED:
+                asyncio.get_running_loop().call_later(
+                    _BURY_AGAIN_S, self._adds.submit, _Arrival((job,)), None
+                )
+
+    def _submit(self, progress: Progress) -> None:
+        self._notes.submit(progress, None)
+
+    async def _note(self, progress: list[Progress]) -> list[None]:
+        pause = FIRST_PAUSE_S
+        while not self._closed:
+            try:
+                await self._inbox.note(progress)
+                break
+            except Exception as error:  # noqa: BLE001 -- nobody else would note it
+                _log.warning("inbox_unanswered", jobs=len(progress), error=repr(error))
+            pause = await rest_for(pause)
+        for each in progress:
+            if each.state is not JobState.WAITING:
+                self.known.pop(each.job_id, None)
+        await self._bound(len(progress))
+        return [None] * len(progress)
+
+    async def _bound(self, finished: int) -> None:
+        self._finished += finished
+        if self._finished < _BOUND_EVERY:
+            return
+        self._finished = 0
+        try:
+            await self._inbox.bound(KEPT)
+        except WorkOrderError as error:
+            _log.warning("inbox_unanswered", jobs=0, error=str(error))
+
+
+def job_error(error: BaseException) -> JobError:
+    """Give the code and the text that are kept of an error."""
+    code = error.code if isinstance(error, WorkOrderError) else WorkOrderError.code
+    code = _CODES.get(type(error), code)
+    text = str(error)[:_MAX_TEXT] or type(error).__name__
+    return JobError(code, text.encode("utf-8", "replace").decode())  # no database has surrogates

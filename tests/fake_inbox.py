@@ -1,0 +1,82 @@
+"""The inbox of the store in memory, with the faults that befall its other calls."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import Overtaken
+from actors.store.inbox import JobState
+from tests.job_book import JobBook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from actors.messages import Epoch
+    from actors.rules import JobId, WorkOrderId
+    from actors.store import Outcome
+    from actors.store.inbox import Job, JobPage, JobQuery, Position, Progress
+    from tests.fakes import MemoryStore
+
+
+class MemoryInbox:
+    """Implements `actors.store.inbox.Inbox` beside a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.book = JobBook()
+
+    async def add(self, epoch: Epoch, jobs: Sequence[Job]) -> list[Job]:
+        stored = await self._store.write("add", [partial(self.book.add, job) for job in jobs])
+        claimed = await self._store.epoch()
+        if claimed > epoch and "overtaken" not in self._store.without:
+            raise Overtaken(epoch, claimed)
+        return stored
+
+    async def waiting(self) -> list[Job]:
+        await self._store.read("waiting")
+        return self.book.in_state(JobState.WAITING)
+
+    async def waiting_ids(self) -> list[JobId]:
+        await self._store.read("waiting")
+        return [job.id for job in self.book.in_state(JobState.WAITING)]
+
+    async def note(self, progress: Sequence[Progress]) -> None:
+        await self._store.write("note", [partial(self.book.note, each) for each in progress])
+
+    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+        return await self._one("requeue", partial(self.book.requeue, places, state))  # type: ignore[no-any-return]
+
+    async def find(self, job_id: JobId) -> Job | None:
+        await self._store.read("find")
+        return self.book.jobs.get(job_id)
+
+    async def page(self, query: JobQuery) -> JobPage:
+        await self._store.read("page")
+        return self.book.page(query)
+
+    async def remove(self, job_id: JobId, state: JobState) -> bool:
+        return await self._one("remove", partial(self.book.remove, job_id, state))  # type: ignore[no-any-return]
+
+    async def forget(self, before: datetime) -> int:
+        return await self._one("forget", partial(self.book.forget, before))  # type: ignore[no-any-return]
+
+    async def bound(self, kept: int) -> None:
+        await self._one("forget", partial(self.book.bound, kept))
+
+    async def outcome(self, job_id: JobId) -> Outcome | None:
+        await self._store.read("find")
+        found = (entries.get(job_id) for entries in self._store.log.values())
+        return next((each for each in found if each is not None), None)
+
+    async def paused_orders(self) -> frozenset[WorkOrderId]:
+        await self._store.read("paused")
+        return frozenset(self.book.paused)
+
+    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+        await self._one("set_paused", partial(self.book.pause, order_id, paused=paused))
+
+    async def _one(self, method: Any, work: Any) -> Any:  # noqa: ANN401 as the store has it
+        [answer] = await self._store.write(method, [work])
+        return answer

@@ -1,0 +1,387 @@
+"""Waiting work: durable before it is accepted, applied in order and once, whoever owns it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.errors import (
+    MailboxFull,
+    NotApplied,
+    OutcomeUnknown,
+    Overtaken,
+    RequestIdConflict,
+    StillWaiting,
+    StoreUnavailable,
+    TooManyActors,
+    WorkOrderNotFound,
+)
+from actors.jobs import JobOptions
+from actors.messages import Queued, Updated
+from actors.store.inbox import JobState
+from tests.fakes import Fault, MemoryStore
+from tests.unit.actors.owner import ORDER, OTHER, Owner, order_number, owner_of, turns, update
+from tests.virtual_time import in_virtual_time
+
+if TYPE_CHECKING:
+    from actors.messages import UpdateQuantity
+    from actors.rules import WorkOrderId
+
+
+def a_store(orders: int = 3) -> MemoryStore:
+    store = MemoryStore()
+    for number in range(1, orders + 1):
+        store.put(order_number(number))
+    return store
+
+
+def job(quantity: float = 1, order_id: WorkOrderId = ORDER, **said: Any) -> UpdateQuantity:  # noqa: ANN401 as it is
+    return update(quantity, order_id, wait=False, **said)
+
+
+def applied(store: MemoryStore, order_id: WorkOrderId = ORDER) -> list[float]:
+    return [each.applied_quantity for each in store.written(order_id)]
+
+
+async def settled(owner: Owner) -> None:
+    """Return when no job waits and what became of them is noted."""
+    jobs = owner.term.jobs
+    async with asyncio.timeout(1_000):
+        while jobs.known or not jobs.idle:  # noqa: ASYNC110 counts have no event
+            await asyncio.sleep(0.05)
+    await owner.at_rest()
+
+
+# -- accepting -------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_job_is_in_the_store_when_it_is_accepted_and_applied_soon_after() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        async with store.holding("add") as adding:
+            asked = owner.soon(job(5))
+            await adding.wait()
+            assert not asked.done()
+        message = await asked
+        assert isinstance(message, Queued)
+        assert message.change.job_id in store.inbox.book.jobs
+        await settled(owner)
+        kept = store.inbox.book.jobs[message.change.job_id]
+        assert kept.state is JobState.COMPLETED
+        assert kept.result is not None
+        assert (kept.result.after_quantity, kept.result.seq) == (5, 1)
+    assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_while_paused_everything_is_kept_and_applied_in_order_after_the_resume() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.region.pause()
+        asked = [owner.ask(update(n, order_number(1 + n % 3))) for n in range(1, 61)]
+        assert all(isinstance(each, Queued) for each in await asyncio.gather(*asked))
+        await asyncio.sleep(100)
+        assert owner.region.statistics().waiting == 60
+        assert all(not applied(store, order_number(n)) for n in (1, 2, 3))
+        await owner.region.resume()
+        await settled(owner)
+    for number in (1, 2, 3):
+        assert applied(store, order_number(number)) == [
+            n for n in range(1, 61) if 1 + n % 3 == number
+        ]
+
+
+@in_virtual_time
+async def test_a_call_that_waits_does_not_overtake_a_job_of_its_order() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.hold()
+        for n in range(5):
+            assert isinstance(await owner.ask(job(n)), Queued)
+        waiting = owner.soon(update(100))
+        await turns()
+        await owner.go_on()
+        assert isinstance(await waiting, Updated)
+    assert applied(store) == [0, 1, 2, 3, 4, 100]
+
+
+@in_virtual_time
+async def test_a_batch_that_mixes_both_keeps_the_order_of_each_orders_items() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        items = [
+            update(1),
+            job(2),
+            update(3),
+            job(10, OTHER),
+            job(4),
+            update(20, OTHER),
+            update(5),
+        ]
+        answers = await owner.region.update_many(items)
+        kinds = [Updated if each.wait else Queued for each in items]
+        assert [type(each) for each in answers] == kinds
+        await settled(owner)
+    assert applied(store) == [1, 2, 3, 4, 5]
+    assert applied(store, OTHER) == [10, 20]
+
+
+@in_virtual_time
+async def test_in_a_batch_nothing_of_an_order_overtakes_a_job_that_could_not_be_kept() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("add", Fault.REFUSE)
+        first, second, third = await owner.region.update_many([update(1), job(2), update(3)])
+        assert isinstance(first, Updated)
+        assert isinstance(second, StoreUnavailable)
+        assert isinstance(third, NotApplied)
+    assert applied(store) == [1]
+
+
+@in_virtual_time
+async def test_a_key_that_waits_is_answered_with_its_first_job_and_applied_once() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.region.pause()
+        first, again = [await owner.ask(job(5, key="k")) for _ in range(2)]
+        assert isinstance(first, Queued)
+        assert isinstance(again, Queued)
+        assert (first.replayed, again.replayed) == (False, True)
+        assert again.change.job_id == first.change.job_id
+        assert isinstance(await owner.ask(job(6, key="k")), RequestIdConflict)
+        assert isinstance(await owner.ask(job(6, OTHER, key="k")), Queued)
+        await owner.region.resume()
+        waited = await owner.ask(update(5, key="k"))
+        assert isinstance(waited, Updated)
+        assert (waited.replayed, waited.change.job_id) == (True, first.change.job_id)
+        await settled(owner)
+        after = await owner.ask(job(5, key="k"))
+        assert isinstance(after, Queued)
+        assert after.change.job_id == first.change.job_id
+    assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_a_full_inbox_refuses_before_anything_is_kept() -> None:
+    store = a_store()
+    async with owner_of(store, JobOptions(size=3)) as owner:
+        await owner.region.pause()
+        answers = await asyncio.gather(*(owner.ask(job(n)) for n in range(5)))
+        assert [type(each) for each in answers] == [Queued] * 3 + [MailboxFull] * 2
+        assert len(store.inbox.book.jobs) == 3
+        await owner.region.resume()
+        await settled(owner)
+        assert isinstance(await owner.ask(job(9)), Queued)
+        await settled(owner)
+    assert applied(store) == [0, 1, 2, 9]
+
+
+@in_virtual_time
+async def test_jobs_find_room_in_a_full_mailbox_and_leave_the_room_of_others() -> None:
+    store = a_store()
+    async with owner_of(store, mailbox_size=2, max_waiting=2) as owner:
+        await owner.hold()
+        await owner.ask(job(0))
+        for n in range(1, 6):
+            assert isinstance(await owner.ask(job(n)), Queued)
+        assert isinstance(await owner.ask(update(1)), MailboxFull)
+        other = [owner.soon(update(7, OTHER)) for _ in range(2)]
+        await turns()
+        await owner.go_on()
+        assert all(isinstance(each, Updated) for each in await asyncio.gather(*other))
+        await settled(owner)
+    assert applied(store) == [0, 1, 2, 3, 4, 5]
+
+
+@in_virtual_time
+async def test_more_orders_than_actors_may_live_have_their_jobs_applied_in_order() -> None:
+    store = a_store(20)
+    async with owner_of(store, max_actors=2) as owner:
+        await owner.region.pause()
+        for n in range(60):
+            assert isinstance(await owner.ask(job(n, order_number(1 + n % 20))), Queued)
+        await owner.region.resume()
+        await settled(owner)
+        assert len(owner.directory) <= 2
+        assert not isinstance(await owner.ask(job(1)), TooManyActors)
+        await settled(owner)
+    for number in range(2, 21):
+        assert applied(store, order_number(number)) == [number - 1, number + 19, number + 39]
+
+
+# -- the store, late or away -----------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_job_whose_answer_is_lost_is_kept_once_and_accepted() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("add", Fault.LOSE_ANSWER, Fault.LOSE, Fault.REFUSE)
+        assert isinstance(await owner.ask(job(5)), Queued)
+        await settled(owner)
+    assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_a_job_that_was_never_sent_is_not_applied() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("add", Fault.REFUSE)
+        assert isinstance(await owner.ask(job(5)), StoreUnavailable)
+        assert store.inbox.book.jobs == {}
+
+
+@in_virtual_time
+async def test_a_job_whose_caller_left_unanswered_is_applied_all_the_same() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("add", *[Fault.LOSE_ANSWER] * 20)
+        late = owner.soon(job(5, within=2))
+        await turns()
+        behind = owner.soon(job(6, within=2))
+        assert isinstance(await late, OutcomeUnknown)
+        assert isinstance(await behind, (StillWaiting, OutcomeUnknown))
+        await settled(owner)
+        await asyncio.sleep(60)
+    assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_a_long_outage_delays_jobs_and_makes_no_dead_letter_of_them() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.choose = lambda method: Fault.REFUSE if method in ("load", "commit") else None
+        for n in range(3):
+            assert isinstance(await owner.ask(job(n)), Queued)
+        await asyncio.sleep(3_600)
+        counts = owner.region.statistics()
+        assert (counts.delayed, counts.waiting) == (1, 2)
+        total, shown = await owner.desk.page("delayed", None, 1, 20)
+        assert (total, [(each.change.quantity, each.attempts) for each, _ in shown]) == (
+            1,
+            [(0, 0)],
+        )
+        store.choose = lambda _method: None
+        await settled(owner)
+    assert applied(store) == [0, 1, 2]
+
+
+@in_virtual_time
+async def test_outcomes_that_can_not_be_noted_at_once_are_noted_later() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        store.script("note", Fault.REFUSE, Fault.LOSE, Fault.LOSE_ANSWER)
+        message = await owner.ask(job(5))
+        assert isinstance(message, Queued)
+        await settled(owner)
+        assert store.inbox.book.jobs[message.change.job_id].state is JobState.COMPLETED
+
+
+# -- another owner ---------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_the_next_owner_applies_what_waits_before_anything_new_and_once() -> None:
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.region.pause()
+        for n in range(1, 41):
+            await owner.ask(update(n))
+    async with owner_of(store) as owner:
+        assert owner.region.paused
+        assert isinstance(await owner.ask(update(41)), Queued)
+        await owner.region.resume()
+        assert isinstance(await owner.ask(update(42)), Updated)
+        await settled(owner)
+    assert applied(store) == [*range(1, 43)]
+
+
+@in_virtual_time
+async def test_jobs_applied_by_an_owner_that_died_before_it_noted_so_are_applied_once() -> None:
+    store = a_store()
+    async with owner_of(store) as owner, store.holding("note"):
+        for n in range(1, 31):
+            assert isinstance(await owner.ask(job(n)), Queued)
+        while len(applied(store)) < 20:  # noqa: ASYNC110 what is looked at has no event
+            await asyncio.sleep(0.001)
+        await owner.term.abandon("the lease is lost")
+    async with owner_of(store) as owner:
+        await settled(owner)
+        states = {each.state for each in store.inbox.book.jobs.values()}
+        assert states == {JobState.COMPLETED}
+        assert not any(
+            each.result and each.result.replayed for each in store.inbox.book.jobs.values()
+        )
+    assert applied(store) == [*range(1, 31)]
+
+
+@in_virtual_time
+async def test_a_deposed_owner_that_does_not_know_answers_unknown_and_learns_it() -> None:
+    store = a_store()
+    old = await Owner.begin(store)
+    async with owner_of(store) as new:
+        answer = await old.ask(job(5, key="k"))
+        assert isinstance(answer, Overtaken)
+        assert isinstance(answer, OutcomeUnknown)
+        assert old.deposed == [new.term.epoch]
+        # Its caller repeats it; whoever has kept it, it is applied, once.
+        again = await new.ask(job(5, key="k"))
+        assert isinstance(again, Queued)
+        await settled(new)
+        await old.end()
+    assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_an_owner_that_is_told_nothing_of_a_late_job_finds_it_after_a_while() -> None:
+    store = a_store()
+    old = await Owner.begin(store)
+    async with owner_of(store) as new:
+        assert isinstance(await new.ask(job(1)), Queued)
+        assert isinstance(await old.ask(job(5)), Overtaken)
+        await old.end()
+        await asyncio.sleep(10)
+        await settled(new)
+    assert applied(store) == [1, 5]
+
+
+@in_virtual_time
+async def test_without_the_look_at_the_epoch_a_late_job_would_be_called_kept_by_two() -> None:
+    store = a_store()
+    store.without = frozenset({"overtaken"})
+    old = await Owner.begin(store)
+    async with owner_of(store) as new:
+        await old.hold()
+        assert isinstance(await old.ask(job(5)), Queued)
+        assert new.term.jobs.known == {}
+        await old.end()
+
+
+@in_virtual_time
+async def test_a_term_that_can_not_read_the_inbox_lets_nobody_in() -> None:
+    store = a_store()
+    store.script("waiting", Fault.REFUSE)
+    with pytest.raises(StoreUnavailable):
+        await Owner.begin(store)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# -- refused ---------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_job_of_an_unknown_order_fails_at_once_and_for_good() -> None:
+    store = a_store()
+    nowhere = order_number(99)
+    async with owner_of(store) as owner:
+        message = await owner.ask(job(5, nowhere))
+        assert isinstance(message, Queued)
+        await settled(owner)
+        kept = store.inbox.book.jobs[message.change.job_id]
+        assert (kept.state, kept.dead) == (JobState.FAILED, False)
+        assert kept.error is not None
+        assert kept.error.code == WorkOrderNotFound.code
+        assert len(owner.directory) == 0
