@@ -50,10 +50,11 @@ def _parse() -> argparse.Namespace:
 def _drill(store: str, kills: int, seed: int) -> Report:
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="crash-")))
-        return asyncio.run(kill_the_node(_place(store, folder, undo), kills=kills, seed=seed))
+        return asyncio.run(kill_the_node(place_at(store, folder, undo), kills=kills, seed=seed))
 
 
-def _place(store: str, folder: Path, undo: ExitStack) -> Place:
+def place_at(store: str, folder: Path, undo: ExitStack) -> Place:
+    """Make the place that `store` names; what it needs ends with `undo`."""
     environment = {"LEASE_TTL": "1"}
     if store == "sqlite":
         return undo.enter_context(sqlite_place(folder, environment))

@@ -35,7 +35,7 @@ class ClientOptions:
     """What these may add up to, as JSON."""
     replay_batch: int = 500
     """Updates that one replay call carries at most; the service takes 1,000."""
-    replay_poll_s: float = 1.0
+    replay_poll_s: float = 0.25
     """How often the outbox is looked at for what other processes left, or could not deliver."""
     language: Language = "zh-CN"
     """Of messages, the service's and the client's own."""

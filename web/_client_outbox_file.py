@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
@@ -64,6 +65,8 @@ _PRAGMAS: Final = (
     "PRAGMA journal_size_limit = 16777216",
 )
 _RETRY_S: Final = 0.05
+_TURN_S: Final = (0.001, 0.008)
+"""Between two tries to write; a commit takes about as long."""
 
 
 class OutboxUnusable(Exception):
@@ -318,7 +321,7 @@ class OutboxFile:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         connection = self._connected()
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             yield connection
             connection.execute("COMMIT")
         except BaseException as error:
@@ -328,6 +331,31 @@ class OutboxFile:
             if isinstance(error, sqlite3.Error) and self._connection is connection:
                 raise self._unusable(error) from error
             raise
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Wait for the turn to write.
+
+        SQLite itself asks ever more seldom, so that among many processes who has waited longest
+        waits longest.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while not self._try_to_begin(connection, deadline):
+                time.sleep(random.uniform(*_TURN_S))  # noqa: S311 -- jitter
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(1000 * self._timeout_s)}")
+
+    @staticmethod
+    def _try_to_begin(connection: sqlite3.Connection, deadline: float) -> bool:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            return False
+        return True
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         try:

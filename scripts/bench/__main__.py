@@ -11,6 +11,7 @@ _COMMANDS = {
     "throughput": "measure acknowledged updates per second beside two baselines",
     "actors": "measure the memory of idle actors and the time to passivate them all",
     "load": "call a running service from many connections and count the answers",
+    "replay": "measure how fast the callers' outboxes drain",
     "plain_service": "serve baseline A: find, $inc, insert the log entry",
     "empty_handler": "serve baseline B: read the JSON body, answer a constant",
 }

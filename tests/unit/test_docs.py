@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CHECKOUT = Path(__file__).parents[2]
 _NAMES = ("README.md", "README.zh-CN.md")
+_FOR_INTEGRATORS = ("docs/integrating.md", "docs/integrating.zh-CN.md")
 _IN_COMMANDS = {
     "S": "http://127.0.0.1:3001",
     "A": "http://127.0.0.1:3001/api/workorder",
@@ -112,9 +113,27 @@ def test_what_the_demo_says_to_try_is_what_is_tried_here(readme: str) -> None:
     assert "\n".join(["```", *lines, "```"]) in readme
 
 
-def test_both_languages_have_the_same_sections_and_tables() -> None:
-    outlines = [_outline((_CHECKOUT / name).read_text(encoding="utf-8")) for name in _NAMES]
+@pytest.mark.parametrize("pages", [_NAMES, _FOR_INTEGRATORS])
+def test_both_languages_have_the_same_sections_and_tables(pages: tuple[str, str]) -> None:
+    outlines = [_outline((_CHECKOUT / name).read_text(encoding="utf-8")) for name in pages]
     assert outlines[0] == outlines[1]
+
+
+@pytest.mark.parametrize("page", _FOR_INTEGRATORS)
+def test_every_link_of_a_page_for_integrators_leads_somewhere(page: str) -> None:
+    text = (_CHECKOUT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        file, _, anchor = link.partition("#")
+        target = (_CHECKOUT / page).parent / file
+        headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {_anchor(heading) for heading in headings}, link
+
+
+@pytest.mark.parametrize("page", _FOR_INTEGRATORS)
+def test_every_code_of_the_clients_own_is_explained_to_integrators(page: str) -> None:
+    text = (_CHECKOUT / page).read_text(encoding="utf-8")
+    own = ("QUEUED_FALLBACK", "OUTBOX_FULL", "OUTBOX_FAILED", "SERVICE_UNAVAILABLE", "TIMEOUT")
+    assert [code for code in own if f"`{code}`" not in text] == []
 
 
 class _Call(NamedTuple):

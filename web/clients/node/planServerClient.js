@@ -44,7 +44,7 @@ const DEFAULTS = {
   /** Updates that one replay call carries at most; the service takes 1,000. */
   replayBatch: 500,
   /** How often the outbox is looked at for what other processes left. */
-  replayPollMs: 1000,
+  replayPollMs: 250,
   /** Of messages, the service's and the client's own: zh-CN or en. */
   language: 'zh-CN',
   /** Called with each update that the service refused for good when it was replayed. */

@@ -1,0 +1,1 @@
+"""Callers of the service, in Python and in Node."""
