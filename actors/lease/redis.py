@@ -50,6 +50,8 @@ if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('PTTL', KEYS[1]) ==
 return 0
 """
 _NO_EXPIRY = -1
+_OPEN_LIMIT_S = 5.0
+"""At the start nothing depends on a quick answer, and a server may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ class RedisAddress:
 class RedisLease:
     """Hold the lease as the key `<key_prefix>lease`, one `Holder` as JSON, expiring by itself.
 
-    Each call makes one try on a connection that nothing else uses and ends within `ttl_s` / 5,
-    so that an owner that renews every `ttl_s` / 3 knows in time. The server's refusals
+    Each call but `open` makes one try on a connection that nothing else uses and ends within
+    `ttl_s` / 5, so that an owner that renews every `ttl_s` / 3 knows in time. The server's refusals
     (read-only, out of memory) count as no answer. Raises `StartupError` for a bad URL.
     """
 
@@ -95,7 +97,7 @@ class RedisLease:
             # `_run` limits the whole call. With a limit of its own on sending, redis-py loses a
             # cancellation that comes then (`asyncio.wait_for` before Python 3.12).
             "socket_timeout": None,
-            "socket_connect_timeout": self._limit_s,
+            "socket_connect_timeout": None,
         }
         self._client: Redis | None = None
 
@@ -106,7 +108,7 @@ class RedisLease:
         """Connect, log in and read the lease once; raises `StartupError` when that fails."""
         try:
             self._client = Redis.from_pool(ConnectionPool(**self._options))
-            await self._run(_READ)
+            await self._run(_READ, limit_s=max(self._limit_s, _OPEN_LIMIT_S))
         except LeaseUnavailable as exc:
             await self.close()
             # What `_run` found is told in full; its own cause stays the cause.
@@ -178,16 +180,19 @@ class RedisLease:
         found: tuple[bytes | None, int] | None = await self._run(_READ)
         return found
 
-    async def _run(self, script: str, *args: str | bytes | int) -> Any:  # noqa: ANN401
+    async def _run(
+        self, script: str, *args: str | bytes | int, limit_s: float | None = None
+    ) -> Any:  # noqa: ANN401
+        limit_s = limit_s or self._limit_s
         client = self._client
         if client is None:
             raise LeaseUnavailable("the Redis lease is not open")
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(limit_s):
                 # The script itself and not its hash: one round trip, whatever a restart forgot.
                 return await client.eval(script, 1, self._key, *args)
         except TimeoutError as exc:
-            raise self._unavailable(f"no answer in {self._limit_s:g} s") from exc
+            raise self._unavailable(f"no answer in {limit_s:g} s") from exc
         except (RedisError, OSError) as exc:
             reason = " ".join(str(exc).split()) or type(exc).__name__
             password = self._options.get("password")

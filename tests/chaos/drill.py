@@ -17,10 +17,13 @@ from tests.chaos.figures import Figures, Hit
 from tests.chaos.fleet import Fleet, FleetOptions
 from tests.chaos.history import HistoryWriter, read_history
 from tests.chaos.stage import Stage, Strike
+from tests.servers import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+_TOLD: Final = 2000
+"""Characters of what a server said when it did not come up."""
 _CALM: Final = 40
 """Final answers after a fault, before the next one."""
 
@@ -118,13 +121,14 @@ async def _break_everything(
             await FAULTS[name](stage)
             await stage.fleet.settled()
             await callers.served(_CALM)
-        except Exception as error:
-            raise RuntimeError(f"{name}: {error}") from error
+        except (TimeoutError, ServerError) as error:
+            stage.mistakes.append(f"{name}: {str(error)[:_TOLD]}")
+            await asyncio.to_thread(stage.fleet.mend)
+            await stage.fleet.settled()
         for strike in stage.strikes[before:]:
             strike.until = time.monotonic()
-        last = stage.strikes[before]
-        gap_s = stage.longest_gap_s(last.at, last.until)
-        say(f"{name}: {last.in_flight} in flight, longest gap {gap_s:.2f} s")
+            gap_s = stage.longest_gap_s(strike.at, strike.until)
+            say(f"{name}: {strike.in_flight} in flight, longest gap {gap_s:.2f} s")
 
 
 def _plan(options: DrillOptions) -> Iterator[str]:

@@ -58,6 +58,7 @@ class ChaosNode(ServiceNode):
 
     def __init__(self, environment: Mapping[str, str], folder: Path, number: int) -> None:
         self.points = Points(folder / "points")
+        self.points.disarm()
         super().__init__({**environment, FOLDER_VARIABLE: str(folder / "points")}, folder)
         self.number = number
 
@@ -190,6 +191,22 @@ class Fleet:
                     return node
             await asyncio.sleep(_POLL_S)
         raise TimeoutError(f"no owner in {_DEADLINE_S} s")
+
+    def mend(self) -> None:
+        """Make all whole again, whatever was left broken."""
+        for wire in (*self.to_redis, *self.to_mongo, *self.to_node):
+            wire.passes()
+        for server in (*self.mongo.members, self.redis, *self.nodes):
+            if server.running:
+                server.resume()
+        for server in (*self.mongo.members, self.redis):
+            if not server.running:
+                server.start()
+        self.mongo.primary()
+        for node in self.nodes:
+            node.points.disarm()
+            if not node.running:
+                node.launch()
 
     async def settled(self) -> ChaosNode:
         """Wait until all nodes run and say that updates can be sent to them; give the owner."""

@@ -409,3 +409,16 @@ def test_a_url_that_cannot_be_meant_is_told_without_quoting_it(url: str) -> None
 
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+async def test_a_busy_server_has_more_time_at_the_start_than_for_a_renewal(
+    own_server: RedisServer,
+) -> None:
+    lease = RedisLease(own_server.uri, ttl_s=1)
+    own_server.pause()
+    opening = asyncio.create_task(lease.open())
+    await asyncio.wait([opening], timeout=0.5)  # a renewal has 0.2 s
+    own_server.resume()
+    await opening
+    assert await lease.acquire(a_holder())
+    await lease.close()
