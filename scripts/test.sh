@@ -13,7 +13,8 @@ MongoDB and Redis for the tests, unless mongod and redis-server are on PATH.
   --fast   the tests only
   --help   show this
 
-Arguments are handed to pytest; the coverage floor holds for full runs, those without any.
+Arguments are handed to pytest; the coverage floor, and three processes side by side, are for
+full runs, those without any.
   scripts/test.sh --fast tests/unit -k mailbox
 
 PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.
@@ -50,7 +51,8 @@ fi
 # Before the tests, whose time limits are not made for downloads.
 check "servers for tests" "$bin/python" -m tests.servers --fetch
 if [ $# -eq 0 ]; then
-    check "pytest" "$bin/python" -m pytest --cov
+    # Three processes for two cores: much of the time the tests wait for nodes and servers.
+    check "pytest" "$bin/python" -m pytest --cov --numprocesses 3 --dist worksteal
 else
     check "pytest" "$bin/python" -m pytest --cov --cov-fail-under=0 "$@"
 fi
