@@ -135,17 +135,29 @@ async def test_operators_see_and_do_the_same_on_both_nodes(backend: Backend) -> 
     async with two_nodes(backend) as nodes:
         both = (nodes.at_first, nodes.at_second)
         assert await _post(nodes.at_second, "queue/pause") == {"paused": True}
-        calls = [asyncio.create_task(_post(client, "update-quantity", **update)) for client in both]
+        kept = [await _post(client, "update-quantity", **update) for client in both]
         async with asyncio.timeout(15):
             await _shows_waiting(nodes.at_second, 2)
             await _shows_pause(nodes.at_second)
         for path in ("queue/stats", "queue/locks"):
             seen = [_without_ages(await _data(client, path)) for client in both]
             assert seen[0] == seen[1], path
-        assert (await _data(nodes.at_second, "queue/locks"))["total"] == 1
-        assert not any(each.done() for each in calls)
+        for client in both:
+            listed = await _data(client, "queue/jobs?state=waiting")
+            assert [each["jobId"] for each in listed["jobs"]] == [each["jobId"] for each in kept]
+        assert await _post(nodes.at_second, f"{order_id(1)}/pause") == {
+            "workOrderId": order_id(1),
+            "paused": True,
+        }
+        await _post(nodes.at_second, f"{order_id(1)}/resume")
+        async with nodes.at_second.delete(f"{API}/queue/jobs/{kept[1]['jobId']}") as reply:
+            assert reply.status == 200
         assert await _post(nodes.at_second, "queue/resume") == {"paused": False}
-        assert {each["afterQuantity"] for each in await asyncio.gather(*calls)} == {1, 2}
+        async with asyncio.timeout(15):
+            await _shows_waiting(nodes.at_second, 0)
+            await _shows_finished(nodes.at_first, kept[0]["jobId"])
+        assert (await _data(nodes.at_first, f"detail/{order_id(1)}"))["inputQuantity"] == 1
+        assert (await _data(nodes.at_second, "queue/locks"))["total"] == 1
         await _post(nodes.at_second, "queue/clean", grace=0)
         assert (await _data(nodes.at_first, "queue/stats"))["completed"] == 0
         assert await _post(nodes.at_second, "queue/clean-locks") == {"cleaned": 0}
@@ -154,6 +166,13 @@ async def test_operators_see_and_do_the_same_on_both_nodes(backend: Backend) -> 
 async def _shows_waiting(client: ClientSession, count: int) -> None:
     while True:
         if (await _data(client, "queue/stats"))["waiting"] == count:
+            return
+        await asyncio.sleep(0.02)
+
+
+async def _shows_finished(client: ClientSession, job_id: str) -> None:
+    while True:
+        if (await _data(client, f"queue/jobs/{job_id}"))["state"] == "completed":
             return
         await asyncio.sleep(0.02)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from actors.errors import WorkOrderError
 from actors.job_desk import JobDesk
-from actors.messages import Updated, UpdateQuantity
+from actors.messages import Queued, Updated, UpdateQuantity
 from actors.region import Statistics
 from actors.status import Dependency, NodeStatus, Role
 from actors.store import LogPage, LogQuery
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ORDER = "00000000000000000000000a"
 COUNTS = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=12.4)
-Answer = Updated | WorkOrderError | Exception
+Answer = Updated | Queued | WorkOrderError | Exception
 Decide = Callable[[UpdateQuantity], Answer]
 
 
@@ -58,7 +58,7 @@ class FakeRegion:
     gate: asyncio.Event | None = None
     failure: Exception | None = None
 
-    async def update(self, message: UpdateQuantity) -> Updated:
+    async def update(self, message: UpdateQuantity) -> Updated | Queued:
         self.asked.append(message)
         if self.gate is not None:
             await self.gate.wait()
