@@ -223,6 +223,9 @@ class OutboxFile:
         """Give the lock up. Idempotent."""
         lock, self._lock = self._lock, None
         if lock is not None:
+            # Closing is not enough where a process was forked meanwhile: it has the file open too.
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
     def first(self, limit: int, max_bytes: int, without: Iterable[str] = ()) -> list[Entry]:

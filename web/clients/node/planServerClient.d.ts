@@ -1,0 +1,96 @@
+/** Types of the client; what each method does is said in planServerClient.js. */
+
+export type ChangeType = 'input' | 'output';
+
+export interface Options {
+  outbox?: string | null;
+  fallback?: boolean;
+  deadlineMs?: number;
+  attemptMs?: number;
+  breakerFailures?: number;
+  breakerOpenMs?: number;
+  connections?: number;
+  maxEntries?: number;
+  maxBytes?: number;
+  replayBatch?: number;
+  replayPollMs?: number;
+  language?: 'zh-CN' | 'en';
+  onDeadLetter?: (letter: DeadLetter) => unknown;
+  logger?: { error(message: string): void };
+}
+
+/** `success`, `code` and, by these, `message` or `error`; on success the fields of `data`. */
+export interface Result {
+  success: boolean;
+  code: string;
+  message?: string;
+  error?: string;
+  fallback?: boolean;
+  status?: number;
+  requestId?: string;
+  jobId?: string;
+  queueLength?: number;
+  estimatedDelay?: number;
+  [field: string]: unknown;
+}
+
+export interface BatchResult extends Result {
+  total?: number;
+  succeeded?: number;
+  failed?: number;
+  results?: Array<Result & { index: number }>;
+}
+
+export interface Update {
+  workOrderId: unknown;
+  type: ChangeType;
+  quantity?: number;
+  logContext?: Record<string, unknown> | null;
+  requestId?: string;
+}
+
+export interface LogQuery {
+  page?: number;
+  pageSize?: number;
+  changeType?: ChangeType;
+  startDate?: string;
+  endDate?: string;
+}
+
+/** An update that the service refused when it was replayed; times in ms since 1970. */
+export interface DeadLetter {
+  workOrderId: string;
+  requestId: string;
+  item: string;
+  code: string;
+  reason: string;
+  queuedAt: number;
+  diedAt: number;
+}
+
+export class OutboxError extends Error {
+  code: string;
+}
+
+export class PlanServerClient {
+  constructor(addresses: string | string[], options?: Options);
+  static fromEnvironment(options?: Options): PlanServerClient;
+  open(): Promise<void>;
+  close(): Promise<void>;
+  updateWorkOrderQuantity(
+    workOrderId: unknown,
+    type: ChangeType,
+    quantity?: number,
+    logContext?: Record<string, unknown> | null,
+    options?: { requestId?: string },
+  ): Promise<Result>;
+  batchUpdateWorkOrderQuantity(updates: Update[]): Promise<BatchResult>;
+  getWorkOrderDetail(workOrderId: unknown): Promise<Result>;
+  getQuantityLogs(workOrderId: unknown, options?: LogQuery): Promise<Result>;
+  getQueueStats(): Promise<Result>;
+  healthCheck(): Promise<Result>;
+  isServiceAvailable(): Promise<boolean>;
+  getConfig(): Record<string, unknown>;
+  outboxUsage(): Promise<{ entries: number; bytes: number; deadLetters: number }>;
+  deadLetters(): Promise<DeadLetter[]>;
+}
