@@ -74,13 +74,10 @@ def examine(fleet: Fleet, history: Path) -> Figures:
     """Check a history that is closed against the database of a fleet."""
     books = read_books(fleet.backdoor, fleet.orders)
     verdict = check(read_history(history), books)
-    rejections = sum(
-        str(event["reason"]).startswith("epoch ")
-        for node in fleet.nodes
-        for event in node.events("stepped_down")
-    )
     return Figures(
-        verdict, entries=sum(len(each.log) for each in books), fence_rejections=rejections
+        verdict,
+        entries=sum(len(each.log) for each in books),
+        fence_rejections=sum(node.points.rejections for node in fleet.nodes),
     )
 
 

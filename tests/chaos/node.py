@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import web.__main__ as service
 from actors.store.mongo import MongoStore
+from actors.store.port import Stale
 from tests.chaos.controls import CONTROL_VARIABLE, take_out
 from tests.chaos.points import FOLDER_VARIABLE, Point, Points
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from actors.errors import StoreRejected
     from actors.messages import Epoch
-    from actors.store.port import Outcome
+    from actors.store.port import ChangeSet, CommitResult, Outcome
     from config.settings import Settings
 
 
@@ -35,6 +36,17 @@ class HitStore(MongoStore):
         epoch = await super().claim_epoch(node, above=above)
         await self.points.pass_by(Point.TAKING_OVER)
         return epoch
+
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        results = await super().commit(epoch, changes)
+        rejected = [
+            each
+            for each in results
+            if isinstance(each, Stale) and each.current is not None and each.current.epoch > epoch
+        ]
+        if rejected:
+            self.points.note_rejections(len(rejected))
+        return results
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
         await self.points.pass_by(Point.BEFORE_LOG)

@@ -52,6 +52,7 @@ class Points:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._rejections = folder.parent / "rejections"
         folder.mkdir(parents=True, exist_ok=True)
 
     def arm(self, point: Point, action: Action, seconds: float = 0.0) -> None:
@@ -66,6 +67,17 @@ class Points:
         for each in self._folder.iterdir():
             with suppress(FileNotFoundError):
                 each.unlink()
+
+    def note_rejections(self, count: int) -> None:
+        """Add to the commits of this node that a higher epoch in the store kept out."""
+        with self._rejections.open("a") as file:
+            file.write(f"{count}\n")
+
+    @property
+    def rejections(self) -> int:
+        """The commits of this node that a higher epoch in the store kept out."""
+        found = self._rejections.read_text() if self._rejections.exists() else ""
+        return sum(map(int, found.split()))
 
     def taken(self, point: Point) -> bool:
         """Tell whether the armed point was reached."""
