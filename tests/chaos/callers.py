@@ -26,6 +26,7 @@ _SETTLED_DEADLINE_S: Final = 120
 _AGAIN_SHARE: Final = 0.10
 _OTHER_SHARE: Final = 0.01
 _SCAN_SHARE: Final = 0.05
+_QUEUED_SHARE: Final = 0.15
 _QUANTITIES: Final = (1, 1, 1, 2, 3, 5, -1, -1, -2, 0.5)
 _STEP: Final = "6560a00000000000000000a1"
 
@@ -146,7 +147,8 @@ class Callers:
                 "processStepId": _STEP,
             }
             return Intent(key, order, kind, 1, context)
-        return Intent(key, order, kind, rng.choice(_QUANTITIES), context)
+        wait = rng.random() > _QUEUED_SHARE
+        return Intent(key, order, kind, rng.choice(_QUANTITIES), context, wait)
 
     async def _until_settled(self, intent: Intent, purpose: str, node: int) -> None:
         deadline = time.monotonic() + _SETTLED_DEADLINE_S

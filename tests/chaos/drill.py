@@ -101,6 +101,7 @@ async def _perform(
     try:
         await _break_everything(stage, options, say)
         await callers.finish()
+        await fleet.emptied()
     finally:
         await callers.close()
     return stage

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
+from actors.store.documents import INBOX
+from actors.store.inbox import JobState
 from tests.chaos.controls import CONTROL_VARIABLE
 from tests.chaos.points import FOLDER_VARIABLE, Points
 from tests.chaos.proxy import HOST, Wires
@@ -31,6 +33,7 @@ DATABASE: Final = "chaos"
 LEASE: Final = "plan_server:lease"
 _POLL_S: Final = 0.01
 _DEADLINE_S: Final = 60
+_WAITING: Final = {"state": JobState.WAITING.value}
 _ANSWER_S: Final = 0.5
 _OK: Final = 200
 _FIRST: Final = 0x6560A00000000000000B0000
@@ -207,6 +210,15 @@ class Fleet:
             node.points.disarm()
             if not node.running:
                 node.launch()
+
+    async def emptied(self) -> None:
+        """Wait until nothing waits in the store's inbox; raises TimeoutError."""
+        inbox = self.backdoor.database[INBOX]
+        async with asyncio.timeout(_DEADLINE_S):
+            while True:
+                if not await asyncio.to_thread(inbox.count_documents, _WAITING):
+                    return
+                await asyncio.sleep(_POLL_S)
 
     async def settled(self) -> ChaosNode:
         """Wait until all nodes run and say that updates can be sent to them; give the owner."""

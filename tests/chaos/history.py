@@ -25,10 +25,13 @@ class Intent:
     """input or output."""
     quantity: float
     context: dict[str, Any] = field(default_factory=dict)
+    wait: bool = True
+    """Whether the caller waits until it is applied; else it is content with QUEUED."""
 
     def body(self) -> dict[str, Any]:
         """Give the body of its request."""
-        return {
+        how = {} if self.wait else {"wait": False}
+        return how | {
             "workOrderId": self.order,
             "type": self.kind,
             "quantity": self.quantity,
@@ -68,8 +71,8 @@ class HistoryWriter:
 
     def intends(self, intent: Intent) -> None:
         """Note a change before it is first sent."""
-        fields = [intent.key, intent.order, intent.kind, intent.quantity, intent.context]
-        self._write("intent", *fields)
+        what = [intent.key, intent.order, intent.kind, intent.quantity]
+        self._write("intent", *what, intent.context, intent.wait)
 
     def sends(self, intent: Intent, purpose: str, node: int) -> int:
         """Note an attempt before its first byte; give its number."""
