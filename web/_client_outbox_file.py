@@ -286,6 +286,11 @@ class OutboxFile:
         with self._writing() as connection:
             connection.execute("UPDATE dead_letters SET told = 1 WHERE id = ?", (letter.id,))
 
+    def forget(self, letter: DeadLetter) -> None:
+        """Remove a dead letter that somebody has seen to."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM dead_letters WHERE id = ?", (letter.id,))
+
     # -- SQLite ------------------------------------------------------------------------------
 
     def _connect(self) -> sqlite3.Connection:

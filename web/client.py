@@ -278,6 +278,11 @@ class PlanServerClient:
         outbox = self._some_outbox()
         return await outbox.run(outbox.file.dead_letters, limit=limit)
 
+    async def forget_dead_letter(self, letter: DeadLetter) -> None:
+        """Show a dead letter no more, once somebody has seen to it; raises `OutboxUnusable`."""
+        outbox = self._some_outbox()
+        await outbox.run(outbox.file.forget, letter)
+
     def _some_outbox(self) -> Outbox:
         if self._outbox is None:
             raise OutboxUnusable("this client has no outbox")

@@ -151,6 +151,9 @@ test('a refusal on replay is a dead letter that the callback is told of', async 
   assert.deepEqual([letter.workOrderId, letter.requestId, letter.code], [OTHER, '1', 'DUPLICATE_OPERATION']);
   assert.equal(letter.reason, 'about DUPLICATE_OPERATION');
   assert.deepEqual(service.keys, ['2']);
+  await client.forgetDeadLetter(letter);
+  assert.deepEqual(await client.deadLetters(), []);
+  assert.equal((await client.outboxUsage()).deadLetters, 0);
 });
 
 test('an update on which the service fails is tried again before it is given up', async (t) => {

@@ -226,6 +226,8 @@ async def test_a_refusal_on_replay_is_a_dead_letter_that_the_callback_is_told_of
         assert (await client.outbox_usage()).dead_letters == 1
         assert service.keys == ["2"]
         await client.update_work_order_quantity(ORDER, "input")
+        await client.forget_dead_letter(letter)
+        assert await client.dead_letters() == []
     assert len(told) == 2
 
 

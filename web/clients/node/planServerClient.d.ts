@@ -59,6 +59,7 @@ export interface LogQuery {
 
 /** An update that the service refused when it was replayed; times in ms since 1970. */
 export interface DeadLetter {
+  id: string;
   workOrderId: string;
   requestId: string;
   item: string;
@@ -93,4 +94,5 @@ export class PlanServerClient {
   getConfig(): Record<string, unknown>;
   outboxUsage(): Promise<{ entries: number; bytes: number; deadLetters: number }>;
   deadLetters(): Promise<DeadLetter[]>;
+  forgetDeadLetter(letter: DeadLetter): Promise<void>;
 }

@@ -325,6 +325,12 @@ class PlanServerClient {
     return this.replayer.letters();
   }
 
+  /** Show a dead letter no more, once somebody has seen to it. */
+  async forgetDeadLetter(letter) {
+    await this.deadLetters();
+    await this.replayer.forget(letter);
+  }
+
   // -- results ----------------------------------------------------------------------------------
 
   told({ status, body, data, code }) {

@@ -163,11 +163,12 @@ class Replayer {
 
   /** Keep a refused update for people, on the disk before it leaves the outbox. */
   async bury(entry, code, reason) {
-    const { order, key, text, at } = entry;
-    const letters = await this.letters();
-    if (letters.some((each) => each.workOrderId === order && each.requestId === key)) return;
+    const { number, place, order, key, text, at } = entry;
+    const id = `${number}.${place}`;
+    // A kill may have come between this and the entry's end.
+    if ((await this.read('dead-letters.jsonl')).some((each) => each.id === id)) return;
     const letter = {
-      workOrderId: order, requestId: key, item: text, code, reason, queuedAt: at, diedAt: Date.now(),
+      id, workOrderId: order, requestId: key, item: text, code, reason, queuedAt: at, diedAt: Date.now(),
     };
     const file = await fs.open(this.file('dead-letters.jsonl'), 'a', 0o600);
     try {
@@ -181,25 +182,34 @@ class Replayer {
 
   /** Give the dead letters, oldest first. */
   async letters() {
-    return parsedLines(await textOf(this.file('dead-letters.jsonl')));
+    const forgotten = new Set(await this.read('dead-letters.forgotten'));
+    return (await this.read('dead-letters.jsonl')).filter(({ id }) => !forgotten.has(id));
+  }
+
+  /** Show a dead letter no more. */
+  forget({ id }) {
+    return fs.appendFile(this.file('dead-letters.forgotten'), `\n${JSON.stringify(id)}\n`);
   }
 
   /** Tell of dead letters, at least once each; a callback that fails is asked again later. */
   async tell() {
     const { onDeadLetter } = this.options;
     if (onDeadLetter === undefined) return;
-    const told = new Set(parsedLines(await textOf(this.file('dead-letters.told'))));
+    const told = new Set(await this.read('dead-letters.told'));
     for (const letter of await this.letters()) {
-      const name = `${letter.workOrderId} ${letter.requestId}`;
-      if (told.has(name)) continue;
+      if (told.has(letter.id)) continue;
       try {
         await onDeadLetter(letter);
       } catch (error) {
         this.options.logger.error(`plan-server outbox: onDeadLetter failed: ${error.message}`);
         return;
       }
-      await fs.appendFile(this.file('dead-letters.told'), `\n${JSON.stringify(name)}\n`);
+      await fs.appendFile(this.file('dead-letters.told'), `\n${JSON.stringify(letter.id)}\n`);
     }
+  }
+
+  async read(name) {
+    return parsedLines(await textOf(this.file(name)));
   }
 
   file(name) {
