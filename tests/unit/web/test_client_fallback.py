@@ -23,6 +23,7 @@ from tests.unit.web.fake_service import (
     hangs,
     says,
 )
+from web._client_outbox_file import OutboxFile
 from web.client import DeadLetter, OutboxUnusable, PlanServerClient
 
 if TYPE_CHECKING:
@@ -302,22 +303,29 @@ async def test_what_waits_survives_the_client_and_goes_out_with_the_next_one(
 
 
 async def test_nobody_replays_while_another_process_has_the_lock(
-    service: FakeService, outbox: Path
+    service: FakeService, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await service.down()
+    tries: list[bool] = []
+    start_replaying = OutboxFile.start_replaying
+
+    def noted(file: OutboxFile) -> bool:
+        tries.append(start_replaying(file))
+        return tries[-1]
+
+    monkeypatch.setattr(OutboxFile, "start_replaying", noted)
+    outbox.parent.mkdir()
+    lock = os.open(outbox.with_name(f"{outbox.name}.lock"), os.O_RDWR | os.O_CREAT)
+    await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+    service.faults.append(answers(503, "SERVICE_UNAVAILABLE", Retry_After="60"))
     async with PlanServerClient(service.url, quick(outbox)) as client:
         await client.update_work_order_quantity(ORDER, "input")
-        lock = os.open(outbox.with_name(f"{outbox.name}.lock"), os.O_RDWR)
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        await service.up()
-        calls = len(service.sizes)
-        # A second update is kept behind the first: the poll has had its time.
-        for _ in range(3):
-            await client.update_work_order_quantity(ORDER, "input")
-        assert len(service.sizes) == calls
+        seen = len(tries)
+        await until(lambda: len(tries) >= seen + 3)
+        assert not any(tries)
+        assert len(service.sizes) == 1
         os.close(lock)
         await _drained(client)
-    assert len(service.keys) == 4
+    assert len(service.keys) == 1
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough" * 40, None])
