@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +20,7 @@ from actors.errors import (
     RelayRejected,
     StoreUnavailable,
 )
+from actors.histogram import Histogram
 from actors.lane import Lane, LaneStats
 from actors.ledger import Ledger
 from actors.mailbox import AsyncioActor
@@ -96,7 +98,7 @@ class _Emptying:
 
 @dataclass(slots=True)
 class CommitStats:
-    """Counts since the committer was made."""
+    """Counts since the committer was made, or since its node started."""
 
     commits: int = 0
     entries: int = 0
@@ -104,6 +106,9 @@ class CommitStats:
     retries: int = 0
     fenced: int = 0
     relay_errors: int = 0
+    batches: LaneStats = field(default_factory=LaneStats)
+    times: Histogram = field(default_factory=Histogram)
+    """From a batch's first sending until all of it was settled."""
 
 
 class Committer(AsyncioActor):
@@ -122,6 +127,7 @@ class Committer(AsyncioActor):
         batch: int,
         in_flight: int,
         deposed: Callable[[int], None],
+        stats: CommitStats | None = None,
     ) -> None:
         super().__init__()
         self._store = store
@@ -129,11 +135,13 @@ class Committer(AsyncioActor):
         self._deposed = deposed
         self.ledger = Ledger()
         self.outboxes = Outboxes()
-        self.stats = CommitStats()
+        self.stats = stats or CommitStats()
         self._closed = False
         self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2, apart=True)
         self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight, apart=True)
-        self._commits: Lane[ChangeSet] = Lane(self._commit, batch, in_flight)
+        self._commits: Lane[ChangeSet] = Lane(
+            self._commit, batch, in_flight, stats=self.stats.batches
+        )
         self._relays: Lane[Outcome] = Lane(self._relay, RELAY_BATCH, 2)
         self._trims: Lane[_Emptying] = Lane(self._trim, TRIM_BATCH, 2)
 
@@ -235,12 +243,14 @@ class Committer(AsyncioActor):
 
     async def _commit(self, changes: list[ChangeSet]) -> list[CommitResult | Fenced]:
         changes = [self._with_carried(each) for each in changes]
+        began = time.monotonic()
         results, doubtful = await self._until_answered(changes)
         if doubtful:
             results = [
                 await self._rule_out(change, result)
                 for change, result in zip(changes, results, strict=True)
             ]
+        self.stats.times.note(time.monotonic() - began)
         return [
             self._judge(change, result) for change, result in zip(changes, results, strict=True)
         ]

@@ -15,6 +15,7 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors.errors import MailboxFull, OutcomeUnknown
+from actors.histogram import Histogram
 from actors.messages import Control
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Stage(Enum):
 class Delivery:
     """One message in, or taken from, a mailbox."""
 
-    __slots__ = ("accepted", "attempts", "enqueued_at", "message", "reply_to", "stage")
+    __slots__ = ("accepted", "attempts", "enqueued_at", "message", "reply_to", "stage", "taken_at")
 
     def __init__(self, message: Any, reply_to: LoopFuture[Any] | None) -> None:  # noqa: ANN401 -- pykka sends anything
         self.message = message
@@ -51,6 +52,8 @@ class Delivery:
         self.accepted = False
         """Whether it is kept in the store: it finds room in a full mailbox."""
         self.stage = Stage.WAITING
+        self.taken_at = 0.0
+        """When an actor took it last (monotonic seconds)."""
 
     @property
     def answered(self) -> bool:
@@ -71,8 +74,17 @@ class Delivery:
 class Gate:
     """What mailboxes of one kind share: whether they are drained, and how much may wait in all."""
 
-    def __init__(self, max_waiting: int = 2**31) -> None:
+    def __init__(
+        self,
+        max_waiting: int = 2**31,
+        waits: Histogram | None = None,
+        handlings: Histogram | None = None,
+    ) -> None:
         self.open = True
+        self.busy: set[Mailbox] = set()
+        """Mailboxes in which something waits, or whose actor is at work; some may be done."""
+        self.waits = waits or Histogram()
+        self.handlings = handlings or Histogram()
         self.waiting = 0
         self.active = 0
         """Messages taken by an actor and not finished."""
@@ -228,6 +240,7 @@ class Mailbox:
         self._queue.append(delivery)
         self.last_put = delivery.enqueued_at
         self.gate.waiting += 1
+        self.gate.busy.add(self)
         if delivery.reply_to is not None:
             delivery.reply_to.bind(self, delivery)
         self.wake()
@@ -281,10 +294,22 @@ class Mailbox:
         delivery = self._queue.popleft()
         delivery.stage = Stage.ACTIVE
         self._left(delivery)
-        waited = time.monotonic() - delivery.enqueued_at
+        delivery.taken_at = time.monotonic()
+        waited = delivery.taken_at - delivery.enqueued_at
+        self.gate.waits.note(waited)
         self.waited_s += waited
         self.gate.wait_s += (waited - self.gate.wait_s) * _SMOOTHING
         return delivery
+
+    @property
+    def first(self) -> Delivery | None:
+        """The message that waits longest, whether or not it may be taken."""
+        return self._queue[0] if self._queue else None
+
+    @property
+    def backs_off(self) -> bool:
+        """Whether the first message failed, and is tried again in a while."""
+        return self._back_off is not None
 
     def head(self) -> Delivery | None:
         """Look at the next message without taking it; None when none is to be taken."""
@@ -296,6 +321,8 @@ class Mailbox:
             return False
         self._queue.remove(delivery)
         self._left(delivery)
+        if not self._queue and not self.draining:
+            self.gate.busy.discard(self)
         return True
 
     def _left(self, delivery: Delivery) -> None:
@@ -314,6 +341,7 @@ class Mailbox:
             self._queue = deque()
         self._queue.extendleft(reversed(deliveries))
         self.gate.waiting += len(deliveries)
+        self.gate.busy.add(self)
         for delivery in deliveries:
             delivery.stage = Stage.WAITING
             self.gate.accepted += delivery.accepted
@@ -323,6 +351,7 @@ class Mailbox:
         self.draining = False
         if not self._queue:
             self._queue = None
+            self.gate.busy.discard(self)
 
     def discard(self, error: BaseException) -> int:
         """Answer everything that waits with `error`; give how many that were.
@@ -330,6 +359,7 @@ class Mailbox:
         Only what no actor ever saw: one that died may have had a message's change committed.
         """
         self._end_back_off()
+        self.gate.busy.discard(self)
         waiting, self._queue = self._queue or (), None
         for delivery in waiting:
             self._left(delivery)

@@ -21,9 +21,10 @@ class Ledger:
 
     _orders: dict[WorkOrderId, dict[str, Outcome]] = field(default_factory=dict)
     _waiters: dict[WorkOrderId, list[Callable[[], None]]] = field(default_factory=dict)
+    _count: int = 0
 
     def __len__(self) -> int:
-        return sum(len(outcomes) for outcomes in self._orders.values())
+        return self._count
 
     def of(self, order_id: WorkOrderId) -> tuple[Outcome, ...]:
         """Give the order's outcomes, oldest first."""
@@ -46,6 +47,7 @@ class Ledger:
             if outcome.change.job_id not in order:
                 order[outcome.change.job_id] = outcome
                 new.append(outcome)
+        self._count += len(new)
         return new
 
     def remove(self, outcomes: Iterable[Outcome]) -> None:
@@ -55,6 +57,7 @@ class Ledger:
             order = self._orders.get(outcome.work_order_id)
             if order is not None and order.pop(outcome.change.job_id, None) is not None:
                 touched.add(outcome.work_order_id)
+                self._count -= 1
         for order_id in touched:
             if not self._orders[order_id]:
                 del self._orders[order_id]

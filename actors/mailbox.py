@@ -129,6 +129,7 @@ class AsyncioActor(pykka.Actor):
         self.current = delivery
         self._handed_over = False
         mailbox.gate.active += 1
+        handled = mailbox.handled
         started = time.monotonic()
         try:
             answer = self._handle_receive(delivery.message)
@@ -142,7 +143,9 @@ class AsyncioActor(pykka.Actor):
         finally:
             mailbox.gate.active -= 1
             mailbox.handled += 1
-            mailbox.handling_s += time.monotonic() - started
+            spent = time.monotonic() - started
+            mailbox.handling_s += spent
+            mailbox.gate.handlings.note(spent, mailbox.handled - handled)
             self.current = None
 
     def _fail(self, delivery: Delivery, error: BaseException) -> None:

@@ -108,6 +108,9 @@ class OrderActorState:
     waiting: int
     handled: int
     failed: int
+    work_order_no: str | None = None
+    doing: str | None = None
+    """The step that it is at, while it is at work."""
 
 
 # -- to the supervisor ---------------------------------------------------------------------

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 from pykka import ActorDeadError
 
-from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
+from actors.census import Census
+from actors.errors import LeaseUnavailable, NotOwner, OutcomeUnknown, StoreUnavailable
 from actors.job_desk import JobDesk
 from actors.lease.port import Holder
 from actors.mailbox import AsyncioActor
 from actors.region import Region
 from actors.settling import Settling
-from actors.status import NodeStatus, Role, Watched
+from actors.status import NodeStatus, Role, Tenures, Watched
 from actors.term import Term, TermOptions
 
 if TYPE_CHECKING:
@@ -122,6 +123,17 @@ class Node:
         """
         return self._actor.owner_elsewhere() if self._actor else None
 
+    def census(self) -> Census:
+        """Give the look at the live actors; raises `NotOwner` where there are none."""
+        term = self._actor.term if self._actor else None
+        if term is None:
+            raise NotOwner("this node does not own the actors")
+        return Census(term.directory, term.committer, self.region.figures)
+
+    def tenures(self) -> Tenures:
+        """Tell who owned the actors, as far as this node has seen it."""
+        return self._actor.tenures if self._actor else Tenures()
+
     async def clean_locks(self) -> int:
         """Clear a lease without expiry that nobody lives behind; give how many were cleared."""
         return await self.lease.clear_stuck()
@@ -152,6 +164,7 @@ class NodeActor(AsyncioActor):
         self._settling = Settling()
         self._role = Role.STANDBY
         self._reason: str | None = "starting"
+        self.tenures = Tenures()
         self.died = asyncio.Event()
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
@@ -191,6 +204,11 @@ class NodeActor(AsyncioActor):
             lease_ttl_s=ttl,
             paused=self._region.paused,
         )
+
+    @property
+    def term(self) -> Term | None:
+        """The term of ownership, while this node serves."""
+        return self._term
 
     def owner_elsewhere(self) -> Holder | None:
         """Give the holder of the lease while this node is a standby."""
@@ -306,6 +324,9 @@ class NodeActor(AsyncioActor):
         self._viewed_at = time.monotonic()
         self._watched_lease.answered()
         if not won:
+            if self._view is not None:
+                holder = self._view.holder
+                self.tenures.note(holder.node, holder.url, holder.epoch)
             self._reason = (
                 f"{self._view.holder.node if self._view else 'another node'} owns the actors"
             )
@@ -331,6 +352,9 @@ class NodeActor(AsyncioActor):
         self._term = term
         self._role, self._reason = Role.OWNER, None
         _log.info("owner", node=self._options.node_id, epoch=epoch)
+        self.tenures.taken_over += 1
+        self.tenures.note(self._options.node_id, self._options.url, epoch)
+        self._region.figures.happened("owner", detail=self._options.node_id)
 
     # -- stepping down -----------------------------------------------------------------------
 
@@ -348,6 +372,8 @@ class NodeActor(AsyncioActor):
         term, self._term = self._term, None
         self._role, self._reason = Role.STANDBY, reason
         if term is not None:
+            self.tenures.stepped_down += 1
+            self._region.figures.happened("stepped_down", detail=reason)
             _log.warning(
                 "stepped_down", node=self._options.node_id, epoch=term.epoch, reason=reason
             )

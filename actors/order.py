@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 
     from actors.committer import Committer
     from actors.decide import Decision, Verdict
+    from actors.figures import Figures
     from actors.inbox import Delivery
     from actors.jobs import JobKeeper
     from actors.messages import Epoch, SupervisorMessage
     from actors.rules import WorkOrderId
     from actors.store.port import CommitResult, StoredOrder
     from actors.supervisor import Supervisor
-    from actors.tally import Tally
 
 _log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class Colleagues:
     epoch: Epoch
     committer: ActorRef[Committer]
     supervisor: ActorRef[Supervisor]
-    tally: Tally
+    figures: Figures
     jobs: JobKeeper
 
 
@@ -87,6 +87,12 @@ class WorkOrderActor(AsyncioActor):
         self.order_id = order_id
         self._colleagues = colleagues
         self._stored: StoredOrder | None = None
+        self._doing = ""
+
+    @property
+    def order_no(self) -> str | None:
+        """The order's number, as far as it is known."""
+        return self._stored.facts.work_order_no if self._stored else None
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
         """Handle an `OrderMessage`; updates are answered one by one."""
@@ -111,6 +117,8 @@ class WorkOrderActor(AsyncioActor):
             waiting=stats.depth,
             handled=stats.handled,
             failed=stats.failed,
+            work_order_no=self.order_no,
+            doing=self._doing if self.current is not None else None,
         )
 
     # -- updates -----------------------------------------------------------------------------
@@ -186,6 +194,7 @@ class WorkOrderActor(AsyncioActor):
             each.message.change.job_id for each in pending if each.attempts or each.message.suspect
         )
         asked = questions(self.order_id, changes, suspects)
+        self._doing = "reading the log"
         evidence = Evidence() if asked is None else await self._ask_committer(asked)
         at = _now()
         decision = decide(order, changes, evidence, self._colleagues.epoch, at)
@@ -199,6 +208,7 @@ class WorkOrderActor(AsyncioActor):
 
     async def _commit(self, order: StoredOrder, decision: Decision, at: datetime) -> bool:
         change_set = ChangeSet(order, decision.after, decision.outcomes, (), at)
+        self._doing = "committing"
         # Until we know better: an attempt that raises may still have been applied.
         self._stored = None
         result: CommitResult = await self._ask_committer(change_set)
@@ -213,6 +223,7 @@ class WorkOrderActor(AsyncioActor):
                 raise result
 
     async def _load(self) -> StoredOrder | None:
+        self._doing = "reading the order"
         order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
         self._stored = order
         return order
@@ -227,6 +238,7 @@ class WorkOrderActor(AsyncioActor):
     ) -> float:
         """Back off, at most until the first caller's deadline."""
         _log.debug("order_waits_for_store", work_order_id=self.order_id, error=str(error))
+        self._doing = "waiting for the store"
         deadline = min(each.message.deadline for each in pending)
         gate = self.actor_inbox.gate
         gate.delayed += len(pending)
@@ -271,13 +283,14 @@ class WorkOrderActor(AsyncioActor):
             # Not by this actor; the one that died with it may have had it committed.
             verdict = OutcomeUnknown(f"its actor died, and then: {verdict}")
         if isinstance(verdict, Updated):
-            self._colleagues.tally.note(completed=1)
+            self._colleagues.figures.applied(delivery, verdict)
             self._log_applied(delivery, verdict)
             delivery.reply(verdict)
         else:
-            self._colleagues.tally.note(failed=1)
+            failed = isinstance(verdict, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
+            self._colleagues.figures.not_applied(delivery, verdict, failed=failed)
             self.actor_inbox.failed += 1
-            self._log_not_applied(delivery, verdict)
+            self._log_not_applied(delivery, verdict, failed=failed)
             delivery.fail(verdict)
 
     def _log_applied(self, delivery: Delivery, updated: Updated) -> None:
@@ -295,9 +308,8 @@ class WorkOrderActor(AsyncioActor):
             epoch=updated.epoch,
         )
 
-    def _log_not_applied(self, delivery: Delivery, error: WorkOrderError) -> None:
+    def _log_not_applied(self, delivery: Delivery, error: WorkOrderError, *, failed: bool) -> None:
         message: UpdateQuantity = delivery.message
-        failed = isinstance(error, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
         log = _log.warning if failed else _log.info
         log(
             "update_failed" if failed else "update_refused",

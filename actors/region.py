@@ -19,6 +19,7 @@ from actors.errors import (
     StillWaiting,
     WorkOrderError,
 )
+from actors.figures import Figures
 from actors.messages import (
     Pause,
     PauseOrder,
@@ -29,7 +30,6 @@ from actors.messages import (
     Updated,
     UpdateQuantity,
 )
-from actors.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -77,7 +77,7 @@ class Region:
         self._directory: Directory | None = None
         self._jobs: JobKeeper | None = None
         self._refusal: str = "this node does not own the actors yet"
-        self.tally = Tally()
+        self.figures = Figures()
         self.paused = False
         self.changing_pause = asyncio.Lock()
         """Held while a pause or resume is remembered and told, and while a term reads it."""
@@ -286,6 +286,7 @@ class Region:
                 raise NotOwner(self._refusal)
             await self._remember_pause(paused)
             self.paused = paused
+            self.figures.happened("paused" if paused else "resumed")
             if self._supervisor is not None:  # else the next term reads what was remembered
                 with suppress(ActorDeadError):
                     await self._supervisor.ask(Pause() if paused else Resume(), block=False)
@@ -307,6 +308,7 @@ class Region:
             if self._supervisor is None or self._jobs is None:
                 raise NotOwner(self._refusal)
             await self._jobs.set_order_paused(order_id, paused=paused)
+            self.figures.happened("paused" if paused else "resumed", order_id=order_id)
             if self._supervisor is not None:  # else the next term reads what was remembered
                 change = PauseOrder(order_id) if paused else ResumeOrder(order_id)
                 with suppress(ActorDeadError):
@@ -314,7 +316,7 @@ class Region:
 
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""
-        done = (self.tally.completed, self.tally.failed)
+        done = (self.figures.tally.completed, self.figures.tally.failed)
         directory, jobs = self._directory, self._jobs
         if directory is None or jobs is None:
             return Statistics(0, 0, *done, 0, 0, paused=self.paused, wait_ms=0.0)
@@ -333,7 +335,7 @@ class Region:
 
     def clean(self, grace_s: float) -> None:
         """Forget completed and failed updates that finished more than `grace_s` seconds ago."""
-        self.tally.forget(grace_s)
+        self.figures.tally.forget(grace_s)
 
     def held(self, limit: int) -> tuple[int, list[Held]]:
         """Give the number of orders held by live actors, and `limit` of them, oldest first."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import structlog
 
 _log = structlog.get_logger(__name__)
+_TENURES = 20
 
 
 class Role(StrEnum):
@@ -29,6 +32,8 @@ class Dependency:
     ok: bool
     detail: str
     since_s: float
+    failures: int = 0
+    """How often it did not answer, since the node started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,31 @@ class NodeStatus:
     paused: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A node that owned the actors; `since` is when it was first seen to."""
+
+    node: str
+    url: str
+    epoch: int
+    since: datetime
+
+
+@dataclass(slots=True)
+class Tenures:
+    """Who owned the actors lately, the oldest first, and how often this node did."""
+
+    seen: deque[Tenure] = field(default_factory=lambda: deque(maxlen=_TENURES))
+    taken_over: int = 0
+    stepped_down: int = 0
+
+    def note(self, node: str, url: str, epoch: int) -> None:
+        """Note who owns the actors now; an epoch of 0 is not known yet."""
+        last = self.seen[-1] if self.seen else None
+        if epoch and (last is None or (last.node, last.epoch) != (node, epoch)):
+            self.seen.append(Tenure(node, url, epoch, datetime.now(UTC)))
+
+
 class Watched:
     """Whether a server answered last time, and since when it does or does not."""
 
@@ -56,6 +86,8 @@ class Watched:
         self.ok = False
         self.detail = "not asked yet"
         self.since = time.monotonic()
+        self.failures = 0
+        """How often it did not answer."""
 
     def answered(self) -> None:
         """Note that it answered."""
@@ -63,6 +95,7 @@ class Watched:
 
     def failed(self, error: Exception) -> None:
         """Note that it did not."""
+        self.failures += 1
         self._turn(ok=False, detail=str(error))
 
     def _turn(self, *, ok: bool, detail: str) -> None:
@@ -79,4 +112,5 @@ class Watched:
 
     def view(self) -> Dependency:
         """Give the state as it is now."""
-        return Dependency(self.name, self.ok, self.detail, time.monotonic() - self.since)
+        since_s = time.monotonic() - self.since
+        return Dependency(self.name, self.ok, self.detail, since_s, self.failures)

@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +36,11 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.committer import Committer
-    from actors.inbox import Delivery
+    from actors.figures import Figures
+    from actors.inbox import Delivery, Mailbox
     from actors.jobs import JobKeeper
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
-    from actors.tally import Tally
 
     OrderRef = ActorRef[WorkOrderActor]
 
@@ -62,16 +61,6 @@ class Limits:
 
 
 @dataclass(slots=True)
-class SupervisorStats:
-    """Counts since the supervisor started."""
-
-    created: int = 0
-    passivated: int = 0
-    restarted: int = 0
-    unknown: int = 0
-
-
-@dataclass(slots=True)
 class Directory:
     """The live order actors, least recently used first: the registry of orders.
 
@@ -79,12 +68,28 @@ class Directory:
     """
 
     refs: OrderedDict[WorkOrderId, OrderRef] = field(default_factory=OrderedDict)
+    made: dict[WorkOrderId, Mailbox] = field(default_factory=dict)
+    """The same orders, in the order in which their mailboxes were made."""
     gate: Gate = field(default_factory=Gate)
     paused: set[WorkOrderId] = field(default_factory=set)
     """Orders that are paused one by one, whether or not they have an actor."""
 
     def __len__(self) -> int:
         return len(self.refs)
+
+    def add(self, order_id: WorkOrderId, ref: OrderRef) -> None:
+        """Enter a new actor, or the successor of one that died, which has its mailbox."""
+        self.refs[order_id] = ref
+        self.made.setdefault(order_id, _mailbox(ref))
+
+    def remove(self, order_id: WorkOrderId) -> None:
+        """Forget an order's actor."""
+        del self.refs[order_id], self.made[order_id]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.refs.clear()
+        self.made.clear()
 
     def find(self, order_id: WorkOrderId) -> OrderRef | None:
         """Give the order's live actor, if there is one, and count it as used now."""
@@ -113,10 +118,9 @@ class Directory:
     def held(self, limit: int) -> list[Held]:
         """Give the `limit` live actors that were made first, oldest first."""
         now, clock = datetime.now(UTC), time.monotonic()
-        oldest = nsmallest(limit, self.refs.items(), key=lambda item: _mailbox(item[1]).created)
         return [
-            Held(order_id, now - timedelta(seconds=clock - _mailbox(ref).created))
-            for order_id, ref in oldest
+            Held(order_id, now - timedelta(seconds=clock - mailbox.created))
+            for order_id, mailbox in islice(self.made.items(), limit)
         ]
 
 
@@ -130,14 +134,15 @@ class Supervisor(AsyncioActor):
         epoch: Epoch,
         committer: ActorRef[Committer],
         limits: Limits,
-        tally: Tally,
+        figures: Figures,
         jobs: JobKeeper,
     ) -> None:
         super().__init__()
         self._limits = limits
-        self._colleagues = Colleagues(epoch, committer, self.actor_ref, tally, jobs)
-        self.directory = Directory(gate=Gate(limits.max_waiting))
-        self.stats = SupervisorStats()
+        self._colleagues = Colleagues(epoch, committer, self.actor_ref, figures, jobs)
+        gate = Gate(limits.max_waiting, figures.waits, figures.handlings)
+        self.directory = Directory(gate=gate)
+        self.stats = figures.actors
         self._outside: deque[tuple[WorkOrderId, Delivery]] = deque()
         """Who waits for room, when `max_actors` orders are live."""
         self._leaving: dict[WorkOrderId, int] = {}
@@ -193,7 +198,7 @@ class Supervisor(AsyncioActor):
         mailbox.gate = self.directory.gate
         mailbox.capacity = self._limits.mailbox_size
         mailbox.paused = order_id in self.directory.paused
-        self.directory.refs[order_id] = ref
+        self.directory.add(order_id, ref)
         self._tried.discard(order_id)
         self.stats.created += 1
         self._colleagues.jobs.furnish(order_id, mailbox)
@@ -208,7 +213,7 @@ class Supervisor(AsyncioActor):
             return ref  # replaced already
         successor = WorkOrderActor(order_id, self._colleagues)
         successor.adopt(_mailbox(ref))
-        self.directory.refs[order_id] = successor.actor_ref
+        self.directory.add(order_id, successor.actor_ref)
         self._leaving.pop(order_id, None)  # it may have died of being asked to
         self.stats.restarted += 1
         self._colleagues.jobs.furnish(order_id, _mailbox(ref))
@@ -295,7 +300,7 @@ class Supervisor(AsyncioActor):
         if ref is None or not _is_idle(ref):
             return False
         ref.actor_stopped.set()
-        del self.directory.refs[order_id]
+        self.directory.remove(order_id)
         return True
 
     # -- the whole ---------------------------------------------------------------------------
@@ -330,7 +335,7 @@ class Supervisor(AsyncioActor):
         for ref in self.directory.refs.values():
             ref.actor_stopped.set()
             answered += _mailbox(ref).discard(NotOwner("this node gave the actors up"))
-        self.directory.refs.clear()
+        self.directory.clear()
         self.actor_stopped.set()
         while self._outside:
             self._outside.popleft()[1].fail(NotOwner("this node gave the actors up"))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.region import Region
     from actors.rules import WorkOrderId
     from actors.store.port import Store, StoredOrder
+    from actors.supervisor import Directory
 
 _log = structlog.get_logger(__name__)
 
@@ -57,11 +58,16 @@ class Term:
         self._store = store
         self._region = region
         self._committer = Committer(
-            store, epoch, batch=options.batch, in_flight=options.in_flight, deposed=deposed
+            store,
+            epoch,
+            batch=options.batch,
+            in_flight=options.in_flight,
+            deposed=deposed,
+            stats=region.figures.commits,
         )
         self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed)
         self._supervisor = Supervisor(
-            epoch, self._committer.actor_ref, options.limits, region.tally, self._jobs
+            epoch, self._committer.actor_ref, options.limits, region.figures, self._jobs
         )
         self._idle_s = options.limits.idle_s
         self._upkeep: set[asyncio.Task[None]] = set()
@@ -76,6 +82,11 @@ class Term:
     def committer(self) -> Committer:
         """The committer, for its statistics."""
         return self._committer
+
+    @property
+    def directory(self) -> Directory:
+        """The live order actors."""
+        return self._supervisor.directory
 
     @property
     def jobs(self) -> JobKeeper:

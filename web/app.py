@@ -9,8 +9,11 @@ from multidict import CIMultiDict
 
 from web.forward import FORWARDER, Forwarder
 from web.middleware import answer
+from web.neighbours import NEIGHBOURS, Neighbours
+from web.pulse import PULSE, Pulse
 from web.routes import ROUTES
 from web.site import SITE, Options, Site
+from web.streams import STREAMS, Streams
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -47,6 +50,11 @@ def build_app(node: Node, options: Options) -> web.Application:
     )
     forwarder = app[FORWARDER] = Forwarder(app[SITE])
     app.cleanup_ctx.append(forwarder.open)
+    app[NEIGHBOURS] = Neighbours()
+    pulse = app[PULSE] = Pulse(node.region.figures)
+    app.cleanup_ctx.append(pulse.run)
+    streams = app[STREAMS] = Streams()
+    app.on_shutdown.append(streams.end)
     for route in ROUTES:
         handler = _wherever_it_belongs(route, forwarder)
         add = _ADD[route.method]
@@ -65,5 +73,9 @@ def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:
             return forwarder.operate(route.handler)
         case "view":
             return forwarder.view(route.handler)
+        case "nodes":
+            return forwarder.view(route.handler, always=True)
+        case "stream":
+            return forwarder.stream(route.handler)
         case _:
             return route.handler

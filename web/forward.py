@@ -23,6 +23,7 @@ from web.peer import PeerWatch
 from web.problems import Problem, RequestError
 from web.schemas import check_request_id
 from web.site import CALL
+from web.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from web.peer import Peer
     from web.site import Site
+    from web.streams import Stream
 
 _KEY: Final = "Idempotency-Key"
 _SERVED_BY: Final = "X-Served-By"
@@ -38,6 +40,8 @@ _REQUEST_HEADERS: Final = ("Content-Type", _KEY, "Accept-Language", "Authorizati
 _REPLY_HEADERS: Final = ("Content-Type", "Retry-After", _SERVED_BY, "Allow")
 _UPDATES_AT_ONCE: Final = 512
 _OPERATORS_AT_ONCE: Final = 16
+_STREAMS_AT_ONCE: Final = 64
+_STREAM_LOOKS_S: Final = 0.1
 _WAY_BACK_S: Final = 0.5
 """Of the time for a call, what the owner's last word and its way back may take."""
 _LARGE: Final = 2**20
@@ -66,6 +70,7 @@ class Forwarder:
         self.watch = PeerWatch(site.node, site.options.node_url_allow)
         self._updates: aiohttp.ClientSession | None = None
         self._operators: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
 
     async def open(self, _app: web.Application) -> AsyncIterator[None]:
         """Open the connections to other nodes; close them when the application ends."""
@@ -73,6 +78,7 @@ class Forwarder:
             open_session(_UPDATES_AT_ONCE, keep_alive=True) as self._updates,
             # Of their own: updates that wait must not keep an operator from resuming them.
             open_session(_OPERATORS_AT_ONCE, keep_alive=False) as self._operators,
+            open_session(_STREAMS_AT_ONCE, keep_alive=False) as self._streams,
         ):
             watching = asyncio.create_task(self.watch.run(self._operators))
             yield
@@ -104,15 +110,71 @@ class Forwarder:
 
         return handle
 
-    def view(self, here: Handler) -> Handler:
-        """Wrap the handler of a call that the owner answers best, and any node somehow."""
+    def view(self, here: Handler, *, always: bool = False) -> Handler:
+        """Wrap the handler of a call that the owner answers best, and any node somehow.
+
+        With `always`, where the owner can't be asked too.
+        """
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
                 return await here(request)
+            if always and self.watch.health() is None:
+                return await here(request)
             return await self._elsewhere(request, self._operators)
 
         return handle
+
+    def stream(self, here: Handler) -> Handler:
+        """Wrap the handler of a reply without an end, which is passed on as it comes."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
+                return await here(request)
+            return await self._streamed(request)
+
+        return handle
+
+    async def _streamed(self, request: web.Request) -> web.StreamResponse:
+        peer = self.watch.peer()
+        if peer is None or self._streams is None:
+            raise NotOwner("another node owns the actors")
+        headers = _headers(request)
+        headers[FORWARDED_BY] = self._site.node.node_id
+        headers[FORWARDED_TO] = peer.holder.node
+        try:
+            async with self._streams.get(
+                _target(peer, request), headers=headers, allow_redirects=False
+            ) as reply:
+                if reply.content_type != "text/event-stream":
+                    return await self._passed_back(reply)
+                async with request.app[STREAMS].open(request) as stream:
+                    await self._copy(reply, stream, peer)
+                    return stream.response
+        except (aiohttp.ClientError, OSError) as error:
+            text = "SERVICE_UNAVAILABLE.read"
+            raise RequestError(
+                Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
+            ) from error
+
+    async def _copy(self, reply: aiohttp.ClientResponse, stream: Stream, peer: Peer) -> None:
+        """Pass on what comes, until either side ends or the owner is another one."""
+        reading = asyncio.ensure_future(reply.content.readany())
+        try:
+            while await stream.goes_on(0 if reading.done() else _STREAM_LOOKS_S):
+                holder = self._site.node.owner_elsewhere()
+                if holder is None or holder.token != peer.holder.token:
+                    break
+                if reading.done():
+                    data = reading.result()
+                    if not data:
+                        break
+                    await stream.send(data)
+                    reading = asyncio.ensure_future(reply.content.readany())
+        except (aiohttp.ClientError, OSError):
+            return  # the reader comes again by itself
+        finally:
+            reading.cancel()
 
     async def _elsewhere(
         self, request: web.Request, session: aiohttp.ClientSession | None

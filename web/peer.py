@@ -12,6 +12,7 @@ import structlog
 from aiohttp import ClientError
 
 from actors.status import Role
+from web.neighbours import REPORT, report_of
 from web.origins import Origins
 
 if TYPE_CHECKING:
@@ -128,7 +129,11 @@ class PeerWatch:
     async def probe(self, session: ClientSession) -> None:
         """Ask the owner, if there is one, how it is."""
         peer = self.peer()
-        self._seen = None if peer is None else (peer.holder, await _ask(session, peer))
+        if peer is None:
+            self._seen = None
+        else:
+            report = report_of(self._node.status())
+            self._seen = (peer.holder, await _ask(session, peer, report))
 
     # -- again and again ---------------------------------------------------------------------
 
@@ -151,11 +156,13 @@ async def _repeat(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(every_s)
 
 
-async def _ask(session: ClientSession, peer: Peer) -> PeerHealth | None:
+async def _ask(session: ClientSession, peer: Peer, report: str) -> PeerHealth | None:
     try:
         async with (
             asyncio.timeout(_PROBE_LIMIT_S),
-            session.get(peer.url / "health", allow_redirects=False) as reply,
+            session.get(
+                peer.url / "health", headers={REPORT: report}, allow_redirects=False
+            ) as reply,
         ):
             body = orjson.loads(await reply.content.readexactly(_length(reply.content_length)))
     except (ClientError, OSError, EOFError, ValueError, TimeoutError):

@@ -45,6 +45,7 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_WAIT": 400,
     "INVALID_JOB_ID": 400,
     "INVALID_JOB_QUERY": 400,
+    "INVALID_ACTOR_QUERY": 400,
     "NOT_FOUND": 404,
     "WORK_ORDER_NOT_FOUND": 404,
     "JOB_NOT_FOUND": 404,

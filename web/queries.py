@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from actors.census import ActorQuery, ActorState, Sort
 from actors.job_desk import LIVE_STATES
 from actors.rules import ChangeType
 from actors.store import LogQuery
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MAX_PAGE: Final = 1_000_000
 MAX_PAGE_SIZE: Final = 1000
 MAX_LOCKS: Final = 10_000
+_MAX_SEARCH: Final = 100
 _JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -65,6 +67,35 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
         _whole(query, "page", 1, MAX_PAGE),
         _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
     )
+
+
+def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
+    """Read the query string of `/api/actors`; blank values count as absent.
+
+    Raises `RequestError`.
+    """
+    state = query.get("state", "").strip()
+    return ActorQuery(
+        _whole(query, "page", 1, MAX_PAGE),
+        _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        Sort(_choice(query, "sort", tuple(Sort))),
+        descending=_choice(query, "order", ("desc", "asc")) == "desc",
+        search=query.get("search", "").strip()[:_MAX_SEARCH],
+        state=ActorState(_choice(query, "state", tuple(ActorState))) if state else None,
+    )
+
+
+def parse_count(query: Mapping[str, str]) -> int:
+    """Read how many of each kind to show; raises `RequestError`."""
+    return _whole(query, "n", 10, MAX_PAGE_SIZE)
+
+
+def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> str:
+    """Give one of `allowed`; the first where none is asked for."""
+    text = query.get(field, "").strip() or allowed[0]
+    if text not in allowed:
+        raise invalid("INVALID_ACTOR_QUERY", field, allowed=", ".join(allowed))
+    return text
 
 
 def parse_limit(query: Mapping[str, str]) -> int:

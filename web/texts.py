@@ -69,6 +69,12 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.retry": Text("任务已重新排队", "The job waits again"),
     "OK.retry_failed": Text("{retried} 个失败任务已重新排队", "{retried} failed jobs wait again"),
     "OK.remove": Text("任务已删除", "The job is forgotten"),
+    "OK.actors": Text("获取工单 actor 列表成功", "Actors read"),
+    "OK.actor_stats": Text("获取工单 actor 统计成功", "Actor statistics read"),
+    "OK.hot": Text("获取热点工单成功", "Hot orders read"),
+    "OK.actor": Text("获取工单 actor 详情成功", "Actor read"),
+    "OK.node": Text("获取节点状态成功", "Node read"),
+    "OK.nodes": Text("获取全部节点状态成功", "Nodes read"),
     "OK.clean": Text("已清理过期的任务记录", "Finished jobs forgotten"),
     "OK.pause": Text("已暂停处理", "Processing paused"),
     "OK.resume": Text("已恢复处理", "Processing resumed"),
@@ -155,6 +161,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_JOB_ID": Text(
         "任务ID（{field}）必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
     ),
+    "INVALID_ACTOR_QUERY": Text(
+        "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
+    ),
     "INVALID_JOB_QUERY": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
     ),
@@ -221,6 +230,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "SERVICE_UNAVAILABLE.store": Text(
         "数据库暂不可用，本次未执行，请稍后重试",
         "The database is not available; nothing was changed, try again later",
+    ),
+    "SERVICE_UNAVAILABLE.streams": Text(
+        "实时事件的连接过多，请稍后重试", "Too many readers of events; try again later"
     ),
     "SERVICE_UNAVAILABLE.lease": Text(
         "租约服务暂不可用，请稍后重试", "The lease can't be reached now; try again later"

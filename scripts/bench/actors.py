@@ -1,4 +1,4 @@
-"""Measure live idle actors: the memory of each, and the time to passivate them all.
+"""Measure live idle actors: the memory of each, looks at all, the time to passivate them.
 
 Makes a live actor for each of many orders by applying one update to it, through region,
 supervisor and committer as in the service, then lets them rest. Memory is what the process's
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import structlog
 import uvloop
 
+from actors.census import ActorQuery, ActorState, Census, Sort
 from actors.committer import Committer, Tidy
 from actors.jobs import JobKeeper, JobOptions
 from actors.messages import Sweep, UpdateQuantity, new_job_id
@@ -37,7 +38,7 @@ from scripts.bench.orders import order_document
 from tests.servers import MongoReplicaSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from actors.store import Store
 
@@ -83,7 +84,7 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     committer = Committer(store, epoch, batch=200, in_flight=3, deposed=lambda _: None)
     limits = Limits(max_actors=count + _WARM)
     jobs = JobKeeper(store.inbox, epoch, JobOptions(), lambda _: None)
-    supervisor = Supervisor(epoch, committer.actor_ref, limits, region.tally, jobs)
+    supervisor = Supervisor(epoch, committer.actor_ref, limits, region.figures, jobs)
     region.enter(supervisor.actor_ref, supervisor.directory, jobs, paused=False)
     await _touch(region, orders[:_WARM])
     await _settled(committer)
@@ -95,6 +96,7 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     each = (_resident() - before) / count
     _say(f"{count} live idle actors on {store.name}: {each:.0f} bytes each")
     _say(f"  made, one committed update each, in {made_in:.1f} s; tasks {len(asyncio.all_tasks())}")
+    await _look(Census(supervisor.directory, committer, region.figures), region)
     tidied, rested, at_once = [], [], []
     for _ in range(rounds):
         tidied.append(await _tidy(committer))
@@ -108,6 +110,44 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     _say(f"  passivated after that, in {median(rested):.2f} s")
     _say(f"  passivated with all outboxes still to empty, in {median(at_once):.2f} s")
     await store.close()
+
+
+async def _look(census: Census, region: Region) -> None:
+    """Time each look that operators take, and the longest time that it keeps the loop."""
+    looks: dict[str, Callable[[], Awaitable[object]]] = {
+        "counts": census.summary,
+        "hot ones": lambda: census.hot(10),
+        "page by depth": lambda: census.page(ActorQuery()),
+        "page by rate, last": lambda: census.page(ActorQuery(2_000, 50, Sort.RATE)),
+        "page of idle ones": lambda: census.page(ActorQuery(state=ActorState.IDLE)),
+        "search": lambda: census.page(ActorQuery(search="bench-00099")),
+        "locks": lambda: asyncio.sleep(0, region.held(1_000)),
+    }
+    for name, look in looks.items():
+        took, kept = [], []
+        for _ in range(5):
+            slices: list[float] = []
+            watching = asyncio.create_task(_watch(slices))
+            await asyncio.sleep(0)
+            began = time.perf_counter()
+            await look()
+            took.append(time.perf_counter() - began)
+            await asyncio.sleep(0)
+            watching.cancel()
+            kept.append(max(slices))
+        _say(
+            f"  {name}: {median(took) * 1e3:.1f} ms, loop kept {median(kept) * 1e3:.1f} ms at most"
+        )
+
+
+async def _watch(slices: list[float]) -> None:
+    """Note how long each turn of the loop takes."""
+    last = time.perf_counter()
+    while True:
+        await asyncio.sleep(0)
+        now = time.perf_counter()
+        slices.append(now - last)
+        last = now
 
 
 def _plain(document: dict[str, object]) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from web.routes import orders, queue, queue_jobs, service, updates
+from web.routes import actors, events, nodes, orders, queue, queue_jobs, service, updates
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -19,10 +19,11 @@ class Route(NamedTuple):
     method: Literal["GET", "POST", "DELETE"]
     path: str
     handler: Handler
-    needs: Literal["nothing", "actors", "owner", "view"] = "nothing"
+    needs: Literal["nothing", "actors", "owner", "view", "nodes", "stream"] = "nothing"
     """What a node that lacks it forwards the call for: order actors, or knowledge of them.
 
-    A view is best had from the owner; where none is known, the store's is shown.
+    A view is best had from the owner; where none is known, the store's is shown. What is said of
+    nodes is this one's own view where the owner can't be asked. A stream has no end.
     """
 
 
@@ -55,6 +56,13 @@ ROUTES: Final = (
     Route("retryFailed", "POST", f"{_API}/queue/retry-failed", queue_jobs.retry_failed, "owner"),
     Route("pauseOrder", "POST", f"{_API}/{{id}}/pause", queue_jobs.pause_order, "owner"),
     Route("resumeOrder", "POST", f"{_API}/{{id}}/resume", queue_jobs.resume_order, "owner"),
+    Route("actors", "GET", "/api/actors", actors.actors, "owner"),
+    Route("actorStats", "GET", "/api/actors/stats", actors.stats, "owner"),
+    Route("hotActors", "GET", "/api/actors/hot", actors.hot, "owner"),
+    Route("actor", "GET", "/api/actors/{id}", actors.actor, "owner"),
+    Route("node", "GET", "/api/node", nodes.node),
+    Route("nodes", "GET", "/api/nodes", nodes.nodes, "nodes"),
+    Route("events", "GET", "/api/events", events.events, "stream"),
     # On every node: a lease that is stuck is one whose owner can't be asked.
     Route("queueCleanLocks", "POST", f"{_API}/queue/clean-locks", queue.clean_locks),
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from web.dates import now_text
 from web.forward import FORWARDER
+from web.neighbours import NEIGHBOURS, REPORT
 from web.peer import PeerHealth
 from web.replies import raw
 from web.site import CALL, SITE
@@ -39,6 +40,8 @@ async def index(request: web.Request) -> web.Response:
 async def health(request: web.Request) -> web.Response:
     """Tell whether updates are served, here or by the owner, and the state of all they need."""
     site = request.app[SITE]
+    if REPORT in request.headers:
+        request.app[NEIGHBOURS].heard(request.headers[REPORT])
     status = site.node.status()
     owner = _owner(request, status)
     text = "OK.health" if owner else "SERVICE_UNAVAILABLE.health"

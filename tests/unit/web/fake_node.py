@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from actors.errors import WorkOrderError
+from actors.figures import Figures
 from actors.job_desk import JobDesk
 from actors.messages import Queued, Updated, UpdateQuantity
 from actors.region import Statistics
-from actors.status import Dependency, NodeStatus, Role
+from actors.status import Dependency, NodeStatus, Role, Tenures
 from actors.store import LogPage, LogQuery
 from tests.fakes import MemoryStore
 
@@ -57,6 +58,7 @@ class FakeRegion:
     held_orders: list[Held] = field(default_factory=list)
     gate: asyncio.Event | None = None
     failure: Exception | None = None
+    figures: Figures = field(default_factory=Figures)
 
     async def update(self, message: UpdateQuantity) -> Updated | Queued:
         self.asked.append(message)
@@ -151,6 +153,9 @@ class FakeNode:
 
     def status(self) -> NodeStatus:
         return self._status
+
+    def tenures(self) -> Tenures:
+        return Tenures()
 
     def owner_elsewhere(self) -> Holder | None:
         return self.owner

@@ -1,0 +1,249 @@
+"""The live actors as operators see them: lists, figures, what stands out, and one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.errors import StoreUnavailable, WorkOrderNotFound
+from actors.store import LogQuery
+from web.queries import parse_actor_query, parse_count
+from web.replies import success
+from web.schemas import parse_work_order_id
+from web.site import SITE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiohttp import web
+
+    from actors.census import ActorRow, ActorView
+    from actors.figures import Figures, Spread
+    from actors.journal import Happening
+    from actors.node import Node
+    from actors.rules import WorkOrderId
+
+_SHOWN: Final = 50
+_STORE_S: Final = 1.0
+"""What a store that hangs may take of an operator's time; the rest is shown without it."""
+
+
+async def actors(request: web.Request) -> web.Response:
+    """Show a page of the live actors."""
+    query = parse_actor_query(request.query)
+    total, rows = await request.app[SITE].node.census().page(query)
+    data = {
+        "total": total,
+        "page": query.page,
+        "pageSize": query.page_size,
+        "totalPages": -(-total // query.page_size),
+        "actors": [_row(row) for row in rows],
+    }
+    return success(request, data, "OK.actors")
+
+
+async def stats(request: web.Request) -> web.Response:
+    """Show the figures of all actors; times in milliseconds, of the last minute."""
+    node = request.app[SITE].node
+    summary = await node.census().summary()
+    figures, counts, jobs = node.region.figures, node.region.statistics(), node.region.jobs
+    depths = summary.depths
+    data = {
+        "node": node.node_id,
+        "epoch": node.status().epoch,
+        "live": sum(summary.states.values()),
+        "states": summary.states,
+        "paused": counts.paused,
+        "pausedOrders": len(counts.paused_orders),
+        "mailboxes": {
+            "waiting": sum(depths),
+            "notEmpty": len(depths),
+            "max": depths[-1] if depths else 0,
+            **{f"p{share}": _at(depths, share) for share in (50, 90, 99)},
+            "oldestWaitMs": _ms(summary.oldest_s),
+        },
+        "timesMs": {name: _spread(each) for name, each in figures.spreads().items()},
+        "updates": _updates(figures),
+        "commits": _commits(figures),
+        "outboxes": {"orders": summary.outboxes, "entries": summary.outbox_entries},
+        "jobs": {"waiting": len(jobs.known) if jobs else 0},
+        "actors": {
+            "created": figures.actors.created,
+            "passivated": figures.actors.passivated,
+            "restarted": figures.actors.restarted,
+            "unknownOrders": figures.actors.unknown,
+        },
+    }
+    return success(request, data, "OK.actor_stats")
+
+
+async def hot(request: web.Request) -> web.Response:
+    """Show the actors that stand out."""
+    found = await request.app[SITE].node.census().hot(parse_count(request.query))
+    data = {
+        "deepest": [_row(row) for row in found.deepest],
+        "slowest": [_row(row) for row in found.slowest],
+        "busiest": [_row(row) for row in found.busiest],
+    }
+    return success(request, data, "OK.hot")
+
+
+async def actor(request: web.Request) -> web.Response:
+    """Show one order's actor, and what became of the order's last updates."""
+    order_id = parse_work_order_id(request.match_info["id"])
+    node = request.app[SITE].node
+    census = node.census()
+    view = await census.one(order_id)
+    latest = await census.latest(order_id)
+    order, logged = await _stored(node, order_id)
+    if view is None and order is None and logged is not None:
+        raise WorkOrderNotFound(order_id)
+    data = {
+        "workOrderId": order_id,
+        "workOrderNo": order.get("workOrderNo") if order else None,
+        "live": view is not None,
+        **(_view(view) if view else {"paused": node.region.is_paused(order_id)}),
+        "updates": _merged(latest, logged or ()),
+        "logRead": logged is not None,
+    }
+    return success(request, data, "OK.actor")
+
+
+async def _stored(
+    node: Node, order_id: WorkOrderId
+) -> tuple[Mapping[str, Any] | None, Sequence[Mapping[str, Any]] | None]:
+    """Read the order and the end of its log; neither when the store does not answer now."""
+    query = LogQuery(order_id, page_size=_SHOWN)
+    try:
+        async with asyncio.timeout(_STORE_S):
+            order, page = await asyncio.gather(
+                node.store.detail(order_id), node.store.log_page(query)
+            )
+    except (StoreUnavailable, TimeoutError):
+        return None, None
+    return order, page.logs
+
+
+def _merged(
+    latest: Sequence[Happening], logs: Sequence[Mapping[str, Any]]
+) -> list[dict[str, object]]:
+    """Give the last updates, newest first: those of this node, and older ones from the log."""
+    rows = [happening_fields(each) for each in latest]
+    known = {row["jobId"] for row in rows if row["event"] == "applied"}
+    rows += [_log_fields(each) for each in logs if each["_id"] not in known]
+    rows.sort(key=lambda row: str(row["at"]), reverse=True)
+    return rows[:_SHOWN]
+
+
+def happening_fields(happening: Happening) -> dict[str, object]:
+    """Give what happened as operators read it."""
+    return {
+        "at": datetime.fromtimestamp(happening.at, UTC).isoformat(timespec="milliseconds"),
+        "event": happening.event,
+        "workOrderId": happening.work_order_id,
+        "jobId": happening.job_id,
+        "type": happening.type,
+        "quantity": happening.quantity,
+        "afterQuantity": happening.after,
+        "seq": happening.seq or None,
+        "code": happening.code,
+        "detail": happening.detail or None,
+        "tookMs": _ms(happening.took_s),
+        "requestId": happening.request_id or None,
+    }
+
+
+def _log_fields(entry: Mapping[str, Any]) -> dict[str, object]:
+    at: datetime = entry["operateTime"]
+    return {
+        "at": at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "event": "applied",
+        "workOrderId": entry.get("workOrderId"),
+        "jobId": entry["_id"],
+        "type": entry.get("changeType"),
+        "quantity": entry.get("changeQuantity"),
+        "afterQuantity": entry.get("afterQuantity"),
+        "seq": entry.get("seq"),
+    }
+
+
+def _row(row: ActorRow) -> dict[str, object]:
+    return {
+        "workOrderId": row.work_order_id,
+        "workOrderNo": row.work_order_no,
+        "state": row.state.value,
+        "depth": row.depth,
+        "oldestWaitMs": _ms(row.oldest_s),
+        "ratePerSecond": round(row.rate, 3),
+        "tookMs": _ms(row.took_s),
+        "handled": row.handled,
+        "failed": row.failed,
+        "lastActive": row.last_active,
+    }
+
+
+def _view(view: ActorView) -> dict[str, object]:
+    fields = _row(view.row)
+    if fields["workOrderNo"] is None:
+        del fields["workOrderNo"]  # the stored order knows it
+    return {
+        **fields,
+        "paused": view.paused,
+        "doing": view.actor.doing,
+        "doingForMs": None if view.busy_s is None else _ms(view.busy_s),
+        "doingJobId": view.job_id,
+        "loaded": view.actor.loaded,
+        "seq": view.actor.seq,
+        "epoch": view.actor.epoch,
+        "madeAt": view.made_at,
+        "waitedMs": _ms(view.waited_s),
+        "handlingMs": _ms(view.handling_s),
+        "outbox": {"entries": view.outbox, "stored": view.kept_outbox},
+    }
+
+
+def _updates(figures: Figures) -> dict[str, object]:
+    counts = dict.fromkeys(("applied", "replayed", "refused", "failed"), 0)
+    for (event, _), count in figures.outcomes.items():
+        counts[event] += count
+    codes = {
+        code: count
+        for (event, code), count in figures.outcomes.items()
+        if event in ("refused", "failed")
+    }
+    return {**counts, "byCode": codes, "perSecond": round(figures.rate(), 1)}
+
+
+def _commits(figures: Figures) -> dict[str, object]:
+    stats = figures.commits
+    batches = stats.batches
+    return {
+        "orders": stats.commits,
+        "entries": stats.entries,
+        "batches": batches.batches,
+        "meanBatch": round(batches.items / batches.batches, 1) if batches.batches else 0,
+        "largestBatch": batches.largest,
+        "conflicts": stats.conflicts,
+        "retries": stats.retries,
+        "fenced": stats.fenced,
+        "relayErrors": stats.relay_errors,
+    }
+
+
+def _spread(spread: Spread) -> dict[str, object]:
+    return {
+        "count": spread.count,
+        "p50": _ms(spread.p50_s),
+        "p90": _ms(spread.p90_s),
+        "p99": _ms(spread.p99_s),
+        "longest": _ms(spread.longest_s),
+    }
+
+
+def _at(ascending: Sequence[int], share: int) -> int:
+    return ascending[len(ascending) * share // 100] if ascending else 0
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

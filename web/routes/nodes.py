@@ -1,0 +1,89 @@
+"""Who owns the actors: this node, its neighbours, and those before them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from web.neighbours import NEIGHBOURS
+from web.pulse import PULSE
+from web.replies import success
+from web.site import SITE
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from actors.status import Dependency, Tenures
+    from web.neighbours import Neighbour
+
+
+async def node(request: web.Request) -> web.Response:
+    """Show this node."""
+    return success(request, _of(request), "OK.node")
+
+
+async def nodes(request: web.Request) -> web.Response:
+    """Show the holder of the lease, and the nodes that are heard of."""
+    mine = _of(request)
+    others = [_neighbour(each) for each in request.app[NEIGHBOURS].present()]
+    status = request.app[SITE].node.status()
+    known = {each["node"] for each in others} | {mine["node"]}
+    if status.lease_holder is not None and status.lease_holder not in known:
+        holder = {"node": status.lease_holder, "role": None, "reason": "not heard of"}
+        others.append({**holder, "url": mine["ownerUrl"]})
+    data = {
+        "leaseHolder": mine["leaseHolder"],
+        "leaseLeftMs": mine["leaseLeftMs"],
+        "toldBy": mine["node"],
+        "nodes": [mine, *others],
+        "ownerChanges": mine["ownerChanges"],
+    }
+    return success(request, data, "OK.nodes")
+
+
+def _of(request: web.Request) -> dict[str, Any]:
+    site = request.app[SITE]
+    status, tenures = site.node.status(), site.node.tenures()
+    elsewhere = site.node.owner_elsewhere()
+    pulse = request.app[PULSE]
+    left_s = status.lease_ttl_s
+    return {
+        "node": status.node,
+        "url": status.url,
+        "version": site.options.version,
+        "role": status.role.value,
+        "epoch": status.epoch,
+        "serving": status.serving,
+        "reason": status.reason,
+        "paused": status.paused,
+        "leaseHolder": status.lease_holder,
+        "leaseLeftMs": None if left_s is None else round(left_s * 1000),
+        "ownerUrl": elsewhere.url if elsewhere else status.url if status.epoch else None,
+        "takenOver": tenures.taken_over,
+        "steppedDown": tenures.stepped_down,
+        "ownerChanges": _changes(tenures),
+        "upS": round(pulse.up_s),
+        "loopLagMs": round(pulse.worst_s() * 1000, 1),
+        "store": _dependency(status.store),
+        "lease": _dependency(status.lease),
+    }
+
+
+def _changes(tenures: Tenures) -> list[dict[str, object]]:
+    return [
+        {"node": each.node, "url": each.url, "epoch": each.epoch, "since": each.since}
+        for each in reversed(tenures.seen)
+    ]
+
+
+def _dependency(each: Dependency) -> dict[str, object]:
+    return {
+        "name": each.name,
+        "ok": each.ok,
+        "detail": each.detail,
+        "sinceS": round(each.since_s, 1),
+        "failures": each.failures,
+    }
+
+
+def _neighbour(each: Neighbour) -> dict[str, Any]:
+    return {"node": each.node, "url": each.url, "role": each.role, "reason": each.reason or None}
