@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from heapq import nlargest
-from typing import TYPE_CHECKING, Any, Final
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final
 
 from actors.inbox import Stage
 from actors.rules import WorkOrderId
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from actors.supervisor import Directory
 
 _SLICE: Final = 1_000
-_LARGE_SLICE: Final = 10_000
 _LATEST: Final = 50
 
 
@@ -161,30 +161,40 @@ class Census:
         """Give how many actors fit the query, and the page of them."""
         busy = await self._busy()
         loads = await self._loads()
-        first = _ranked(query.sort, busy, loads)
-        ids = await self._in_order(first)
-        if query.state is not None or query.search:
-            ids = await self._fitting(ids, query, busy)
+        live = self._directory.refs
+        first = [each for each in _ranked(query.sort, busy, loads) if each in live]
+        start = (query.page - 1) * query.page_size
+        if query.state is None and not query.search:
+            found = self._window(first, start, start + query.page_size, query)
+            return len(live), self._rows(found, busy, loads)
+        ids = await self._fitting(first, query, busy)
         if not query.descending:
             ids.reverse()
-        start = (query.page - 1) * query.page_size
         return len(ids), self._rows(ids[start : start + query.page_size], busy, loads)
 
     async def hot(self, count: int) -> Hot:
         """Give those with the most waiting, the longest times and the most updates."""
         busy = await self._busy()
         loads = await self._loads()
-        slow = {order_id: each.oldest_s for order_id, each in busy.items()}
-        for order_id, load in loads.items():
-            slow[order_id] = max(slow.get(order_id, 0.0), load.took_s / load.updates)
-        deep = {order_id: each.depth for order_id, each in busy.items() if each.depth}
-        many = {order_id: load.updates for order_id, load in loads.items()}
 
-        def most(figures: dict[WorkOrderId, Any]) -> list[ActorRow]:
-            live = (order_id for order_id in figures if order_id in self._directory.refs)
-            return self._rows(nlargest(count, live, key=figures.__getitem__), busy, loads)
+        async def most(*figures: dict[WorkOrderId, float]) -> list[ActorRow]:
+            found: dict[WorkOrderId, float] = {}
+            for each in figures:
+                await asyncio.sleep(0)
+                # More than are shown: some may be gone by now.
+                for order_id in nlargest(4 * count, each, key=each.__getitem__):
+                    found[order_id] = max(found.get(order_id, 0.0), each[order_id])
+            best = sorted(found, key=found.__getitem__, reverse=True)
+            return self._rows(best, busy, loads)[:count]
 
-        return Hot(most(deep), most(slow), most(many))
+        return Hot(
+            await most({order_id: each.depth for order_id, each in busy.items() if each.depth}),
+            await most(
+                {order_id: each.oldest_s for order_id, each in busy.items()},
+                {order_id: load.took_s / load.updates for order_id, load in loads.items()},
+            ),
+            await most({order_id: load.updates for order_id, load in loads.items()}),
+        )
 
     async def _busy(self) -> dict[WorkOrderId, _Busy]:
         """Look at the actors that are not idle; those that are by now are crossed out."""
@@ -221,40 +231,47 @@ class Census:
         loads, self._window_s = await self._figures.journal.loads()
         return loads  # type: ignore[return-value]  # a journal knows ids as text
 
-    async def _in_order(self, first: list[WorkOrderId]) -> list[WorkOrderId]:
-        """Give `first`, then all other live orders, the last active before the others."""
-        live = list(self._directory.refs)
-        await asyncio.sleep(0)
-        ranked = set(first)
-        ids = [order_id for order_id in first if order_id in self._directory.refs]
-        for end in range(len(live), 0, -_LARGE_SLICE):
-            part = live[max(0, end - _LARGE_SLICE) : end]
-            ids += [order_id for order_id in reversed(part) if order_id not in ranked]
-            await asyncio.sleep(0)
-        return ids
+    def _window(
+        self, first: list[WorkOrderId], start: int, end: int, query: ActorQuery
+    ) -> list[WorkOrderId]:
+        """Cut the page out of `first` and, behind it, all others, the last active before.
+
+        Neither is copied: of a hundred thousand that alone would keep the loop for too long.
+        """
+        live, ranked = self._directory.refs, set(first)
+        if query.descending:
+            others = (order_id for order_id in reversed(live) if order_id not in ranked)
+            before = len(first)
+            rest = islice(others, max(0, start - before), max(0, end - before))
+            return [*first[start:end], *rest]
+        others = (order_id for order_id in live if order_id not in ranked)
+        before = len(live) - len(first)
+        rest = islice(others, min(start, before), min(end, before))
+        return [*rest, *first[::-1][max(0, start - before) : max(0, end - before)]]
 
     async def _fitting(
-        self, ids: list[WorkOrderId], query: ActorQuery, busy: dict[WorkOrderId, _Busy]
+        self, first: list[WorkOrderId], query: ActorQuery, busy: dict[WorkOrderId, _Busy]
     ) -> list[WorkOrderId]:
-        fitting = []
+        """Give what fits: of `first`, then of all others, the last made before."""
+        made, ranked = self._directory.made, set(first)
+        others = list(self._directory.refs) if query.sort is Sort.ACTIVE else list(made)
         wanted = query.search.lower()
-        for number, order_id in enumerate(ids, 1):
+        fitting = []
+        for number, order_id in enumerate(chain(first, reversed(others)), 1):
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
+            if number > len(first) and order_id in ranked:
+                continue
+            mailbox = made.get(order_id)
+            if mailbox is None:
+                continue
             if query.state is not None:
                 state = busy[order_id].state if order_id in busy else ActorState.IDLE
                 if state is not query.state:
                     continue
-            if not wanted or self._is_called(order_id, wanted):
+            if not wanted or _is_called(order_id, mailbox, wanted):
                 fitting.append(order_id)
         return fitting
-
-    def _is_called(self, order_id: WorkOrderId, wanted: str) -> bool:
-        if order_id.startswith(wanted):
-            return True
-        mailbox = self._directory.made.get(order_id)
-        number = mailbox.actor.order_no if mailbox and mailbox.actor else None  # type: ignore[attr-defined]
-        return number is not None and wanted in number.lower()
 
     # -- one of them -------------------------------------------------------------------------
 
@@ -331,6 +348,13 @@ def _ranked(
         case Sort.ACTIVE:
             return []
     return sorted(ids, key=figure, reverse=True)
+
+
+def _is_called(order_id: WorkOrderId, mailbox: Mailbox, wanted: str) -> bool:
+    if order_id.startswith(wanted):
+        return True
+    number: str | None = mailbox.actor.order_no if mailbox.actor else None  # type: ignore[attr-defined]
+    return number is not None and wanted in number.lower()
 
 
 def _order_of(mailbox: Mailbox) -> WorkOrderId:

@@ -31,7 +31,7 @@ class Histogram:
         # The highest three bits choose the bucket: up to 7 ticks are their own, then each
         # doubling has four.
         shift = ticks.bit_length() - 3
-        if shift <= 0:
+        if ticks < 8:  # noqa: PLR2004 -- three bits
             index = max(ticks, 0)
         elif ticks <= _TOP:
             index = (shift << 2) + (ticks >> shift)

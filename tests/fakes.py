@@ -25,6 +25,7 @@ from actors.messages import Epoch
 from actors.rules import LogEntry, OrderFacts, OrderState, WorkOrderId
 from actors.store import Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import entry_document, is_same
+from actors.store.views import log_row
 from tests.fake_inbox import MemoryInbox
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ Method = Literal[
     "relay",
     "trim",
     "dirty",
+    "detail",
+    "log_page",
     "paused",
     "set_paused",
     "add",
@@ -362,16 +365,20 @@ class MemoryStore:
         return [order.id for order in self.orders.values() if order.outbox][:limit]
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        await self.read("detail")
         order = self.orders.get(order_id)
         if order is None:
             return None
-        return {each.name: getattr(order.state, each.name) for each in fields(order.state)}
+        state = {each.name: getattr(order.state, each.name) for each in fields(order.state)}
+        return {"workOrderNo": order.facts.work_order_no, **state}
 
     async def log_page(self, query: LogQuery) -> LogPage:
-        entries = self.written(query.work_order_id)[::-1]
+        await self.read("log_page")
+        known = query.work_order_id in self.orders
+        entries = self.written(query.work_order_id)[::-1] if known else []
         first = (query.page - 1) * query.page_size
         page = entries[first : first + query.page_size]
-        return LogPage(len(entries), tuple(entry_document(each) for each in page))
+        return LogPage(len(entries), tuple(log_row(entry_document(each)) for each in page))
 
     async def paused(self) -> bool:
         await self.read("paused")

@@ -22,8 +22,11 @@ _RETRY_AFTER_S: Final = 5
 class Stream:
     """One reply under way."""
 
-    def __init__(self, response: web.StreamResponse, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, request: web.Request, response: web.StreamResponse, stopping: asyncio.Event
+    ) -> None:
         self.response = response
+        self._request = request
         self._stopping = stopping
         self._gone = False
 
@@ -32,6 +35,7 @@ class Stream:
         if not self._gone:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
+        self._gone = self._gone or self._request.transport is None
         return not (self._gone or self._stopping.is_set())
 
     async def send(self, data: bytes) -> None:
@@ -70,7 +74,7 @@ class Streams:
             headers["X-Accel-Buffering"] = "no"  # nginx would hold them back
             response = web.StreamResponse(headers=headers)
             await response.prepare(request)
-            yield Stream(response, self._stopping)
+            yield Stream(request, response, self._stopping)
         finally:
             self._open -= 1
 
