@@ -1,0 +1,90 @@
+"""Commands that change something: pause, resume, retry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scripts.operate.options import Json, Timeout, Token, Url, told
+from scripts.operate.screen import as_json, console
+from scripts.operate.service import in_path, service_at
+
+OneOrAll = Annotated[str | None, typer.Argument(help="Id of one order; without it, all.")]
+
+
+def pause(
+    order: OneOrAll = None,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Stop the processing of one order's updates, or of all; what arrives waits, durably."""
+    _turn("pause", order, url, token, timeout, as_text=as_text)
+
+
+def resume(
+    order: OneOrAll = None,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Process updates again."""
+    _turn("resume", order, url, token, timeout, as_text=as_text)
+
+
+def retry(
+    job: Annotated[str | None, typer.Argument(help="Id of one failed job.")] = None,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
+    order: Annotated[str | None, typer.Option(help="With --failed: of this order, by id.")] = None,
+    code: Annotated[str | None, typer.Option(help="With --failed: with this error code.")] = None,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Let a failed job, or many, wait again behind all others."""
+    if (job is None) is not failed:
+        raise typer.BadParameter("give the id of a job, or --failed")
+    if not failed and (order or code):
+        raise typer.BadParameter("--order and --code go with --failed")
+    with told():
+        service = service_at(url, token, timeout)
+        if job is not None:
+            done = service.post(f"/api/workorder/queue/jobs/{in_path(job)}/retry")
+            line = f"job {job} waits again"
+        else:
+            chosen = {"workOrderId": order, "errorCode": code}
+            done = service.post(
+                "/api/workorder/queue/retry-failed",
+                {name: value for name, value in chosen.items() if value is not None},
+            )
+            line = f"{done['retried']} jobs wait again"
+    if as_text:
+        as_json(done)
+    else:
+        console.print(line, markup=False)
+
+
+def _turn(
+    what: str,
+    order: str | None,
+    url: str | None,
+    token: str | None,
+    timeout_s: float,
+    *,
+    as_text: bool,
+) -> None:
+    where = "queue" if order is None else in_path(order)
+    with told():
+        done = service_at(url, token, timeout_s).post(f"/api/workorder/{where}/{what}")
+    if as_text:
+        as_json(done)
+        return
+    which = "all orders" if order is None else f"order {order}"
+    console.print(f"{which}: {'paused' if what == 'pause' else 'resumed'}", markup=False)
