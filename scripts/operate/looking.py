@@ -47,10 +47,8 @@ _UPDATE: Final = {
 _JOB: Final = {
     "jobId": "job",
     "workOrderId": "order",
-    "state": "state",
-    "type": "type",
-    "quantity": "quantity",
-    "attempts": "failed tries",
+    "change": "change",
+    "attempts": "tries",
     "receivedAt": "received",
     "error": "error",
 }
@@ -149,7 +147,10 @@ def jobs(
     if as_text:
         as_json(found)
         return
-    rows = [{**job, "error": _reason(job)} for job in found["jobs"]]
+    rows = [
+        {**job, "change": f"{job['type']} {job['quantity']:+}", "error": _reason(job)}
+        for job in found["jobs"]
+    ]
     title = f"{state.value} jobs: {found['total']}, page {found['page']} of {found['totalPages']}"
     console.print(listing(title, _JOB, rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-console = Console(highlight=False)
-complaints = Console(stderr=True, highlight=False)
+_NOT_A_TERMINAL = 200
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _NOT_A_TERMINAL)
+complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+_IDS = frozenset({"jobId", "workOrderId"})
 
 _GOOD = frozenset({"ok", "owner", "completed", "applied", "serving"})
 _BAD = frozenset({"unavailable", "failed", "DEAD_LETTER", "stopped"})
@@ -54,8 +57,8 @@ def listing(
     if not rows:
         return Text(f"{title}: none")
     table = Table(title=title, title_justify="left")
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
+    for name, heading in columns.items():
+        table.add_column(heading, overflow="fold", no_wrap=name in _IDS)
     for row in rows:
         table.add_row(*(shown(row.get(name)) for name in columns))
     return table
