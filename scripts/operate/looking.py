@@ -226,13 +226,13 @@ def _status_view(found: Mapping[str, Any]) -> RenderableType:
     ]
     if "actors" in found:
         stats, queue = found["actors"], found["queue"]
-        whole = stats["timesMs"].get("whole", {})
+        whole = stats["timesMs"]["total"]
         parts.append(
             facts(
                 "work",
                 {
                     "updates per s": stats["updates"]["perSecond"],
-                    "whole time, ms (p50, p99)": f"{whole.get('p50')}, {whole.get('p99')}",
+                    "took, ms (p50, p99)": f"{whole.get('p50')}, {whole.get('p99')}",
                     "waiting": queue["waiting"],
                     "at work": queue["active"],
                     "delayed": queue["delayed"],

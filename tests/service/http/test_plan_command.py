@@ -76,6 +76,7 @@ async def test_status_says_who_serves_and_what_waits(embedded: Backend) -> None:
         shown = await at.run("status")
         assert shown.exit_code == 0
         assert "served" in shown.output
+        assert "None" not in shown.output
         assert "north" in shown.output
 
 
