@@ -88,27 +88,28 @@ class Outbox {
   put(update) {
     return new Promise((resolve, reject) => {
       this.queue.push({ update, resolve, reject });
-      this.flushing ??= this.flush().finally(() => {
-        this.flushing = null;
-      });
+      this.flushing ??= this.flush();
     });
   }
 
   /** Write, with one sync, all that came while the last sync was under way. */
   async flush() {
-    while (this.queue.length) {
-      const batch = this.queue.splice(0, 1000);
-      try {
-        await this.refresh();
-        const fresh = this.admit(batch);
-        if (fresh.length) await this.append(fresh.map(({ update }) => update));
-        await this.refresh();
-        for (const { resolve, refused } of batch) if (!refused) resolve(this.entries);
-        this.onFilled();
-      } catch (error) {
-        const failed = new OutboxError('OUTBOX_FAILED', `the outbox can't be used: ${error.message}`);
-        for (const { reject } of batch) reject(failed);
-      }
+    while (this.queue.length) await this.write(this.queue.splice(0, 1000));
+    // In the same turn as the look at the queue: who comes later must find nobody at work.
+    this.flushing = null;
+  }
+
+  async write(batch) {
+    try {
+      await this.refresh();
+      const fresh = this.admit(batch);
+      if (fresh.length) await this.append(fresh.map(({ update }) => update));
+      await this.refresh();
+      for (const { resolve, refused } of batch) if (!refused) resolve(this.entries);
+      this.onFilled();
+    } catch (error) {
+      const failed = new OutboxError('OUTBOX_FAILED', `the outbox can't be used: ${error.message}`);
+      for (const { reject } of batch) reject(failed);
     }
   }
 
