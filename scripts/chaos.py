@@ -32,7 +32,7 @@ def main() -> int:
             continue
         print(f"== {name}", flush=True)
         options = DrillOptions(
-            FleetOptions(members=members, lease_ttl_s=arguments.lease_ttl),
+            FleetOptions(members, lease_ttl_s=arguments.lease_ttl, nodes=arguments.nodes),
             faults,
             seed=arguments.seed,
             rounds=1 if arguments.short else arguments.rounds,
@@ -60,6 +60,7 @@ def _parse() -> argparse.Namespace:
         "--minutes", type=float, default=float("inf"), help="no new fault after that, per fleet"
     )
     parser.add_argument("--lease-ttl", type=float, default=2.0, help="LEASE_TTL in seconds (2)")
+    parser.add_argument("--nodes", type=int, default=2, help="processes of the service (2)")
     parser.add_argument("--seed", type=int, default=1, help="of calls and moments (1)")
     parser.add_argument("--short", action="store_true", help="what CI runs: each fault once")
     parser.add_argument("--report", type=Path, help="write all figures there, as JSON")

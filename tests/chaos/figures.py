@@ -79,6 +79,7 @@ class Figures:
             "fence rejections": self.fence_rejections,
             "faults": len(self.hits),
             "faults that hit nothing": self.idle,
+            "longest gap s": round(max((each.gap_s for each in self.hits), default=0.0), 2),
             "violations": {kind: self.verdict.found[kind] for kind in KINDS},
             "never settled": self.unsettled,
             "other mistakes": self.mistakes,
@@ -96,7 +97,9 @@ class Figures:
 
     def __str__(self) -> str:
         shown = self.as_json()
-        lines = [f"{name:28}{value}" for name, value in shown.items() if isinstance(value, int)]
+        lines = [
+            f"{name:28}{value}" for name, value in shown.items() if isinstance(value, (int, float))
+        ]
         lines += [f"{kind:28}{count}" for kind, count in shown["violations"].items()]
         lines += ["", *_fault_rows(self.hits)]
         lines += [f"  {each}" for each in (*self.mistakes, *shown["examples"])[:_SHOWN]]

@@ -18,12 +18,15 @@ def test_each_fault_has_a_fleet() -> None:
     assert {*WIRED, *THREE_MEMBERS} == FAULTS.keys()
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize(("members", "faults"), [(1, WIRED), (3, FEW)], ids=["wired", "three"])
+# In parts, as several processes run the tests side by side.
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("members", "faults"), [(1, WIRED[0::3]), (1, WIRED[1::3]), (1, WIRED[2::3]), (3, FEW)]
+)
 def test_whatever_fails_every_promise_is_kept(members: int, faults: tuple[str, ...]) -> None:
     fleet = FleetOptions(members=members, lease_ttl_s=1.0)
     figures = run_drill(DrillOptions(fleet, faults, seed=SEED, short=True))
     assert not figures.failed, figures
     assert {each.fault for each in figures.hits} == {*faults}
     assert min(each.in_flight for each in figures.hits) >= 1
-    assert figures.verdict.acknowledged > 1000
+    assert figures.verdict.acknowledged > 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.faults import crowds, processes, servers, wires
+from tests.chaos.faults import crowds, processes, servers, storms, wires
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +36,7 @@ _ANYWHERE = (
     wires.part_nodes,
     crowds.race_passivation,
     crowds.flood_of_unknown_orders,
+    storms.storm,
 )
 _WIRED = (
     wires.cut_owner_from_mongo,
