@@ -98,12 +98,14 @@ class Kept:
         return (self.delivery.stage if self.delivery else Stage.WAITING).name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Arrival:
     """Jobs of one order that are kept all or none."""
 
     jobs: tuple[Job, ...]
     deadline: float = inf
+    doubtful: bool = False
+    """Whether they were sent, and what became of that is not known."""
 
 
 class JobReply(LoopFuture[Updated]):
@@ -201,15 +203,14 @@ class JobKeeper:
 
     async def _keep(self, arrivals: list[_Arrival]) -> list[object]:
         now = time.monotonic()
-        wanted = [each for each in arrivals if each.deadline > now]
-        jobs = [job for each in wanted for job in each.jobs]
+        wanted = [each for each in arrivals if each.doubtful or each.deadline > now]
         try:
-            stored = iter(await self._until_kept(jobs)) if jobs else iter(())
+            stored = iter(await self._until_kept(wanted)) if wanted else iter(())
         finally:
             self._arriving.difference_update(job.id for each in arrivals for job in each.jobs)
         return [
             [self._kept_as(job, next(stored)) for job in each.jobs]
-            if each.deadline > now
+            if each.doubtful or each.deadline > now
             else StillWaiting(paused=False)
             for each in arrivals
         ]
@@ -220,9 +221,9 @@ class JobKeeper:
             return RequestIdConflict(str(job.change.request_id))
         return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
 
-    async def _until_kept(self, jobs: list[Job]) -> list[Kept]:
+    async def _until_kept(self, arrivals: list[_Arrival]) -> list[Kept]:
         """Add jobs until the store has answered, and put them into their mailboxes."""
-        doubtful = False
+        jobs = [job for each in arrivals for job in each.jobs]
         pause = FIRST_PAUSE_S
         while True:
             try:
@@ -232,15 +233,21 @@ class JobKeeper:
                 self._deposed(error.seen)
                 raise
             except StoreUnavailable:
-                if not doubtful:
+                if not any(each.doubtful for each in arrivals):
                     self._bury_again(jobs)
                     raise  # nothing was sent: the callers may be told so
             except OutcomeUnknown as error:
-                doubtful = True
+                _doubt(arrivals)
                 _log.warning("inbox_unanswered", jobs=len(jobs), error=str(error))
+            except StoreRejected:
+                raise
+            except Exception:
+                _doubt(arrivals)  # the lane gives them once more, in parts
+                raise
             if self._closed:
                 raise OutcomeUnknown("the term ended before the store had answered")
             pause = await rest_for(pause)
+        doubtful = any(each.doubtful for each in arrivals)
         mine = {job.id for job in jobs}
         lost = [job for job in stored if self._is_stray(job) and job.id not in mine]
         moved = {job.id: job for job in await self._moved(lost)}
@@ -456,6 +463,11 @@ class JobKeeper:
             await self._inbox.bound(KEPT)
         except WorkOrderError as error:
             _log.warning("inbox_unanswered", jobs=0, error=str(error))
+
+
+def _doubt(arrivals: Iterable[_Arrival]) -> None:
+    for each in arrivals:
+        each.doubtful = True
 
 
 def job_error(error: BaseException) -> JobError:

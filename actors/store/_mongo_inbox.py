@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from bson import ObjectId
@@ -50,9 +51,9 @@ class MongoInbox:
         """
         stored: dict[str, Job] = {}
         missing = jobs
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
             try:
-                with writing():
+                with sent() if tried else nullcontext(), writing():
                     taken = await self._insert([_bson(job) for job in missing])
             except (*UNSTORABLE, _Rejected) as error:
                 if len(jobs) == 1:

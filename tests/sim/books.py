@@ -142,11 +142,20 @@ def _sums(where: str, document: Document, log: Sequence[LogEntry]) -> Iterator[V
     edits = [event for event in document.history if isinstance(event, Edited)]
     inputs = sum(each.input_by for each in edits)
     outputs = sum(each.output_by for each in edits)
+    # What others threw away with the whole document may have been committed once more.
+    times = Counter(
+        (outcome.change.job_id, outcome.seq)
+        for event in document.history
+        if not isinstance(event, Edited)
+        for outcome in event.outcomes
+        if isinstance(outcome, LogEntry)
+    )
     for entry in log:
+        added = entry.applied_quantity * times[entry.change.job_id, entry.seq]
         if entry.change.type is ChangeType.INPUT:
-            inputs += entry.applied_quantity
+            inputs += added
         else:
-            outputs += entry.applied_quantity
+            outputs += added
     stored = (document.fields["input_quantity"], document.fields["output_quantity"])
     if stored != (inputs, outputs):
         yield Violation("sum mismatch", f"{where}: {stored}, recounted {(inputs, outputs)}")

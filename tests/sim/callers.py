@@ -50,6 +50,7 @@ class Intent:
     quantity: Number
     context: LogContext
     key: RequestId | None
+    waits: bool = True
     attempts: list[Attempt] = field(default_factory=list)
     settled: Answer | None = None
     """The final answer that the caller heard; None: unknown."""
@@ -147,6 +148,7 @@ class Callers:
             quantity,
             context,
             None if random.random() < scenario.unkeyed else RequestId(f"key-{number}"),
+            random.random() >= scenario.unwaited,
         )
         self.intents.append(intent)
         return intent
@@ -165,7 +167,7 @@ class Callers:
         answer = attempt.answer if attempt.heard else None
         if isinstance(answer, (NotApplied, StoreRejected)):
             return False
-        known = isinstance(answer, (Updated, Refused))
+        known = isinstance(answer, (Updated, Queued, Refused))
         if known and attempt.fingerprint != OTHER:
             intent.settled = answer
         if known or intent.key is None:
@@ -210,7 +212,9 @@ class Callers:
         """Be the node's HTTP handler."""
         deadline = self.loop.time() + self.world.scenario.request_timeout_s
         messages = [
-            UpdateQuantity(intent.order_id, _change(intent, ask.attempt), deadline)
+            UpdateQuantity(
+                intent.order_id, _change(intent, ask.attempt), deadline, wait=intent.waits
+            )
             for intent, ask in zip(intents, asks, strict=True)
         ]
         for ask in asks:
@@ -234,9 +238,10 @@ class Callers:
         attempt.answer = answer
         node = ask.slot.process.name
         self.world.tell("answer", node, attempt.job_id[-4:], intent.key, show(answer))
-        if isinstance(answer, Updated) and not self.world.database.has(
-            answer.change.job_id, intent.order_id
-        ):
+        database = self.world.database
+        if isinstance(answer, Updated) and not database.has(answer.change.job_id, intent.order_id):
+            self.undurable.append(answer.change.job_id)
+        if isinstance(answer, Queued) and answer.change.job_id not in database.inbox.jobs:
             self.undurable.append(answer.change.job_id)
 
     async def _sleep(self, seconds: float) -> None:
@@ -263,5 +268,7 @@ def show(answer: object) -> str:
     if isinstance(answer, Updated):
         again = " again" if answer.replayed else ""
         return f"seq {answer.seq}{again} job {answer.change.job_id[-4:]}"
+    if isinstance(answer, Queued):
+        return f"queued{' again' if answer.replayed else ''} job {answer.change.job_id[-4:]}"
     unknown = " (unknown)" if isinstance(answer, OutcomeUnknown) else ""
     return f"{type(answer).__name__}{unknown}"

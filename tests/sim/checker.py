@@ -13,14 +13,16 @@ from actors.errors import (
     StoreRejected,
     WorkOrderNotFound,
 )
-from actors.messages import Updated
+from actors.messages import Queued, Updated
 from actors.rules import is_first_step_scan
+from actors.store.inbox import JobState
 from tests.sim.books import Violation, log_of, mistakes, robbed
 from tests.sim.callers import LAST_WORD_S, NOWHERE, OTHER, SLACK_S, Callers, Intent, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.store.inbox import Job
     from tests.sim.callers import Attempt
     from tests.sim.world import World
 
@@ -43,6 +45,7 @@ KINDS = (
     "left hanging",
     "never settled",
 )
+_FINAL = ("STORE_REJECTED", "DUPLICATE_OPERATION", "INVALID_QUANTITY")
 _REFUSALS = (DuplicateOperation, QuantityOutOfRange)
 
 
@@ -53,6 +56,9 @@ class Checker:
         database = world.database
         self._orders = database.orders
         self._entries = database.logs
+        self._jobs = database.inbox.jobs
+        self._poison = database.poison
+        self._unexpected = world.scenario.unexpected
         self._callers = callers
         self.tainted = {
             order_id for order_id, order in self._orders.items() if robbed(database, order)
@@ -85,6 +91,8 @@ class Checker:
                 yield from self._conflict(at, attempt)
             elif isinstance(attempt.answer, Updated):
                 yield from self._success(at, attempt, attempt.answer)
+            elif isinstance(attempt.answer, Queued):
+                yield from self._kept(at, intent, attempt, attempt.answer)
             else:
                 yield from self._failure(at, attempt)
         if intent.key is not None:
@@ -107,6 +115,42 @@ class Checker:
             yield Violation("wrongly marked replay", f"{where}: {show(answer)}")
         if answer.change.job_id in self._callers.undurable:
             yield Violation("lost", f"{where}: answered before it was durable")
+
+    def _kept(
+        self, where: str, intent: Intent, attempt: Attempt, answer: Queued
+    ) -> Iterator[Violation]:
+        """Check that a change that was called kept was applied, or has failed for a reason."""
+        job_id = answer.change.job_id
+        if job_id in self._callers.undurable:
+            yield Violation("lost", f"{where}: called kept before it was durable")
+        if answer.replayed == (job_id == attempt.job_id):
+            yield Violation("wrongly marked replay", f"{where}: {show(answer)}")
+        job = self._jobs.get(job_id)
+        if job is None:
+            yield Violation("lost", f"{where}: kept, and gone")
+        elif job.state is JobState.WAITING:
+            yield Violation("never settled", f"{where}: it still waits")
+        elif job.result is not None:
+            entry = self._entries.get(job.result.change.job_id)
+            if entry is None or entry.seq != job.result.seq:
+                yield Violation("lost", f"{where}: completed, and the log has {entry}")
+        else:
+            yield from self._failed(where, intent, job)
+
+    def _failed(self, where: str, intent: Intent, job: Job) -> Iterator[Violation]:
+        code = job.error.code if job.error else None
+        if code == "DEAD_LETTER":  # by whom it was killed is not known, nor whether it is applied
+            if not self._unexpected:
+                yield Violation("lost", f"{where}: given up without a reason")
+            return
+        if job.id in self._entries:
+            yield Violation("refused but applied", f"{where}: {job.error}")
+        if code == "STORE_REJECTED" and job.id not in self._poison:
+            yield Violation("wrong refusal", f"{where}: {job.error}")
+        if code == "DUPLICATE_OPERATION" and not self._was_scanned(intent):
+            yield Violation("wrong refusal", f"{where}: nothing was scanned before")
+        if code not in _FINAL:
+            yield Violation("lost", f"{where}: failed with {job.error}")
 
     def _failure(self, where: str, attempt: Attempt) -> Iterator[Violation]:
         answer, in_log = attempt.answer, attempt.job_id in self._entries
@@ -158,13 +202,21 @@ class Checker:
         found = []
         for intent in self._callers.intents:
             answers = [
-                (each.answered_at, each.answer.seq)
+                (each.answered_at, seq)
                 for each in intent.attempts
-                if each.answered_at is not None and isinstance(each.answer, Updated)
+                if each.answered_at is not None and (seq := self._seq(each))
             ]
             if answers and intent.order_id == order_id:
                 found.append((intent.attempts[0].sent_at, *min(answers)))
         return found
+
+    def _seq(self, attempt: Attempt) -> int:
+        """Give the place in the log of what was answered applied, or kept; 0 where it has none."""
+        answer = attempt.answer
+        if isinstance(answer, Updated):
+            return answer.seq
+        job = self._jobs.get(answer.change.job_id) if isinstance(answer, Queued) else None
+        return job.result.seq if job is not None and job.result is not None else 0
 
     def _overtaken(self) -> Iterator[Violation]:
         """Check that in a batch nothing is applied after what was not, of the same order."""
@@ -179,7 +231,12 @@ class Checker:
     def _nowhere(self, intent: Intent) -> Iterator[Violation]:
         """Check an update of an order that does not exist."""
         if intent.done and intent.settled is not None:
-            if not isinstance(intent.settled, WorkOrderNotFound):
+            settled = intent.settled
+            if isinstance(settled, Queued):
+                job = self._jobs[settled.change.job_id]
+                if job.error is None or job.error.code != WorkOrderNotFound.code:
+                    yield Violation("phantom", f"update {intent.number}: {job}")
+            elif not isinstance(settled, WorkOrderNotFound):
                 yield Violation("phantom", f"update {intent.number}: {show(intent.settled)}")
         elif not intent.done and not self._crowded_out:
             yield Violation("never settled", f"update {intent.number}")
@@ -200,6 +257,6 @@ class Checker:
 
 def settled_as(intent: Intent) -> str:
     """Say in a word what the caller knows in the end."""
-    if isinstance(intent.settled, Updated):
+    if isinstance(intent.settled, (Updated, Queued)):
         return "acknowledged"
     return "refused" if isinstance(intent.settled, Refused) else "unknown"

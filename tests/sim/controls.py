@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors import committer, order, supervisor
 from actors.decide import decide, questions
+from actors.jobs import JobKeeper, Kept
 from actors.store.port import Evidence
 from tests.sim import world
 from tests.sim.database import Fence
@@ -20,7 +21,7 @@ from tests.sim.store import SimStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from actors.inbox import Delivery
+    from actors.inbox import Delivery, Mailbox
     from actors.rules import Change, WorkOrderId
     from actors.store.port import ChangeSet, CommitResult, EvidenceQuery
     from tests.sim.scenario import Scenario
@@ -97,6 +98,14 @@ def _suspects_nobody(
     return questions(order_id, changes, frozenset())
 
 
+_place = JobKeeper._place  # noqa: SLF001 what is broken on purpose
+
+
+def _suspects_no_job(keeper: JobKeeper, kept: Kept, mailbox: Mailbox) -> bool:
+    kept.suspect = False
+    return _place(keeper, kept, mailbox)
+
+
 _ALL = (
     Control(
         "fence",
@@ -125,8 +134,22 @@ _ALL = (
             "edit_rate": 0.0,
             "orders": 3,
             "updates": 12,
+            "unwaited": 0.0,
             "unexpected": False,
         },
+    ),
+    Control(
+        "look at the epoch",
+        400,
+        Fence(inbox=False),
+        likelier={"unwaited": 0.8, "nodes": 3, "unexpected": False},
+    ),
+    Control(
+        "suspect jobs",
+        400,
+        Fence(),
+        ((JobKeeper, "_place", _suspects_no_job),),
+        {"unwaited": 0.8, "unkeyed": 1.0},
     ),
     Control(
         "suspects",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.errors import Overtaken
+from actors.errors import OutcomeUnknown, Overtaken, StoreUnavailable
 from actors.store.inbox import JobState
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ class SimInbox:
             return lambda: self._db.inbox.add(job)
 
         stored = await self._store.write("inbox", [step(job) for job in jobs])
-        claimed = await self._store.read(lambda: self._db.top) if self._db.fence.inbox else epoch
+        try:
+            claimed = await self._store.read(lambda: self._db.top)
+        except StoreUnavailable as error:
+            raise OutcomeUnknown("the jobs were sent") from error
+        if not self._db.fence.inbox:
+            return stored
         if claimed > epoch:
             raise Overtaken(epoch, claimed)
         return stored

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from actors.jobs import JobOptions
 from actors.supervisor import Limits
 from tests.sim.chance import chance
 
@@ -58,6 +59,9 @@ class Scenario:
     replaces: Replaces
     strikes: float
     """How often a process is killed or stopped between a write and its answer."""
+    unwaited: float
+    """Share of updates whose callers do not wait until they are applied."""
+    jobs: JobOptions
     blows: int
     """Kills, pauses, outages: what hits more than one call."""
 
@@ -100,5 +104,7 @@ def scenario_of(seed: int) -> Scenario:
         edit_rate=pick((0.0, 0.05, 0.3)),
         replaces=replaces,
         strikes=pick((0.0, 0.0, 0.01, 0.05)),
+        unwaited=pick((0.0, 0.2, 0.6)),
+        jobs=JobOptions(pick((4, 1000)), pick((1, 3)), pick((0.05, 0.5))),
         blows=pick((0, 1, 3, 5)),
     )

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from actors.store.inbox import JobState
 from tests.sim.books import Violation
 from tests.sim.callers import Callers
 from tests.sim.chance import chance
@@ -110,7 +111,8 @@ async def _live(world: World, callers: Callers, found: list[Violation]) -> None:
 
 def _is_quiet(world: World) -> bool:
     owners = [slot for slot in world.slots if slot.owns]
-    return len(owners) == 1 and not owners[0].busy
+    waiting = world.database.inbox.in_state(JobState.WAITING)
+    return len(owners) == 1 and not owners[0].busy and not waiting
 
 
 def _is_swept(world: World) -> bool:
@@ -147,6 +149,7 @@ def _count(outcome: Outcome, world: World, callers: Callers, checker: Checker) -
     figures["orders robbed by others"] = len(checker.tainted)
     figures["nodes that died by themselves"] = len(world.died)
     figures["epochs"] = world.database.top
+    figures["jobs"] = len(world.database.inbox.jobs)
     for intent in callers.intents:
         figures[settled_as(intent)] += 1
     for violation in outcome.violations:

@@ -20,7 +20,7 @@ from tests.sim.scenario import Replaces
 from tests.sim.store import Network, SimStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from tests.sim.scenario import Scenario
 
@@ -124,7 +124,7 @@ class World:
             process.name,
             f"http://{name}",
             scenario.ttl_s,
-            TermOptions(scenario.limits, scenario.batch, scenario.in_flight),
+            TermOptions(scenario.limits, scenario.batch, scenario.in_flight, scenario.jobs),
             scenario.lease_loss,
         )
         node: Node = process.context.run(Node, store, lease, options)
@@ -195,6 +195,7 @@ class World:
             self._hold_log,
             self._roll,
             self._stop_processing,
+            self._stop_an_order,
         )
         for _ in range(scenario.blows):
             self.loop.outside(random.uniform(0.05, scenario.duration_s), random.choice(blows))
@@ -310,6 +311,29 @@ class World:
         self._operate(pause=True)
         self.loop.outside(self.random.uniform(0.05, 1.0), self.resume_processing)
 
+    def _stop_an_order(self) -> None:
+        """Pause one order as an operator does, and take it up again."""
+        self._note("order paused", *self.slots)
+        self._operate_order(self.random.choice(self.order_ids), pause=True)
+        self.loop.outside(self.random.uniform(0.05, 1.5), self.resume_orders)
+
+    def resume_orders(self) -> None:
+        """Take up all paused orders again; an operator tries until he sees that they were."""
+        for order_id in self.order_ids:
+            if order_id in self.database.inbox.paused or any(
+                slot.node.region.is_paused(order_id) for slot in self.slots
+            ):
+                self._operate_order(order_id, pause=False)
+        if not self.faults.active:
+            self.loop.outside(0.5, self.resume_orders)
+
+    def _operate_order(self, order_id: WorkOrderId, *, pause: bool) -> None:
+        slot = self.owner()
+        if slot is not None:
+            region = slot.node.region
+            done = region.pause_order(order_id) if pause else region.resume_order(order_id)
+            slot.process.spawn(_quietly(done))
+
     def resume_processing(self) -> None:
         """Take processing up again; an operator tries until he sees that it was."""
         if self.database.is_paused or any(slot.node.region.paused for slot in self.slots):
@@ -320,7 +344,8 @@ class World:
     def _operate(self, *, pause: bool) -> None:
         slot = self.owner()
         if slot is not None:
-            slot.process.spawn(_quietly(slot.node, pause=pause))
+            region = slot.node.region
+            slot.process.spawn(_quietly(region.pause() if pause else region.resume()))
 
     def calm_down(self) -> None:
         """End all faults: from here on everything must settle."""
@@ -333,6 +358,7 @@ class World:
         for slot in self.slots:
             slot.process.at_step = None
         self.resume_processing()
+        self.resume_orders()
 
     # -- other writers -------------------------------------------------------------------------
 
@@ -388,7 +414,7 @@ class World:
         self.database.edit(order_id, fields)
 
 
-async def _quietly(node: Node, *, pause: bool) -> None:
+async def _quietly(done: Awaitable[None]) -> None:
     # The operator tries again, or finds it done by another.
     with suppress(WorkOrderError, RuntimeError):
-        await (node.region.pause() if pause else node.region.resume())
+        await done
