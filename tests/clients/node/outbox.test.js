@@ -180,6 +180,19 @@ test('one update that spoils a whole call is found, and the others go on', async
   assert.deepEqual(service.keys, [...Array(20).keys()].map(String).filter((each) => each !== '7'));
 });
 
+test('an address of something else does not make dead letters', async (t) => {
+  const { service, client, input } = await setUp(t);
+  await service.down();
+  await input(ORDER, '1');
+  service.always = answers(404, 'NOT_FOUND');
+  await service.up();
+  await until(() => service.sizes.length >= 2);
+  assert.equal((await client.outboxUsage()).entries, 1);
+  service.always = null;
+  await drained(client);
+  assert.deepEqual(await client.deadLetters(), []);
+});
+
 test('a line that a kill left half written is passed over', async (t) => {
   const where = folder(t);
   const first = await opened(t, where);
@@ -292,6 +305,23 @@ test('a process whose number another one has by now does not hold the lock', asy
   fs.writeFileSync(path.join(where, 'lock.7'), JSON.stringify({ pid: process.pid, birth: 'long ago' }));
   assert.equal(await new Lock(where).acquire(), true);
   assert.deepEqual(fs.readdirSync(where), ['lock.8']);
+});
+
+test('who looked at the lock long ago does not take it from who has it by now', async (t) => {
+  const where = folder(t);
+  fs.mkdirSync(where, { recursive: true });
+  fs.writeFileSync(path.join(where, 'lock.1'), JSON.stringify({ pid: 0 }));
+  const slow = new Lock(where);
+  const make = slow.make.bind(slow);
+  slow.make = async (number) => {
+    const first = new Lock(where);
+    assert.equal(await first.acquire(), true);
+    await first.release();
+    assert.equal(await new Lock(where).acquire(), true);
+    return make(number);
+  };
+  assert.equal(await slow.acquire(), false);
+  assert.deepEqual(fs.readdirSync(where), ['lock.3']);
 });
 
 test('what waits does not keep a process alive, and goes out with the next one', async (t) => {
