@@ -8,6 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from web.forward import FORWARDER, Forwarder
+from web.metrics import METRICS, Metrics
 from web.middleware import answer
 from web.neighbours import NEIGHBOURS, Neighbours
 from web.pulse import PULSE, Pulse
@@ -53,6 +54,7 @@ def build_app(node: Node, options: Options) -> web.Application:
     app[NEIGHBOURS] = Neighbours()
     pulse = app[PULSE] = Pulse(node.region.figures)
     app.cleanup_ctx.append(pulse.run)
+    app[METRICS] = Metrics(app[SITE], pulse)
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
     for route in ROUTES:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from actors.errors import WorkOrderError
 from actors.messages import Trace
+from web.metrics import METRICS
 from web.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
 from web.replies import failure
 from web.site import CALL, SITE, Call
@@ -27,7 +28,8 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(-[0-9a-f]{2,64}){3}")
 _MAX_LOGGED_PATH: Final = 200
 _CLIENT_GONE: Final = 499
 """Status in the log of a request whose caller hung up before it was read."""
-_PROBES: Final = frozenset({"/livez", "/readyz", "/health"})
+_PROBES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 # An id per request without a system call: random per process, counted within it.
 _PROCESS: Final = secrets.token_hex(4)
@@ -105,6 +107,9 @@ def _template(request: web.Request) -> str:
 
 def _log_access(request: web.Request, call: Call, started: float, status: int, size: int) -> None:
     path = _template(request)
+    known = request.match_info.route.resource is not None
+    method = request.method if request.method in _METHODS else "other"
+    request.app[METRICS].traffic.note(method, path if known else "none", status)
     # Probes come every few seconds; only their bad news is of interest.
     write = _log.debug if path in _PROBES and status == 200 else _log.info  # noqa: PLR2004
     write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from web.routes import actors, events, nodes, orders, queue, queue_jobs, service, updates
+from web.routes import actors, events, metrics, nodes, orders, queue, queue_jobs, service, updates
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -56,6 +56,7 @@ ROUTES: Final = (
     Route("retryFailed", "POST", f"{_API}/queue/retry-failed", queue_jobs.retry_failed, "owner"),
     Route("pauseOrder", "POST", f"{_API}/{{id}}/pause", queue_jobs.pause_order, "owner"),
     Route("resumeOrder", "POST", f"{_API}/{{id}}/resume", queue_jobs.resume_order, "owner"),
+    Route("metrics", "GET", "/metrics", metrics.metrics),
     Route("actors", "GET", "/api/actors", actors.actors, "owner"),
     Route("actorStats", "GET", "/api/actors/stats", actors.stats, "owner"),
     Route("hotActors", "GET", "/api/actors/hot", actors.hot, "owner"),

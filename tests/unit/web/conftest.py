@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 
+from actors.status import Role
+from tests.fake_lease import LeaseServer
+from tests.fakes import MemoryStore
+from tests.unit.actors.owner import order_number
 from tests.unit.web.fake_node import FakeNode
 from tests.unit.web.fake_owner import FakeOwner, make_standby, running
+from tests.unit.web.served import Served, served
 from web.app import Options, build_app
 from web.server import RUNNER_OPTIONS, bind
 
@@ -124,3 +129,38 @@ async def owner() -> AsyncIterator[FakeOwner]:
 def standby(node: FakeNode, owner: FakeOwner) -> FakeNode:
     make_standby(node, owner.url)
     return node
+
+
+# -- a real node ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    for number in range(1, 6):
+        store.put(order_number(number))
+    return store
+
+
+@pytest.fixture
+async def first(store: MemoryStore, lease: LeaseServer) -> AsyncIterator[Served]:
+    async with served(store, lease, "a") as here:
+        assert here.node.status().role is Role.OWNER
+        yield here
+
+
+@pytest.fixture
+def lease() -> LeaseServer:
+    return LeaseServer(2.0)
+
+
+@pytest.fixture
+async def second(store: MemoryStore, lease: LeaseServer, first: Served) -> AsyncIterator[Served]:
+    assert first.node.status().serving
+    async with served(store, lease, "b") as here:
+        async with asyncio.timeout(20):
+            while True:
+                async with here.session.get("/readyz") as reply:
+                    if reply.status == 200:
+                        break
+        yield here

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from actors.errors import WorkOrderError
+from actors.errors import NotOwner, WorkOrderError
 from actors.figures import Figures
 from actors.job_desk import JobDesk
 from actors.messages import Queued, Updated, UpdateQuantity
@@ -18,6 +18,7 @@ from tests.fakes import MemoryStore
 if TYPE_CHECKING:
     import asyncio
 
+    from actors.census import Census
     from actors.lease import Holder
     from actors.messages import Held
     from actors.node import Node
@@ -59,6 +60,7 @@ class FakeRegion:
     gate: asyncio.Event | None = None
     failure: Exception | None = None
     figures: Figures = field(default_factory=Figures)
+    jobs: None = None
 
     async def update(self, message: UpdateQuantity) -> Updated | Queued:
         self.asked.append(message)
@@ -153,6 +155,9 @@ class FakeNode:
 
     def status(self) -> NodeStatus:
         return self._status
+
+    def census(self) -> Census:
+        raise NotOwner("a fake has no actors")
 
     def tenures(self) -> Tenures:
         return Tenures()

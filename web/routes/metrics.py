@@ -1,0 +1,41 @@
+"""What Prometheus reads: of this node alone, as each node is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from prometheus_client import generate_latest
+
+from actors.errors import NotOwner, StoreUnavailable
+from actors.store.inbox import JobState
+from web.metrics import METRICS
+from web.site import SITE
+
+if TYPE_CHECKING:
+    from actors.node import Node
+
+_STORE_S: Final = 1.0
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Give all metrics in Prometheus' text format."""
+    found, node = request.app[METRICS], request.app[SITE].node
+    try:
+        found.node.summary = await node.census().summary()
+        found.node.failed_jobs = await _failed_jobs(node)
+    except NotOwner:
+        found.node.summary = found.node.failed_jobs = None
+    headers = request.app[SITE].headers.copy()
+    headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
+    return web.Response(body=generate_latest(found.registry), headers=headers)
+
+
+async def _failed_jobs(node: Node) -> int | None:
+    try:
+        async with asyncio.timeout(_STORE_S):
+            total, _ = await node.jobs.page(JobState.FAILED.value, None, 1, 1)
+    except (StoreUnavailable, TimeoutError):
+        return None
+    return total
