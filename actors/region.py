@@ -158,6 +158,9 @@ class Region:
                 await work(messages, part, results)
                 # A later change must not overtake one that was not applied.
                 missed = _first_missed(results[index] for index in part)
+                if missed is None and messages[part[-1]].deadline <= time.monotonic():
+                    # What was unknown at its deadline had its last word; the rest is not sent.
+                    missed = StillWaiting(paused=self.paused)
 
         async with asyncio.TaskGroup() as group:
             for indexes in by_order.values():

@@ -385,3 +385,21 @@ async def test_a_job_of_an_unknown_order_fails_at_once_and_for_good() -> None:
         assert kept.error is not None
         assert kept.error.code == WorkOrderNotFound.code
         assert len(owner.directory) == 0
+
+
+@in_virtual_time
+async def test_a_batch_that_mixes_both_is_answered_by_its_deadline_however_often_it_changes() -> (
+    None
+):
+    store = a_store()
+    async with owner_of(store) as owner:
+        await owner.ask(update(0))
+        began = asyncio.get_running_loop().time()
+        async with store.holding("commit"):
+            items = [update(1, within=2) if n % 2 else job(1, within=2) for n in range(1, 9)]
+            answers = await owner.region.update_many(items)
+            assert asyncio.get_running_loop().time() - began < 2.3
+        assert isinstance(answers[0], OutcomeUnknown)
+        assert all(isinstance(each, StillWaiting) for each in answers[1:])
+        await owner.at_rest()
+    assert applied(store) == [0, 1]
