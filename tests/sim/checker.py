@@ -206,9 +206,22 @@ class Checker:
                 for each in intent.attempts
                 if each.answered_at is not None and (seq := self._seq(each))
             ]
-            if answers and intent.order_id == order_id:
+            if answers and intent.order_id == order_id and not self._has_an_old_place(intent):
                 found.append((intent.attempts[0].sent_at, *min(answers)))
         return found
+
+    def _has_an_old_place(self, intent: Intent) -> bool:
+        """Tell whether it was applied as a job that nobody was told is kept.
+
+        An owner that did not know it was deposed may have stored it late, at a place that was
+        its own; the next take-over puts it before what was accepted in between.
+        """
+        return any(
+            each.job_id in self._jobs
+            and each.job_id in self._entries
+            and not isinstance(each.answer, Queued)
+            for each in intent.attempts
+        )
 
     def _seq(self, attempt: Attempt) -> int:
         """Give the place in the log of what was answered applied, or kept; 0 where it has none."""
