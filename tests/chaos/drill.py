@@ -114,7 +114,7 @@ async def _break_everything(
     callers.start()
     await callers.served(2 * _CALM)
     for name in _plan(options):
-        before = len(stage.strikes)
+        before, began = len(stage.strikes), time.monotonic()
         try:
             await FAULTS[name](stage)
             await stage.fleet.settled()
@@ -126,7 +126,8 @@ async def _break_everything(
         for strike in stage.strikes[before:]:
             strike.until = time.monotonic()
             gap_s = stage.longest_gap_s(strike.at, strike.until)
-            say(f"{name}: {strike.in_flight} in flight, longest gap {gap_s:.2f} s")
+            took_s = strike.until - began
+            say(f"{name}: {strike.in_flight} in flight, gap {gap_s:.2f} s, {took_s:.0f} s in all")
 
 
 def _plan(options: DrillOptions) -> Iterator[str]:

@@ -65,6 +65,11 @@ class ChaosNode(ServiceNode):
         super().__init__({**environment, FOLDER_VARIABLE: str(folder / "points")}, folder)
         self.number = number
 
+    @property
+    def tight(self) -> bool:
+        """Whether it keeps hardly any actor, so that all of them come and go."""
+        return self.number % 2 == 1
+
     def owns(self) -> bool:
         """Tell whether it says that it serves updates as the owner."""
         if not self.running:
@@ -159,10 +164,9 @@ class Fleet:
             # One node is enough: the other one still sees what is amiss.
             CONTROL_VARIABLE: (self.options.control or "") if number == 0 else "",
         }
-        if number % 2:
-            # Every other node keeps hardly any actor, so that all of them come and go.
-            environment |= {"ACTOR_IDLE_S": "0.1", "MAX_ACTORS": "20"}
         node = ChaosNode(environment, self.folder / f"node-{number}", number)
+        if node.tight:
+            node.environment |= {"ACTOR_IDLE_S": "0.1", "MAX_ACTORS": "20"}
         self.to_node.append(self.wires.to(node.port))
         node.environment["NODE_URL"] = f"http://{HOST}:{self.to_node[number].port}"
         return node

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.chaos.drill import DrillOptions, run_drill
@@ -16,6 +18,11 @@ SEED = 20261123
 
 def test_each_fault_has_a_fleet() -> None:
     assert {*WIRED, *THREE_MEMBERS} == FAULTS.keys()
+
+
+def test_each_fault_is_in_the_page_of_guarantees() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    assert [name for name in FAULTS if f"`{name}`" not in page] == []
 
 
 # In parts, as several processes run the tests side by side.

@@ -11,12 +11,14 @@ from tests.chaos.fleet import NEW_ORDERS, NO_ORDERS, orders_from
 from tests.chaos.history import Intent
 
 if TYPE_CHECKING:
+    from tests.chaos.fleet import ChaosNode
     from tests.chaos.stage import Stage
 
 _CROWD = 64
 _UNKNOWN = 100_000
 _UNKNOWN_SHORT = 2_000
 _BATCH = 500
+_AT_ONCE = 4
 _BATCH_UPDATE = "/api/workorder/batch-update-quantity"
 _LOCKS = "/api/workorder/queue/locks"
 
@@ -43,19 +45,34 @@ async def race_passivation(stage: Stage) -> None:
 
 async def flood_of_unknown_orders(stage: Stage) -> None:
     """Send batches for ids that name no order: each is told so, and no actor stays."""
-    owner = await stage.fleet.owner()
+    owner = await _roomy_owner(stage)
     await stage.strike("flood_of_unknown_orders", lambda: None)
     count = _UNKNOWN_SHORT if stage.short else _UNKNOWN
     async with aiohttp.ClientSession(owner.uri) as session:
-        for first in range(0, count, _BATCH):
-            ids = range(NO_ORDERS + first, NO_ORDERS + first + _BATCH)
-            left = [f"{each:024x}" for each in ids]
-            while left:
-                left = await _send_unknown(stage, session, left)
+
+        async def send(first: int) -> None:
+            for start in range(first, count, _BATCH * _AT_ONCE):
+                ids = range(NO_ORDERS + start, NO_ORDERS + start + _BATCH)
+                left = [f"{each:024x}" for each in ids]
+                while left:
+                    left = await _send_unknown(stage, session, left)
+
+        await asyncio.gather(*(send(_BATCH * each) for each in range(_AT_ONCE)))
         async with session.get(_LOCKS) as reply:
             held = (await reply.json())["data"]["total"]
     if held > len(stage.fleet.orders):
         stage.mistakes.append(f"{held} actors stay, of {len(stage.fleet.orders)} orders")
+
+
+async def _roomy_owner(stage: Stage) -> ChaosNode:
+    """Have a node own the orders that may keep more actors than a batch has ids."""
+    owner = await stage.fleet.owner()
+    while owner.tight:
+        await asyncio.to_thread(owner.stop)
+        heir = await stage.fleet.owner(but=owner.number)
+        await stage.restart(owner)
+        owner = heir
+    return owner
 
 
 async def _send_unknown(stage: Stage, session: aiohttp.ClientSession, ids: list[str]) -> list[str]:
