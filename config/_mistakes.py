@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from config._bounds import bounds_of
 from config._checks import database_in_uri
+from config._tokens import repeated_tokens, unguarded
 from config.redaction import MASK, is_secret_name, mask_text
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic.fields import FieldInfo
 
-_SECRET_SETTINGS: Final = frozenset({"MONGODB_URI", "REDIS_URL", "REDIS_PASSWORD"})
+_SECRET_SETTINGS: Final = frozenset(
+    {"MONGODB_URI", "REDIS_URL", "REDIS_PASSWORD", "API_TOKENS", "OPERATOR_TOKENS"}
+)
 _REDIS_PARTS: Final = ("REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB")
 _MAX_SHOWN: Final = 100
 
@@ -48,6 +51,9 @@ def conflicts(given: Mapping[str, str]) -> list[tuple[str, str]]:
     two nodes of one factory work past each other.
     """
     found = []
+    if problem := unguarded(given):
+        found.append(("HOST", problem))
+    found.extend(repeated_tokens(given))
     uri = given.get("MONGODB_URI")
     if uri is None and "MONGODB_DB" in given:
         problem = "has no effect without MONGODB_URI: set that too, or unset this to use SQLite"

@@ -21,6 +21,7 @@ from config import _checks
 from config._fields import lower, new_node_id, number, secret, setting, url_of
 from config._mistakes import conflicts, mistake_lines
 from config._origins import check_origins, default_origins
+from config._tokens import check_cors_origins, check_tokens, named_tokens
 from config.redaction import MASK, is_secret_name, mask_text
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ class Settings(BaseSettings):
 
     host: Annotated[str, AfterValidator(_checks.check_host)] = setting(
         "127.0.0.1",
-        "Address to listen on. The service asks nobody for a password:"
-        " leave the loopback only behind a firewall or proxy.",
-        "监听地址。服务本身不做身份验证：只有在防火墙或代理之后才可离开本机回环地址。",
+        "Address to listen on. Beyond the loopback the service starts only with API_TOKENS or"
+        " OPERATOR_TOKENS, or with ALLOW_UNAUTHENTICATED=1.",
+        "监听地址。离开本机回环地址时，须设置 API_TOKENS 或 OPERATOR_TOKENS，"
+        "或 ALLOW_UNAUTHENTICATED=1，否则不启动。",
     )
     port: int = number(
         3001,
@@ -78,6 +80,38 @@ class Settings(BaseSettings):
         65535,
         "Port to listen on; 0 takes a free one.",
         "监听端口；0 表示任取一个空闲端口。",
+    )
+    api_tokens: Annotated[SecretStr, secret(check_tokens)] | None = setting(
+        None,
+        "Tokens of callers, as name:token with commas between them. With these or OPERATOR_TOKENS"
+        " set, every call but the probes needs one: Authorization: Bearer <token>.",
+        "调用方令牌，格式为 名称:令牌，以逗号分隔。设置它或 OPERATOR_TOKENS 后，"
+        "除探活外的请求都须带 Authorization: Bearer <令牌>。",
+    )
+    operator_tokens: Annotated[SecretStr, secret(check_tokens)] | None = setting(
+        None,
+        "Tokens of operators, in the same form: these may also pause, resume, clean, retry and"
+        " change the log level.",
+        "运维令牌，格式相同：还可暂停、恢复、清理、重试和更改日志级别。",
+    )
+    allow_unauthenticated: Literal["0", "1"] = setting(
+        "0",
+        "1 lets the service listen beyond the loopback without tokens: only behind a firewall or"
+        " a proxy that asks.",
+        "1 表示允许不设令牌就监听回环以外的地址：仅用于有防火墙或代理鉴权的环境。",
+    )
+    cors_origins: Annotated[str, AfterValidator(check_cors_origins)] = setting(
+        "",
+        "Other sites whose pages may call the service from a browser, such as"
+        " https://factory.example, with commas between them.",
+        "允许其页面从浏览器调用本服务的其他网站，如 https://factory.example，以逗号分隔。",
+    )
+    max_connections: int = number(
+        2000,
+        10,
+        100_000,
+        "Connections at most; further ones get 503 and are closed.",
+        "连接数上限；再多则答复 503 并关闭。",
     )
     mongodb_uri: Annotated[SecretStr, secret(_checks.check_mongodb_uri)] | None = setting(
         None,
@@ -305,6 +339,21 @@ class Settings(BaseSettings):
     def nodes_allowed(self) -> tuple[str, ...]:
         """Return NODE_URL_ALLOW, one origin each."""
         return tuple(self.node_url_allow.split(","))
+
+    @property
+    def tokens(self) -> tuple[tuple[str, str, bool], ...]:
+        """Return (name, token, is an operator's) of all tokens."""
+        kinds = ((self.api_tokens, False), (self.operator_tokens, True))
+        return tuple(
+            (name, token, operator)
+            for held, operator in kinds
+            for name, token in named_tokens(held.get_secret_value() if held else "")
+        )
+
+    @property
+    def origins_allowed(self) -> tuple[str, ...]:
+        """Return CORS_ORIGINS, one each."""
+        return tuple(filter(None, self.cors_origins.split(",")))
 
     @property
     def store_kind(self) -> Literal["mongodb", "sqlite"]:

@@ -21,6 +21,7 @@ from web import SERVICE, VERSION
 from web.app import Options, build_app
 from web.server import Service, bind
 from web.signals import StopSignals
+from web.tokens import Token
 
 try:
     import uvloop
@@ -143,6 +144,9 @@ def _options(settings: Settings) -> Options:
         body_timeout_s=settings.body_timeout_s,
         max_body_bytes=settings.max_body_bytes,
         node_url_allow=settings.nodes_allowed,
+        tokens=tuple(Token(*each) for each in settings.tokens),
+        cors_origins=settings.origins_allowed,
+        max_connections=settings.max_connections,
     )
 
 

@@ -91,6 +91,9 @@ class Calls:
 
     def __init__(self, addresses: Sequence[str], options: ClientOptions) -> None:
         self._options = options
+        self._authorization: dict[str, str] = {}
+        if options.token is not None:
+            self._authorization["Authorization"] = f"Bearer {options.token}"
         self._session: aiohttp.ClientSession | None = None
         self._preferred = 0
         self.breakers = {
@@ -205,6 +208,7 @@ class Calls:
                     headers={
                         "Content-Type": "application/json",
                         "Accept-Language": self._options.language,
+                        **self._authorization,
                         **request.headers,
                     },
                     params=request.query,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -37,13 +37,15 @@ class ClientOptions:
     """Updates that one replay call carries at most; the service takes 1,000."""
     replay_poll_s: float = 0.25
     """How often the outbox is looked at for what other processes left, or could not deliver."""
+    token: str | None = field(default=None, repr=False)
+    """What a service with `API_TOKENS` asks for."""
     language: Language = "zh-CN"
     """Of messages, the service's and the client's own."""
 
     def __post_init__(self) -> None:
         if self.fallback and self.outbox is None:
             raise ValueError("fallback needs `outbox`, a file; without one say fallback=False")
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-                raise ValueError(f"{field.name} must be positive, not {value!r}")
+                raise ValueError(f"{each.name} must be positive, not {value!r}")

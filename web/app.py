@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from multidict import CIMultiDict
 
+from web.admission import ADMISSION, Admission
 from web.forward import FORWARDER, Forwarder
 from web.metrics import METRICS, Metrics
 from web.middleware import answer
@@ -43,6 +44,9 @@ def build_app(node: Node, options: Options) -> web.Application:
                 "Content-Type": "application/json; charset=utf-8",
                 "Cache-Control": "no-store",
                 "X-Content-Type-Options": "nosniff",
+                "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+                "Cross-Origin-Resource-Policy": "same-origin",
+                "Referrer-Policy": "no-referrer",
                 "X-Served-By": node.node_id,
                 "Server": options.service,
             }
@@ -54,6 +58,10 @@ def build_app(node: Node, options: Options) -> web.Application:
     app[NEIGHBOURS] = Neighbours()
     pulse = app[PULSE] = Pulse(node.region.figures)
     app.cleanup_ctx.append(pulse.run)
+    admission = app[ADMISSION] = Admission(
+        options, {(route.method, route.path): route.access for route in ROUTES}
+    )
+    app.on_response_prepare.append(admission.mark)
     app[METRICS] = Metrics(app[SITE], pulse)
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)

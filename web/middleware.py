@@ -13,6 +13,7 @@ from aiohttp import web
 
 from actors.errors import WorkOrderError
 from actors.messages import Trace
+from web.admission import ADMISSION
 from web.metrics import METRICS
 from web.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
 from web.replies import failure
@@ -43,8 +44,12 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve a request; whatever happens, answer in the envelope and log one line."""
     started = time.perf_counter()
     call = request[CALL] = _call(request)
+    admission = request.app[ADMISSION]
     try:
-        response = await handler(request)
+        preflight = admission.preflight(request)
+        if preflight is None:
+            call.caller = admission.check(request)
+        response = preflight or await handler(request)
     except Exception as error:
         if _caller_is_gone(request, error):
             _log_access(request, call, started, _CLIENT_GONE, 0)
@@ -120,4 +125,5 @@ def _log_access(request: web.Request, call: Call, started: float, status: int, s
         duration_ms=round((time.perf_counter() - started) * 1000, 2),
         request_id=call.trace.http_request_id,
         bytes=size,
+        **({"caller": call.caller} if call.caller else {}),
     )

@@ -12,6 +12,8 @@ import structlog
 from aiohttp import web
 
 from actors.errors import StartupError
+from web.connections import Door, GuardedSite, allow_files
+from web.site import SITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -35,7 +37,6 @@ RUNNER_OPTIONS: Final[Mapping[str, Any]] = {
     "shutdown_timeout": _LAST_REPLIES_S,
 }
 """How aiohttp runs the application; times in seconds."""
-_BACKLOG: Final = 1024
 
 _log = structlog.get_logger(__name__)
 
@@ -103,10 +104,13 @@ class Service:
 
     async def _listen(self, runner: web.AppRunner) -> None:
         await runner.setup()
+        options = self.app[SITE].options
+        allow_files(options.max_connections)
+        door = Door(options.max_connections, options.body_timeout_s)
         for sock in self.sockets:
             host, port = sock.getsockname()[:2]
             try:
-                await web.SockSite(runner, sock, backlog=_BACKLOG).start()
+                await GuardedSite(runner, sock, door).start()
             except OSError as error:
                 raise _not_available(host, port, error) from error
 

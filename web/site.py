@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.messages import Trace
     from actors.node import Node
     from web.texts import Language
+    from web.tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Options:
     max_body_bytes: int = 1_048_576
     node_url_allow: tuple[str, ...] = ("http://127.*.*.*:*", "http://localhost:*")
     """Origins of other nodes that calls may be forwarded to, as patterns."""
+    tokens: tuple[Token, ...] = ()
+    """Without any, nobody is asked for one."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may call, as browsers name them: scheme, host and port."""
+    max_connections: int = 2000
     service: str = SERVICE
     version: str = VERSION
 
@@ -45,12 +51,14 @@ class Site:
     """Name → method and path, as `GET /` shows them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """What is known of one request before its body is read."""
 
     trace: Trace
     language: Language
+    caller: str | None = None
+    """Name of the token that was shown."""
 
 
 SITE: Final = web.AppKey("site", Site)

@@ -175,6 +175,14 @@ TEXTS: Final[Mapping[str, Text]] = {
         "任务 {job_id} 处于 {state} 状态，不能执行此操作",
         "Job {job_id} is {state}, which does not allow this",
     ),
+    "UNAUTHORIZED": Text(
+        "需要有效的令牌（Authorization: Bearer …）",
+        "A valid token is needed (Authorization: Bearer ...)",
+    ),
+    "FORBIDDEN": Text("此操作需要运维令牌", "This needs an operator's token"),
+    "CROSS_SITE": Text(
+        "不接受其他网站页面发出的请求", "Requests from pages of other sites are refused"
+    ),
     "NOT_FOUND": Text("接口不存在", "There is no such path"),
     "METHOD_NOT_ALLOWED": Text(
         "该接口不支持 {method}，可用：{allowed}", "{method} is not supported here; use {allowed}"

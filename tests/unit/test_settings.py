@@ -47,6 +47,11 @@ def test_every_setting_is_read_from_its_variable() -> None:
         {
             "HOST": "0.0.0.0",  # noqa: S104 nothing listens in this test
             "PORT": "80",
+            "API_TOKENS": "main:0123456789abcdef",
+            "OPERATOR_TOKENS": "ops:fedcba9876543210",
+            "ALLOW_UNAUTHENTICATED": "1",
+            "CORS_ORIGINS": "https://Factory.example/, http://10.0.0.1:8080",
+            "MAX_CONNECTIONS": "99",
             "MONGODB_URI": "mongodb://db/factory",
             "MONGODB_DB": "line1",
             "MONGODB_DRIVER": "PyMongo",
@@ -83,6 +88,11 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert shown == {
         "HOST": "0.0.0.0",  # noqa: S104
         "PORT": "80",
+        "API_TOKENS": "***",
+        "OPERATOR_TOKENS": "***",
+        "ALLOW_UNAUTHENTICATED": "1",
+        "CORS_ORIGINS": "https://factory.example,http://10.0.0.1:8080",
+        "MAX_CONNECTIONS": "99",
         "MONGODB_URI": "mongodb://db/factory",
         "MONGODB_DB": "line1",
         "MONGODB_DRIVER": "pymongo",
@@ -353,7 +363,8 @@ def test_the_node_url_is_made_of_an_address_that_others_can_reach(
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "factory-pc")
 
-    assert load_settings({"HOST": host}).node_url == url
+    given = {"HOST": host, "ALLOW_UNAUTHENTICATED": "1"}
+    assert load_settings(given).node_url == url
 
 
 def test_the_node_url_follows_the_port_that_was_free_unless_it_is_given() -> None:
@@ -484,3 +495,72 @@ def test_a_file_without_markers_for_the_table_is_left_alone(
 def test_the_settings_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert settings_table.main(["--lang", "zh"]) == 0
     assert "| `PORT` | `3001` | 0 到 65535 的整数 |" in capsys.readouterr().out
+
+
+# -- who may call ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "factory-pc"])  # noqa: S104
+def test_beyond_the_loopback_tokens_are_needed_or_to_be_told_otherwise(host: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"HOST": host})
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith("HOST: is not the loopback")
+    for name, value in (
+        ("API_TOKENS", "main:0123456789abcdef"),
+        ("OPERATOR_TOKENS", "ops:0123456789abcdef"),
+        ("ALLOW_UNAUTHENTICATED", "1"),
+    ):
+        assert load_settings({"HOST": host, name: value}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
+def test_on_the_loopback_no_tokens_are_needed(host: str) -> None:
+    assert load_settings({"HOST": host}).tokens == ()
+
+
+def test_tokens_have_names_and_owners() -> None:
+    settings = load_settings(
+        {
+            "API_TOKENS": "main:0123456789abcdef, main-new:0123456789abcde:",
+            "OPERATOR_TOKENS": "ops:fedcba9876543210",
+        }
+    )
+    assert settings.tokens == (
+        ("main", "0123456789abcdef", False),
+        ("main-new", "0123456789abcde:", False),
+        ("ops", "fedcba9876543210", True),
+    )
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        "0123456789abcdef",
+        "main:short",
+        ":0123456789abcdef",
+        "a b:0123456789abcdef",
+        "m:0123 456789abcdef",
+    ],
+)
+def test_a_token_that_is_not_well_formed_is_refused_and_not_repeated(tokens: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"API_TOKENS": tokens})
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith("API_TOKENS: must be name:token")
+    assert tokens not in mistake
+
+
+@pytest.mark.parametrize(
+    "operators",
+    ["main:fedcba9876543210", "ops:0123456789abcdef", "a:fedcba9876543210,a:0123456789fedcba"],
+)
+def test_names_and_tokens_are_given_once(operators: str) -> None:
+    with pytest.raises(SettingsError, match="OPERATOR_TOKENS: has a name or a token twice"):
+        load_settings({"API_TOKENS": "main:0123456789abcdef", "OPERATOR_TOKENS": operators})
+
+
+@pytest.mark.parametrize("origins", ["*", "factory.example", "https://factory.example/page"])
+def test_an_origin_is_a_scheme_a_host_and_a_port(origins: str) -> None:
+    with pytest.raises(SettingsError, match="CORS_ORIGINS: must be origins"):
+        load_settings({"CORS_ORIGINS": origins})

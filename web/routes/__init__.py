@@ -9,6 +9,8 @@ from web.routes import actors, events, metrics, nodes, orders, queue, queue_jobs
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
+    from web.admission import Access
+
 __all__ = ["ROUTES", "Route"]
 
 
@@ -26,8 +28,16 @@ class Route(NamedTuple):
     nodes is this one's own view where the owner can't be asked. A stream has no end.
     """
 
+    @property
+    def access(self) -> Access:
+        """Whose token it needs, where tokens are asked for: all that changes more than an order."""
+        if self.name in _PROBES:
+            return "open"
+        return "caller" if self.method == "GET" or self.needs == "actors" else "operator"
+
 
 _API: Final = "/api/workorder"
+_PROBES: Final = frozenset({"health", "live", "ready"})
 
 ROUTES: Final = (
     Route("service", "GET", "/", service.index),

@@ -61,6 +61,9 @@ class Client:
     def post(self, path: str | URL, **options: Any) -> _RequestContextManager:  # noqa: ANN401
         return self._session.post(path, **options)
 
+    def request(self, method: str, path: str, **options: Any) -> _RequestContextManager:  # noqa: ANN401
+        return self._session.request(method, path, **options)
+
     def delete(self, path: str | URL, **options: Any) -> _RequestContextManager:  # noqa: ANN401
         return self._session.delete(path, **options)
 

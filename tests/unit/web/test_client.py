@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -339,6 +340,22 @@ async def test_a_read_that_is_not_answered_says_so() -> None:
     async with PlanServerClient(_NOBODY, quick(None)) as client:
         result = await client.get_queue_stats()
     assert (result["success"], result["code"]) == (False, "SERVICE_UNAVAILABLE")
+
+
+async def test_a_token_is_shown_to_the_service_and_to_nobody_else(service: FakeService) -> None:
+    shown: list[str | None] = []
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        shown.append(request.headers.get("Authorization"))
+        return await answers(404, "NOT_FOUND")(request)
+
+    for token in ("a-token-of-16-chars", None):
+        options = replace(quick(None), token=token)
+        service.faults.append(note)
+        async with PlanServerClient(service.url, options) as client:
+            await client.get_queue_stats()
+        assert "a-token" not in repr(options)
+    assert shown == ["Bearer a-token-of-16-chars", None]
 
 
 async def test_health_is_what_one_of_the_addresses_says(service: FakeService) -> None:

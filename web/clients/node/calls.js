@@ -161,6 +161,7 @@ class Calls {
         agent: this.agents[url.protocol],
         headers: {
           'Accept-Language': this.options.language,
+          ...(this.options.token ? { Authorization: `Bearer ${this.options.token}` } : {}),
           'Content-Type': 'application/json',
           ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }),
         },

@@ -47,6 +47,7 @@ const DEFAULTS = {
   replayPollMs: 250,
   /** Of messages, the service's and the client's own: zh-CN or en. */
   language: 'zh-CN',
+  token: null, // what a service with API_TOKENS asks for
   /** Called with each update that the service refused for good when it was replayed. */
   onDeadLetter: undefined,
   logger: console,

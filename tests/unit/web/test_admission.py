@@ -1,0 +1,220 @@
+"""Who is let in: tokens and their scopes, pages of other sites, and what every reply carries."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.web.fake_node import ORDER
+from web.app import Options
+from web.routes import ROUTES
+from web.tokens import Keyring, Token
+
+if TYPE_CHECKING:
+    from tests.unit.web.conftest import Client, LogRecorder
+    from tests.unit.web.fake_node import FakeNode
+    from web.routes import Route
+
+CALLER = "caller-token-0123456789"
+SECOND = "second-token-0123456789"
+OPERATOR = "operator-token-012345678"
+PAGE = "https://factory.example"
+STATS = "/api/workorder/queue/stats"
+PAUSE = "/api/workorder/queue/pause"
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def _code(client: Client, method: str, path: str, **options: Any) -> tuple[int, str]:  # noqa: ANN401
+    async with getattr(client, method)(path, **options) as reply:
+        body = await reply.json() if method != "head" else {}
+        return reply.status, body.get("code", "")
+
+
+def _path(route: Route) -> str:
+    return route.path.replace("{id}", ORDER)
+
+
+# -- without tokens --------------------------------------------------------------------------
+
+
+async def test_where_there_are_no_tokens_nobody_is_asked(client: Client) -> None:
+    assert (await _code(client, "get", STATS))[0] == 200
+    assert (await _code(client, "post", PAUSE))[0] == 200
+
+
+# -- with tokens -----------------------------------------------------------------------------
+
+
+class TestWithTokens:
+    @pytest.fixture
+    def options(self) -> Options:
+        tokens = (
+            Token("main", CALLER),
+            Token("main-2", SECOND),
+            Token("ops", OPERATOR, operator=True),
+        )
+        return Options(tokens=tokens, cors_origins=(PAGE,))
+
+    @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+    async def test_every_route_but_the_probes_needs_one(self, client: Client, route: Route) -> None:
+        method, open_to_all = route.method.lower(), route.name in {"health", "live", "ready"}
+        status, code = await _code(client, method, _path(route))
+        assert ((status, code) == (401, "UNAUTHORIZED")) is not open_to_all
+        if open_to_all:
+            assert status == 200
+        assert (await _code(client, method, f"{_path(route)}/"))[0] == (200 if open_to_all else 401)
+
+    @pytest.mark.parametrize(
+        "route",
+        [each for each in ROUTES if each.method != "GET" and each.needs != "actors"],
+        ids=lambda route: route.name,
+    )
+    async def test_what_operators_do_needs_an_operators(self, client: Client, route: Route) -> None:
+        method = route.method.lower()
+        refused = await _code(client, method, _path(route), headers=_bearer(CALLER))
+        assert refused == (403, "FORBIDDEN")
+        let_in = await _code(client, method, _path(route), headers=_bearer(OPERATOR))
+        assert let_in[0] not in {401, 403}
+
+    @pytest.mark.parametrize("token", [CALLER, SECOND, OPERATOR])
+    async def test_several_are_valid_at_once_for_reads_and_updates(
+        self, client: Client, token: str
+    ) -> None:
+        assert (await _code(client, "get", STATS, headers=_bearer(token)))[0] == 200
+        update = {"workOrderId": ORDER, "type": "input"}
+        path = "/api/workorder/update-quantity"
+        assert (await _code(client, "post", path, json=update, headers=_bearer(token)))[0] == 200
+
+    @pytest.mark.parametrize(
+        "header",
+        ["", "Bearer", "Bearer ", CALLER, f"Basic {CALLER}", f"Bearer {CALLER}x", "Bearer é"],
+    )
+    async def test_another_header_is_refused(self, client: Client, header: str) -> None:
+        async with client.get(STATS, headers={"Authorization": header}) as reply:
+            assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+    async def test_a_stranger_does_not_learn_which_paths_there_are(self, client: Client) -> None:
+        assert (await _code(client, "get", "/nothing"))[0] == 401
+        assert (await _code(client, "get", "/nothing", headers=_bearer(CALLER)))[0] == 404
+        assert (await _code(client, "post", STATS))[0] == 401
+
+    async def test_nothing_is_done_for_a_stranger(self, client: Client, node: FakeNode) -> None:
+        await _code(client, "post", PAUSE)
+        await _code(client, "post", PAUSE, headers=_bearer(CALLER))
+        assert node.region.calls == []
+
+    async def test_the_log_names_the_token_and_never_shows_it(
+        self, client: Client, logged: LogRecorder
+    ) -> None:
+        await _code(client, "get", STATS, headers=_bearer(SECOND))
+        (line,) = logged.named("http_request")
+        assert line["caller"] == "main-2"
+        assert SECOND not in str(logged.events)
+
+    async def test_a_listed_page_may_ask_before_it_shows_a_token(self, client: Client) -> None:
+        asked = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
+        async with client.request("OPTIONS", STATS, headers=asked) as reply:
+            assert reply.status == 204
+            assert reply.headers["Access-Control-Allow-Origin"] == PAGE
+            assert "Authorization" in reply.headers["Access-Control-Allow-Headers"]
+        async with client.get(STATS, headers={"Origin": PAGE, **_bearer(CALLER)}) as reply:
+            assert reply.headers["Access-Control-Allow-Origin"] == PAGE
+            assert reply.headers["Vary"] == "Origin"
+        other = {**asked, "Origin": "https://other.example"}
+        async with client.request("OPTIONS", STATS, headers=other) as reply:
+            assert reply.status == 401
+            assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+def test_a_keyring_compares_with_every_token_whichever_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[int] = []
+
+    def compare(given: bytes, known: bytes) -> bool:
+        compared.append(len(known))
+        return given == known
+
+    monkeypatch.setattr("web.tokens.compare_digest", compare)
+    keyring = Keyring([Token("a", CALLER), Token("b", "x" * 99), Token("c", OPERATOR)])
+    for token in (CALLER, OPERATOR, "none of them"):
+        compared.clear()
+        keyring.shown(f"Bearer {token}")
+        assert compared == [32, 32, 32]
+
+
+# -- pages of other sites --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "let_in"),
+    [
+        ({}, True),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.proxy"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://127.0.0.1:1"}, False),
+    ],
+)
+async def test_a_page_of_another_site_changes_nothing(
+    client: Client, node: FakeNode, headers: dict[str, str], *, let_in: bool
+) -> None:
+    status, code = await _code(client, "post", PAUSE, headers=headers)
+    assert (status, code) == ((200, "OK") if let_in else (403, "CROSS_SITE"))
+    assert node.region.calls == (["pause"] if let_in else [])
+    assert (await _code(client, "get", STATS, headers=headers))[0] == 200
+
+
+async def test_our_own_page_may_call_from_an_older_browser(client: Client) -> None:
+    own = {"Origin": f"http://127.0.0.1:{client.port}"}
+    assert (await _code(client, "post", PAUSE, headers=own))[0] == 200
+
+
+class TestWithListedPages:
+    @pytest.fixture
+    def options(self) -> Options:
+        return Options(cors_origins=(PAGE,))
+
+    async def test_a_listed_page_may_change_things(self, client: Client) -> None:
+        headers = {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}
+        assert (await _code(client, "post", PAUSE, headers=headers))[0] == 200
+
+
+async def test_without_a_list_no_page_may_read_or_ask(client: Client) -> None:
+    asked = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
+    async with client.request("OPTIONS", STATS, headers=asked) as reply:
+        assert reply.status == 405
+        assert "Access-Control-Allow-Origin" not in reply.headers
+    async with client.get(STATS, headers={"Origin": PAGE}) as reply:
+        assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/health", STATS, "/nothing", "/api/workorder/detail/x"])
+async def test_every_reply_tells_browsers_to_be_careful(client: Client, path: str) -> None:
+    async with client.get(path) as reply:
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert reply.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert reply.headers["Referrer-Policy"] == "no-referrer"
+        assert reply.headers["Cache-Control"] == "no-store"
+
+
+_CHECKOUT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", ["operating.md", "operating.zh-CN.md"])
+def test_every_check_in_the_table_has_its_test(name: str) -> None:
+    text = (_CHECKOUT / "docs" / name).read_text("utf-8")
+    rows = re.findall(r"`(test_\w+)` \|$", text, re.MULTILINE)
+    assert len(rows) == len(set(rows)) >= 15
+    sources = [each.read_text("utf-8") for each in (_CHECKOUT / "tests").rglob("test_*.py")]
+    assert [each for each in rows if not any(f"def {each}(" in source for source in sources)] == []

@@ -1,0 +1,99 @@
+"""Who is let in: pages of other sites are kept out, and tokens asked for where there are any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from web.problems import Problem, RequestError
+from web.site import SITE
+from web.tokens import Keyring
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from web.site import Options
+
+Access = Literal["open", "caller", "operator"]
+"""Whom a call is for: anybody, who has a token, or who has an operator's."""
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES: Final = frozenset({"same-origin", "none"})
+_CORS_METHODS: Final = "GET, POST, PUT, DELETE"
+_CORS_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id"
+_CORS_EXPOSED: Final = "Retry-After, X-Request-Id, X-Served-By"
+_CORS_AGE_S: Final = "600"
+
+
+class Admission:
+    """Looks at a request before any of it is served."""
+
+    def __init__(self, options: Options, access: Mapping[tuple[str, str], Access]) -> None:
+        self._keyring = Keyring(options.tokens)
+        self._origins = frozenset(options.cors_origins)
+        self._access = access
+
+    def check(self, request: web.Request) -> str | None:
+        """Give the name of the token that was shown, if one was asked for.
+
+        Raises `RequestError`.
+        """
+        if request.method not in _SAFE and self._is_of_another_site(request):
+            raise RequestError(Problem("CROSS_SITE", "CROSS_SITE"))
+        if self._keyring.empty:
+            return None
+        access = self._needed(request)
+        if access == "open":
+            return None
+        token = self._keyring.shown(request.headers.get("Authorization", ""))
+        if token is None:
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise RequestError(Problem("UNAUTHORIZED", "UNAUTHORIZED", headers=headers))
+        if access == "operator" and not token.operator:
+            raise RequestError(Problem("FORBIDDEN", "FORBIDDEN"))
+        return token.name
+
+    def _needed(self, request: web.Request) -> Access:
+        resource = request.match_info.route.resource
+        path = resource.canonical if resource is not None else ""
+        method = "GET" if request.method == "HEAD" else request.method
+        # What is not known needs a token as well: a stranger learns nothing of what there is.
+        return self._access.get((method, path.rstrip("/") or "/"), "caller")
+
+    def _is_of_another_site(self, request: web.Request) -> bool:
+        """Tell whether a browser sent this for a page that is not ours and not listed."""
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        if origin in self._origins:
+            return False
+        if site is not None:
+            return site not in _OWN_SITES
+        return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")
+
+    # -- pages of other sites that are listed ---------------------------------------------------
+
+    def preflight(self, request: web.Request) -> web.Response | None:
+        """Answer a browser that asks whether a listed page may call; None for all other calls."""
+        if request.method != "OPTIONS" or request.headers.get("Origin") not in self._origins:
+            return None
+        if "Access-Control-Request-Method" not in request.headers:
+            return None
+        headers = {
+            "Access-Control-Allow-Methods": _CORS_METHODS,
+            "Access-Control-Allow-Headers": _CORS_HEADERS,
+            "Access-Control-Max-Age": _CORS_AGE_S,
+        }
+        return web.Response(status=204, headers={**request.app[SITE].headers, **headers})
+
+    async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let a listed page read the reply."""
+        origin = request.headers.get("Origin")
+        if self._origins:
+            response.headers["Vary"] = "Origin"
+        if origin is not None and origin in self._origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED
+
+
+ADMISSION: Final = web.AppKey("admission", Admission)
