@@ -70,9 +70,16 @@ async def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
 
 
 async def test_an_address_of_another_machine_is_one_line(tmp_path: Path) -> None:
-    code, lines, _ = await _fails_to_start(DATA_DIR=str(tmp_path), HOST="192.0.2.1")
+    settings = {"HOST": "192.0.2.1", "ALLOW_UNAUTHENTICATED": "1"}
+    code, lines, _ = await _fails_to_start(DATA_DIR=str(tmp_path), **settings)
     assert (code, len(lines)) == (1, 1)
     assert "192.0.2.1" in lines[0]
+
+
+async def test_where_others_could_call_without_a_token_it_does_not_start(tmp_path: Path) -> None:
+    code, lines, _ = await _fails_to_start(DATA_DIR=str(tmp_path), HOST="0.0.0.0")  # noqa: S104
+    assert (code, len(lines)) == (2, 1)
+    assert "HOST: is not the loopback" in lines[0]
 
 
 @pytest.mark.parametrize(
