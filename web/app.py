@@ -12,6 +12,7 @@ from web.forward import FORWARDER, Forwarder
 from web.metrics import METRICS, Metrics
 from web.middleware import answer
 from web.neighbours import NEIGHBOURS, Neighbours
+from web.openapi import DOCUMENT, Document
 from web.pulse import PULSE, Pulse
 from web.routes import ROUTES
 from web.site import SITE, Options, Site
@@ -53,6 +54,7 @@ def build_app(node: Node, options: Options) -> web.Application:
         ),
         {route.name: f"{route.method} {route.path}" for route in ROUTES},
     )
+    app[DOCUMENT] = Document(ROUTES, options)
     forwarder = app[FORWARDER] = Forwarder(app[SITE])
     app.cleanup_ctx.append(forwarder.open)
     app[NEIGHBOURS] = Neighbours()

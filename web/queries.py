@@ -24,7 +24,8 @@ MAX_PAGE: Final = 1_000_000
 MAX_PAGE_SIZE: Final = 1000
 MAX_LOCKS: Final = 10_000
 _MAX_SEARCH: Final = 100
-_JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
+ORDERS: Final = ("desc", "asc")
+JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -57,9 +58,9 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
 
     Raises `RequestError`.
     """
-    state = query.get("state", "").strip() or _JOB_STATES[0]
-    if state not in _JOB_STATES:
-        raise invalid("INVALID_JOB_QUERY", "state", allowed=", ".join(_JOB_STATES))
+    state = query.get("state", "").strip() or JOB_STATES[0]
+    if state not in JOB_STATES:
+        raise invalid("INVALID_JOB_QUERY", "state", allowed=", ".join(JOB_STATES))
     order_id = query.get("workOrderId", "").strip()
     return JobPageQuery(
         state,
@@ -79,7 +80,7 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
         _whole(query, "page", 1, MAX_PAGE),
         _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
         Sort(_choice(query, "sort", tuple(Sort))),
-        descending=_choice(query, "order", ("desc", "asc")) == "desc",
+        descending=_choice(query, "order", ORDERS) == "desc",
         search=query.get("search", "").strip()[:_MAX_SEARCH],
         state=ActorState(_choice(query, "state", tuple(ActorState))) if state else None,
     )

@@ -40,8 +40,9 @@ MAX_TEXT: Final = 2000
 """Characters that a text of `logContext` may have."""
 MAX_REQUEST_ID: Final = 200
 """Characters that a request id may have."""
+MAX_GRACE: Final = 2**53 - 1
+"""Milliseconds: the largest whole number that every reader of JSON reads as it is."""
 _HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
-_CODE: Final = re.compile(r"[A-Z_]{1,64}")
 
 
 class BarcodeOperation(StrEnum):
@@ -69,6 +70,7 @@ _Nothing = Literal[""] | None
 # Mongoose casts numbers and booleans to text, and today's callers may count on it.
 _LooseText = _Text | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
 _HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$", to_lower=True)]
+_Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REQUEST_ID)]
 _Quantity = (
     Annotated[int, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
     | Annotated[float, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY, allow_inf_nan=False)]
@@ -106,14 +108,29 @@ class UpdateBody(_Body):
     type: ChangeType
     quantity: _Quantity = 1
     log_context: LogContextBody | None = None
-    request_id: str | None = None
+    request_id: _Key | None = None
     wait: Annotated[bool, Field(strict=True)] | None = None
+
+
+class BatchBody(_Body):
+    """Many changes. Each item is checked by itself, so that a bad one fails alone."""
+
+    updates: Annotated[list[UpdateBody], Field(min_length=1)]
+    request_id: _Key | None = None
+    wait: Annotated[bool, Field(strict=True)] | None = None
+
+
+class RetryFilterBody(_Body):
+    """Which failed jobs are meant: of one order, with one error, or all."""
+
+    work_order_id: _HexId | _Nothing = None
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
 
 
 class CleanBody(_Body):
     """Body of `queue/clean`."""
 
-    grace: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 5000.0
+    grace: Annotated[float, Field(strict=True, ge=0, le=MAX_GRACE, allow_inf_nan=False)] = 5000.0
     """Milliseconds."""
 
 
@@ -180,12 +197,13 @@ def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT0
 
 def parse_retry_filter(body: Mapping[str, object]) -> tuple[WorkOrderId | None, str | None]:
     """Read which failed jobs to try again: of one order, with one error; raises `RequestError`."""
-    order_id, code = body.get("workOrderId"), body.get("code")
-    if order_id is not None and not isinstance(order_id, str):
-        raise invalid("INVALID_WORK_ORDER_ID", "workOrderId")
-    if code is not None and not (isinstance(code, str) and _CODE.fullmatch(code)):
-        raise invalid("INVALID_JOB_QUERY", "code", "code")
-    return parse_work_order_id(order_id, "workOrderId") if order_id else None, code
+    try:
+        asked = RetryFilterBody.model_validate(body)
+    except ValidationError as error:
+        if error.errors(include_url=False)[0]["loc"][0] == "code":
+            raise invalid("INVALID_JOB_QUERY", "code", "code") from None
+        raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
+    return WorkOrderId(asked.work_order_id) if asked.work_order_id else None, asked.code
 
 
 def parse_grace(body: Mapping[str, object]) -> float:

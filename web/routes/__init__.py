@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from web.routes import actors, events, metrics, nodes, orders, queue, queue_jobs, service, updates
+from web.routes import (
+    actors,
+    documents,
+    events,
+    metrics,
+    nodes,
+    orders,
+    queue,
+    queue_jobs,
+    service,
+    updates,
+)
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -44,6 +55,8 @@ ROUTES: Final = (
     Route("health", "GET", "/health", service.health),
     Route("live", "GET", "/livez", service.livez),
     Route("ready", "GET", "/readyz", service.readyz),
+    Route("openapi", "GET", "/openapi.json", documents.openapi),
+    Route("docs", "GET", "/docs", documents.docs),
     Route("updateQuantity", "POST", f"{_API}/update-quantity", updates.update_quantity, "actors"),
     Route(
         "batchUpdateQuantity",

@@ -12,6 +12,7 @@ from actors.status import Role
 from tests.fake_lease import LeaseServer
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import order_number
+from tests.unit.web.documented import missing_in_document
 from tests.unit.web.fake_node import FakeNode
 from tests.unit.web.fake_owner import FakeOwner, make_standby, running
 from tests.unit.web.served import Served, served
@@ -19,7 +20,7 @@ from web.app import Options, build_app
 from web.server import RUNNER_OPTIONS, bind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from aiohttp.client import _RequestContextManager
     from yarl import URL
@@ -47,6 +48,11 @@ class Client:
         """The open connections that the server knows of."""
         assert self._runner.server is not None
         return sum(each.transport is not None for each in self._runner.server.connections)
+
+    @property
+    def routes(self) -> Collection[web.AbstractRoute]:
+        """The routes of the application."""
+        return self._runner.app.router.routes()
 
     async def stop(self) -> None:
         """Stop the server, as a node does once it is drained."""
@@ -104,7 +110,14 @@ def options() -> Options:
 @pytest.fixture
 async def client(node: FakeNode, options: Options, logged: LogRecorder) -> AsyncIterator[Client]:
     assert not logged.events
-    runner = web.AppRunner(build_app(node.as_node(), options), **RUNNER_OPTIONS)
+    app = build_app(node.as_node(), options)
+    undocumented: list[str] = []
+
+    async def look_up(request: web.Request, response: web.StreamResponse) -> None:
+        undocumented.extend(missing_in_document(request, response))
+
+    app.on_response_prepare.append(look_up)
+    runner = web.AppRunner(app, **RUNNER_OPTIONS)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
     await web.SockSite(runner, sock).start()
@@ -112,6 +125,7 @@ async def client(node: FakeNode, options: Options, logged: LogRecorder) -> Async
     async with ClientSession(url, connector=TCPConnector(limit=0)) as session:
         yield Client(session, runner)
     await runner.cleanup()
+    assert undocumented == [], "the OpenAPI document lacks these"
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ async def test_the_root_describes_the_service_and_its_endpoints(client: Client) 
     assert status == 200
     assert body["service"] == "work-order-service"
     assert body["endpoints"]["updateQuantity"] == f"POST {API}/update-quantity"
-    assert len(body["endpoints"]) == 29
+    assert len(body["endpoints"]) == 31
     assert {"version", "status", "description", "timestamp"} < set(body)
 
 
@@ -260,7 +260,10 @@ async def test_a_wrong_limit_of_locks_is_refused(client: Client) -> None:
     assert (status, body["code"], body["data"]) == (400, "INVALID_PAGE", {"field": "limit"})
 
 
-@pytest.mark.parametrize(("sent", "grace_s"), [({"grace": 1500}, 1.5), ({}, 5.0)])
+@pytest.mark.parametrize(
+    ("sent", "grace_s"),
+    [({"grace": 1500}, 1.5), ({}, 5.0), ({"grace": 2**53 - 1}, (2**53 - 1) / 1000)],
+)
 async def test_clean_forgets_what_is_older_than_grace(
     client: Client, node: FakeNode, sent: object, grace_s: float
 ) -> None:
@@ -275,7 +278,7 @@ async def test_clean_needs_no_body(client: Client, node: FakeNode) -> None:
     assert node.region.calls == [5.0]
 
 
-@pytest.mark.parametrize("grace", [-1, "5", None])
+@pytest.mark.parametrize("grace", [-1, "5", None, 2**53, 1.3e308])
 async def test_a_wrong_grace_is_refused(client: Client, node: FakeNode, grace: object) -> None:
     status, body = await _post(client, f"{API}/queue/clean", {"grace": grace})
     assert (status, body["code"], body["data"]) == (400, "INVALID_GRACE", {"field": "grace"})

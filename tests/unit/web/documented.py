@@ -1,0 +1,50 @@
+"""Looks a reply up in the OpenAPI document: its status, and the code in its envelope."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from web.hop import FORWARDED_BY
+from web.openapi.document import write_document
+from web.routes import ROUTES
+from web.site import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Give the document of the product's routes."""
+    return write_document(ROUTES, Options())
+
+
+def missing_in_document(request: web.Request, response: web.StreamResponse) -> Iterator[str]:
+    """Give what the document lacks of `response`.
+
+    A path that no route takes is no operation, what a made-up owner answers is not ours, and
+    to a caller that hung up aiohttp says something that nobody reads.
+    """
+    resource = request.match_info.route.resource
+    if resource is None or request.transport is None or FORWARDED_BY in response.headers:
+        return
+    path = resource.canonical.rstrip("/") or "/"
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    replies = document()["paths"][path][method]["responses"]
+    name = f"{request.method} {path} {response.status}"
+    if str(response.status) not in replies:
+        yield name
+        return
+    (media,) = replies[str(response.status)]["content"]
+    if response.content_type != media:
+        yield f"{name} {response.content_type}"
+    schema = replies[str(response.status)]["content"][media]["schema"]
+    codes = schema.get("properties", {}).get("code", {}).get("enum")
+    if codes and isinstance(response, web.Response) and isinstance(response.body, bytes):
+        code = json.loads(response.body)["code"]
+        if code not in codes:
+            yield f"{name} {code}"

@@ -1,0 +1,230 @@
+"""Write the OpenAPI 3.1 document: the table of routes, with what the table here says of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter
+
+from web.openapi import operator_operations, work_order_operations
+from web.openapi._reply import ReplySchema
+from web.openapi.failures import (
+    ALWAYS,
+    BY_ACCESS,
+    BY_NEED,
+    NOT_OF_A_ROUTE,
+    WRITES,
+    by_status,
+    data_models,
+    failure_example,
+)
+from web.openapi.operation import JSON
+from web.openapi.parameters import LANGUAGE
+from web.texts import Language, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from web.openapi.operation import Body, Operation
+    from web.routes import Route
+    from web.site import Options
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    **operator_operations.OPERATIONS,
+    **work_order_operations.OPERATIONS,
+}
+_REFS: Final = "#/components/schemas/{model}"
+_NO_TOKEN: Final = 401
+_WAITS: Final = frozenset({429, 503})
+_MEANINGS: Final[Mapping[int, str]] = {
+    400: "The request has to be mended",
+    401: "A token is needed",
+    403: "The token does not suffice, or a page of another site sent it",
+    404: "There is no such thing",
+    405: "The path exists, with another method",
+    408: "The body did not arrive in time",
+    409: "The state of it does not allow this",
+    413: "The body is too large",
+    422: "The key was used with another content",
+    429: "Too much waits: nothing was applied, send it again later",
+    500: "A fault of the service",
+    503: "Not served now: nothing was applied, send it again later",
+    504: "The deadline passed: whether it was applied is not known",
+}
+_SCHEME: Final = "token"
+_BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Needed where the service has `API_TOKENS`",
+}
+_ABOUT: Final = (
+    "Applies work-order quantity changes exactly once. Replies are enveloped in"
+    " `success`, `message`, `data` and `code`; codes never change with the language."
+    " HEAD works wherever GET does."
+)
+
+
+def write_document(routes: Sequence[Route], options: Options) -> dict[str, Any]:
+    """Write the document of an application with `routes`."""
+    writer = _Writer(options)
+    paths: dict[str, dict[str, object]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = writer.operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": options.service, "version": options.version, "description": _ABOUT},
+        # Where this document is: also behind a proxy's prefix.
+        "servers": [{"url": "."}],
+        "tags": [{"name": name} for name in dict.fromkeys(_tags(routes))],
+        "paths": paths,
+        "components": {
+            "responses": writer.elsewhere(),
+            "securitySchemes": {_SCHEME: _BEARER},
+            "schemas": dict(sorted(writer.schemas.items())),
+        },
+    }
+
+
+def failures_of(route: Route) -> tuple[str, ...]:
+    """Give every code with which a call of `route` can fail."""
+    operation = OPERATIONS[route.name]
+    writes = route.method != "GET"
+    unique = dict.fromkeys(
+        (
+            *operation.failures,
+            *BY_NEED[route.needs],
+            *(("TIMEOUT",) if writes and route.needs == "owner" else ()),
+            *(WRITES if writes else ()),
+            *BY_ACCESS[route.access],
+            *ALWAYS,
+        )
+    )
+    return tuple(unique)
+
+
+def _tags(routes: Iterable[Route]) -> list[str]:
+    return [OPERATIONS[route.name].tag for route in routes]
+
+
+class _Writer:
+    """Writes operations, and collects the schemas that they name."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.schemas: dict[str, Any] = {}
+        self._written: dict[Any, dict[str, Any]] = {}
+
+    def operation(self, route: Route) -> dict[str, object]:
+        """Write the entry of one route."""
+        said = OPERATIONS[route.name]
+        asked = said.parameters if said.bare else (*said.parameters, LANGUAGE)
+        written: dict[str, object] = {
+            "operationId": route.name,
+            "tags": [said.tag],
+            "summary": said.summary,
+            "parameters": [each.document() for each in asked],
+        }
+        if route.access != "open":
+            needed: dict[str, list[str]] = {_SCHEME: []}
+            written["security"] = [needed] if self._options.tokens else [{}, needed]
+        if said.body is not None:
+            written["requestBody"] = self._body(said.body)
+        written["responses"] = {
+            "200": self._success(said),
+            **self._failures(failures_of(route)),
+            **({"503": self._success(said)} if said.unserved else {}),
+        }
+        return written
+
+    def elsewhere(self) -> dict[str, object]:
+        """Write the replies to calls that no route takes."""
+        return {
+            code: self._failure(status, [code])
+            for status, codes in by_status(NOT_OF_A_ROUTE).items()
+            for code in codes
+        }
+
+    def _body(self, body: Body) -> dict[str, object]:
+        schema = body.model.model_json_schema(ref_template=_REFS)
+        self.schemas.update(schema.pop("$defs", {}))
+        if "updates" in schema["properties"]:
+            schema["properties"]["updates"]["maxItems"] = self._options.max_batch
+        self.schemas[body.model.__name__] = schema
+        examples = {name: {"value": value} for name, value in body.examples.items()}
+        ref = {"$ref": _REFS.format(model=body.model.__name__)}
+        return {
+            "required": body.required,
+            "content": {JSON: {"schema": ref, "examples": examples}},
+        }
+
+    def _success(self, said: Operation) -> dict[str, object]:
+        schema, example = self._schema(said.reply), said.example
+        if not said.bare:
+            schema = _envelope(success=True, data=schema, codes=said.codes)
+            for name in said.extra:
+                schema["properties"][name] = {"type": "integer"}
+                schema["required"].append(name)
+            params = example if isinstance(example, dict) else {}
+            example = {
+                "success": True,
+                "message": render(said.text, Language.CHINESE, params),
+                "data": example,
+                "code": said.text.partition(".")[0],
+                **said.extra,
+            }
+        content = {said.media: {"schema": schema, "example": example}}
+        return {"description": said.summary, "headers": _headers(200), "content": content}
+
+    def _failures(self, codes: Iterable[str]) -> dict[str, object]:
+        return {
+            str(status): self._failure(status, grouped)
+            for status, grouped in by_status(codes).items()
+        }
+
+    def _failure(self, status: int, codes: Sequence[str]) -> dict[str, object]:
+        models = [self._schema(each) for each in data_models(codes)]
+        data = models[0] if len(models) == 1 else {"anyOf": models}
+        examples = {code: {"value": failure_example(code)} for code in codes}
+        schema = _envelope(success=False, data=data, codes=codes)
+        return {
+            "description": f"{_MEANINGS[status]}: {', '.join(codes)}",
+            "headers": _headers(status),
+            "content": {JSON: {"schema": schema, "examples": examples}},
+        }
+
+    def _schema(self, kind: Any) -> dict[str, Any]:  # noqa: ANN401 -- any type that pydantic reads
+        if kind not in self._written:
+            schema = TypeAdapter(kind).json_schema(ref_template=_REFS, schema_generator=ReplySchema)
+            self.schemas.update(schema.pop("$defs", {}))
+            if "properties" in schema:
+                self.schemas[kind.__name__] = schema
+                schema = {"$ref": _REFS.format(model=kind.__name__)}
+            self._written[kind] = schema
+        return self._written[kind]
+
+
+def _envelope(*, success: bool, data: object, codes: Iterable[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "success": {"const": success},
+            "message": {"type": "string"},
+            "data": data,
+            "code": {"enum": list(codes)},
+        },
+        "required": ["success", "message", "data", "code"],
+    }
+
+
+def _headers(status: int) -> dict[str, object]:
+    headers: dict[str, object] = {
+        "X-Request-Id": {
+            "description": "The call's id in the log",
+            "schema": {"type": "string"},
+        }
+    }
+    if status == _NO_TOKEN:
+        headers["WWW-Authenticate"] = {"schema": {"const": "Bearer"}}
+    if status in _WAITS:
+        headers["Retry-After"] = {"description": "Seconds", "schema": {"type": "integer"}}
+    return headers

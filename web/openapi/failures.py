@@ -1,0 +1,224 @@
+"""The codes that each kind of call can fail with, and what goes with a code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from web.openapi._reply import HexId, Reply
+from web.problems import STATUS
+from web.texts import Language, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+JSON_BODY: Final = (
+    "INVALID_JSON",
+    # A number that JSON lacks is told by the name of its field, whatever the call.
+    "INVALID_QUANTITY",
+    "INVALID_LOG_CONTEXT",
+    "INVALID_GRACE",
+    "BODY_TIMEOUT",
+    "BODY_TOO_LARGE",
+)
+"""A call with a JSON body."""
+_HOP: Final = ("INVALID_JSON", "INVALID_REQUEST_ID", "BODY_TIMEOUT", "BODY_TOO_LARGE")
+_OWNER: Final = ("SERVICE_UNAVAILABLE",)
+BY_NEED: Final[Mapping[str, tuple[str, ...]]] = {
+    "nothing": (),
+    "actors": (*_HOP, *_OWNER, "TIMEOUT"),
+    "owner": (*_HOP, *_OWNER),
+    "view": (*_HOP, *_OWNER),
+    "nodes": (*_HOP, *_OWNER),
+    "stream": ("INVALID_REQUEST_ID", *_OWNER),
+}
+"""A call that this node may hand to the owner: read whole first, with its key."""
+BY_ACCESS: Final[Mapping[str, tuple[str, ...]]] = {
+    "open": (),
+    "caller": ("UNAUTHORIZED",),
+    "operator": ("UNAUTHORIZED", "FORBIDDEN"),
+}
+"""A call for which a token may be needed."""
+WRITES: Final = ("CROSS_SITE",)
+"""A call that changes something."""
+ALWAYS: Final = ("SYSTEM_ERROR",)
+NOT_OF_A_ROUTE: Final = ("NOT_FOUND", "METHOD_NOT_ALLOWED")
+ITEM: Final = (
+    "MISSING_PARAMS",
+    "INVALID_WORK_ORDER_ID",
+    "INVALID_TYPE",
+    "INVALID_QUANTITY",
+    "INVALID_LOG_CONTEXT",
+    "INVALID_REQUEST_ID",
+    "INVALID_WAIT",
+    "WORK_ORDER_NOT_FOUND",
+    "DUPLICATE_OPERATION",
+    "REQUEST_ID_CONFLICT",
+    "MAILBOX_FULL",
+    "SERVICE_UNAVAILABLE",
+    "TIMEOUT",
+    "SYSTEM_ERROR",
+)
+"""One item of a batch."""
+
+
+class FieldAtFault(Reply):
+    """The field that is wrong."""
+
+    field: str
+
+
+class QuantityAtFault(FieldAtFault):
+    """The field, or the total that would be out of range."""
+
+    result: float = 0
+    limit: int = 0
+    replayed: bool = False
+
+
+class UnknownOrder(Reply):
+    """The order that there is not."""
+
+    work_order_id: HexId
+
+
+class CountedScan(Reply):
+    """The barcode that is counted at this step."""
+
+    related_barcode: str | None
+    process_step_id: str | None
+    replayed: bool
+
+
+class UsedKey(Reply):
+    """The key that was used with another content."""
+
+    request_id: str
+
+
+class UnknownJob(Reply):
+    """The job that there is not."""
+
+    job_id: str
+
+
+class JobInTheWay(UnknownJob):
+    """The job, and the state that does not allow it."""
+
+    state: str
+
+
+class SizeLimit(Reply):
+    """The bytes that a body may have."""
+
+    limit: int
+
+
+class Full(Reply):
+    """What is full, and how much it holds."""
+
+    scope: str
+    capacity: int
+
+
+class Unserved(Reply):
+    """Whether it waits because of a pause."""
+
+    paused: bool
+
+
+class NoData(Reply):
+    """Nothing more is known."""
+
+
+_DATA: Final[Mapping[str, tuple[type[Reply], dict[str, object]]]] = {
+    "INVALID_QUANTITY": (QuantityAtFault, {"field": "quantity"}),
+    "WORK_ORDER_NOT_FOUND": (UnknownOrder, {"workOrderId": "000000000000000000000001"}),
+    "DUPLICATE_OPERATION": (
+        CountedScan,
+        {"relatedBarcode": "SN0001", "processStepId": None, "replayed": False},
+    ),
+    "REQUEST_ID_CONFLICT": (UsedKey, {"requestId": "scan-17"}),
+    "JOB_NOT_FOUND": (UnknownJob, {"jobId": "00000000000000000000000a"}),
+    "JOB_STATE_CONFLICT": (
+        JobInTheWay,
+        {"jobId": "00000000000000000000000a", "state": "active"},
+    ),
+    "BODY_TOO_LARGE": (SizeLimit, {"limit": 1_048_576}),
+    "MAILBOX_FULL": (Full, {"scope": "mailbox", "capacity": 1000}),
+    "SERVICE_UNAVAILABLE": (Unserved, {"paused": False}),
+}
+_WITHOUT: Final = frozenset(
+    {
+        "BODY_TIMEOUT",
+        "SYSTEM_ERROR",
+        "TIMEOUT",
+        *WRITES,
+        *BY_ACCESS["operator"],
+        *NOT_OF_A_ROUTE,
+    }
+)
+_MAYBE_WITHOUT: Final = frozenset({"INVALID_JSON", "SERVICE_UNAVAILABLE"})
+_FIELDS: Final = {
+    "MISSING_WORK_ORDER_ID": "workOrderId",
+    "INVALID_WORK_ORDER_ID": "workOrderId",
+    "INVALID_TYPE": "type",
+    "INVALID_LOG_CONTEXT": "logContext",
+    "INVALID_REQUEST_ID": "requestId",
+    "INVALID_UPDATES": "updates",
+    "INVALID_PAGE": "pageSize",
+    "INVALID_DATE": "startDate",
+    "INVALID_GRACE": "grace",
+    "INVALID_WAIT": "wait",
+    "INVALID_JOB_ID": "id",
+    "INVALID_JOB_QUERY": "state",
+    "INVALID_ACTOR_QUERY": "sort",
+}
+_SAMPLE: Final[Mapping[str, object]] = {
+    "work_order_id": "000000000000000000000001",
+    "job_id": "00000000000000000000000a",
+    "barcode": "SN0001",
+    "request_id": "scan-17",
+    "state": "active",
+    "limit": 1000,
+    "low": 1,
+    "high": 1000,
+    "allowed": "GET, HEAD",
+    "method": "PUT",
+}
+
+
+def data_models(codes: Iterable[str]) -> list[Any]:
+    """Give the types of `data` that go with any of `codes`."""
+    found: dict[Any, None] = {}
+    for code in codes:
+        if code in _WITHOUT or code in _MAYBE_WITHOUT:
+            found[None] = None
+        if code not in _WITHOUT:
+            found[_DATA[code][0] if code in _DATA else FieldAtFault] = None
+    return list(found)
+
+
+def failure_example(code: str) -> dict[str, object]:
+    """Give a whole reply of a call that failed."""
+    field = _FIELDS.get(code, "quantity")
+    data: object = None
+    if code in _DATA:
+        data = _DATA[code][1]
+    elif code in _FIELDS:
+        data = {"field": field}
+    return {
+        "success": False,
+        "message": render(code, Language.CHINESE, {**_SAMPLE, "field": field}),
+        "data": data,
+        "code": code,
+    }
+
+
+def by_status(codes: Iterable[str]) -> dict[int, list[str]]:
+    """Group codes by their status, in the order of `STATUS`."""
+    asked = set(codes)
+    groups: dict[int, list[str]] = {}
+    for code, status in STATUS.items():
+        if code in asked:
+            groups.setdefault(status, []).append(code)
+    return groups

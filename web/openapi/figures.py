@@ -1,0 +1,93 @@
+"""The reply of `/api/actors/stats`: the figures of all actors."""
+
+from __future__ import annotations
+
+from actors.census import ActorState  # noqa: TC001 -- pydantic reads it
+from web.openapi._reply import Reply
+
+
+class Mailboxes(Reply):
+    """Updates that wait in mailboxes; the percentiles are of mailboxes that are not empty."""
+
+    waiting: int
+    not_empty: int
+    max: int
+    p50: int
+    p90: int
+    p99: int
+    oldest_wait_ms: float
+
+
+class Spread(Reply):
+    """Times of the last minute, in milliseconds; `longest` is since the start."""
+
+    count: int
+    p50: float
+    p90: float
+    p99: float
+    longest: float
+
+
+class UpdateCounts(Reply):
+    """Updates that were answered since the start."""
+
+    applied: int
+    replayed: int
+    refused: int
+    failed: int
+    by_code: dict[str, int]
+    per_second: float
+
+
+class Commits(Reply):
+    """Commits since the start."""
+
+    orders: int
+    entries: int
+    batches: int
+    mean_batch: float
+    largest_batch: int
+    conflicts: int
+    retries: int
+    fenced: int
+    relay_errors: int
+
+
+class Outboxes(Reply):
+    """Orders whose outcomes are not all in the log yet."""
+
+    orders: int
+    entries: int
+
+
+class WaitingJobs(Reply):
+    """Jobs in the store's inbox."""
+
+    waiting: int
+
+
+class ActorCounts(Reply):
+    """Actors since the start."""
+
+    created: int
+    passivated: int
+    restarted: int
+    unknown_orders: int
+
+
+class ActorStats(Reply):
+    """The figures of all actors of the owner."""
+
+    node: str
+    epoch: int
+    live: int
+    states: dict[ActorState, int]
+    paused: bool
+    paused_orders: int
+    mailboxes: Mailboxes
+    times_ms: dict[str, Spread]
+    updates: UpdateCounts
+    commits: Commits
+    outboxes: Outboxes
+    jobs: WaitingJobs
+    actors: ActorCounts

@@ -1,0 +1,113 @@
+"""Paths' ids, query strings and headers, with the bounds that `web.queries` checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from actors.census import ActorState, Sort
+from actors.rules import ChangeType
+from web.queries import JOB_STATES, MAX_LOCKS, MAX_PAGE, MAX_PAGE_SIZE, ORDERS
+from web.schemas import MAX_REQUEST_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Something beside the body that a caller may say; in a path, must say."""
+
+    name: str
+    place: str
+    schema: Mapping[str, object]
+    description: str
+    example: object = None
+
+    def document(self) -> dict[str, object]:
+        """Write it as OpenAPI does."""
+        written: dict[str, object] = {
+            "name": self.name,
+            "in": self.place,
+            "required": self.place == "path",
+            "description": self.description,
+            "schema": dict(self.schema),
+        }
+        return written if self.example is None else {**written, "example": self.example}
+
+
+def _query(
+    name: str, schema: Mapping[str, object], description: str, example: object = None
+) -> Parameter:
+    return Parameter(name, "query", schema, description, example)
+
+
+def _whole(default: int, high: int) -> dict[str, object]:
+    return {"type": "integer", "minimum": 1, "maximum": high, "default": default}
+
+
+def _one_of(allowed: Iterable[str | StrEnum], **more: object) -> dict[str, object]:
+    return {"type": "string", "enum": [str(each) for each in allowed], **more}
+
+
+_HEX: Final = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
+_MOMENT: Final = {
+    "anyOf": [
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+        # From the year 1 to 9999.
+        {"type": "integer", "minimum": -62_135_596_800_000, "maximum": 253_402_300_799_999},
+    ]
+}
+_KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID}
+
+ORDER_ID: Final = Parameter("id", "path", _HEX, "The order's id", "000000000000000000000001")
+JOB_ID: Final = Parameter("id", "path", _HEX, "The job's id", "00000000000000000000000a")
+PAGE: Final = (
+    _query("page", _whole(1, MAX_PAGE), "Page, from 1 on"),
+    _query("pageSize", _whole(20, MAX_PAGE_SIZE), "Rows of a page"),
+)
+LOG: Final = (
+    *PAGE,
+    _query("changeType", _one_of(ChangeType), "Only changes of this type"),
+    _query("startDate", _MOMENT, "From then on: ISO 8601, or ms since 1970", "2026-11-01"),
+    _query("endDate", _MOMENT, "Until then; a date alone means its whole day", "2026-11-30"),
+)
+JOBS: Final = (
+    _query("state", _one_of(JOB_STATES, default=JOB_STATES[0]), "Jobs in this state"),
+    _query("workOrderId", _HEX, "Jobs of this order"),
+    *PAGE,
+)
+ACTORS: Final = (
+    _query("sort", _one_of(Sort, default=Sort.DEPTH.value), "What to sort by"),
+    _query("order", _one_of(ORDERS, default=ORDERS[0]), "The largest, or the smallest, first"),
+    _query("state", _one_of(ActorState), "Only actors in this state"),
+    _query("search", {"type": "string"}, "Beginning of an order's id, or a part of its number"),
+    *PAGE,
+)
+COUNT: Final = _query("n", _whole(10, MAX_PAGE_SIZE), "How many of each")
+LIMIT: Final = _query("limit", _whole(1000, MAX_LOCKS), "How many to list")
+UPDATE: Final = (
+    Parameter(
+        "Idempotency-Key",
+        "header",
+        _KEY,
+        "Printable characters. The same key again is answered with the first outcome; where the"
+        " body has a `requestId` too, they must agree",
+        "line-4/2026-11-23/000017",
+    ),
+    Parameter(
+        "Prefer",
+        "header",
+        {"type": "string"},
+        "With `respond-async` the call is answered as soon as the change is durable",
+        "respond-async",
+    ),
+)
+LAST_EVENT: Final = Parameter(
+    "Last-Event-ID", "header", {"type": "string"}, "Go on after this event, as browsers do"
+)
+LANGUAGE: Final = Parameter(
+    "Accept-Language", "header", {"type": "string"}, "Messages are Chinese, or English", "en"
+)
