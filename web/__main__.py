@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _BAD_SETTINGS = 2
 _FAILED = 1
 _LAST_WORDS_S = 1.0
+_COLLECT_AFTER = (20_000, 20, 50)
+"""Objects made, and collections of the generation before, until the next one looks for cycles."""
 
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +83,8 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     node = build_node(settings, url)
     service = Service(node, build_app(node, _options(settings)), sockets, settings.shutdown_s)
 
+    calm_collector()
+
     def started() -> None:
         shown = {setting.name: setting.value for setting in settings.describe()}
         _log.info(
@@ -94,6 +99,17 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
         )
 
     return await service.run(stop, started)
+
+
+def calm_collector() -> None:
+    """Have the garbage collector look for cycles less often, and never at what start-up made.
+
+    An update makes some hundreds of objects and no cycle, and 100,000 live actors are millions
+    of objects: by CPython's defaults (700, 10, 10) a tenth of the time of an update went here.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def build_node(settings: Settings, url: str) -> Node:
