@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -192,10 +193,10 @@ async def test_whatever_is_sent_nothing_is_answered_that_the_document_lacks(
         async with ClientSession(process.url) as http, http.get("/openapi.json") as reply:
             document = StrictDocument(await reply.json())
         said, code = await _schemathesis(document, process.url, tmp_path)
-        assert code == 0, said
-        assert process.named("request_failed") == []
-        called = len(process.named("http_request"))
-    assert called > 20 * len(list(document.operations())), "it was hardly tried"
+    assert code == 0, said
+    cases = re.search(r"(\d+) generated", said)
+    assert cases is not None, said
+    assert int(cases[1]) > 20 * len(list(document.operations())), "it was hardly tried"
 
 
 async def _schemathesis(document: StrictDocument, url: str, folder: Path) -> tuple[str, int]:

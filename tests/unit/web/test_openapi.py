@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 
+from actors.status import Dependency, Role
 from tests.unit.web.fake_node import ORDER
 from web.openapi.document import OPERATIONS, failures_of, write_document
 from web.openapi.failures import NOT_OF_A_ROUTE
 from web.problems import STATUS
 from web.routes import ROUTES
 from web.site import Options
+from web.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.unit.web.conftest import Client
+    from tests.unit.web.fake_node import FakeNode
 
+# A new route needs its `Operation` in a table of web/openapi/*_operations.py; what it answers is
+# described in a model beside them and tried in tests/service/http/test_openapi_http.py.
+_LACKING = {route.name for route in ROUTES} - set(OPERATIONS)
+assert not _LACKING, f"no Operation in web/openapi for {_LACKING}"
 _DOCUMENT = write_document(ROUTES, Options())
 _OPERATIONS = [
     (f"{method.upper()} {path}", operation)
@@ -47,8 +54,8 @@ def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
 
 def test_every_route_is_in_the_document_and_the_reverse() -> None:
     routes = {route.name: f"{route.method} {route.path}" for route in ROUTES}
+    assert set(OPERATIONS) == set(routes)
     assert {each["operationId"]: name for name, each in _OPERATIONS} == routes
-    assert set(OPERATIONS) == set(routes), "the table has an entry that no route needs"
 
 
 async def test_every_route_of_the_application_is_in_the_document(client: Client) -> None:
@@ -118,6 +125,28 @@ def test_every_schema_is_named_by_somebody_and_every_reference_leads_somewhere()
 def test_the_document_states_the_limit_of_a_batch_that_is_set() -> None:
     schemas = write_document(ROUTES, Options(max_batch=7))["components"]["schemas"]
     assert schemas["BatchBody"]["properties"]["updates"]["maxItems"] == 7
+
+
+def test_the_document_says_who_needs_a_token() -> None:
+    for tokens, needed in (((), [{}, {"token": []}]), ((Token("a", "s"),), [{"token": []}])):
+        paths = write_document(ROUTES, Options(tokens=tokens))["paths"]
+        assert paths["/api/workorder/queue/pause"]["post"]["security"] == needed
+        assert "security" not in paths["/health"]["get"], "probes are open to all"
+        assert {"401", "403"} <= set(paths["/api/workorder/queue/pause"]["post"]["responses"])
+        assert "403" not in paths["/api/node"]["get"]["responses"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/readyz"])
+async def test_a_node_that_does_not_serve_says_so_as_the_document_does(
+    client: Client, node: FakeNode, path: str
+) -> None:
+    down = Dependency("mongodb", ok=False, detail="no answer", since_s=3)
+    node.become(role=Role.STANDBY, epoch=0, serving=False, reason="no answer", store=down)
+    described = _DOCUMENT["paths"][path]["get"]["responses"]["503"]
+    async with client.get(path) as reply:
+        assert reply.status == 503
+        body = await reply.json()
+    _validator(described["content"]["application/json"]["schema"]).validate(body)
 
 
 async def test_the_document_is_valid_openapi_where_it_is_served(client: Client) -> None:
