@@ -19,6 +19,7 @@ Epoch = NewType("Epoch", int)
 """Fencing token: one per take-over, from the store, ever growing."""
 
 
+_PARTS = 4
 _PROCESS = secrets.token_hex(5)
 _count = itertools.count(secrets.randbelow(2**24))
 
@@ -41,6 +42,12 @@ class Trace:
 
     http_request_id: str = ""
     traceparent: str = ""
+    """Of the call that this service answers: W3C's form, with that call's own span."""
+
+    def ids(self) -> dict[str, str]:
+        """Give the trace and the span under their names in the logs; none without a trace."""
+        parts = self.traceparent.split("-")
+        return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == _PARTS else {}
 
 
 @dataclass(frozen=True, slots=True)

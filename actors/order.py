@@ -306,6 +306,7 @@ class WorkOrderActor(AsyncioActor):
             after=updated.after_quantity,
             seq=updated.seq,
             epoch=updated.epoch,
+            **message.trace.ids(),
         )
 
     def _log_not_applied(self, delivery: Delivery, error: WorkOrderError, *, failed: bool) -> None:
@@ -323,6 +324,7 @@ class WorkOrderActor(AsyncioActor):
             reason=str(error),
             seq=self._stored.seq if self._stored else 0,
             epoch=self._colleagues.epoch,
+            **message.trace.ids(),
         )
 
     # -- life --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from config.redaction import mask_text
 
 if TYPE_CHECKING:
     from config._render import Renderer
+    from config.log_file import RotatingFile
     from config.settings import LogFormat, LogLevel
 
 _CLOSE_S: Final = 2.0
@@ -27,6 +28,7 @@ class LogHandle:
         self._foreign = _ForeignRecords(render, writer)
         self._root_level = logging.root.level
         self._closed = False
+        self.level: LogLevel = level
         plug(render, writer.write)
         logging.root.addHandler(self._foreign)
         logging.captureWarnings(capture=True)
@@ -43,6 +45,7 @@ class LogHandle:
 
         At `debug` the libraries' records are all let through.
         """
+        self.level = level
         number = logging.getLevelNamesMapping()[level.upper()]
         filter_events(number)
         logging.root.setLevel(number if level == "debug" else max(number, logging.WARNING))
@@ -71,20 +74,21 @@ def configure_logging(
     level: LogLevel,
     fmt: LogFormat,
     stream: IO[str] | IO[bytes] | None = None,
+    file: RotatingFile | None = None,
 ) -> LogHandle:
     """Write structlog's events and the standard library's records to `stream` (or stdout).
 
-    One handle at a time: close the one before first.
+    With `file`, to that in place of it. One handle at a time: close the one before first.
     """
     target: IO[str] | IO[bytes] | None = sys.stdout if stream is None else stream
     render: Renderer = JsonRenderer()
     if fmt == "console":
-        render = ConsoleRenderer(colors=target is not None and target.isatty())
+        render = ConsoleRenderer(colors=file is None and target is not None and target.isatty())
 
     def report(dropped: int) -> bytes:
         return render(None, "warning", {"event": "log_lines_dropped", "dropped": dropped})
 
-    return LogHandle(render, LineWriter(sink_for(target), report), level)
+    return LogHandle(render, LineWriter(file or sink_for(target), report), level)
 
 
 class _ForeignRecords(logging.Handler):

@@ -311,6 +311,26 @@ class Settings(BaseSettings):
         "json：每行一个对象，供采集；console：供人阅读。",
     )
 
+    log_file: Annotated[Path, AfterValidator(_checks.check_folder)] | None = setting(
+        None,
+        "File to log to, in place of standard output.",
+        "写入日志的文件，代替标准输出。",
+    )
+    log_file_mb: int = number(
+        100,
+        1,
+        100_000,
+        "Megabytes after which LOG_FILE is put aside, as LOG_FILE.1.",
+        "LOG_FILE 达到多少 MB 后改名为 LOG_FILE.1。",
+    )
+    log_files: int = number(
+        5,
+        1,
+        1000,
+        "Files put aside that are kept.",
+        "保留多少个改名后的文件。",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

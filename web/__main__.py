@@ -15,6 +15,7 @@ from actors.jobs import JobOptions
 from actors.node import Node, NodeOptions
 from actors.supervisor import Limits
 from actors.term import TermOptions
+from config.log_file import RotatingFile
 from config.logging import configure_logging
 from config.redaction import mask_text
 from config.settings import SettingsError, load_settings
@@ -55,7 +56,11 @@ def main() -> int:
         for mistake in error.mistakes:
             _complain(mistake)
         return _BAD_SETTINGS
-    logs = configure_logging(settings.log_level, settings.log_format)
+    try:
+        logs = configure_logging(settings.log_level, settings.log_format, file=_log_file(settings))
+    except OSError as error:
+        _complain(f"can't write to LOG_FILE {settings.log_file}: {error.strerror or error}")
+        return _FAILED
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             return runner.run(_run(settings, logs))
@@ -81,7 +86,7 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     sockets = bind(settings.host, settings.port)
     url = settings.url_at(sockets[0].getsockname()[1])
     node = build_node(settings, url)
-    service = Service(node, build_app(node, _options(settings)), sockets, settings.shutdown_s)
+    service = Service(node, build_app(node, _options(settings), logs), sockets, settings.shutdown_s)
 
     calm_collector()
 
@@ -164,6 +169,12 @@ def _options(settings: Settings) -> Options:
         cors_origins=settings.origins_allowed,
         max_connections=settings.max_connections,
     )
+
+
+def _log_file(settings: Settings) -> RotatingFile | None:
+    if settings.log_file is None:
+        return None
+    return RotatingFile(settings.log_file, settings.log_file_mb * 2**20, settings.log_files)
 
 
 def _complain(text: str) -> None:

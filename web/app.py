@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from actors.node import Node
     from web.routes import Route
+    from web.site import LogControl
 
 __all__ = ["Options", "build_app"]
 
@@ -30,11 +31,12 @@ __all__ = ["Options", "build_app"]
 _ADD: Final = {
     "GET": web.UrlDispatcher.add_get,  # and HEAD
     "POST": web.UrlDispatcher.add_post,
+    "PUT": web.UrlDispatcher.add_put,
     "DELETE": web.UrlDispatcher.add_delete,
 }
 
 
-def build_app(node: Node, options: Options) -> web.Application:
+def build_app(node: Node, options: Options, logs: LogControl | None = None) -> web.Application:
     """Make the application that serves `node`; starting and closing it stays with the caller."""
     app = web.Application(middlewares=[answer], client_max_size=options.max_body_bytes)
     app[SITE] = Site(
@@ -53,6 +55,7 @@ def build_app(node: Node, options: Options) -> web.Application:
             }
         ),
         {route.name: f"{route.method} {route.path}" for route in ROUTES},
+        logs,
     )
     app[DOCUMENT] = Document(ROUTES, options)
     forwarder = app[FORWARDER] = Forwarder(app[SITE])

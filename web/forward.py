@@ -36,7 +36,14 @@ if TYPE_CHECKING:
 
 _KEY: Final = "Idempotency-Key"
 _SERVED_BY: Final = "X-Served-By"
-_REQUEST_HEADERS: Final = ("Content-Type", _KEY, "Accept-Language", "Authorization", "Prefer")
+_REQUEST_HEADERS: Final = (
+    "Content-Type",
+    _KEY,
+    "Accept-Language",
+    "Authorization",
+    "Prefer",
+    "tracestate",
+)
 _REPLY_HEADERS: Final = ("Content-Type", "Retry-After", _SERVED_BY, "Allow")
 _UPDATES_AT_ONCE: Final = 512
 _OPERATORS_AT_ONCE: Final = 16
@@ -196,6 +203,7 @@ class Forwarder:
                 node=peer.holder.node,
                 url=peer.holder.url,
                 request_id=request[CALL].trace.http_request_id,
+                **request[CALL].trace.ids(),
                 sent=attempt.connected,
                 error=str(error) or type(error).__name__,
             )

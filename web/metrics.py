@@ -67,6 +67,8 @@ class NodeCollector(Collector):
         if self.summary is not None:
             yield from _actors(self.summary)
         yield from self._calls()
+        if self._site.logs is not None:
+            yield _counter("log_lines_dropped", "Log lines lost", self._site.logs.dropped)
 
     def _updates(self) -> Iterator[Metric]:
         figures = self._site.node.region.figures

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 REQUEST_ID: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(-[0-9a-f]{2,64}){3}")
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.{0,200})?"
+)
 _MAX_LOGGED_PATH: Final = 200
 _CLIENT_GONE: Final = 499
 """Status in the log of a request whose caller hung up before it was read."""
@@ -65,11 +67,23 @@ def _call(request: web.Request) -> Call:
     headers = request.headers
     given = headers.get(REQUEST_ID, "")
     request_id = given if _SANE_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):08x}"
-    traceparent = headers.get("traceparent", "")
-    if traceparent and not _TRACEPARENT.fullmatch(traceparent):
-        traceparent = ""
+    traceparent, parent = _traced(headers.get("traceparent", ""))
     language = preferred_language(headers.get("Accept-Language", ""))
-    return Call(Trace(request_id, traceparent), language)
+    return Call(Trace(request_id, traceparent), language, parent)
+
+
+def _traced(given: str) -> tuple[str, str]:
+    """Give the trace that the caller is in, with a span of this call's own, and the caller's span.
+
+    Nothing where the caller is in no trace: the request id does for those.
+    """
+    found = _TRACEPARENT.fullmatch(given) if given else None
+    if found is None:
+        return "", ""
+    version, trace_id, parent, flags, more = found.groups()
+    if more and version == "00":  # only later versions may append to it
+        return "", ""
+    return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}", parent
 
 
 def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
@@ -94,6 +108,7 @@ def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
             method=request.method,
             path=_template(request),
             request_id=call.trace.http_request_id,
+            **call.trace.ids(),
             exc_info=error,
         )
     return problem
@@ -125,5 +140,7 @@ def _log_access(request: web.Request, call: Call, started: float, status: int, s
         duration_ms=round((time.perf_counter() - started) * 1000, 2),
         request_id=call.trace.http_request_id,
         bytes=size,
+        **call.trace.ids(),
+        **({"parent_span_id": call.parent_span_id} if call.parent_span_id else {}),
         **({"caller": call.caller} if call.caller else {}),
     )

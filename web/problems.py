@@ -42,6 +42,7 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_PAGE": 400,
     "INVALID_DATE": 400,
     "INVALID_GRACE": 400,
+    "INVALID_LOG_LEVEL": 400,
     "INVALID_WAIT": 400,
     "INVALID_JOB_ID": 400,
     "INVALID_JOB_QUERY": 400,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from aiohttp import web
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from actors.node import Node
     from web.texts import Language
     from web.tokens import Token
+
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,24 @@ class Options:
     version: str = VERSION
 
 
+class LogControl(Protocol):
+    """The running log."""
+
+    @property
+    def level(self) -> str:
+        """The least severe level that is logged."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Lines that found no room or no reader."""
+        ...
+
+    def set_level(self, level: LogLevel) -> None:
+        """Log this level and above from now on."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What the handlers of one application share."""
@@ -49,6 +70,7 @@ class Site:
     """On every reply; copied, never changed."""
     endpoints: Mapping[str, str] = field(default_factory=dict)
     """Name → method and path, as `GET /` shows them."""
+    logs: LogControl | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +79,8 @@ class Call:
 
     trace: Trace
     language: Language
+    parent_span_id: str = ""
+    """The caller's span, where it is in a trace."""
     caller: str | None = None
     """Name of the token that was shown."""
 

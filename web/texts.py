@@ -73,6 +73,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.actor_stats": Text("获取工单 actor 统计成功", "Actor statistics read"),
     "OK.hot": Text("获取热点工单成功", "Hot orders read"),
     "OK.actor": Text("获取工单 actor 详情成功", "Actor read"),
+    "OK.log_level": Text("日志级别", "Log level"),
     "OK.node": Text("获取节点状态成功", "Node read"),
     "OK.nodes": Text("获取全部节点状态成功", "Nodes read"),
     "OK.clean": Text("已清理过期的任务记录", "Finished jobs forgotten"),
@@ -160,6 +161,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_WAIT": Text("{field} 必须是 true 或 false", "{field} must be true or false"),
     "INVALID_JOB_ID": Text(
         "任务ID（{field}）必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
+    ),
+    "INVALID_LOG_LEVEL": Text(
+        "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
     ),
     "INVALID_ACTOR_QUERY": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"

@@ -81,6 +81,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "COMMITS_IN_FLIGHT": "11",
             "LOG_LEVEL": "DEBUG",
             "LOG_FORMAT": "console",
+            "LOG_FILE": "/var/log/orders.log",
+            "LOG_FILE_MB": "12",
+            "LOG_FILES": "13",
         }
     )
 
@@ -122,6 +125,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "COMMITS_IN_FLIGHT": "11",
         "LOG_LEVEL": "debug",
         "LOG_FORMAT": "console",
+        "LOG_FILE": "/var/log/orders.log",
+        "LOG_FILE_MB": "12",
+        "LOG_FILES": "13",
     }
     assert set(environment_fields()) - set(shown) == {"REDIS_URL"}
     assert (settings.lease_ttl_s, settings.mongodb_database) == (2.5, "line1")

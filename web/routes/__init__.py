@@ -8,6 +8,7 @@ from web.routes import (
     actors,
     documents,
     events,
+    log_level,
     metrics,
     nodes,
     orders,
@@ -29,7 +30,7 @@ class Route(NamedTuple):
     """One endpoint."""
 
     name: str
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     handler: Handler
     needs: Literal["nothing", "actors", "owner", "view", "nodes", "stream"] = "nothing"
@@ -87,6 +88,8 @@ ROUTES: Final = (
     Route("node", "GET", "/api/node", nodes.node),
     Route("nodes", "GET", "/api/nodes", nodes.nodes, "nodes"),
     Route("events", "GET", "/api/events", events.events, "stream"),
+    Route("logLevel", "GET", "/api/log-level", log_level.show),
+    Route("setLogLevel", "PUT", "/api/log-level", log_level.change),
     # On every node: a lease that is stuck is one whose owner can't be asked.
     Route("queueCleanLocks", "POST", f"{_API}/queue/clean-locks", queue.clean_locks),
 )

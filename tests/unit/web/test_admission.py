@@ -31,7 +31,7 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 async def _code(client: Client, method: str, path: str, **options: Any) -> tuple[int, str]:  # noqa: ANN401
-    async with getattr(client, method)(path, **options) as reply:
+    async with client.request(method, path, **options) as reply:
         body = await reply.json() if method != "head" else {}
         return reply.status, body.get("code", "")
 

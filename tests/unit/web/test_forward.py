@@ -79,7 +79,11 @@ async def test_what_the_caller_says_about_its_call_goes_along_and_nothing_else(
     async with client.post(UPDATE, data=BODY, headers={**given, **private}) as reply:
         assert reply.headers["X-Request-Id"] == "r-77"
     headers = owner.seen[0].headers
-    assert {name: headers[name] for name in given} == given
+    passed_on = {name: headers[name] for name in given}
+    version, trace_id, span, flags = passed_on.pop("traceparent").split("-")
+    assert f"{version}-{trace_id}-00f067aa0ba902b7-{flags}" == given["traceparent"]
+    assert span != "00f067aa0ba902b7", "the hop is a span of its own"
+    assert passed_on == {name: given[name] for name in passed_on}
     hop = {"x-forwarded-by-node", "x-forwarded-to-node", "x-deadline-ms"}
     others = {name.lower() for name in headers} - {name.lower() for name in given}
     assert others == {*hop, "host", "content-length", "accept"}

@@ -160,10 +160,43 @@ async def test_a_request_id_that_is_not_sane_is_replaced(client: Client, given: 
     assert all(re.fullmatch(r"[0-9a-f]{16}", each) for each in made)
 
 
-async def test_a_traceparent_that_is_not_one_is_dropped(client: Client, node: FakeNode) -> None:
-    async with client.post(UPDATE, json=GOOD, headers={"traceparent": "<script>"}):
+_TRACE = "0af7651916cd43dd8448eb211c80319c"
+_SPAN = "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "<script>",
+        f"00-{_TRACE}-{_SPAN}",
+        f"00-{_TRACE}-{_SPAN}-01-more",
+        f"ff-{_TRACE}-{_SPAN}-01",
+        f"00-{_TRACE.upper()}-{_SPAN}-01",
+        f"00-{'0' * 32}-{_SPAN}-01",
+        f"00-{_TRACE}-{'0' * 16}-01",
+    ],
+)
+async def test_a_traceparent_that_is_not_one_is_dropped(
+    client: Client, node: FakeNode, logged: LogRecorder, given: str
+) -> None:
+    async with client.post(UPDATE, json=GOOD, headers={"traceparent": given}):
         pass
-    assert node.region.asked[0].trace.traceparent == ""
+    assert node.region.asked[0].trace.ids() == {}
+    assert "trace_id" not in logged.named("http_request")[0]
+
+
+@pytest.mark.parametrize("given", [f"00-{_TRACE}-{_SPAN}-01", f"01-{_TRACE}-{_SPAN}-01-more"])
+async def test_a_call_is_a_span_of_the_callers_trace_in_the_log(
+    client: Client, node: FakeNode, logged: LogRecorder, given: str
+) -> None:
+    async with client.post(UPDATE, json=GOOD, headers={"traceparent": given}):
+        pass
+    line = logged.named("http_request")[0]
+    ids = node.region.asked[0].trace.ids()
+    assert (line["trace_id"], line["parent_span_id"]) == (_TRACE, _SPAN)
+    assert ids == {"trace_id": _TRACE, "span_id": line["span_id"]}
+    assert re.fullmatch(r"[0-9a-f]{16}", line["span_id"])
+    assert line["span_id"] != _SPAN
 
 
 async def test_each_request_leaves_one_line_with_its_route(

@@ -1,0 +1,59 @@
+"""The level of this node's log, which may change while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from web.bodies import read_object
+from web.problems import Problem, RequestError, invalid
+from web.replies import success
+from web.site import CALL, SITE
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from web.site import LogControl
+
+_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_log = structlog.get_logger(__name__)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the level, and how many lines were lost."""
+    return success(request, _fields(request, _control(request)), "OK.log_level")
+
+
+async def change(request: web.Request) -> web.Response:
+    """Log from another level on, until the next start."""
+    control = _control(request)
+    level = (await read_object(request)).get("level")
+    if level not in _LEVELS:
+        raise invalid("INVALID_LOG_LEVEL", "level", allowed=", ".join(_LEVELS))
+    before = control.level
+    control.set_level(level)
+    call = request[CALL]
+    _log.warning(
+        "log_level_changed",
+        before=before,
+        after=level,
+        request_id=call.trace.http_request_id,
+        caller=call.caller,
+    )
+    return success(request, _fields(request, control), "OK.log_level")
+
+
+def _control(request: web.Request) -> LogControl:
+    control = request.app[SITE].logs
+    if control is None:
+        raise RequestError(Problem("NOT_FOUND", "NOT_FOUND"))
+    return control
+
+
+def _fields(request: web.Request, control: LogControl) -> dict[str, object]:
+    return {
+        "node": request.app[SITE].node.node_id,
+        "level": control.level,
+        "dropped": control.dropped,
+    }
