@@ -197,6 +197,11 @@ class Events:
         self._lines = lines
         self.last_id = ""
 
+    async def end(self) -> None:
+        """Read up to the end, which must be one: a reply cut off raises."""
+        while await self._lines.readline():
+            pass
+
     async def next(self) -> tuple[str, Any]:
         fields: dict[str, str] = {}
         async with asyncio.timeout(20):
@@ -262,6 +267,19 @@ async def test_a_reader_that_stays_does_not_keep_the_node_from_stopping(first: S
         await events.next()
         async with asyncio.timeout(10):
             await first.runner.cleanup()
+            await events.end()
+
+
+async def test_a_stream_through_a_standby_ends_with_the_owner(
+    first: Served, second: Served
+) -> None:
+    async with listening(second) as events:
+        await events.next()
+        await first.node.drain(5)
+        async with asyncio.timeout(20):
+            await events.end()
+    async with listening(second) as events:
+        assert (await events.next())[1]["node"] == "b"
 
 
 async def test_there_is_an_end_to_the_number_of_readers(
