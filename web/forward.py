@@ -49,6 +49,8 @@ _UPDATES_AT_ONCE: Final = 512
 _OPERATORS_AT_ONCE: Final = 16
 _STREAMS_AT_ONCE: Final = 64
 _STREAM_LOOKS_S: Final = 0.1
+_SILENT_S: Final = 15.0
+"""Longer than a stream is ever silent: an owner that is says no more."""
 _WAY_BACK_S: Final = 0.5
 """Of the time for a call, what the owner's last word and its way back may take."""
 _LARGE: Final = 2**20
@@ -151,7 +153,10 @@ class Forwarder:
         headers[FORWARDED_TO] = peer.holder.node
         try:
             async with self._streams.get(
-                _target(peer, request), headers=headers, allow_redirects=False
+                _target(peer, request),
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=_SILENT_S),
             ) as reply:
                 if reply.content_type != "text/event-stream":
                     return await self._passed_back(reply)

@@ -28,7 +28,7 @@ class Stream:
         self.response = response
         self._request = request
         self._stopping = stopping
-        self._gone = False
+        self._gone = request.method == "HEAD"  # who asks for no body is not to wait for its end
 
     async def goes_on(self, pause_s: float) -> bool:
         """Wait a while; tell whether there is still somebody to write to."""

@@ -282,6 +282,16 @@ async def test_a_stream_through_a_standby_ends_with_the_owner(
         assert (await events.next())[1]["node"] == "b"
 
 
+@pytest.mark.parametrize("where", ["first", "second"])
+async def test_who_asks_for_the_head_alone_is_not_kept(
+    first: Served, second: Served, where: str
+) -> None:
+    async with asyncio.timeout(10):
+        asked = (first if where == "first" else second).session.head("/api/events")
+        async with asked as reply:
+            assert (reply.status, await reply.read()) == (200, b"")
+
+
 async def test_there_is_an_end_to_the_number_of_readers(
     first: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
