@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -29,6 +29,7 @@ from actors.rules import (
     normalize,
 )
 from web.problems import invalid
+from web.site import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,6 +135,12 @@ class CleanBody(_Body):
     """Milliseconds."""
 
 
+class LogLevelBody(_Body):
+    """Body of a change of `log-level`."""
+
+    level: LogLevel
+
+
 _CHOICES: Final[Mapping[str, type[StrEnum]]] = {
     "barcodeOperation": BarcodeOperation,
     "source": Source,
@@ -204,6 +211,15 @@ def parse_retry_filter(body: Mapping[str, object]) -> tuple[WorkOrderId | None, 
             raise invalid("INVALID_JOB_QUERY", "code", "code") from None
         raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
     return WorkOrderId(asked.work_order_id) if asked.work_order_id else None, asked.code
+
+
+def parse_log_level(body: Mapping[str, object]) -> LogLevel:
+    """Read the level to log from now on; raises `RequestError`."""
+    try:
+        return LogLevelBody.model_validate(body).level
+    except ValidationError:
+        allowed = ", ".join(get_args(LogLevel))
+        raise invalid("INVALID_LOG_LEVEL", "level", allowed=allowed) from None
 
 
 def parse_grace(body: Mapping[str, object]) -> float:

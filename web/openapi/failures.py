@@ -172,6 +172,7 @@ _FIELDS: Final = {
     "INVALID_JOB_ID": "id",
     "INVALID_JOB_QUERY": "state",
     "INVALID_ACTOR_QUERY": "sort",
+    "INVALID_LOG_LEVEL": "level",
 }
 _SAMPLE: Final[Mapping[str, object]] = {
     "work_order_id": "000000000000000000000001",

@@ -129,3 +129,4 @@ HEALTH: Final = {
         "lease": {"name": "redis", "ok": True, "detail": "ok", "since_s": 3600.0},
     },
 }
+LOG_STATE: Final = {"node": "node-1", "level": "info", "dropped": 0}

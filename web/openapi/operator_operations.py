@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 from web.openapi import parameters
 from web.openapi.actors import ActorPage, HotActors, LiveActor, RestingActor
+from web.openapi.failures import JSON_BODY
 from web.openapi.figures import ActorStats
-from web.openapi.operation import AT, ORDER, Operation
-from web.openapi.operator_examples import CHANGES, HEALTH, LIVE_ACTOR, NODE, ROW, STATS
+from web.openapi.operation import AT, ORDER, Body, Operation
+from web.openapi.operator_examples import CHANGES, HEALTH, LIVE_ACTOR, LOG_STATE, NODE, ROW, STATS
 from web.openapi.operators import (
     CleanedLocks,
     Health,
     Live,
+    LogState,
     Node,
     Nodes,
     Ready,
     Service,
 )
+from web.schemas import LogLevelBody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,6 +135,23 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "ownerChanges": CHANGES,
         },
         "OK.nodes",
+    ),
+    "logLevel": Operation(
+        _NODES,
+        "Show the level of this node's log",
+        LogState,
+        LOG_STATE,
+        "OK.log_level",
+        failures=("NOT_FOUND",),
+    ),
+    "setLogLevel": Operation(
+        _NODES,
+        "Change the level of this node's log, until its next start",
+        LogState,
+        {**LOG_STATE, "level": "debug"},
+        "OK.log_level",
+        failures=(*JSON_BODY, "INVALID_LOG_LEVEL", "NOT_FOUND"),
+        body=Body(LogLevelBody, {"everything": {"level": "debug"}}),
     ),
     "events": Operation(
         _NODES,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from actors.status import Role  # noqa: TC001 -- pydantic reads it
 from web.openapi._reply import HexId, Reply
+from web.site import LogLevel  # noqa: TC001 -- pydantic reads it
 
 
 class Service(Reply):
@@ -181,6 +182,14 @@ class Neighbour(Reply):
     url: str | None
     role: str | None
     reason: str | None
+
+
+class LogState(Reply):
+    """A node's log: the least severe level that it has, and how many lines were lost."""
+
+    node: str
+    level: LogLevel
+    dropped: int
 
 
 class Nodes(Reply):

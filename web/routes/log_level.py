@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
 from web.bodies import read_object
-from web.problems import Problem, RequestError, invalid
+from web.problems import Problem, RequestError
 from web.replies import success
+from web.schemas import parse_log_level
 from web.site import CALL, SITE
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from web.site import LogControl
 
-_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _log = structlog.get_logger(__name__)
 
 
@@ -28,9 +28,7 @@ async def show(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     """Log from another level on, until the next start."""
     control = _control(request)
-    level = (await read_object(request)).get("level")
-    if level not in _LEVELS:
-        raise invalid("INVALID_LOG_LEVEL", "level", allowed=", ".join(_LEVELS))
+    level = parse_log_level(await read_object(request))
     before = control.level
     control.set_level(level)
     call = request[CALL]

@@ -42,7 +42,7 @@ async def test_the_root_describes_the_service_and_its_endpoints(client: Client) 
     assert status == 200
     assert body["service"] == "work-order-service"
     assert body["endpoints"]["updateQuantity"] == f"POST {API}/update-quantity"
-    assert len(body["endpoints"]) == 31
+    assert len(body["endpoints"]) == 33
     assert {"version", "status", "description", "timestamp"} < set(body)
 
 
