@@ -73,6 +73,7 @@ async def test_every_route_answers_as_the_document_says(caller: Caller) -> None:
     await _operate(caller)
     await _work_with_jobs(caller)
     await _look(caller)
+    await _send_the_examples(caller)
     missing = {route for route, _ in caller.document.operations()} - caller.called
     # An answer without an end; its first words are read in a test of its own.
     assert missing == {"GET /api/events"}
@@ -173,6 +174,24 @@ async def _look(caller: Caller) -> None:
     logs = await caller.call(f"GET {API}/quantity-logs/{{id}}", id=order_id(1))
     assert logs["data"]["total"] == 2
     await caller.call(f"GET {API}/quantity-logs/{{id}}", id=order_id(1), query="?startDate=x")
+
+
+async def _send_the_examples(caller: Caller) -> None:
+    """Send every body that the document shows; calls without one are made as they are."""
+    for route, operation in caller.document.operations():
+        if "text/event-stream" in operation["responses"]["200"]["content"]:
+            continue
+        ids = {
+            each["name"]: each["example"]
+            for each in operation["parameters"]
+            if each["in"] == "path"
+        }
+        content = operation.get("requestBody", {}).get("content", {}).values()
+        bodies = [each["value"] for kind in content for each in kind["examples"].values()]
+        for body in bodies:
+            assert (await caller.call(route, body, **ids))["success"] is True, (route, body)
+        if not bodies:
+            await caller.call(route, **ids)
 
 
 async def test_the_stream_of_events_says_first_how_things_are(caller: Caller) -> None:
