@@ -130,6 +130,9 @@ async def _operate(caller: Caller) -> None:
     await caller.call(f"POST {API}/queue/clean", {"grace": -1})
     await caller.call(f"GET {API}/queue/locks")
     await caller.call(f"GET {API}/queue/locks", query="?limit=0")
+    for level in ("debug", "loud", "info"):
+        await caller.call("PUT /api/log-level", {"level": level})
+    assert (await caller.call("GET /api/log-level"))["data"]["level"] == "info"
 
 
 async def _work_with_jobs(caller: Caller) -> None:
