@@ -437,8 +437,13 @@ def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:
         and current.epoch <= epoch
         and current.turn == before.turn
         and current.adopted == before.adopted
-        and (current.seq == before.seq or not before.adopted)
+        and (_stored_seq(current) == _stored_seq(before) or not before.adopted)
     )
+
+
+def _stored_seq(order: StoredOrder) -> object:
+    """Give the seq that the order's document has, which its log may be ahead of."""
+    return order.guard.get(STORED_SEQ, order.seq)
 
 
 async def rest_for(seconds: float) -> float:

@@ -34,10 +34,20 @@ def log_of(database: Database, order_id: WorkOrderId) -> list[LogEntry]:
 
 
 def robbed(database: Database, document: Document) -> bool:
-    """Tell whether outcomes were thrown away by others that the log never got."""
+    """Tell whether outcomes were thrown away by others that the log got never, or too late.
+
+    Too late is when the order went on without one before the log had it, and gave its seq to
+    another: whoever committed it slept meanwhile, and wrote it when it woke.
+    """
     kept = database.logs | database.refusals
+    jobs: dict[int, set[str]] = {}
+    for entry in _committed(document):
+        jobs.setdefault(entry.seq, set()).add(entry.change.job_id)
     return any(
         kept.get(outcome.change.job_id) != outcome
+        or (
+            isinstance(outcome, LogEntry) and jobs.get(outcome.seq, set()) - {outcome.change.job_id}
+        )
         for event in document.history
         if isinstance(event, Edited)
         for outcome in event.wiped

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.committer import Committer, Load, Trim
 from actors.errors import OutcomeUnknown
 from actors.messages import Epoch, UpdateQuantity
 from actors.region import Region
 from actors.rules import Change, ChangeType, JobId, LogContext, LogEntry, WorkOrderId
-from actors.store.port import ChangeSet, StoredOrder
+from actors.store.port import ChangeSet, Stale, StoredOrder
 from actors.supervisor import Limits
 from actors.term import Term, TermOptions
 from tests.sim.chance import chance
@@ -23,7 +23,6 @@ from tests.sim.virtual import virtual
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
-    from typing import Any
 
     from actors.store.port import CommitResult, Outcome
 
@@ -35,6 +34,7 @@ class _Store(SimStore):
     """A store whose relay fails as told, and that can be held before it answers."""
 
     errors: list[Exception]
+    answer_lost: bool = False
     held: bool = False
     loads_held: bool = False
 
@@ -46,6 +46,9 @@ class _Store(SimStore):
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         while self.held:
             await self.read(lambda: None)
+        if self.answer_lost:
+            self.answer_lost = False
+            raise OutcomeUnknown("the answer is lost, and nothing was applied")
         return await super().commit(epoch, changes)
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
@@ -100,6 +103,13 @@ class _Stage:
 async def _add_one(committer: Committer) -> StoredOrder:
     """Commit one input to the order as it is stored."""
     before: StoredOrder = await committer.actor_ref.ask(Load(_ORDER), block=False)
+    result = await committer.actor_ref.ask(_one_more(before), block=False)
+    committed: StoredOrder = result.order
+    return committed
+
+
+def _one_more(before: StoredOrder) -> ChangeSet:
+    """Decide on one input."""
     number = before.seq + 1
     change = Change(JobId(f"{number:024x}"), ChangeType.INPUT, 1, LogContext())
     state = before.state
@@ -119,10 +129,7 @@ async def _add_one(committer: Committer) -> StoredOrder:
         after_progress=after.progress,
         operate_time=_AT,
     )
-    change_set = ChangeSet(before, after, (entry,), (), _AT)
-    result = await committer.actor_ref.ask(change_set, block=False)
-    committed: StoredOrder = result.order
-    return committed
+    return ChangeSet(before, after, (entry,), (), _AT)
 
 
 def test_entries_reach_the_log_though_the_driver_raised_what_nobody_expects() -> None:
@@ -185,6 +192,36 @@ def test_an_old_copy_put_back_before_the_log_has_a_later_entry_goes_on_after_tha
 
     stage.run(history())
     assert sorted(each.seq for each in stage.database.logs.values()) == [1, 2, 3]
+
+
+def test_an_old_copy_of_the_same_turn_does_not_keep_a_commit_in_doubt_for_ever() -> None:
+    stage = _Stage()
+
+    async def history() -> None:
+        committer = stage.committer()
+        await _add_one(committer)
+        await _add_one(committer)
+        copy = stage.database.read(_ORDER)
+        assert copy is not None
+        await stage.pass_time(1.0)
+        # Somebody saves the document in his own way, so that turns begin anew.
+        stage.database.put(_ORDER, stage.database.orders[_ORDER].fields, None)
+        await _add_one(committer)
+        await _add_one(committer)
+        await stage.pass_time(1.0)
+        order = await committer.actor_ref.ask(Load(_ORDER), block=False)
+        assert (order.seq, order.turn) == (4, 2)
+        stage.store.held = True
+        stage.store.answer_lost = True
+        asked: Any = committer.actor_ref.ask(_one_more(order), block=False)
+        await stage.pass_time(0.1)
+        stage.database.put(_ORDER, *copy)
+        stage.store.held = False
+        await stage.pass_time(5.0)
+        assert asked.done(), "nothing that was sent can match the copy"
+        assert isinstance(await asked, Stale)
+
+    stage.run(history())
 
 
 def test_a_batch_whose_commit_hangs_is_answered_by_its_deadline_however_many_it_has() -> None:
