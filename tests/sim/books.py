@@ -43,11 +43,15 @@ def robbed(database: Database, document: Document) -> bool:
     jobs: dict[int, set[str]] = {}
     for entry in _committed(document):
         jobs.setdefault(entry.seq, set()).add(entry.change.job_id)
+
+    def is_gone(outcome: Outcome) -> bool:
+        if kept.get(outcome.change.job_id) != outcome:
+            return True
+        others = jobs.get(outcome.seq, set()) if isinstance(outcome, LogEntry) else set()
+        return bool(others - {outcome.change.job_id})
+
     return any(
-        kept.get(outcome.change.job_id) != outcome
-        or (
-            isinstance(outcome, LogEntry) and jobs.get(outcome.seq, set()) - {outcome.change.job_id}
-        )
+        is_gone(outcome)
         for event in document.history
         if isinstance(event, Edited)
         for outcome in event.wiped
