@@ -25,14 +25,16 @@ _Result = TypeVar("_Result")
 # Looks at the lease lock it for an instant, but shared: they put an acquisition off, no more.
 _TRIES = 100
 _BETWEEN_TRIES_S = 0.001
+_OPEN_LIMIT_S = 5.0
+"""At the start nothing depends on a quick answer, and a disk may be busy."""
 
 
 class FileLease:
     """Hold the lease as an exclusive flock on `<folder>/lease.lock`; for as long as it is open.
 
     The kernel frees it when the holder ends, however it ends, and not before: it has no expiry
-    (`LeaseView.ttl_s` is None). `<folder>/lease.json` says who the holder is. Each call ends
-    within `ttl_s` / 5; all that touches the disk happens in a thread of its own.
+    (`LeaseView.ttl_s` is None). `<folder>/lease.json` says who the holder is. Each call but
+    `open` ends within `ttl_s` / 5; all that touches the disk happens in a thread of its own.
     """
 
     name = "file"
@@ -51,7 +53,7 @@ class FileLease:
         # One thread: what was asked first is done first, and the lock needs no lock.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="file-lease")
         try:
-            await self._run(self._lock.prepare)
+            await self._within(max(self._limit_s, _OPEN_LIMIT_S), self._lock.prepare)
         except LeaseUnavailable as exc:
             await self.close()
             raise StartupError(str(exc)) from exc.__cause__
@@ -97,14 +99,17 @@ class FileLease:
     async def _run(
         self, work: Callable[_Args, _Result], *args: _Args.args, **kwargs: _Args.kwargs
     ) -> _Result:
+        return await self._within(self._limit_s, lambda: work(*args, **kwargs))
+
+    async def _within(self, limit_s: float, work: Callable[[], _Result]) -> _Result:
         worker = self._worker
         if worker is None:
             raise LeaseUnavailable("the file lease is not open")
         try:
-            async with asyncio.timeout(self._limit_s):
-                return await asyncio.wrap_future(worker.submit(work, *args, **kwargs))
+            async with asyncio.timeout(limit_s):
+                return await asyncio.wrap_future(worker.submit(work))
         except TimeoutError as exc:
-            raise self._unavailable(f"no answer in {self._limit_s:g} s") from exc
+            raise self._unavailable(f"no answer in {limit_s:g} s") from exc
         except OSError as exc:
             raise self._unavailable(exc.strerror or type(exc).__name__) from exc
 

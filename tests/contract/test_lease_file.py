@@ -12,7 +12,7 @@ import time
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -254,6 +254,25 @@ async def test_a_disk_that_hangs_is_no_answer(
             await lease.acquire(a_holder())
 
         go_on.set()
+
+
+async def test_a_busy_disk_has_more_time_at_the_start_than_for_a_renewal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    make, lease = Path.mkdir, FileLease(folder, ttl_s=1)
+
+    def make_late(path: Path, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- as mkdir
+        go_on.wait(TTL_S)
+        make(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", make_late)
+    opening = asyncio.create_task(lease.open())
+    await asyncio.wait([opening], timeout=0.5)  # a renewal has 0.2 s
+    go_on.set()
+    await opening
+    assert await lease.acquire(a_holder())
+    await lease.close()
 
 
 async def test_a_folder_that_is_gone_is_no_answer(lease: FileLease, folder: Path) -> None:
