@@ -102,6 +102,7 @@ async def test_the_methods_of_the_client_do_what_they_say(place: Place, tmp_path
         await place.node.started()
         await until(lambda: _is_empty(client))
         assert (await client.get_work_order_detail(_ORDER))["inputQuantity"] == 12
+        await until(lambda: bool(told))  # the callback follows once the letter is on the disk
         assert [each.code for each in told] == ["WORK_ORDER_NOT_FOUND"]
 
 
