@@ -73,7 +73,14 @@ class Stage:
     ) -> Strike:
         """Let the node come to that point, and note how many requests were in flight then."""
         node.points.arm(point, action, seconds)
-        await self.callers.until(lambda: node.points.taken(point), point.value, _POINT_DEADLINE_S)
+        try:
+            taken = self.callers.until(
+                lambda: node.points.taken(point), point.value, _POINT_DEADLINE_S
+            )
+            await taken
+        except TimeoutError:
+            node.points.disarm()
+            raise
         strike = Strike(fault, max(self.callers.in_flight, 1))
         self.strikes.append(strike)
         return strike
