@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Regenerate both requirements locks from pyproject.toml.
+# Regenerate the requirements locks from pyproject.toml.
 set -euo pipefail
 
 usage() {
     cat <<'EOF'
 Usage: scripts/lock.sh [uv pip compile options]
 
-Writes requirements.lock (run time) and requirements-dev.lock (run time, tests and checks)
-from the lists in pyproject.toml: every version pinned, with hashes, naming no index.
+Writes requirements.lock (run time), requirements-otel.lock (run time and OpenTelemetry) and
+requirements-dev.lock (all of it, tests and checks) from the lists in pyproject.toml: every version pinned, with hashes, naming no index.
 Versions already in the locks are kept where they still fit.
 
   scripts/lock.sh                           after a change of the lists
@@ -44,9 +44,10 @@ compile() {
 
 compile requirements.lock "$@"
 # Constrained by the first: what is tested is what runs.
-compile requirements-dev.lock --group dev --constraint requirements.lock "$@"
+compile requirements-otel.lock --extra otel --constraint requirements.lock "$@"
+compile requirements-dev.lock --extra otel --group dev --constraint requirements.lock "$@"
 
-if grep -nE '://|^--' requirements.lock requirements-dev.lock; then
+if grep -nE '://|^--' requirements*.lock; then
     echo "scripts/lock.sh: the lines above name an address or an index; locks must not" >&2
     exit 1
 fi
