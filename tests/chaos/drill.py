@@ -116,12 +116,7 @@ async def _break_everything(
     for name in _plan(options):
         before, began = len(stage.strikes), time.monotonic()
         try:
-            try:
-                await FAULTS[name](stage)
-            except TimeoutError:  # the node that was to hit itself may own nothing any more
-                await asyncio.to_thread(stage.fleet.mend)
-                await stage.fleet.settled()
-                await FAULTS[name](stage)
+            await FAULTS[name](stage)
             await stage.fleet.settled()
             await callers.served(_CALM)
         except (TimeoutError, ServerError) as error:

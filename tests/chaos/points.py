@@ -68,6 +68,14 @@ class Points:
             with suppress(FileNotFoundError):
                 each.unlink()
 
+    def withdraw(self, point: Point) -> bool:
+        """Take back what is armed; False when the node has come to it already."""
+        try:
+            (self._folder / point.value).unlink()
+        except FileNotFoundError:
+            return False
+        return not self.taken(point)
+
     def note_rejections(self, count: int) -> None:
         """Add to the commits of this node that a higher epoch in the store kept out."""
         with self._rejections.open("a") as file:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.chaos.points import Action, Point
 
 _POINT_DEADLINE_S = 30
+_LOOK_S = 1
 
 
 @dataclass(slots=True)
@@ -68,22 +69,42 @@ class Stage:
         self.strikes.append(strike)
         return strike
 
-    async def strike_at(
-        self, fault: str, node: ChaosNode, point: Point, action: Action, seconds: float = 0.0
-    ) -> Strike:
-        """Let the node come to that point, and note how many requests were in flight then."""
-        node.points.arm(point, action, seconds)
+    async def strike_owner_at(
+        self, fault: str, point: Point, action: Action, seconds: float = 0.0
+    ) -> ChaosNode:
+        """Let the owner come to that point, and note how many requests were in flight then."""
+        owner = await self.bring_owner_to(point, action, seconds)
+        self.strikes.append(Strike(fault, max(self.callers.in_flight, 1)))
+        return owner
+
+    async def bring_owner_to(self, point: Point, action: Action, seconds: float = 0.0) -> ChaosNode:
+        """Let the owner come to that point, and give the node that did; raises TimeoutError.
+
+        A node that loses its lease while the point waits for it may never come to it again: the
+        point follows the ownership.
+        """
+        deadline = time.monotonic() + _POINT_DEADLINE_S
+        armed = await self.fleet.owner()
+        armed.points.arm(point, action, seconds)
+        while not await self._comes_to(point, armed):
+            if time.monotonic() > deadline:
+                armed.points.disarm()
+                raise TimeoutError(f"no owner came to {point.value} in {_POINT_DEADLINE_S} s")
+            owner = await self.fleet.owner()
+            if owner is armed:
+                continue
+            if not armed.points.withdraw(point):
+                break  # it came to it just now
+            armed = owner
+            armed.points.arm(point, action, seconds)
+        return armed
+
+    async def _comes_to(self, point: Point, node: ChaosNode) -> bool:
         try:
-            taken = self.callers.until(
-                lambda: node.points.taken(point), point.value, _POINT_DEADLINE_S
-            )
-            await taken
+            await self.callers.until(lambda: node.points.taken(point), point.value, _LOOK_S)
         except TimeoutError:
-            node.points.disarm()
-            raise
-        strike = Strike(fault, max(self.callers.in_flight, 1))
-        self.strikes.append(strike)
-        return strike
+            return False
+        return True
 
     async def ended(self, node: ChaosNode) -> None:
         """Wait until a node that hit itself is gone."""

@@ -59,9 +59,7 @@ async def kill_before_log(stage: Stage) -> None:
 
 async def kill_while_log_hangs(stage: Stage) -> None:
     """Let the owner change orders and not write their log entries for a while; then kill it."""
-    owner = await stage.fleet.owner()
-    owner.points.arm(Point.BEFORE_LOG, Action.HANG)
-    await stage.callers.until(lambda: owner.points.taken(Point.BEFORE_LOG), "a hanging log")
+    owner = await stage.bring_owner_to(Point.BEFORE_LOG, Action.HANG)
     await stage.callers.served(30)
     await stage.strike("kill_while_log_hangs", owner.kill)
     await stage.fleet.owner(but=owner.number)
@@ -70,8 +68,7 @@ async def kill_while_log_hangs(stage: Stage) -> None:
 
 
 async def _kill_at(stage: Stage, fault: str, point: Point) -> None:
-    owner = await stage.fleet.owner()
-    await stage.strike_at(fault, owner, point, Action.KILL)
+    owner = await stage.strike_owner_at(fault, point, Action.KILL)
     await stage.ended(owner)
     await stage.fleet.owner(but=owner.number)
     await stage.callers.served(20)
@@ -114,8 +111,7 @@ async def pause_owner(stage: Stage) -> None:
 
 async def pause_before_cas(stage: Stage) -> None:
     """Let the owner sleep past its lease between its last look and its write."""
-    owner = await stage.fleet.owner()
-    await stage.strike_at("pause_before_cas", owner, Point.BEFORE_CAS, Action.STOP)
+    owner = await stage.strike_owner_at("pause_before_cas", Point.BEFORE_CAS, Action.STOP)
     await stage.fleet.owner(but=owner.number)
     await stage.callers.served(60)
     owner.resume()
@@ -123,8 +119,7 @@ async def pause_before_cas(stage: Stage) -> None:
 
 async def stall_owner(stage: Stage) -> None:
     """Stall the owner's loop for longer than its lease lasts."""
-    owner = await stage.fleet.owner()
     seconds = 1.5 * stage.ttl_s + 1
-    await stage.strike_at("stall_owner", owner, Point.BEFORE_CAS, Action.STALL, seconds)
+    owner = await stage.strike_owner_at("stall_owner", Point.BEFORE_CAS, Action.STALL, seconds)
     await stage.fleet.owner(but=owner.number)
     await stage.callers.served(20)
