@@ -61,7 +61,7 @@ def build_app(node: Node, options: Options, logs: LogControl | None = None) -> w
     forwarder = app[FORWARDER] = Forwarder(app[SITE])
     app.cleanup_ctx.append(forwarder.open)
     app[NEIGHBOURS] = Neighbours()
-    pulse = app[PULSE] = Pulse(node.region.figures)
+    pulse = app[PULSE] = Pulse(node.region)
     app.cleanup_ctx.append(pulse.run)
     admission = app[ADMISSION] = Admission(
         options, {(route.method, route.path): route.access for route in ROUTES}

@@ -11,11 +11,12 @@ from aiohttp import web
 
 from actors.figures import SAMPLED_EVERY_S
 from actors.histogram import Histogram
+from actors.history import RECORDED_EVERY_S, History
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.figures import Figures
+    from actors.region import Region
 
 _BEAT_S: Final = 0.1
 _REMEMBERED: Final = round(60 / _BEAT_S)
@@ -24,18 +25,20 @@ _REMEMBERED: Final = round(60 / _BEAT_S)
 class Pulse:
     """Ten beats a second while the application runs."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self, region: Region) -> None:
+        self._region = region
         self._born = time.monotonic()
-        self._sampled = self._due = 0.0
+        self._sampled = self._recorded = self._due = 0.0
         self._late: deque[float] = deque(maxlen=_REMEMBERED)
         self._timer: asyncio.TimerHandle | None = None
         self.lags = Histogram()
+        self.history = History()
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """Beat until the application ends."""
-        self._figures.sample()
-        self._sampled = time.perf_counter()
+        now = time.perf_counter()
+        self._sample(now)
+        self._record(now)
         self._set()
         yield
         if self._timer is not None:
@@ -61,9 +64,20 @@ class Pulse:
         self._late.append(late)
         self.lags.note(late)
         if now - self._sampled >= SAMPLED_EVERY_S:
-            self._sampled = now
-            self._figures.sample()
+            self._sample(now)
+        if now - self._recorded >= RECORDED_EVERY_S:
+            self._record(now)
         self._set()
+
+    def _sample(self, now: float) -> None:
+        self._sampled = now
+        self._region.figures.sample()
+
+    def _record(self, now: float) -> None:
+        self._recorded = now
+        region = self._region
+        owned = region.statistics() if region.jobs is not None else None
+        self.history.record(region.figures, owned, at=time.time(), clock=now)
 
 
 PULSE: Final = web.AppKey("pulse", Pulse)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_PAGE: Final = 1_000_000
 MAX_PAGE_SIZE: Final = 1000
 MAX_LOCKS: Final = 10_000
+MAX_MINUTES: Final = 60
 _MAX_SEARCH: Final = 100
 ORDERS: Final = ("desc", "asc")
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
@@ -89,6 +90,11 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
 def parse_count(query: Mapping[str, str]) -> int:
     """Read how many of each kind to show; raises `RequestError`."""
     return _whole(query, "n", 10, MAX_PAGE_SIZE)
+
+
+def parse_minutes(query: Mapping[str, str]) -> int:
+    """Read over how many minutes to look back; raises `RequestError`."""
+    return _whole(query, "minutes", MAX_MINUTES, MAX_MINUTES)
 
 
 def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> str:

@@ -1,6 +1,8 @@
-"""The reply of `/api/actors/stats`: the figures of all actors."""
+"""The replies of `/api/actors/stats` and `/api/history`: figures of all actors."""
 
 from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 -- pydantic reads it
 
 from actors.census import ActorState  # noqa: TC001 -- pydantic reads it
 from web.openapi._reply import Reply
@@ -91,3 +93,24 @@ class ActorStats(Reply):
     outboxes: Outboxes
     jobs: WaitingJobs
     actors: ActorCounts
+
+
+class History(Reply):
+    """The owner's last hour in columns of equal length, the oldest first; a row each 5 seconds.
+
+    Rates are per second, times of the row's own 5 seconds; null where nothing was answered.
+    A row is missing for each 5 seconds in which the node did not own the actors.
+    """
+
+    node: str
+    every_s: int
+    at: list[datetime]
+    applied: list[float]
+    refused: list[float]
+    failed: list[float]
+    p50_ms: list[float | None]
+    p99_ms: list[float | None]
+    waiting: list[int]
+    active: list[int]
+    live: list[int]
+    paused: list[bool]

@@ -111,6 +111,20 @@ STATS: Final = {
     "jobs": {"waiting": 0},
     "actors": {"created": 3, "passivated": 0, "restarted": 0, "unknownOrders": 1},
 }
+HISTORY: Final = {
+    "node": "node-1",
+    "everyS": 5,
+    "at": ["2026-11-23T20:05:35.479+00:00", "2026-11-23T20:05:40.479+00:00"],
+    "applied": [812.4, 0.0],
+    "refused": [0.2, 0.0],
+    "failed": [0.0, 0.0],
+    "p50Ms": [5.8, None],
+    "p99Ms": [20.5, None],
+    "waiting": [31, 0],
+    "active": [12, 0],
+    "live": [1204, 1204],
+    "paused": [False, True],
+}
 HEALTH: Final = {
     "status": "ok",
     "message": "工单处理服务运行正常",

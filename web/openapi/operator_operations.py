@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Final
 from web.openapi import parameters
 from web.openapi.actors import ActorPage, HotActors, LiveActor, RestingActor
 from web.openapi.failures import JSON_BODY
-from web.openapi.figures import ActorStats
+from web.openapi.figures import ActorStats, History
 from web.openapi.operation import AT, ORDER, Body, Operation
-from web.openapi.operator_examples import CHANGES, HEALTH, LIVE_ACTOR, LOG_STATE, NODE, ROW, STATS
+from web.openapi.operator_examples import (
+    CHANGES,
+    HEALTH,
+    HISTORY,
+    LIVE_ACTOR,
+    LOG_STATE,
+    NODE,
+    ROW,
+    STATS,
+)
 from web.openapi.operators import (
     CleanedLocks,
     Health,
@@ -113,6 +122,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         "OK.actor",
         failures=("INVALID_WORK_ORDER_ID", "WORK_ORDER_NOT_FOUND"),
         parameters=(parameters.ORDER_ID,),
+    ),
+    "history": Operation(
+        _ACTORS,
+        "Show what was done and what waited, over the last hour",
+        History,
+        HISTORY,
+        "OK.history",
+        failures=("INVALID_PAGE",),
+        parameters=(parameters.MINUTES,),
     ),
     "node": Operation(_NODES, "Show the node that is asked", Node, NODE, "OK.node"),
     "nodes": Operation(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from actors.census import ActorState, Sort
 from actors.rules import ChangeType
-from web.queries import JOB_STATES, MAX_LOCKS, MAX_PAGE, MAX_PAGE_SIZE, ORDERS
+from web.queries import JOB_STATES, MAX_LOCKS, MAX_MINUTES, MAX_PAGE, MAX_PAGE_SIZE, ORDERS
 from web.schemas import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ ACTORS: Final = (
 )
 COUNT: Final = _query("n", _whole(10, MAX_PAGE_SIZE), "How many of each")
 LIMIT: Final = _query("limit", _whole(1000, MAX_LOCKS), "How many to list")
+MINUTES: Final = _query("minutes", _whole(MAX_MINUTES, MAX_MINUTES), "How far to look back")
 UPDATE: Final = (
     Parameter(
         "Idempotency-Key",

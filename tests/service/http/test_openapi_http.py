@@ -169,6 +169,8 @@ async def _look(caller: Caller) -> None:
         await caller.call(f"GET {route}")
     for route in ("/api/node", "/api/nodes", "/api/actors", "/api/actors/hot", "/api/actors/stats"):
         await caller.call(f"GET {route}")
+    await caller.call("GET /api/history")
+    await caller.call("GET /api/history", query="?minutes=0")
     await caller.call("GET /api/actors", query="?sort=largest")
     for number in (1, 5, 9):
         await caller.call("GET /api/actors/{id}", id=order_id(number))

@@ -85,6 +85,33 @@ async def test_the_figures_add_up(first: Served, second: Served) -> None:
     assert found["actors"]["created"] == 3
 
 
+async def test_the_last_hour_is_recorded_at_the_owner_and_read_from_either_node(
+    monkeypatch: pytest.MonkeyPatch, first: Served, second: Served
+) -> None:
+    monkeypatch.setattr("web.pulse.RECORDED_EVERY_S", 0.0)
+    await touch(first, 1, 2, 3)
+    async with asyncio.timeout(20):
+        while True:
+            found = await second.get("/api/history?minutes=1")
+            if any(found["applied"]):
+                break
+            await asyncio.sleep(0.02)
+    assert (found["node"], found["everyS"]) == ("a", 5)
+    columns = {name: column for name, column in found.items() if name not in ("node", "everyS")}
+    assert set(columns) == {
+        *("at", "applied", "refused", "failed", "p50Ms", "p99Ms"),
+        *("waiting", "active", "live", "paused"),
+    }
+    assert len({len(column) for column in columns.values()}) == 1
+    busiest = found["applied"].index(max(found["applied"]))
+    assert found["p99Ms"][busiest] >= found["p50Ms"][busiest] > 0
+    assert found["live"][-1] == 3
+    assert found["at"] == sorted(found["at"])
+    here = await first.get("/api/history")
+    assert here["at"][: len(found["at"])] == found["at"]
+    assert (await first.get("/api/history?minutes=61", 400))["code"] == "INVALID_PAGE"
+
+
 async def test_what_stands_out_is_as_much_as_asked(first: Served) -> None:
     await touch(first, 1, 2, 2, 3, 3, 3)
     found = await first.get("/api/actors/hot?n=2")

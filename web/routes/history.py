@@ -1,0 +1,47 @@
+"""The last hour of the owner, in columns, as graphs want it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from actors.history import RECORDED_EVERY_S
+from web.pulse import PULSE
+from web.queries import parse_minutes
+from web.replies import success
+from web.site import SITE
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+_MINUTE_S: Final = 60
+
+
+async def history(request: web.Request) -> web.Response:
+    """Show what was done and what waited, over the last minutes."""
+    minutes = parse_minutes(request.query)
+    moments = request.app[PULSE].history.since(time.time() - minutes * _MINUTE_S)
+    data = {
+        "node": request.app[SITE].node.node_id,
+        "everyS": round(RECORDED_EVERY_S),
+        "at": [_moment(each.at) for each in moments],
+        "applied": [round(each.applied, 1) for each in moments],
+        "refused": [round(each.refused, 1) for each in moments],
+        "failed": [round(each.failed, 1) for each in moments],
+        "p50Ms": [_ms(each.p50_s) for each in moments],
+        "p99Ms": [_ms(each.p99_s) for each in moments],
+        "waiting": [each.waiting for each in moments],
+        "active": [each.active for each in moments],
+        "live": [each.live for each in moments],
+        "paused": [each.paused for each in moments],
+    }
+    return success(request, data, "OK.history")
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)
