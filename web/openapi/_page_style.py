@@ -29,7 +29,7 @@ pre { margin: .25rem 0; padding: .5rem .75rem; background: var(--shade); overflo
   border-radius: .4rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem;
-  border-bottom: 1px solid var(--line); }
+  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 .method { font-weight: 700; } .get { color: var(--get); } .post { color: var(--post); }
 .put { color: var(--put); } .delete { color: var(--delete); }
 """

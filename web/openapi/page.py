@@ -20,7 +20,8 @@ def _digest(text: str) -> str:
 
 CONTENT_SECURITY_POLICY: Final = (
     f"default-src 'none'; style-src {_digest(STYLE)}; script-src {_digest(SCRIPT)};"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    # The page's icon is one without a file.
+    " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Lets the page's own style and script run, and nothing else."""
 _SCHEMAS: Final = "#/components/schemas/"
@@ -80,7 +81,7 @@ def _parameters(parameters: Iterable[Mapping[str, Any]]) -> str:
         )
         for each in parameters
     ]
-    return f"<h3>Parameters</h3>\n{_table(('name', 'in', 'type', ''), rows)}" if rows else ""
+    return f"<h3>Parameters</h3>\n{_table(('name', 'in', 'type', 'meaning'), rows)}" if rows else ""
 
 
 def _content(content: Mapping[str, Any]) -> str:
@@ -102,7 +103,7 @@ def _payload(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _failures(responses: Mapping[str, Any]) -> str:
     rows = [(escape(status), escape(reply["description"])) for status, reply in responses.items()]
-    return _table(("status", ""), rows)
+    return _table(("status", "code"), rows)
 
 
 def _schemas(document: Mapping[str, Any]) -> str:
@@ -121,7 +122,11 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
         )
         for field, said in schema.get("properties", {}).items()
     ]
-    inside = _table(("field", "", "type", ""), rows) if rows else f"<p>{_type(schema)}</p>"
+    inside = (
+        _table(("field", "presence", "type", "meaning"), rows)
+        if rows
+        else f"<p>{_type(schema)}</p>"
+    )
     return (
         f'<details id="{escape(name)}">\n<summary><code>{escape(name)}</code> '
         f'<span class="soft">{_code_spans(schema.get("description", ""))}</span></summary>\n'
