@@ -1,31 +1,25 @@
 """The committer: the order actors' one way to the store, many orders in one round trip.
 
-It owns the ledger of outcomes that are committed but not yet durable in the log, settles
-answers lost on the wire, and is where a higher epoch is noticed.
+It settles answers that are lost on the wire, hands what is committed to the relay, and is where a
+higher epoch is noticed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from actors.errors import (
-    Fenced,
-    OutcomeUnknown,
-    RelayRejected,
-    StoreUnavailable,
-)
+from actors.backoff import FIRST_PAUSE_S, rest_for
+from actors.errors import Fenced, OutcomeUnknown, StoreUnavailable
 from actors.histogram import Histogram
 from actors.lane import Lane, LaneStats
-from actors.ledger import Ledger
 from actors.mailbox import AsyncioActor
 from actors.messages import Ready
 from actors.outboxes import Outboxes
+from actors.relay import Relay
 from actors.store.documents import STORED_SEQ
 from actors.store.port import (
     ChangeSet,
@@ -41,22 +35,20 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.inbox import Delivery
+    from actors.ledger import Ledger
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
-    from actors.store.port import CommitResult, Evidence, Outcome, Store
+    from actors.store.port import CommitResult, Evidence, Store
 
 _log = structlog.get_logger(__name__)
 
 MAX_OUTBOX = 256
 """Outcomes an order's document may carry, so that it stays far below MongoDB's 16 MiB even
 with every text field at its limit."""
-RELAY_BATCH = 500
 READ_BATCH = 200
 TRIM_BATCH = 1_000
 TIDIED_AT_ONCE = 2_000
 """Outboxes that one `Tidy` has emptied, so that updates never queue behind many of them."""
-FIRST_PAUSE_S = 0.02
-LONGEST_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +125,14 @@ class Committer(AsyncioActor):
         self._store = store
         self._epoch = epoch
         self._deposed = deposed
-        self.ledger = Ledger()
         self.outboxes = Outboxes()
         self.stats = stats or CommitStats()
-        self._closed = False
+        self._relay = Relay(store, self._note_relay_error)
         self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2, apart=True)
         self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight, apart=True)
         self._commits: Lane[ChangeSet] = Lane(
             self._commit, batch, in_flight, stats=self.stats.batches
         )
-        self._relays: Lane[Outcome] = Lane(self._relay, RELAY_BATCH, 2)
         self._trims: Lane[_Emptying] = Lane(self._trim, TRIM_BATCH, 2)
 
     def on_receive(self, message: Any) -> None:  # noqa: ANN401 -- pykka's signature
@@ -172,15 +162,19 @@ class Committer(AsyncioActor):
     @property
     def idle(self) -> bool:
         """Whether all that was committed is durable in the log and nothing else is asked."""
-        lanes = (self._loads, self._evidence, self._commits, self._relays, self._trims)
-        return all(lane.idle for lane in lanes) and not len(self.ledger)
+        lanes = (self._loads, self._evidence, self._commits, self._trims)
+        return self._relay.idle and all(lane.idle for lane in lanes)
 
     def close(self) -> None:
         """Begin nothing new; commits under way settle. Undurable outcomes stay in outboxes."""
-        for lane in (self._loads, self._evidence, self._commits, self._trims, self._relays):
+        for lane in (self._loads, self._evidence, self._commits, self._trims):
             lane.close()
-        self._closed = True
-        self.ledger.wake_all()
+        self._relay.close()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Outcomes that are committed and not yet durable in the log."""
+        return self._relay.ledger
 
     @property
     def settling(self) -> int:
@@ -209,7 +203,7 @@ class Committer(AsyncioActor):
         """
         if order.epoch > self._epoch:
             return self._fenced(order.epoch)
-        self._remember(order.outbox)
+        self._relay.remember(order.outbox)
         seq = max(order.seq, taken, self.ledger.highest_seq(order.id))
         guard = order.guard
         if order.adopted and seq > order.seq:
@@ -235,7 +229,7 @@ class Committer(AsyncioActor):
         if self.ledger.count(order_id) + len(change.outcomes) <= MAX_OUTBOX:
             self._commits.submit(change, delivery, weight=len(change.outcomes))
             return
-        self._after_progress(
+        self._relay.after_progress(
             order_id,
             lambda: self._submit_commit(change, delivery),
             lambda: delivery.fail(StoreUnavailable("the order's outbox is full, its log is stuck")),
@@ -304,7 +298,7 @@ class Committer(AsyncioActor):
                 self.stats.commits += 1
                 self.stats.entries += len(change.outcomes)
                 self.outboxes.note(result.order)
-                self._remember(change.outcomes)
+                self._relay.remember(change.outcomes)
             case Stale(current=current):
                 self.stats.conflicts += 1
                 if current is not None:
@@ -317,63 +311,8 @@ class Committer(AsyncioActor):
         self._deposed(seen)
         return Fenced(self._epoch, seen)
 
-    # -- relaying ----------------------------------------------------------------------------
-
-    def _remember(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in self.ledger.add(outcomes):
-            self._relays.submit(outcome, None)
-
-    async def _relay(self, outcomes: list[Outcome]) -> list[None]:
-        left = list(outcomes)
-        pause = FIRST_PAUSE_S
-        while left:
-            try:
-                await self._store.relay(left)
-            except RelayRejected as error:
-                self.ledger.remove(each for each in left if each.change.job_id not in error.job_ids)
-                left = [each for each in left if each.change.job_id in error.job_ids]
-                _log.error("relay_rejected", jobs=sorted(error.job_ids), reason=error.reason)
-                self._again_later(left)
-                break
-            except Exception as error:  # noqa: BLE001 -- nobody else would relay these entries
-                self.stats.relay_errors += 1
-                _log.warning("relay_unanswered", entries=len(left), error=repr(error))
-                if self._closed:
-                    break
-                pause = await rest_for(pause)
-            else:
-                self.ledger.remove(left)
-                break
-        return [None] * len(outcomes)
-
-    def _again_later(self, outcomes: Sequence[Outcome]) -> None:
-        """Try refused entries again, slowly: somebody may mend the collection's rules."""
+    def _note_relay_error(self) -> None:
         self.stats.relay_errors += 1
-        loop = asyncio.get_running_loop()
-        for outcome in outcomes:
-            loop.call_later(10 * LONGEST_PAUSE_S, self._relays.submit, outcome, None)
-
-    def _after_progress(
-        self, order_id: WorkOrderId, go_on: Callable[[], None], give_up: Callable[[], None]
-    ) -> None:
-        """Go on when the log has taken some of the order's outcomes, or give up after a while.
-
-        Who waits for a log that is stuck must not be stuck with it.
-        """
-        if self._closed:
-            give_up()
-            return
-
-        def wake() -> None:
-            timer.cancel()
-            go_on()
-
-        def late() -> None:
-            self.ledger.give_up(order_id, wake)
-            give_up()
-
-        timer = asyncio.get_running_loop().call_later(LONGEST_PAUSE_S, late)
-        self.ledger.on_progress(order_id, wake)
 
     # -- trimming ----------------------------------------------------------------------------
 
@@ -406,7 +345,7 @@ class Committer(AsyncioActor):
             if delivery is not None:
                 delivery.fail(StoreUnavailable("the log does not take the order's entries"))
 
-        self._after_progress(order_id, lambda: self._submit_trim(emptying, delivery), keep)
+        self._relay.after_progress(order_id, lambda: self._submit_trim(emptying, delivery), keep)
 
     async def _trim(self, some: list[_Emptying]) -> list[None]:
         emptied = False
@@ -444,9 +383,3 @@ def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:
 def _stored_seq(order: StoredOrder) -> object:
     """Give the seq that the order's document has, which its log may be ahead of."""
     return order.guard.get(STORED_SEQ, order.seq)
-
-
-async def rest_for(seconds: float) -> float:
-    """Sleep about `seconds`; give the next pause of an exponential back-off with jitter."""
-    await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 -- not a secret
-    return min(seconds * 2, LONGEST_PAUSE_S)

@@ -14,7 +14,8 @@ from actors.store.inbox import Job, JobPage, JobQuery, JobState, Position
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.jobs import JobKeeper, Kept
+    from actors.job_outcomes import Kept
+    from actors.jobs import JobKeeper
     from actors.rules import JobId, WorkOrderId
     from actors.store.inbox import Inbox
 

@@ -12,20 +12,17 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from pykka import ActorDeadError
 
-from actors.committer import FIRST_PAUSE_S, rest_for
+from actors.backoff import FIRST_PAUSE_S, rest_for
 from actors.errors import (
-    DeadLetter,
     MailboxFull,
-    NotApplied,
     NotOwner,
     OutcomeUnknown,
     Overtaken,
-    Refused,
     RequestIdConflict,
     StillWaiting,
     StoreRejected,
@@ -34,10 +31,11 @@ from actors.errors import (
     WorkOrderError,
 )
 from actors.future import LoopFuture
-from actors.inbox import Delivery, Stage
+from actors.inbox import Delivery
+from actors.job_outcomes import JobOutcomes, JobReply, Kept, job_error
 from actors.lane import Lane
-from actors.messages import Queued, Resolve, Updated, UpdateQuantity
-from actors.store.inbox import Job, JobError, JobState, Position, Progress
+from actors.messages import Queued, Resolve, UpdateQuantity
+from actors.store.inbox import Job, JobState, Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,18 +50,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-KEPT: Final = 1_000
-"""Completed jobs that are remembered, and refused ones; the log has the former for ever."""
 _ADDED_AT_ONCE: Final = 500
-_NOTED_AT_ONCE: Final = 500
-_BOUND_EVERY: Final = 200
 _ROOM_S: Final = 0.05
 """Pause before an order's actor is asked for again, when there was no room for one."""
 _STRAYS_FIRST_S: Final = 5.0
 _STRAYS_S: Final = 30.0
-_MAX_TEXT: Final = 500
-_CODES: Final = {DeadLetter: "DEAD_LETTER", StoreRejected: "STORE_REJECTED"}
-"""What operators tell apart, and a caller need not."""
 _BURY_AGAIN_S: Final = 1.0
 
 
@@ -76,28 +67,6 @@ class JobOptions:
     backoff_s: float = 2.0
 
 
-@dataclass(slots=True, eq=False)
-class Kept:
-    """A job that this owner looks after."""
-
-    job: Job
-    suspect: bool
-    """Whether it may be done already, or be stored once more by a late packet."""
-    delivery: Delivery | None = None
-    """Where it is in its order's mailbox; None while it waits outside."""
-    done: bool = False
-    """Whether its outcome is known, and is being noted."""
-    error: JobError | None = None
-    """How it failed last, under this owner."""
-
-    @property
-    def state(self) -> str:
-        """Say how it is, in the words that operators use."""
-        if self.done:
-            return Stage.ACTIVE.name.lower()
-        return (self.delivery.stage if self.delivery else Stage.WAITING).name.lower()
-
-
 @dataclass(slots=True)
 class _Arrival:
     """Jobs of one order that are kept all or none."""
@@ -106,18 +75,6 @@ class _Arrival:
     deadline: float = inf
     doubtful: bool = False
     """Whether they were sent, and what became of that is not known."""
-
-
-class JobReply(LoopFuture[Updated]):
-    """What an order's actor answers a job with; the keeper hears of it at once."""
-
-    def __init__(self, kept: Kept, settled: Callable[[Kept, Any, Any], None]) -> None:
-        super().__init__()
-        self._kept, self._settled = kept, settled
-
-    def _settle(self, value: Updated | None, error: BaseException | None) -> None:
-        super()._settle(value, error)
-        self._settled(self._kept, value, error)
 
 
 class JobKeeper:
@@ -134,12 +91,11 @@ class JobKeeper:
         """What waits for an order that has no actor; whoever makes one calls `furnish`."""
         self._arriving: set[JobId] = set()
         self._adds: Lane[_Arrival] = Lane(self._keep, _ADDED_AT_ONCE, 1, apart=True)
-        self._notes: Lane[Progress] = Lane(self._note, _NOTED_AT_ONCE, 1)
+        self._outcomes = JobOutcomes(inbox, self.known)
         self._directory: Directory | None = None
         self._supervisor: ActorRef[Supervisor] | None = None
         self._hungry = asyncio.Event()
         self._last = 0
-        self._finished = 0
         self._draining = self._closed = False
 
     # -- a term ------------------------------------------------------------------------------
@@ -156,13 +112,13 @@ class JobKeeper:
         """Accept nothing more; what waits stays in the store, for the next owner."""
         self._closed = True
         self._adds.close()
-        self._notes.close()
+        self._outcomes.close()
         self.unplaced.clear()
 
     @property
     def idle(self) -> bool:
         """Whether the store knows all that has become of the jobs."""
-        return self._adds.idle and self._notes.idle
+        return self._adds.idle and self._outcomes.idle
 
     def place(self) -> Position:
         """Give the next place in the order of all jobs."""
@@ -301,7 +257,9 @@ class JobKeeper:
         message = UpdateQuantity(
             job.work_order_id, job.change, inf, job.trace, wait=False, suspect=kept.suspect
         )
-        kept.delivery = mailbox.place(message, JobReply(kept, self._settled), attempts=job.attempts)
+        kept.delivery = mailbox.place(
+            message, JobReply(kept, self._outcomes.settled), attempts=job.attempts
+        )
         return kept.delivery is not None
 
     def furnish(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
@@ -381,37 +339,9 @@ class JobKeeper:
         """Remember durably whether an order is paused."""
         await self._inbox.set_order_paused(order_id, paused=paused)
 
-    def _settled(self, kept: Kept, value: Updated | None, error: BaseException | None) -> None:
-        job, delivery = kept.job, kept.delivery
-        if isinstance(error, (NotApplied, OutcomeUnknown, ActorDeadError)):
-            # The term is over, or its order fenced: the job waits in the store.
-            self.known.pop(job.id, None)
-            return
-        kept.done = True
-        attempts = delivery.attempts if delivery else 0
-        now = datetime.now(UTC)
-        if error is None:
-            self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, result=value))
-        else:
-            self._submit(
-                Progress(
-                    job.id,
-                    JobState.FAILED,
-                    now,
-                    attempts,
-                    job_error(error),
-                    dead=not isinstance(error, Refused),
-                )
-            )
-
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Note that a job failed by its own fault, and will be tried again."""
-        kept = self.known.get(delivery.message.change.job_id)
-        if kept is not None:
-            kept.error = job_error(error)
-            now = datetime.now(UTC)
-            attempts = delivery.attempts
-            self._submit(Progress(kept.job.id, JobState.WAITING, now, attempts, kept.error))
+        self._outcomes.failed(delivery, error)
 
     def bury(self, message: UpdateQuantity, attempts: int, error: WorkOrderError) -> None:
         """Keep an update that was given up, whose caller has been told so, as a dead letter."""
@@ -436,43 +366,7 @@ class JobKeeper:
                     _BURY_AGAIN_S, self._adds.submit, _Arrival((job,)), None
                 )
 
-    def _submit(self, progress: Progress) -> None:
-        self._notes.submit(progress, None)
-
-    async def _note(self, progress: list[Progress]) -> list[None]:
-        pause = FIRST_PAUSE_S
-        while not self._closed:
-            try:
-                await self._inbox.note(progress)
-                break
-            except Exception as error:  # noqa: BLE001 -- nobody else would note it
-                _log.warning("inbox_unanswered", jobs=len(progress), error=repr(error))
-            pause = await rest_for(pause)
-        for each in progress:
-            if each.state is not JobState.WAITING:
-                self.known.pop(each.job_id, None)
-        await self._bound(len(progress))
-        return [None] * len(progress)
-
-    async def _bound(self, finished: int) -> None:
-        self._finished += finished
-        if self._finished < _BOUND_EVERY:
-            return
-        self._finished = 0
-        try:
-            await self._inbox.bound(KEPT)
-        except WorkOrderError as error:
-            _log.warning("inbox_unanswered", jobs=0, error=str(error))
-
 
 def _doubt(arrivals: Iterable[_Arrival]) -> None:
     for each in arrivals:
         each.doubtful = True
-
-
-def job_error(error: BaseException) -> JobError:
-    """Give the code and the text that are kept of an error."""
-    code = error.code if isinstance(error, WorkOrderError) else WorkOrderError.code
-    code = _CODES.get(type(error), code)
-    text = str(error)[:_MAX_TEXT] or type(error).__name__
-    return JobError(code, text.encode("utf-8", "replace").decode())  # no database has surrogates

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors import committer, order, supervisor
 from actors.decide import decide, questions
-from actors.jobs import JobKeeper, Kept
+from actors.jobs import JobKeeper
 from actors.store.port import Evidence
 from tests.sim import world
 from tests.sim.database import Fence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from actors.inbox import Delivery, Mailbox
+    from actors.job_outcomes import Kept
     from actors.rules import Change, WorkOrderId
     from actors.store.port import ChangeSet, CommitResult, EvidenceQuery
     from tests.sim.scenario import Scenario

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import WorkOrderError
-from actors.node import Node, NodeActor, NodeOptions
+from actors.node import Node, NodeOptions
 from actors.supervisor import Limits
 from actors.term import TermOptions
 from tests.fake_lease import LeaseServer, MemoryLease
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from actors.lease import Holder
     from actors.messages import UpdateQuantity
+    from actors.node_actor import NodeActor
     from actors.status import Role
     from tests.unit.actors.owner import Answer
 

@@ -321,8 +321,8 @@ async def test_clean_forgets_the_finished_and_never_what_waits() -> None:
 
 @in_virtual_time
 async def test_completed_jobs_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.jobs.KEPT", 10)
-    monkeypatch.setattr("actors.jobs._BOUND_EVERY", 20)
+    monkeypatch.setattr("actors.job_outcomes.KEPT", 10)
+    monkeypatch.setattr("actors.job_outcomes._BOUND_EVERY", 20)
     store = a_store()
     async with owner_of(store) as owner:
         for each in range(100):
