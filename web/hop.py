@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from actors.errors import NotOwner
+from web.problems import Problem, RequestError
 from web.site import SITE
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from aiohttp import web
 
+_Answer = TypeVar("_Answer")
 FORWARDED_BY: Final = "X-Forwarded-By-Node"
 """Names the node that forwarded; a request that has it is never forwarded again."""
 FORWARDED_TO: Final = "X-Forwarded-To-Node"
@@ -36,3 +41,15 @@ def refuse_if_misled(request: web.Request) -> None:
         node_id = request.app[SITE].node.node_id
         if request.headers.get(FORWARDED_TO, node_id) != node_id:
             raise NotOwner("forwarded to a node that is gone from this address")
+
+
+async def in_time(request: web.Request, answer: Awaitable[_Answer]) -> _Answer:
+    """Wait for what an operator asked for, no longer than the call may take.
+
+    Raises `RequestError` (504) after that.
+    """
+    try:
+        async with asyncio.timeout(allowed_s(request)):
+            return await answer
+    except TimeoutError:
+        raise RequestError(Problem("TIMEOUT", "TIMEOUT")) from None

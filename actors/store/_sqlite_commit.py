@@ -189,16 +189,7 @@ def _after(change: ChangeSet, epoch: int) -> StoredOrder:
     if guard:
         written = _written(change)
         guard = {name: guard[name] for name in guard if name in GUARDED and name not in written}
-    return StoredOrder(
-        before.id,
-        before.facts,
-        change.after,
-        before.seq + sum(isinstance(each, LogEntry) for each in change.outcomes),
-        epoch,
-        before.turn + 1,
-        adopted=True,
-        guard=guard,
-    )
+    return change.applied(epoch, guard)
 
 
 def _applied(document: dict[str, Any], change: ChangeSet, after: StoredOrder) -> dict[str, Any]:

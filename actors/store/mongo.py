@@ -393,13 +393,4 @@ def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> Store
     if guard:
         settled = {*written, STORED_SEQ}
         guard = {name: value for name, value in guard.items() if name not in settled}
-    return StoredOrder(
-        before.id,
-        before.facts,
-        change.after,
-        before.seq + sum(isinstance(outcome, LogEntry) for outcome in change.outcomes),
-        epoch,
-        before.turn + 1,
-        adopted=True,
-        guard=guard,
-    )
+    return change.applied(epoch, guard)

@@ -86,6 +86,21 @@ class ChangeSet:
     """Earlier outcomes not yet known to be durable in the log: they stay in the outbox."""
     at: datetime
 
+    def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
+        """Give the order as it is once this is committed under `epoch`."""
+        before = self.before
+        entries = sum(isinstance(each, LogEntry) for each in self.outcomes)
+        return StoredOrder(
+            before.id,
+            before.facts,
+            self.after,
+            before.seq + entries,
+            epoch,
+            before.turn + 1,
+            adopted=True,
+            guard=guard,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

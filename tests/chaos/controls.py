@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pymongo.write_concern import WriteConcern
 
-from actors import order, supervisor
+from actors import supervisor
 from actors.committer import Committer
-from actors.decide import decide, questions
 from actors.store._mongo_bson import as_object_id
-from actors.store.port import Evidence
+from tests.hasty import Hasty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from actors.inbox import Delivery
     from actors.messages import Epoch
     from actors.store.mongo import MongoStore
-    from actors.store.port import ChangeSet, EvidenceQuery, StoredOrder
+    from actors.store.port import ChangeSet, Evidence, EvidenceQuery, StoredOrder
 
 CONTROL_VARIABLE: Final = "CHAOS_CONTROL"
 
@@ -48,22 +46,8 @@ def _no_keys(store: type[MongoStore]) -> None:
     setattr(store, "evidence", forgetful)  # noqa: B010 -- mypy minds the assignment
 
 
-class _Hasty(order.WorkOrderActor):
-    """Answers what it has decided before that is committed."""
-
-    async def _try_commit(self, pending: list[Delivery]) -> bool:
-        stored = self._stored or await self._load()
-        if stored is not None:
-            changes = [each.message.change for each in pending]
-            asked = questions(self.order_id, changes, frozenset())
-            evidence = Evidence() if asked is None else await self._ask_committer(asked)
-            decision = decide(stored, changes, evidence, self._colleagues.epoch, order._now())  # noqa: SLF001
-            self._answer(pending, decision.verdicts)
-        return await super()._try_commit(pending)
-
-
 def _early_reply(_store: type[MongoStore]) -> None:
-    setattr(supervisor, "WorkOrderActor", _Hasty)  # noqa: B010 -- mypy minds the assignment
+    setattr(supervisor, "WorkOrderActor", Hasty)  # noqa: B010 -- mypy minds the assignment
 
 
 def _one_acknowledges(store: type[MongoStore]) -> None:

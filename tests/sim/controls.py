@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from actors import committer, order, supervisor
-from actors.decide import decide, questions
+from actors.decide import questions
 from actors.jobs import JobKeeper
-from actors.store.port import Evidence
+from tests.hasty import Hasty
 from tests.sim import world
 from tests.sim.database import Fence
 from tests.sim.store import SimStore
@@ -21,10 +21,10 @@ from tests.sim.store import SimStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from actors.inbox import Delivery, Mailbox
+    from actors.inbox import Mailbox
     from actors.job_outcomes import Kept
     from actors.rules import Change, WorkOrderId
-    from actors.store.port import ChangeSet, CommitResult, EvidenceQuery
+    from actors.store.port import ChangeSet, CommitResult, Evidence, EvidenceQuery
     from tests.sim.scenario import Scenario
 
 
@@ -67,20 +67,6 @@ def _without_keys(evidence: Evidence) -> Evidence:
     return replace(evidence, by_request={})
 
 
-class _Hasty(order.WorkOrderActor):
-    """Answers what it has decided before that is committed."""
-
-    async def _try_commit(self, pending: list[Delivery]) -> bool:
-        stored = self._stored or await self._load()
-        if stored is not None:
-            changes = [each.message.change for each in pending]
-            asked = questions(self.order_id, changes, frozenset())
-            evidence = Evidence() if asked is None else await self._ask_committer(asked)
-            decision = decide(stored, changes, evidence, self._colleagues.epoch, order._now())  # noqa: SLF001
-            self._answer(pending, decision.verdicts)
-        return await super()._try_commit(pending)
-
-
 def _carries_nothing(_: committer.Committer, change: ChangeSet) -> ChangeSet:
     return change
 
@@ -114,7 +100,7 @@ _ALL = (
         Fence(epoch=False, seq=False, turn=False),
     ),
     Control("key", 20, Fence(), ((world, "SimStore", _Forgetful),)),
-    Control("early reply", 20, Fence(), ((supervisor, "WorkOrderActor", _Hasty),)),
+    Control("early reply", 20, Fence(), ((supervisor, "WorkOrderActor", Hasty),)),
     Control(
         "outbox",
         200,

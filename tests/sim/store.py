@@ -320,17 +320,8 @@ def _settle(reply: asyncio.Future[Any], answer: object) -> None:
 
 
 def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
-    before = change.before
-    return StoredOrder(
-        before.id,
-        before.facts,
-        change.after,
-        before.seq + sum(isinstance(each, LogEntry) for each in change.outcomes),
-        epoch,
-        before.turn + 1,
-        adopted=True,
-        guard={name: value for name, value in before.guard.items() if name != STORED_SEQ},
-    )
+    guard = {name: each for name, each in change.before.guard.items() if name != STORED_SEQ}
+    return change.applied(epoch, guard)
 
 
 def _asked_for(query: EvidenceQuery, outcome: Outcome) -> bool:

@@ -7,16 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from web.bodies import read_object
-from web.hop import allowed_s
-from web.problems import Problem, RequestError
+from web.hop import in_time
 from web.queries import parse_limit
 from web.replies import success
 from web.schemas import parse_grace
 from web.site import SITE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from aiohttp import web
 
 
@@ -68,20 +65,20 @@ async def clean(request: web.Request) -> web.Response:
     """Forget finished updates that are older than the body's `grace`, never waiting ones."""
     grace_s = parse_grace(await read_object(request))
     node = request.app[SITE].node
-    await _in_time(request, node.jobs.clean(grace_s))
+    await in_time(request, node.jobs.clean(grace_s))
     node.region.clean(grace_s)
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
 
 
 async def pause(request: web.Request) -> web.Response:
     """Stop the processing of updates, durably."""
-    await _in_time(request, request.app[SITE].node.region.pause())
+    await in_time(request, request.app[SITE].node.region.pause())
     return success(request, {"paused": True}, "OK.pause")
 
 
 async def resume(request: web.Request) -> web.Response:
     """Process updates again."""
-    await _in_time(request, request.app[SITE].node.region.resume())
+    await in_time(request, request.app[SITE].node.region.resume())
     return success(request, {"paused": False}, "OK.resume")
 
 
@@ -91,11 +88,3 @@ async def clean_locks(request: web.Request) -> web.Response:
     return success(
         request, {"cleaned": cleaned}, "OK.clean_locks", {"cleaned": cleaned}, cleaned=cleaned
     )
-
-
-async def _in_time(request: web.Request, done: Awaitable[object]) -> None:
-    try:
-        async with asyncio.timeout(allowed_s(request)):
-            await done
-    except TimeoutError:
-        raise RequestError(Problem("TIMEOUT", "TIMEOUT")) from None

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from actors.errors import WorkOrderNotFound
 from web.bodies import read_object
-from web.hop import allowed_s
-from web.problems import Problem, RequestError
+from web.hop import in_time
 from web.queries import parse_job_query
 from web.replies import job_fields, success
 from web.schemas import parse_job_id, parse_retry_filter, parse_work_order_id
 from web.site import SITE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from aiohttp import web
-
-_Answer = TypeVar("_Answer")
 
 
 async def jobs(request: web.Request) -> web.Response:
@@ -28,7 +22,7 @@ async def jobs(request: web.Request) -> web.Response:
     asked = request.app[SITE].node.jobs.page(
         query.state, query.work_order_id, query.page, query.page_size
     )
-    total, found = await _in_time(request, asked)
+    total, found = await in_time(request, asked)
     data = {
         "total": total,
         "page": query.page,
@@ -42,14 +36,14 @@ async def jobs(request: web.Request) -> web.Response:
 async def job(request: web.Request) -> web.Response:
     """Show a job."""
     job_id = parse_job_id(request.match_info["id"])
-    found, state = await _in_time(request, request.app[SITE].node.jobs.find(job_id))
+    found, state = await in_time(request, request.app[SITE].node.jobs.find(job_id))
     return success(request, job_fields(found, state), "OK.job")
 
 
 async def retry(request: web.Request) -> web.Response:
     """Let a failed job wait again, behind all others."""
     job_id = parse_job_id(request.match_info["id"])
-    found = await _in_time(request, request.app[SITE].node.jobs.retry(job_id))
+    found = await in_time(request, request.app[SITE].node.jobs.retry(job_id))
     return success(request, job_fields(found, found.state.value), "OK.retry")
 
 
@@ -57,14 +51,14 @@ async def retry_failed(request: web.Request) -> web.Response:
     """Let all failed jobs wait again, or those of one order or with one error."""
     order_id, code = parse_retry_filter(await read_object(request))
     desk = request.app[SITE].node.jobs
-    counts = {"retried": await _in_time(request, desk.retry_failed(order_id, code))}
+    counts = {"retried": await in_time(request, desk.retry_failed(order_id, code))}
     return success(request, counts, "OK.retry_failed", counts)
 
 
 async def remove(request: web.Request) -> web.Response:
     """Forget a finished job, or take back one that waits."""
     job_id = parse_job_id(request.match_info["id"])
-    await _in_time(request, request.app[SITE].node.jobs.remove(job_id))
+    await in_time(request, request.app[SITE].node.jobs.remove(job_id))
     return success(request, {"jobId": job_id}, "OK.remove")
 
 
@@ -72,22 +66,14 @@ async def pause_order(request: web.Request) -> web.Response:
     """Stop the processing of one order, durably; what arrives for it waits."""
     order_id = parse_work_order_id(request.match_info["id"])
     node = request.app[SITE].node
-    if await _in_time(request, node.store.detail(order_id)) is None:
+    if await in_time(request, node.store.detail(order_id)) is None:
         raise WorkOrderNotFound(order_id)
-    await _in_time(request, node.region.pause_order(order_id))
+    await in_time(request, node.region.pause_order(order_id))
     return success(request, {"workOrderId": order_id, "paused": True}, "OK.pause")
 
 
 async def resume_order(request: web.Request) -> web.Response:
     """Process one order again; also one that is gone, so that it is paused no more."""
     order_id = parse_work_order_id(request.match_info["id"])
-    await _in_time(request, request.app[SITE].node.region.resume_order(order_id))
+    await in_time(request, request.app[SITE].node.region.resume_order(order_id))
     return success(request, {"workOrderId": order_id, "paused": False}, "OK.resume")
-
-
-async def _in_time(request: web.Request, answer: Awaitable[_Answer]) -> _Answer:
-    try:
-        async with asyncio.timeout(allowed_s(request)):
-            return await answer
-    except TimeoutError:
-        raise RequestError(Problem("TIMEOUT", "TIMEOUT")) from None

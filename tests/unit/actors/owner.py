@@ -16,13 +16,13 @@ from actors.region import Region
 from actors.rules import Change, ChangeType, LogContext, Number, RequestId, WorkOrderId
 from actors.supervisor import Limits
 from actors.term import Term, TermOptions
+from tests.fakes import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from actors.inbox import Gate
     from actors.supervisor import Directory, Supervisor
-    from tests.fakes import MemoryStore
 
 Answer = Updated | Queued | WorkOrderError
 
@@ -55,6 +55,22 @@ def update(
         fingerprint,
     )
     return UpdateQuantity(order_id, change, time.monotonic() + within, wait=wait)
+
+
+def a_store(orders: int) -> MemoryStore:
+    """Make a store with orders number 1 to `orders`."""
+    store = MemoryStore()
+    for number in range(1, orders + 1):
+        store.put(order_number(number))
+    return store
+
+
+def quantities(store: MemoryStore) -> list[float]:
+    return [each.applied_quantity for each in store.written(ORDER)]
+
+
+def seqs(answers: Sequence[Answer]) -> list[int | None]:
+    return [each.seq if isinstance(each, Updated) else None for each in answers]
 
 
 @dataclass

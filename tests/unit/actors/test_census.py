@@ -11,19 +11,21 @@ import pytest
 from actors.census import ActorQuery, ActorState, Census, Sort
 from actors.messages import Updated
 from tests.fakes import Fault, MemoryStore
-from tests.unit.actors.owner import ORDER, OTHER, Owner, order_number, owner_of, turns, update
+from tests.unit.actors.owner import (
+    ORDER,
+    OTHER,
+    Owner,
+    a_store,
+    order_number,
+    owner_of,
+    turns,
+    update,
+)
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from actors.census import ActorRow
     from actors.rules import WorkOrderId
-
-
-def a_store(orders: int = 9) -> MemoryStore:
-    store = MemoryStore()
-    for number in range(1, orders + 1):
-        store.put(order_number(number))
-    return store
 
 
 def look(owner: Owner) -> Census:
@@ -48,7 +50,7 @@ async def touch(owner: Owner, *numbers: int) -> None:
 
 @in_virtual_time
 async def test_actors_are_counted_by_what_they_are_about() -> None:
-    store = a_store()
+    store = a_store(9)
     async with owner_of(store) as owner:
         await touch(owner, 1, 2, 3)
         async with store.holding("commit") as committing:
@@ -71,7 +73,7 @@ async def test_actors_are_counted_by_what_they_are_about() -> None:
 
 @in_virtual_time
 async def test_what_waits_behind_a_closed_gate_is_paused_and_grows_old() -> None:
-    async with owner_of(a_store()) as owner:
+    async with owner_of(a_store(9)) as owner:
         await touch(owner, 1, 2)
         await owner.hold()
         asked = owner.soon(update(1, ORDER, within=100))
@@ -87,7 +89,7 @@ async def test_what_waits_behind_a_closed_gate_is_paused_and_grows_old() -> None
 
 @in_virtual_time
 async def test_an_actor_that_waits_for_the_store_is_delayed_and_says_so() -> None:
-    store = a_store()
+    store = a_store(9)
     async with owner_of(store) as owner:
         store.choose = lambda _method: Fault.REFUSE
         asked = owner.soon(update(1, ORDER, within=30))
@@ -103,7 +105,7 @@ async def test_an_actor_that_waits_for_the_store_is_delayed_and_says_so() -> Non
 
 @in_virtual_time
 async def test_a_message_taken_back_while_paused_leaves_its_actor_idle() -> None:
-    async with owner_of(a_store()) as owner:
+    async with owner_of(a_store(9)) as owner:
         await touch(owner, 1)
         await owner.hold()
         await owner.ask(update(1, ORDER, within=1))
@@ -118,7 +120,7 @@ async def test_a_message_taken_back_while_paused_leaves_its_actor_idle() -> None
 
 @in_virtual_time
 async def test_lists_are_sorted_as_asked_and_paged_without_gaps() -> None:
-    async with owner_of(a_store()) as owner:
+    async with owner_of(a_store(9)) as owner:
         for number in range(1, 8):
             await touch(owner, number)
             await asyncio.sleep(0.1)
@@ -149,7 +151,7 @@ async def test_lists_are_sorted_as_asked_and_paged_without_gaps() -> None:
 
 @in_virtual_time
 async def test_orders_are_found_by_their_number() -> None:
-    async with owner_of(a_store()) as owner:
+    async with owner_of(a_store(9)) as owner:
         await touch(owner, 1, 2)
         number = owner.directory.made[OTHER].actor.order_no  # type: ignore[union-attr]
         assert number
@@ -159,7 +161,7 @@ async def test_orders_are_found_by_their_number() -> None:
 
 
 async def test_the_busiest_and_the_slowest_orders_stand_out() -> None:
-    store = a_store()
+    store = a_store(9)
     async with Served(store) as owner:
         await touch(owner, *[1] * 5, *[2] * 9, 3)
         hot = await look(owner).hot(2)
@@ -172,12 +174,12 @@ async def test_the_busiest_and_the_slowest_orders_stand_out() -> None:
 
 
 async def test_an_order_without_an_actor_is_none() -> None:
-    async with Served(a_store()) as owner:
+    async with Served(a_store(9)) as owner:
         assert await look(owner).one(ORDER) is None
 
 
 async def test_an_orders_latest_updates_are_told_with_what_became_of_them() -> None:
-    async with Served(a_store()) as owner:
+    async with Served(a_store(9)) as owner:
         await touch(owner, 1)
         await owner.ask(update(2, ORDER, key="k"))
         await owner.ask(update(2, ORDER, key="k"))
@@ -215,7 +217,7 @@ class Served:
 
 
 async def test_waiting_handling_commits_and_the_whole_are_measured() -> None:
-    store = a_store()
+    store = a_store(9)
     async with Served(store) as owner:
         figures = owner.region.figures
         figures.sample()
@@ -236,7 +238,7 @@ async def test_waiting_handling_commits_and_the_whole_are_measured() -> None:
 
 @in_virtual_time
 async def test_every_update_of_a_batch_counts_as_handled_in_its_time() -> None:
-    store = a_store()
+    store = a_store(9)
     async with owner_of(store) as owner:
         await touch(owner, 1)
         await owner.hold()
@@ -251,7 +253,7 @@ async def test_every_update_of_a_batch_counts_as_handled_in_its_time() -> None:
 
 @in_virtual_time
 async def test_counts_go_on_over_terms_and_happenings_name_the_pauses() -> None:
-    store = a_store()
+    store = a_store(9)
     async with owner_of(store) as owner:
         await touch(owner, 1, 2)
         await owner.region.pause()
@@ -294,7 +296,7 @@ async def test_a_look_at_many_actors_lets_the_loop_go_on() -> None:
 
 @in_virtual_time
 async def test_locks_are_listed_by_age_without_a_look_at_all() -> None:
-    async with owner_of(a_store()) as owner:
+    async with owner_of(a_store(9)) as owner:
         for number in (3, 1, 2):
             await touch(owner, number)
             await asyncio.sleep(1)

@@ -22,19 +22,21 @@ from actors.jobs import JobOptions
 from actors.messages import Queued, Updated
 from actors.store.inbox import JobState
 from tests.fakes import Fault, MemoryStore
-from tests.unit.actors.owner import ORDER, OTHER, Owner, order_number, owner_of, turns, update
+from tests.unit.actors.owner import (
+    ORDER,
+    OTHER,
+    Owner,
+    a_store,
+    order_number,
+    owner_of,
+    turns,
+    update,
+)
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from actors.messages import UpdateQuantity
     from actors.rules import WorkOrderId
-
-
-def a_store(orders: int = 3) -> MemoryStore:
-    store = MemoryStore()
-    for number in range(1, orders + 1):
-        store.put(order_number(number))
-    return store
 
 
 def job(quantity: float = 1, order_id: WorkOrderId = ORDER, **said: Any) -> UpdateQuantity:  # noqa: ANN401 as it is
@@ -59,7 +61,7 @@ async def settled(owner: Owner) -> None:
 
 @in_virtual_time
 async def test_a_job_is_in_the_store_when_it_is_accepted_and_applied_soon_after() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         async with store.holding("add") as adding:
             asked = owner.soon(job(5))
@@ -78,7 +80,7 @@ async def test_a_job_is_in_the_store_when_it_is_accepted_and_applied_soon_after(
 
 @in_virtual_time
 async def test_while_paused_everything_is_kept_and_applied_in_order_after_the_resume() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         asked = [owner.ask(update(n, order_number(1 + n % 3))) for n in range(1, 61)]
@@ -96,7 +98,7 @@ async def test_while_paused_everything_is_kept_and_applied_in_order_after_the_re
 
 @in_virtual_time
 async def test_a_call_that_waits_does_not_overtake_a_job_of_its_order() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.hold()
         for n in range(5):
@@ -110,7 +112,7 @@ async def test_a_call_that_waits_does_not_overtake_a_job_of_its_order() -> None:
 
 @in_virtual_time
 async def test_a_batch_that_mixes_both_keeps_the_order_of_each_orders_items() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         items = [
             update(1),
@@ -131,7 +133,7 @@ async def test_a_batch_that_mixes_both_keeps_the_order_of_each_orders_items() ->
 
 @in_virtual_time
 async def test_in_a_batch_nothing_of_an_order_overtakes_a_job_that_could_not_be_kept() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         store.script("add", Fault.REFUSE)
         first, second, third = await owner.region.update_many([update(1), job(2), update(3)])
@@ -143,7 +145,7 @@ async def test_in_a_batch_nothing_of_an_order_overtakes_a_job_that_could_not_be_
 
 @in_virtual_time
 async def test_a_key_that_waits_is_answered_with_its_first_job_and_applied_once() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         first, again = [await owner.ask(job(5, key="k")) for _ in range(2)]
@@ -166,7 +168,7 @@ async def test_a_key_that_waits_is_answered_with_its_first_job_and_applied_once(
 
 @in_virtual_time
 async def test_a_full_inbox_refuses_before_anything_is_kept() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store, JobOptions(size=3)) as owner:
         await owner.region.pause()
         answers = await asyncio.gather(*(owner.ask(job(n)) for n in range(5)))
@@ -181,7 +183,7 @@ async def test_a_full_inbox_refuses_before_anything_is_kept() -> None:
 
 @in_virtual_time
 async def test_jobs_find_room_in_a_full_mailbox_and_leave_the_room_of_others() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store, mailbox_size=2, max_waiting=2) as owner:
         await owner.hold()
         await owner.ask(job(0))
@@ -217,7 +219,7 @@ async def test_more_orders_than_actors_may_live_have_their_jobs_applied_in_order
 
 @in_virtual_time
 async def test_a_job_whose_answer_is_lost_is_kept_once_and_accepted() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         store.script("add", Fault.LOSE_ANSWER, Fault.LOSE, Fault.REFUSE)
         assert isinstance(await owner.ask(job(5)), Queued)
@@ -227,7 +229,7 @@ async def test_a_job_whose_answer_is_lost_is_kept_once_and_accepted() -> None:
 
 @in_virtual_time
 async def test_a_job_that_was_never_sent_is_not_applied() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         store.script("add", Fault.REFUSE)
         assert isinstance(await owner.ask(job(5)), StoreUnavailable)
@@ -236,7 +238,7 @@ async def test_a_job_that_was_never_sent_is_not_applied() -> None:
 
 @in_virtual_time
 async def test_a_job_whose_caller_left_unanswered_is_applied_all_the_same() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         store.script("add", *[Fault.LOSE_ANSWER] * 20)
         late = owner.soon(job(5, within=2))
@@ -251,7 +253,7 @@ async def test_a_job_whose_caller_left_unanswered_is_applied_all_the_same() -> N
 
 @in_virtual_time
 async def test_a_long_outage_delays_jobs_and_makes_no_dead_letter_of_them() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         store.choose = lambda method: Fault.REFUSE if method in ("load", "commit") else None
         for n in range(3):
@@ -271,7 +273,7 @@ async def test_a_long_outage_delays_jobs_and_makes_no_dead_letter_of_them() -> N
 
 @in_virtual_time
 async def test_outcomes_that_can_not_be_noted_at_once_are_noted_later() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         store.script("note", Fault.REFUSE, Fault.LOSE, Fault.LOSE_ANSWER)
         message = await owner.ask(job(5))
@@ -285,7 +287,7 @@ async def test_outcomes_that_can_not_be_noted_at_once_are_noted_later() -> None:
 
 @in_virtual_time
 async def test_the_next_owner_applies_what_waits_before_anything_new_and_once() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         for n in range(1, 41):
@@ -301,7 +303,7 @@ async def test_the_next_owner_applies_what_waits_before_anything_new_and_once() 
 
 @in_virtual_time
 async def test_jobs_applied_by_an_owner_that_died_before_it_noted_so_are_applied_once() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner, store.holding("note"):
         for n in range(1, 31):
             assert isinstance(await owner.ask(job(n)), Queued)
@@ -320,7 +322,7 @@ async def test_jobs_applied_by_an_owner_that_died_before_it_noted_so_are_applied
 
 @in_virtual_time
 async def test_a_deposed_owner_that_does_not_know_answers_unknown_and_learns_it() -> None:
-    store = a_store()
+    store = a_store(3)
     old = await Owner.begin(store)
     async with owner_of(store) as new:
         answer = await old.ask(job(5, key="k"))
@@ -337,7 +339,7 @@ async def test_a_deposed_owner_that_does_not_know_answers_unknown_and_learns_it(
 
 @in_virtual_time
 async def test_an_owner_that_is_told_nothing_of_a_late_job_finds_it_after_a_while() -> None:
-    store = a_store()
+    store = a_store(3)
     old = await Owner.begin(store)
     async with owner_of(store) as new:
         assert isinstance(await new.ask(job(1)), Queued)
@@ -350,7 +352,7 @@ async def test_an_owner_that_is_told_nothing_of_a_late_job_finds_it_after_a_whil
 
 @in_virtual_time
 async def test_without_the_look_at_the_epoch_a_late_job_would_be_called_kept_by_two() -> None:
-    store = a_store()
+    store = a_store(3)
     store.without = frozenset({"overtaken"})
     old = await Owner.begin(store)
     async with owner_of(store) as new:
@@ -362,7 +364,7 @@ async def test_without_the_look_at_the_epoch_a_late_job_would_be_called_kept_by_
 
 @in_virtual_time
 async def test_a_term_that_can_not_read_the_inbox_lets_nobody_in() -> None:
-    store = a_store()
+    store = a_store(3)
     store.script("waiting", Fault.REFUSE)
     with pytest.raises(StoreUnavailable):
         await Owner.begin(store)
@@ -374,7 +376,7 @@ async def test_a_term_that_can_not_read_the_inbox_lets_nobody_in() -> None:
 
 @in_virtual_time
 async def test_a_job_of_an_unknown_order_fails_at_once_and_for_good() -> None:
-    store = a_store()
+    store = a_store(3)
     nowhere = order_number(99)
     async with owner_of(store) as owner:
         message = await owner.ask(job(5, nowhere))
@@ -391,7 +393,7 @@ async def test_a_job_of_an_unknown_order_fails_at_once_and_for_good() -> None:
 async def test_a_batch_that_mixes_both_is_answered_by_its_deadline_however_often_it_changes() -> (
     None
 ):
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.ask(update(0))
         began = asyncio.get_running_loop().time()

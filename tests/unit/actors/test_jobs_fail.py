@@ -20,8 +20,8 @@ from actors.messages import Queued, Updated
 from actors.rules import JobId
 from actors.store.inbox import JobState
 from tests.fakes import Fault
-from tests.unit.actors.owner import ORDER, OTHER, Owner, owner_of, turns, update
-from tests.unit.actors.test_jobs import a_store, applied, job, settled
+from tests.unit.actors.owner import ORDER, OTHER, Owner, a_store, owner_of, turns, update
+from tests.unit.actors.test_jobs import applied, job, settled
 from tests.unit.actors.test_order_crash import POISON, dying_after_the_commit, dying_on_decide
 from tests.virtual_time import in_virtual_time
 
@@ -50,7 +50,7 @@ def stored(store: MemoryStore, job_id: JobId) -> Job:
 
 @in_virtual_time
 async def test_a_job_that_the_store_rejects_is_tried_three_times_with_growing_pauses() -> None:
-    store = a_store()
+    store = a_store(3)
     tried: list[float] = []
     clock = asyncio.get_running_loop().time
 
@@ -74,7 +74,7 @@ async def test_a_job_that_the_store_rejects_is_tried_three_times_with_growing_pa
 async def test_only_its_own_order_waits_for_a_failing_job_and_nothing_overtakes_it(
     how: str,
 ) -> None:
-    store = a_store()
+    store = a_store(3)
     fails = [True]
     store.commit_rejects = lambda each: how == "rejected" and fails[0] and has_poison(each)
     async with owner_of(store) as owner:
@@ -101,7 +101,7 @@ async def test_only_its_own_order_waits_for_a_failing_job_and_nothing_overtakes_
 
 @in_virtual_time
 async def test_a_job_that_kills_its_actor_is_a_dead_letter_after_the_attempts_allowed() -> None:
-    store = a_store()
+    store = a_store(3)
     options = JobOptions(attempts=2, backoff_s=30)
     async with owner_of(store, options) as owner:
         with dying_on_decide(lambda asked: POISON in asked):
@@ -117,7 +117,7 @@ async def test_a_job_that_kills_its_actor_is_a_dead_letter_after_the_attempts_al
 
 @in_virtual_time
 async def test_attempts_are_counted_across_owners() -> None:
-    store = a_store()
+    store = a_store(3)
     store.commit_rejects = has_poison
     async with owner_of(store) as owner:
         job_id = await queued(owner, job(POISON))
@@ -130,7 +130,7 @@ async def test_attempts_are_counted_across_owners() -> None:
 
 @in_virtual_time
 async def test_a_job_applied_before_its_actor_died_is_completed_and_applied_once() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         with dying_after_the_commit(times=2):
             ids = [await queued(owner, job(each)) for each in (1, 2)]
@@ -141,7 +141,7 @@ async def test_a_job_applied_before_its_actor_died_is_completed_and_applied_once
 
 @in_virtual_time
 async def test_an_update_that_killed_three_actors_is_a_dead_letter_that_survives() -> None:
-    store = a_store()
+    store = a_store(3)
     store.script("add", Fault.REFUSE, Fault.LOSE)
     async with owner_of(store) as owner:
         with dying_on_decide(lambda asked: POISON in asked):
@@ -170,7 +170,7 @@ async def with_dead_letters(owner: Owner) -> list[JobId]:
 
 @in_virtual_time
 async def test_a_dead_letter_that_is_retried_is_applied_once_under_its_own_id() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         first, *_ = await with_dead_letters(owner)
         retried = await owner.desk.retry(first)
@@ -200,7 +200,7 @@ async def test_a_dead_letter_that_is_retried_is_applied_once_under_its_own_id() 
 async def test_failed_jobs_are_retried_by_order_and_by_error(
     order_id: object, code: str | None, count: int
 ) -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await with_dead_letters(owner)
         assert await owner.desk.retry_failed(order_id, code) == count  # type: ignore[arg-type]
@@ -211,7 +211,7 @@ async def test_failed_jobs_are_retried_by_order_and_by_error(
 
 @in_virtual_time
 async def test_no_more_are_retried_than_the_inbox_has_room_for() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store, JobOptions(size=4)) as owner:
         ids = await with_dead_letters(owner)
         await owner.region.pause()
@@ -229,7 +229,7 @@ async def test_no_more_are_retried_than_the_inbox_has_room_for() -> None:
 
 @in_virtual_time
 async def test_a_job_that_waits_is_taken_back_and_never_applied() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         outside = [await queued(owner, job(each)) for each in (1, 2)]
@@ -249,7 +249,7 @@ async def test_a_job_that_waits_is_taken_back_and_never_applied() -> None:
 
 @in_virtual_time
 async def test_a_job_outside_the_mailboxes_is_taken_back_too() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         ids = [await queued(owner, job(each)) for each in (1, 2)]
@@ -263,7 +263,7 @@ async def test_a_job_outside_the_mailboxes_is_taken_back_too() -> None:
 
 @in_virtual_time
 async def test_a_job_that_may_have_run_is_not_taken_back() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             active = await queued(owner, job(1))
@@ -284,7 +284,7 @@ async def test_a_job_that_may_have_run_is_not_taken_back() -> None:
 
 @in_virtual_time
 async def test_a_job_whose_removal_failed_is_not_lost_nor_said_to_be_gone() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         job_id = await queued(owner, job(5))
@@ -299,7 +299,7 @@ async def test_a_job_whose_removal_failed_is_not_lost_nor_said_to_be_gone() -> N
 
 @in_virtual_time
 async def test_clean_forgets_the_finished_and_never_what_waits() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await with_dead_letters(owner)
         done = await queued(owner, job(2))
@@ -323,7 +323,7 @@ async def test_clean_forgets_the_finished_and_never_what_waits() -> None:
 async def test_completed_jobs_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.job_outcomes.KEPT", 10)
     monkeypatch.setattr("actors.job_outcomes._BOUND_EVERY", 20)
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         for each in range(100):
             await queued(owner, job(each))
@@ -336,7 +336,7 @@ async def test_completed_jobs_are_kept_within_bounds(monkeypatch: pytest.MonkeyP
 
 @in_virtual_time
 async def test_jobs_are_listed_as_they_are_now_in_their_order() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             active = await queued(owner, job(1))
@@ -364,7 +364,7 @@ async def test_jobs_are_listed_as_they_are_now_in_their_order() -> None:
 
 @in_virtual_time
 async def test_who_owns_nothing_shows_what_is_stored_and_changes_nothing() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         job_id = await queued(owner, job(1))
@@ -387,7 +387,7 @@ async def test_who_owns_nothing_shows_what_is_stored_and_changes_nothing() -> No
 
 @in_virtual_time
 async def test_one_paused_order_waits_and_the_others_do_not_whoever_owns_them() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.ask(update(0))
         await owner.region.pause_order(ORDER)
@@ -413,7 +413,7 @@ async def test_one_paused_order_waits_and_the_others_do_not_whoever_owns_them() 
 
 @in_virtual_time
 async def test_resuming_the_whole_resumes_no_paused_order_and_the_other_way_round() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.region.pause()
         await owner.region.pause_order(ORDER)
@@ -432,7 +432,7 @@ async def test_resuming_the_whole_resumes_no_paused_order_and_the_other_way_roun
 
 @in_virtual_time
 async def test_a_term_with_a_paused_order_finishes_all_others_and_keeps_its_jobs() -> None:
-    store = a_store()
+    store = a_store(3)
     async with owner_of(store) as owner:
         await owner.ask(update(0))
         async with store.holding("commit") as sent:

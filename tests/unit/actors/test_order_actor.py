@@ -23,7 +23,16 @@ from actors.order import MAX_TAKEN
 from actors.rules import SCAN_PROCESS, LogEntry
 from tests.contract.cases import change, decide
 from tests.fakes import Fault, MemoryStore
-from tests.unit.actors.owner import ORDER, OTHER, Answer, order_number, owner_of, turns, update
+from tests.unit.actors.owner import (
+    ORDER,
+    OTHER,
+    Answer,
+    a_store,
+    order_number,
+    owner_of,
+    turns,
+    update,
+)
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
@@ -31,13 +40,6 @@ if TYPE_CHECKING:
     from tests.fakes import Method
 
 STEP = "6560a0000000000000000003"
-
-
-def a_store() -> MemoryStore:
-    store = MemoryStore()
-    store.put(ORDER)
-    store.put(OTHER)
-    return store
 
 
 def scan(barcode: str = "SN-1", key: str | None = None) -> UpdateQuantity:
@@ -61,7 +63,7 @@ def seqs(answers: list[Answer]) -> list[int]:
 
 @in_virtual_time
 async def test_an_update_is_answered_with_what_it_did() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         first, second = await owner.ask(update(5)), await owner.ask(update(-9))
 
@@ -75,7 +77,7 @@ async def test_an_update_is_answered_with_what_it_did() -> None:
 
 @in_virtual_time
 async def test_messages_that_wait_together_are_committed_together_in_their_order() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         asked = [owner.soon(update(number)) for number in range(1, MAX_TAKEN + 11)]
         answers = await asyncio.gather(*asked)
@@ -87,7 +89,7 @@ async def test_messages_that_wait_together_are_committed_together_in_their_order
 
 @in_virtual_time
 async def test_different_orders_are_committed_in_one_round_trip() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await asyncio.gather(owner.ask(update(1)), owner.ask(update(1, OTHER)))
         assert store.calls["commit"] == 1
@@ -95,7 +97,7 @@ async def test_different_orders_are_committed_in_one_round_trip() -> None:
 
 @in_virtual_time
 async def test_an_edit_between_reading_and_committing_is_decided_on_again() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(3))
         async with store.holding("commit") as sent:
@@ -111,7 +113,7 @@ async def test_an_edit_between_reading_and_committing_is_decided_on_again() -> N
 
 @in_virtual_time
 async def test_edits_that_never_stop_end_with_not_applied_at_the_deadline() -> None:
-    store = a_store()
+    store = a_store(2)
     loop = asyncio.get_running_loop()
 
     async def edited(method: Method) -> None:
@@ -130,7 +132,7 @@ async def test_edits_that_never_stop_end_with_not_applied_at_the_deadline() -> N
 @pytest.mark.parametrize("method", ["load", "evidence", "commit"])
 @in_virtual_time
 async def test_a_store_that_is_back_before_the_deadline_applies_the_update(method: Method) -> None:
-    store = a_store()
+    store = a_store(2)
     store.script(method, *[Fault.REFUSE] * 6)
     async with owner_of(store) as owner:
         answer = await owner.ask(update(5, key="k"))
@@ -144,7 +146,7 @@ async def test_a_store_that_is_back_before_the_deadline_applies_the_update(metho
 async def test_a_store_that_is_gone_until_the_deadline_never_applies_the_update(
     method: Method,
 ) -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         store.script(method, *[Fault.REFUSE] * 1000)
         began = time.monotonic()
@@ -163,7 +165,7 @@ async def test_a_store_that_is_gone_until_the_deadline_never_applies_the_update(
 
 @in_virtual_time
 async def test_who_can_wait_longer_for_the_store_does() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         store.script("commit", *[Fault.REFUSE] * 1000)
         hasty, patient = owner.soon(update(5, within=1)), owner.soon(update(7, within=20))
@@ -176,7 +178,7 @@ async def test_who_can_wait_longer_for_the_store_does() -> None:
 
 @in_virtual_time
 async def test_everyone_is_told_at_his_own_deadline_that_the_store_is_gone() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         store.script("commit", *[Fault.REFUSE] * 1000)
         patient = owner.soon(update(1, within=60))
@@ -191,7 +193,7 @@ async def test_everyone_is_told_at_his_own_deadline_that_the_store_is_gone() -> 
 @pytest.mark.parametrize("fault", [Fault.LOSE, Fault.LOSE_ANSWER, Fault.DELAY])
 @in_virtual_time
 async def test_a_commit_without_an_answer_is_settled_and_applied_once(fault: Fault) -> None:
-    store = a_store()
+    store = a_store(2)
     store.script("commit", fault, Fault.REFUSE, fault)
     async with owner_of(store) as owner:
         answers = await asyncio.gather(*(owner.ask(update(1)) for _ in range(5)))
@@ -202,7 +204,7 @@ async def test_a_commit_without_an_answer_is_settled_and_applied_once(fault: Fau
 
 @in_virtual_time
 async def test_a_lost_commit_that_arrives_after_another_decision_is_applied_once() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(10))
         store.script("commit", Fault.DELAY)
@@ -222,7 +224,7 @@ async def test_a_lost_commit_that_arrives_after_another_decision_is_applied_once
 
 @in_virtual_time
 async def test_a_message_that_the_database_refuses_for_good_fails_alone() -> None:
-    store = a_store()
+    store = a_store(2)
     store.commit_rejects = lambda changes: any(
         isinstance(each, LogEntry) and each.applied_quantity == 66 for each in changes.outcomes
     )
@@ -237,7 +239,7 @@ async def test_a_message_that_the_database_refuses_for_good_fails_alone() -> Non
 
 @in_virtual_time
 async def test_a_deposed_owner_answers_not_applied_and_says_so() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(1))
         successor = Epoch(await store.claim_epoch("other"))
@@ -255,7 +257,7 @@ async def test_a_deposed_owner_answers_not_applied_and_says_so() -> None:
 
 @in_virtual_time
 async def test_an_order_that_a_successor_has_taken_is_refused_from_the_start() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         [order] = await store.load([ORDER])
         assert order is not None
@@ -270,7 +272,7 @@ async def test_an_order_that_a_successor_has_taken_is_refused_from_the_start() -
 @pytest.mark.parametrize("relay", ["held", "done"])
 @in_virtual_time
 async def test_keys_and_scans_are_known_whether_or_not_the_log_has_them_yet(relay: str) -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner, store.holding("relay"):
         keyed = await owner.ask(update(5, key="k"))
         scanned = await owner.ask(scan())
@@ -299,7 +301,7 @@ async def test_keys_and_scans_are_known_whether_or_not_the_log_has_them_yet(rela
 
 @in_virtual_time
 async def test_the_same_key_twice_in_one_batch_is_applied_once() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         first, second = await asyncio.gather(
             owner.ask(update(5, key="k")), owner.ask(update(5, key="k"))
@@ -312,7 +314,7 @@ async def test_the_same_key_twice_in_one_batch_is_applied_once() -> None:
 
 @in_virtual_time
 async def test_a_key_is_known_after_the_actor_was_passivated_and_by_the_next_owner() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(5, key="k"))
         await owner.ask(scan())
@@ -331,7 +333,7 @@ async def test_a_key_is_known_after_the_actor_was_passivated_and_by_the_next_own
 
 @in_virtual_time
 async def test_a_refusal_without_a_key_is_decided_on_what_is_stored_now() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(scan())
         store.edit(ORDER, input_quantity=2**53 - 1)
@@ -347,7 +349,7 @@ async def test_a_refusal_without_a_key_is_decided_on_what_is_stored_now() -> Non
 
 @in_virtual_time
 async def test_a_thousand_unknown_ids_leave_no_actor_behind() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         ids = [order_number(number) for number in range(1_000, 2_000)]
         answers = await asyncio.gather(
@@ -361,7 +363,7 @@ async def test_a_thousand_unknown_ids_leave_no_actor_behind() -> None:
 
 @in_virtual_time
 async def test_an_order_that_was_deleted_is_not_found_and_found_when_made_again() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(5))
         gone = store.orders.pop(ORDER)
@@ -376,7 +378,7 @@ async def test_an_order_that_was_deleted_is_not_found_and_found_when_made_again(
 
 @in_virtual_time
 async def test_an_actor_describes_itself_to_operators() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(5))
         await owner.ask(scan())
@@ -390,7 +392,7 @@ async def test_an_actor_describes_itself_to_operators() -> None:
 
 @in_virtual_time
 async def test_an_error_of_the_store_that_nobody_foresaw_is_no_success() -> None:
-    store = a_store()
+    store = a_store(2)
     store.commit_rejects = lambda _changes: bool(1 / 0)
     async with owner_of(store) as owner:
         answer = await owner.ask(update(5))

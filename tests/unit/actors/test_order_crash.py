@@ -14,7 +14,7 @@ from actors.errors import DeadLetter, NotApplied, NotOwner, OutcomeUnknown, Stil
 from actors.messages import Updated
 from actors.order import WorkOrderActor
 from tests.fakes import Fault, MemoryStore
-from tests.unit.actors.owner import ORDER, OTHER, owner_of, turns, update
+from tests.unit.actors.owner import ORDER, OTHER, a_store, owner_of, turns, update
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 POISON = 13
 BOOMS = [RuntimeError, asyncio.CancelledError, KeyboardInterrupt, SystemExit]
-
-
-def a_store() -> MemoryStore:
-    store = MemoryStore()
-    store.put(ORDER)
-    store.put(OTHER)
-    return store
 
 
 @contextmanager
@@ -70,7 +63,7 @@ def quantities(store: MemoryStore) -> list[float]:
 async def test_a_message_that_kills_three_actors_is_given_up_and_its_neighbours_are_applied_once(
     boom: type[BaseException],
 ) -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         with dying_on_decide(lambda asked: POISON in asked, boom):
             asked = [owner.soon(update(number)) for number in (1, 2, POISON, 3, 4)]
@@ -89,7 +82,7 @@ async def test_a_message_that_kills_three_actors_is_given_up_and_its_neighbours_
 
 @in_virtual_time
 async def test_a_message_that_killed_its_actor_is_tried_alone() -> None:
-    store, tried, later = a_store(), list[list[float]](), list[Any]()
+    store, tried, later = a_store(2), list[list[float]](), list[Any]()
 
     def deciding(asked: list[float]) -> bool:
         tried.append(asked)
@@ -109,7 +102,7 @@ async def test_a_message_that_killed_its_actor_is_tried_alone() -> None:
 
 @in_virtual_time
 async def test_a_crash_of_one_order_is_not_felt_by_another() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         with dying_on_decide(lambda asked: POISON in asked):
             poison = owner.soon(update(POISON))
@@ -120,7 +113,7 @@ async def test_a_crash_of_one_order_is_not_felt_by_another() -> None:
 
 @in_virtual_time
 async def test_a_restarted_actor_reads_its_order_again_and_keeps_its_mailbox_in_order() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(10))
         owner.gate.open = False
@@ -147,7 +140,7 @@ async def test_a_restarted_actor_reads_its_order_again_and_keeps_its_mailbox_in_
 async def test_a_crash_after_the_commit_answers_what_was_applied_and_applies_it_once(
     relay: str, key: str | None
 ) -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner, store.holding("relay"):
         if relay == "done":
             store._gates["relay"].set()  # noqa: SLF001
@@ -161,7 +154,7 @@ async def test_a_crash_after_the_commit_answers_what_was_applied_and_applies_it_
 
 @in_virtual_time
 async def test_two_crashes_after_the_commit_apply_it_once_too() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         with dying_after_the_commit(times=2):
             answers = await asyncio.gather(*(owner.ask(update(number)) for number in (1, 2, 3)))
@@ -171,7 +164,7 @@ async def test_two_crashes_after_the_commit_apply_it_once_too() -> None:
 
 @in_virtual_time
 async def test_an_actor_cancelled_while_its_commit_is_under_way_applies_it_once() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             asked = owner.soon(update(5))
@@ -190,7 +183,7 @@ async def test_an_actor_cancelled_while_its_commit_is_under_way_applies_it_once(
 
 @in_virtual_time
 async def test_the_deadline_of_a_message_whose_actor_died_with_it_answers_unknown() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         await owner.ask(update(0))  # so that the order is loaded
         with dying_after_the_commit(times=1):
@@ -203,7 +196,7 @@ async def test_the_deadline_of_a_message_whose_actor_died_with_it_answers_unknow
 
 @in_virtual_time
 async def test_a_pause_withdraws_no_message_whose_actor_died_with_it() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             suspect = owner.soon(update(5, within=3))
@@ -222,7 +215,7 @@ async def test_a_pause_withdraws_no_message_whose_actor_died_with_it() -> None:
 
 @in_virtual_time
 async def test_the_end_of_a_term_calls_no_message_not_applied_whose_actor_died_with_it() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             suspect = owner.soon(update(5))
@@ -239,7 +232,7 @@ async def test_the_end_of_a_term_calls_no_message_not_applied_whose_actor_died_w
 
 @in_virtual_time
 async def test_an_actor_that_dies_after_its_term_leaves_nobody_waiting() -> None:
-    store = a_store()
+    store = a_store(2)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             asked = [owner.soon(update(each, within=1_000)) for each in (1, 2)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,44 +16,26 @@ from actors.errors import (
 )
 from actors.messages import Queued, Updated
 from actors.region import Region
-from tests.fakes import Fault, MemoryStore
+from tests.fakes import Fault
 from tests.unit.actors.owner import (
     ORDER,
     OTHER,
-    Answer,
     Owner,
+    a_store,
     order_number,
     owner_of,
+    quantities,
     turns,
     update,
 )
 from tests.virtual_time import in_virtual_time
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def a_store() -> MemoryStore:
-    store = MemoryStore()
-    for number in range(1, 11):
-        store.put(order_number(number))
-    return store
-
-
-def quantities(store: MemoryStore) -> list[float]:
-    return [each.applied_quantity for each in store.written(ORDER)]
-
-
-def seqs(answers: Sequence[Answer]) -> list[int | None]:
-    return [each.seq if isinstance(each, Updated) else None for each in answers]
-
 
 # -- deadlines -------------------------------------------------------------------------------
 
 
 @in_virtual_time
 async def test_a_message_that_is_not_reached_in_time_is_withdrawn_and_never_applied() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             slow = owner.soon(update(1, within=100))
@@ -69,7 +50,7 @@ async def test_a_message_that_is_not_reached_in_time_is_withdrawn_and_never_appl
 
 @in_virtual_time
 async def test_a_message_that_is_being_committed_at_its_deadline_is_answered_unknown() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("commit"):
             began = time.monotonic()
@@ -83,7 +64,7 @@ async def test_a_message_that_is_being_committed_at_its_deadline_is_answered_unk
 
 @in_virtual_time
 async def test_an_answer_that_comes_right_after_the_deadline_is_given() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         store.script("commit", *[Fault.REFUSE] * 100)
         answer = await owner.ask(update(5, within=1))
@@ -93,7 +74,7 @@ async def test_an_answer_that_comes_right_after_the_deadline_is_given() -> None:
 
 @in_virtual_time
 async def test_a_deadline_that_is_past_already_applies_nothing() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         for _ in range(2):  # with an actor to be made, and with one
             assert isinstance(await owner.ask(update(5, within=-1)), StillWaiting)
@@ -103,7 +84,7 @@ async def test_a_deadline_that_is_past_already_applies_nothing() -> None:
 
 @in_virtual_time
 async def test_a_supervisor_that_is_busy_for_long_costs_no_more_than_the_deadline() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store, max_actors=1) as owner:
         await owner.ask(update(1, OTHER))
         await owner.at_rest()
@@ -116,7 +97,7 @@ async def test_a_supervisor_that_is_busy_for_long_costs_no_more_than_the_deadlin
 
 @in_virtual_time
 async def test_a_caller_that_hangs_up_does_not_cancel_its_commit() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             taken = owner.soon(update(1))
@@ -134,7 +115,7 @@ async def test_a_caller_that_hangs_up_does_not_cancel_its_commit() -> None:
 
 @in_virtual_time
 async def test_without_a_term_everything_is_refused_with_the_reason() -> None:
-    store = a_store()
+    store = a_store(10)
     region = Region(lambda paused: store.set_paused(paused=paused))
     for call in (lambda: region.update(update(1)), region.pause, region.resume):
         with pytest.raises(NotOwner, match="does not own"):
@@ -154,7 +135,7 @@ async def test_without_a_term_everything_is_refused_with_the_reason() -> None:
 
 @in_virtual_time
 async def test_a_term_that_ends_answers_what_waits_not_applied() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             taken = owner.soon(update(1))
@@ -170,7 +151,7 @@ async def test_a_term_that_ends_answers_what_waits_not_applied() -> None:
 
 @in_virtual_time
 async def test_an_actor_that_somebody_stopped_is_replaced_for_the_next_message() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         await owner.ask(update(1))
         owner.directory.refs[ORDER].tell("not for an order")  # it dies of that
@@ -186,7 +167,7 @@ async def test_an_actor_that_somebody_stopped_is_replaced_for_the_next_message()
 
 @in_virtual_time
 async def test_while_paused_nothing_is_handled_and_resume_applies_it_in_order() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         await owner.ask(update(1))
         await owner.region.pause()
@@ -209,7 +190,7 @@ async def test_while_paused_nothing_is_handled_and_resume_applies_it_in_order() 
 
 @in_virtual_time
 async def test_what_is_still_paused_at_its_deadline_is_not_applied_and_never_will_be() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             taken = owner.soon(update(0))
@@ -228,7 +209,7 @@ async def test_what_is_still_paused_at_its_deadline_is_not_applied_and_never_wil
 
 @in_virtual_time
 async def test_a_pause_lets_finish_what_is_at_work_and_stops_what_waits_behind_it() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             taken = owner.soon(update(1))
@@ -245,7 +226,7 @@ async def test_a_pause_lets_finish_what_is_at_work_and_stops_what_waits_behind_i
 
 @in_virtual_time
 async def test_a_pause_holds_for_the_next_owner_from_its_first_message_on() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         await owner.region.pause()
     async with store.holding("paused") as asked:
@@ -265,7 +246,7 @@ async def test_a_pause_holds_for_the_next_owner_from_its_first_message_on() -> N
 @pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.LOSE])
 @in_virtual_time
 async def test_a_pause_that_cannot_be_remembered_is_an_error_and_no_pause(fault: Fault) -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         store.script("set_paused", fault)
         with pytest.raises(WorkOrderError):
@@ -276,7 +257,7 @@ async def test_a_pause_that_cannot_be_remembered_is_an_error_and_no_pause(fault:
 
 @in_virtual_time
 async def test_a_pause_while_the_term_ends_is_remembered_all_the_same() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("set_paused") as asked:
             pausing = asyncio.create_task(owner.region.pause())
@@ -291,7 +272,7 @@ async def test_a_pause_while_the_term_ends_is_remembered_all_the_same() -> None:
 
 @in_virtual_time
 async def test_statistics_count_what_waits_is_at_work_and_was_done() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             taken = [owner.soon(update(1)) for _ in range(3)]
@@ -313,7 +294,7 @@ async def test_statistics_count_what_waits_is_at_work_and_was_done() -> None:
 
 @in_virtual_time
 async def test_the_orders_held_are_told_oldest_first() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         for number in (3, 1, 2):
             await owner.ask(update(1, order_number(number)))

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from actors.errors import MailboxFull, StillWaiting, WorkOrderNotFound
 from actors.messages import Sweep, Updated
-from tests.fakes import MemoryStore
-from tests.unit.actors.owner import ORDER, OTHER, Answer, order_number, owner_of, turns, update
+from tests.unit.actors.owner import (
+    ORDER,
+    OTHER,
+    a_store,
+    order_number,
+    owner_of,
+    quantities,
+    seqs,
+    turns,
+    update,
+)
 from tests.virtual_time import in_virtual_time
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def a_store() -> MemoryStore:
-    store = MemoryStore()
-    for number in range(1, 11):
-        store.put(order_number(number))
-    return store
-
-
-def quantities(store: MemoryStore) -> list[float]:
-    return [each.applied_quantity for each in store.written(ORDER)]
-
-
-def seqs(answers: Sequence[Answer]) -> list[int | None]:
-    return [each.seq if isinstance(each, Updated) else None for each in answers]
 
 
 @in_virtual_time
 async def test_a_batch_is_answered_in_its_order_and_applied_in_each_orders_own() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         numbers = (1, 2, 1, 3, 2, 1, 99)
         batch = [update(each, order_number(number)) for each, number in enumerate(numbers, 1)]
@@ -49,7 +39,7 @@ async def test_a_batch_is_answered_in_its_order_and_applied_in_each_orders_own()
 
 @in_virtual_time
 async def test_nobody_gets_in_between_the_items_of_one_order() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         await owner.ask(update(0))
         batches = [[update(number) for _ in range(20)] for number in (1, 2, 3)]
@@ -59,7 +49,7 @@ async def test_nobody_gets_in_between_the_items_of_one_order() -> None:
 
 @in_virtual_time
 async def test_a_batch_larger_than_the_mailbox_gets_through_in_order() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store, mailbox_size=7) as owner:
         answers = await owner.region.update_many([update(number) for number in range(30)])
         assert seqs(answers) == list(range(1, 31))
@@ -68,7 +58,7 @@ async def test_a_batch_larger_than_the_mailbox_gets_through_in_order() -> None:
 
 @in_virtual_time
 async def test_no_item_overtakes_one_of_its_order_that_found_no_room() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store, mailbox_size=3) as owner:
         await owner.ask(update(0))
         await owner.hold()
@@ -89,7 +79,7 @@ async def test_no_item_overtakes_one_of_its_order_that_found_no_room() -> None:
 
 @in_virtual_time
 async def test_no_item_overtakes_one_of_its_order_that_waited_too_long() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         await owner.ask(update(0))
         await owner.hold()
@@ -105,7 +95,7 @@ async def test_no_item_overtakes_one_of_its_order_that_waited_too_long() -> None
 
 @in_virtual_time
 async def test_an_order_that_is_stuck_does_not_hold_up_the_others_of_a_batch() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         await owner.region.update_many([update(0), update(0, OTHER)])
         store.commit_rejects = lambda changes: changes.before.id == ORDER
@@ -116,7 +106,7 @@ async def test_an_order_that_is_stuck_does_not_hold_up_the_others_of_a_batch() -
 
 @in_virtual_time
 async def test_a_batch_finds_its_actor_again_when_that_was_passivated_meanwhile() -> None:
-    store = a_store()
+    store = a_store(10)
     async with owner_of(store) as owner:
         for _ in range(20):
             sweep = owner.term.supervisor.ask(Sweep(everything=True), block=False)

@@ -11,19 +11,12 @@ import pytest
 from actors.committer import MAX_OUTBOX
 from actors.errors import MailboxFull, StillWaiting, TooManyActors
 from actors.messages import Resolve, Sweep, Updated
-from tests.fakes import Fault, MemoryStore
-from tests.unit.actors.owner import ORDER, Owner, order_number, owner_of, turns, update
+from tests.fakes import Fault
+from tests.unit.actors.owner import ORDER, Owner, a_store, order_number, owner_of, turns, update
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from actors.rules import WorkOrderId
-
-
-def a_store(orders: int = 200) -> MemoryStore:
-    store = MemoryStore()
-    for number in range(1, orders + 1):
-        store.put(order_number(number))
-    return store
 
 
 def live(owner: Owner) -> list[WorkOrderId]:
@@ -37,7 +30,7 @@ async def sweep(owner: Owner, *, everything: bool = False) -> None:
 
 @in_virtual_time
 async def test_64_first_requests_at_once_make_one_actor() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store) as owner:
         answers = await asyncio.gather(*(owner.ask(update(1)) for _ in range(64)))
         assert all(isinstance(each, Updated) for each in answers)
@@ -48,7 +41,7 @@ async def test_64_first_requests_at_once_make_one_actor() -> None:
 
 @in_virtual_time
 async def test_everyone_who_resolves_an_order_gets_the_same_actor() -> None:
-    async with owner_of(a_store()) as owner:
+    async with owner_of(a_store(200)) as owner:
         refs = await asyncio.gather(
             *(_resolved(owner, order_number(number)) for number in (1, 2) for _ in range(10))
         )
@@ -64,7 +57,7 @@ async def _resolved(owner: Owner, order_id: WorkOrderId) -> Any:  # noqa: ANN401
 
 @in_virtual_time
 async def test_idle_actors_go_after_their_time_and_leave_empty_outboxes() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, idle_s=100) as owner:
         for number in (1, 2, 3):
             await owner.ask(update(1, order_number(number)))
@@ -80,7 +73,7 @@ async def test_idle_actors_go_after_their_time_and_leave_empty_outboxes() -> Non
 
 @in_virtual_time
 async def test_an_actor_that_comes_back_goes_on_where_it_was() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, idle_s=1) as owner:
         for number in range(1, 6):
             answer = await owner.ask(update(1))
@@ -95,7 +88,7 @@ async def test_an_actor_that_comes_back_goes_on_where_it_was() -> None:
 async def test_a_message_that_comes_while_the_outbox_is_emptied_is_handled_by_the_same_actor() -> (
     None
 ):
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store) as owner:
         await owner.ask(update(1))
         await owner.at_rest()
@@ -148,7 +141,7 @@ async def test_no_message_is_lost_between_passivation_and_return(seed: int) -> N
 
 @in_virtual_time
 async def test_an_actor_whose_outbox_cannot_be_emptied_stays_and_goes_later() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, idle_s=10) as owner:
         await owner.ask(update(1))
         await owner.ask(update(1, order_number(2)))
@@ -162,7 +155,7 @@ async def test_an_actor_whose_outbox_cannot_be_emptied_stays_and_goes_later() ->
 
 @in_virtual_time
 async def test_an_actor_that_lost_sight_of_its_order_empties_its_outbox_and_goes() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, idle_s=10) as owner:
         await owner.ask(update(1))
         store.script("commit", *[Fault.REFUSE] * 1000)
@@ -175,7 +168,7 @@ async def test_an_actor_that_lost_sight_of_its_order_empties_its_outbox_and_goes
 
 @in_virtual_time
 async def test_one_actor_that_has_to_stay_keeps_no_other() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, idle_s=100) as owner:
         store.relay_rejects = lambda outcome: outcome.work_order_id == ORDER
         await owner.ask(update(1))
@@ -209,7 +202,7 @@ async def test_a_sweep_of_many_lets_others_have_their_turn() -> None:
 
 @in_virtual_time
 async def test_beyond_its_number_the_least_recently_used_go() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, max_actors=3) as owner:
         for number in (1, 2, 3, 1, 4):
             assert isinstance(await owner.ask(update(1, order_number(number))), Updated)
@@ -222,7 +215,7 @@ async def test_beyond_its_number_the_least_recently_used_go() -> None:
 
 @in_virtual_time
 async def test_when_all_are_busy_the_next_order_is_refused_and_the_busy_ones_are_not() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, max_actors=2) as owner:
         async with store.holding("commit"):
             busy = [owner.soon(update(1, order_number(number))) for number in (1, 2)]
@@ -238,7 +231,7 @@ async def test_when_all_are_busy_the_next_order_is_refused_and_the_busy_ones_are
 
 @in_virtual_time
 async def test_many_first_requests_beyond_the_number_are_served_in_turn() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, max_actors=5) as owner:
         asked = [owner.ask(update(1, order_number(number))) for number in range(1, 101)]
         answers = await asyncio.gather(*asked)
@@ -254,7 +247,7 @@ async def test_many_first_requests_beyond_the_number_are_served_in_turn() -> Non
 async def test_room_that_the_store_cannot_make_is_refused_soon_and_made_later(
     fault: Fault,
 ) -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, max_actors=2) as owner:
         for number in (1, 2):
             await owner.ask(update(1, order_number(number)))
@@ -269,7 +262,7 @@ async def test_room_that_the_store_cannot_make_is_refused_soon_and_made_later(
 
 @in_virtual_time
 async def test_a_log_that_is_stuck_for_one_order_does_not_keep_others_from_making_room() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, max_actors=3) as owner:
         store.relay_rejects = lambda outcome: outcome.work_order_id == ORDER
         for number in range(1, 30):
@@ -281,7 +274,7 @@ async def test_a_log_that_is_stuck_for_one_order_does_not_keep_others_from_makin
 
 @in_virtual_time
 async def test_while_paused_there_is_room_for_orders_that_come() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, max_actors=2) as owner:
         await owner.ask(update(1, order_number(1)))
         await owner.ask(update(1, order_number(2)))
@@ -298,7 +291,7 @@ async def test_while_paused_there_is_room_for_orders_that_come() -> None:
 
 @in_virtual_time
 async def test_a_full_mailbox_refuses_and_what_it_holds_is_applied() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, mailbox_size=5) as owner:
         await owner.ask(update(0))
         await owner.hold()
@@ -314,7 +307,7 @@ async def test_a_full_mailbox_refuses_and_what_it_holds_is_applied() -> None:
 
 @in_virtual_time
 async def test_a_full_node_refuses_for_every_order_and_still_passivates() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store, max_waiting=4, idle_s=10) as owner:
         await owner.ask(update(1, order_number(9)))
         async with store.holding("commit") as sent:
@@ -333,7 +326,7 @@ async def test_a_full_node_refuses_for_every_order_and_still_passivates() -> Non
 
 @in_virtual_time
 async def test_a_stuck_log_holds_up_only_what_finds_no_room_in_its_outbox() -> None:
-    store = a_store()
+    store = a_store(200)
     async with owner_of(store) as owner:
         async with store.holding("relay"):
             filling = [owner.soon(update(1, within=5)) for _ in range(MAX_OUTBOX)]

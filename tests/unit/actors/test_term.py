@@ -15,20 +15,22 @@ from actors.supervisor import Limits
 from actors.term import Term, TermOptions
 from tests.contract.cases import change, decide
 from tests.fakes import Fault, MemoryStore
-from tests.unit.actors.owner import ORDER, OTHER, Owner, order_number, owner_of, turns, update
+from tests.unit.actors.owner import (
+    ORDER,
+    OTHER,
+    Owner,
+    a_store,
+    order_number,
+    owner_of,
+    turns,
+    update,
+)
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from actors.rules import WorkOrderId
-
-
-def a_store() -> MemoryStore:
-    store = MemoryStore()
-    for number in range(1, 21):
-        store.put(order_number(number))
-    return store
 
 
 async def leave_outboxes(store: MemoryStore, order_ids: Iterable[WorkOrderId]) -> None:
@@ -53,7 +55,7 @@ async def test_outboxes_left_by_earlier_owners_are_emptied_without_any_caller(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("actors.term._SWEEP_PAGE", 3)
-    store = a_store()
+    store = a_store(20)
     await leave_outboxes(store, [order_number(number) for number in range(1, 11)])
     async with owner_of(store):
         await asyncio.sleep(5)
@@ -67,7 +69,7 @@ async def test_outboxes_left_by_earlier_owners_are_emptied_without_any_caller(
 async def test_an_outbox_that_cannot_be_emptied_at_first_is_emptied_later(
     method: str, fault: Fault
 ) -> None:
-    store = a_store()
+    store = a_store(20)
     await leave_outboxes(store, [ORDER, OTHER])
     store.script(method, *[fault] * 3)  # type: ignore[arg-type]
     async with owner_of(store):
@@ -81,7 +83,7 @@ async def test_an_entry_that_the_log_refuses_does_not_keep_other_outboxes_from_b
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("actors.term._SWEEP_PAGE", 3)
-    store = a_store()
+    store = a_store(20)
     store.relay_rejects = lambda outcome: outcome.work_order_id == ORDER
     await leave_outboxes(store, [order_number(number) for number in range(1, 11)])
     async with owner_of(store):
@@ -94,7 +96,7 @@ async def test_an_entry_that_the_log_refuses_does_not_keep_other_outboxes_from_b
 
 @in_virtual_time
 async def test_the_sweep_is_in_nobodys_way() -> None:
-    store = a_store()
+    store = a_store(20)
     await leave_outboxes(store, [ORDER])
     async with owner_of(store) as owner:
         async with store.holding("relay"):
@@ -110,7 +112,7 @@ async def test_the_sweep_is_in_nobodys_way() -> None:
 
 @in_virtual_time
 async def test_a_term_that_cannot_begin_routes_nothing() -> None:
-    store = a_store()
+    store = a_store(20)
     region = Region(lambda paused: store.set_paused(paused=paused))
     term = Term(store, region, Epoch(1), TermOptions(Limits()), lambda _seen: None)
     store.script("paused", Fault.REFUSE)
@@ -124,7 +126,7 @@ async def test_a_term_that_cannot_begin_routes_nothing() -> None:
 @pytest.mark.parametrize("who", ["supervisor", "committer", "upkeep"])
 @in_virtual_time
 async def test_a_term_is_alive_while_all_that_others_need_is(who: str) -> None:
-    async with owner_of(a_store(), idle_s=1) as owner:
+    async with owner_of(a_store(20), idle_s=1) as owner:
         term = owner.term
         assert term.alive, who
         match who:
@@ -144,7 +146,7 @@ async def test_a_term_is_alive_while_all_that_others_need_is(who: str) -> None:
 
 @in_virtual_time
 async def test_a_term_finishes_its_queue_and_empties_its_outboxes() -> None:
-    store = a_store()
+    store = a_store(20)
     store.script("commit", Fault.LOSE, None, Fault.LOSE_ANSWER, Fault.REFUSE)
     store.script("relay", Fault.LOSE, Fault.REFUSE)
     store.script("trim", Fault.LOSE, Fault.REFUSE)
@@ -164,7 +166,7 @@ async def test_a_term_finishes_its_queue_and_empties_its_outboxes() -> None:
 
 @in_virtual_time
 async def test_a_term_that_cannot_finish_in_time_says_so_and_loses_nothing() -> None:
-    store = a_store()
+    store = a_store(20)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             taken = owner.soon(update(1, within=100))
@@ -180,7 +182,7 @@ async def test_a_term_that_cannot_finish_in_time_says_so_and_loses_nothing() -> 
 
 @in_virtual_time
 async def test_a_term_whose_log_is_stuck_does_not_finish_and_leaves_the_outbox() -> None:
-    store = a_store()
+    store = a_store(20)
     async with owner_of(store) as owner, store.holding("relay"):
         assert isinstance(await owner.ask(update(5)), Updated)
         began = asyncio.get_running_loop().time()
@@ -195,7 +197,7 @@ async def test_a_term_whose_log_is_stuck_does_not_finish_and_leaves_the_outbox()
 
 @in_virtual_time
 async def test_a_paused_term_finishes_what_is_at_work_and_answers_the_rest_not_applied() -> None:
-    store = a_store()
+    store = a_store(20)
     async with owner_of(store) as owner:
         async with store.holding("commit") as sent:
             taken = owner.soon(update(1))
@@ -219,7 +221,7 @@ async def test_a_paused_term_finishes_what_is_at_work_and_answers_the_rest_not_a
 
 @in_virtual_time
 async def test_a_term_whose_supervisor_is_dead_cannot_finish_and_says_so() -> None:
-    async with owner_of(a_store()) as owner:
+    async with owner_of(a_store(20)) as owner:
         await owner.ask(update(1))
         owner.term.supervisor.tell("not for a supervisor")
         await turns()
@@ -229,7 +231,7 @@ async def test_a_term_whose_supervisor_is_dead_cannot_finish_and_says_so() -> No
 
 @in_virtual_time
 async def test_an_abandoned_term_sends_nothing_any_more() -> None:
-    store = a_store()
+    store = a_store(20)
     async with owner_of(store) as owner:
         async with store.holding("load") as loading:
             asked = owner.soon(update(1))
@@ -241,7 +243,7 @@ async def test_an_abandoned_term_sends_nothing_any_more() -> None:
 
 @in_virtual_time
 async def test_an_abandoned_term_leaves_no_task_even_if_a_sweep_is_under_way() -> None:
-    store = a_store()
+    store = a_store(20)
     owner = await Owner.begin(store, max_actors=1)
     await owner.ask(update(1))
     await owner.at_rest()
