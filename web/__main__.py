@@ -54,7 +54,8 @@ def main() -> int:
         settings = load_settings()
     except SettingsError as error:
         for mistake in error.mistakes:
-            _complain(mistake)
+            # Not masked, which would take the word after API_TOKENS for one: it names no value.
+            sys.stderr.write(f"{SERVICE}: {mistake}\n")
         return _BAD_SETTINGS
     try:
         logs = configure_logging(settings.log_level, settings.log_format, file=_log_file(settings))

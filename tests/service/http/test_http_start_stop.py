@@ -49,11 +49,13 @@ async def test_every_bad_setting_has_a_line_and_no_port_is_opened(tmp_path: Path
         LEASE_TTL="-1",
         LOG_FORMAT="xml",
         MONGODB_URI=f"http://user:{CANARY}@db",
+        API_TOKENS=f"{CANARY},",
     )
     assert code == 2
-    assert len(lines) == 4
-    for name in ("PORT", "LEASE_TTL", "LOG_FORMAT", "MONGODB_URI"):
-        assert any(name in line for line in lines), name
+    assert len(lines) == 5
+    for name in ("PORT", "LEASE_TTL", "LOG_FORMAT", "MONGODB_URI", "API_TOKENS"):
+        assert any(f" {name}: must " in line for line in lines), name
+    assert CANARY not in "".join(lines)
     assert process.events == []
     assert not _files(tmp_path)
 
