@@ -13,7 +13,8 @@ const ROOT = path.resolve(__dirname, '../../..');
 const PYTHON = process.env.PYTHON ?? path.join(ROOT, '.venv/bin/python');
 
 class RealService {
-  constructor(test) {
+  constructor(test, settings = {}) {
+    this.settings = settings;
     this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'plan-server-'));
     this.port = 0;
     test.after(async () => {
@@ -28,7 +29,8 @@ class RealService {
 
   get environment() {
     const { PATH } = process.env;
-    return { PATH, PORT: String(this.port), DATA_DIR: path.join(this.folder, 'data') };
+    const { folder, settings } = this;
+    return { PATH, PORT: String(this.port), DATA_DIR: path.join(folder, 'data'), ...settings };
   }
 
   /** Start it, on the same port as before; resolves when it serves updates. */

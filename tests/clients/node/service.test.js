@@ -93,3 +93,51 @@ test('killed between the durable write and the sending, by another process it co
   const { inputQuantity } = await client.getWorkOrderDetail(DEMO);
   assert.ok(inputQuantity >= said.length && inputQuantity <= said.length + 2, `${inputQuantity} of ${said.length}`);
 });
+
+test('a token is shown where one is asked for; what waits outlives a wrong one', async (t) => {
+  const service = await new RealService(t, { API_TOKENS: 'line:of-the-line-0123456789' }).start();
+  const outbox = folder(t);
+  const told = [];
+  const opened = (token) => {
+    const client = new PlanServerClient(service.url, {
+      outbox, token, deadlineMs: 2000, replayPollMs: 100, onDeadLetter: (letter) => told.push(letter),
+    });
+    t.after(() => client.close());
+    return client;
+  };
+  const turnedAway = async () => {
+    const headers = { Authorization: 'Bearer of-the-line-0123456789' };
+    const metrics = await (await fetch(`${service.url}/metrics`, { headers })).text();
+    return Number(/^\w+\{[^}]*batch-update[^}]*"401"\} (\S+)$/m.exec(metrics)?.[1] ?? 0);
+  };
+
+  const line = opened('of-the-line-0123456789');
+  assert.equal((await line.updateWorkOrderQuantity(DEMO, 'input', 2)).code, 'UPDATED');
+  assert.equal((await line.getWorkOrderDetail(DEMO)).inputQuantity, 2);
+  await line.close();
+
+  const stranger = opened('of-nobody');
+  for (const client of [stranger, new PlanServerClient(service.url, { fallback: false })]) {
+    const refused = await client.updateWorkOrderQuantity(DEMO, 'input');
+    assert.deepEqual([refused.success, refused.code, refused.status], [false, 'UNAUTHORIZED', 401]);
+    assert.equal((await client.getQueueStats()).code, 'UNAUTHORIZED');
+    assert.equal(await client.isServiceAvailable(), true);
+    if (client !== stranger) await client.close();
+  }
+  assert.equal((await stranger.outboxUsage()).entries, 0);
+
+  await service.kill();
+  assert.equal((await stranger.updateWorkOrderQuantity(DEMO, 'input', 3)).code, 'QUEUED_FALLBACK');
+  await service.start();
+  await until(async () => (await turnedAway()) >= 2, 'a replay that is turned away');
+  const { entries, deadLetters } = await stranger.outboxUsage();
+  assert.deepEqual([entries, deadLetters], [1, 0]);
+  await stranger.close();
+
+  const again = opened('of-the-line-0123456789');
+  await again.open();
+  await drained(again);
+  assert.equal((await again.getWorkOrderDetail(DEMO)).inputQuantity, 5);
+  assert.deepEqual(told, []);
+  await again.close();
+});
