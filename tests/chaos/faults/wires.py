@@ -6,7 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.chaos.fleet import ChaosNode
+    from tests.chaos.proxy import Wire
     from tests.chaos.stage import Stage
+
+
+async def _until_another_serves(stage: Stage, owner: ChaosNode, wire: Wire) -> None:
+    await stage.fleet.owner(but=owner.number)
+    await stage.callers.served(30)
+    wire.passes()
 
 
 async def cut_owner_from_redis(stage: Stage) -> None:
@@ -14,9 +22,7 @@ async def cut_owner_from_redis(stage: Stage) -> None:
     owner = await stage.fleet.owner()
     wire = stage.fleet.to_redis[owner.number]
     await stage.strike("cut_owner_from_redis", wire.cut)
-    await stage.fleet.owner(but=owner.number)
-    await stage.callers.served(30)
-    wire.passes()
+    await _until_another_serves(stage, owner, wire)
 
 
 async def lose_replies_of_redis(stage: Stage) -> None:
@@ -46,9 +52,7 @@ async def cut_owner_from_mongo(stage: Stage) -> None:
     owner = await stage.fleet.owner()
     wire = stage.fleet.to_mongo[owner.number]
     await stage.strike("cut_owner_from_mongo", wire.cut)
-    await stage.fleet.owner(but=owner.number)
-    await stage.callers.served(30)
-    wire.passes()
+    await _until_another_serves(stage, owner, wire)
 
 
 async def swallow_mongo_of_owner(stage: Stage) -> None:
@@ -56,9 +60,7 @@ async def swallow_mongo_of_owner(stage: Stage) -> None:
     owner = await stage.fleet.owner()
     wire = stage.fleet.to_mongo[owner.number]
     await stage.strike("swallow_mongo_of_owner", wire.swallow)
-    await stage.fleet.owner(but=owner.number)
-    await stage.callers.served(30)
-    wire.passes()
+    await _until_another_serves(stage, owner, wire)
 
 
 async def lose_replies_of_mongo(stage: Stage) -> None:
