@@ -4,12 +4,14 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-Usage: scripts/start.sh [--demo]
+Usage: scripts/start.sh [--demo | --set-up]
 
 Runs one node of the work-order service in the foreground; Ctrl-C or SIGTERM lets it finish
 what is queued and end. The first run creates .venv and installs the locked packages.
 
   --demo   first put twenty demo orders into the store, and say what to try with them
+  --set-up only make .venv and install the locked packages: for those whose nodes pm2 or systemd
+           starts, before the first start and after each upgrade
   --help   show this
 
 Settings are environment variables, all optional; the README lists them. Most used:
@@ -21,10 +23,11 @@ Standard output carries the service's log, one JSON object a line, and nothing e
 EOF
 }
 
-demo=
+demo='' only_set_up=''
 while [ $# -gt 0 ]; do
     case "$1" in
         --demo) demo=yes ;;
+        --set-up) only_set_up=yes ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -35,6 +38,9 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/venv.sh
 . scripts/venv.sh
 ensure_venv requirements.lock
+if [ -n "$only_set_up" ]; then
+    exit 0
+fi
 
 say_what_to_try() {
     local host=${HOST:-127.0.0.1} order=000000000000000000000001 api

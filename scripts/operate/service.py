@@ -77,8 +77,7 @@ class ServiceAt:
     ) -> Any:  # noqa: ANN401
         answer = self.call(method, path, body, query)
         if answer.status // 100 != 2:  # noqa: PLR2004 -- the class of successes
-            code = str(answer.body.get("code", "?"))
-            raise Failed(answer.status, code, str(answer.body.get("message", "")))
+            raise _failure(answer)
         return answer.data
 
     def call(
@@ -89,6 +88,25 @@ class ServiceAt:
         query: Mapping[str, object] | None = None,
     ) -> Answer:
         """Make one call and give its answer, whatever its status; raises `Unreachable`."""
+        return self._answer(*self._exchange(method, path, body, query))
+
+    def text(self, path: str) -> str:
+        """Ask for a page, JSON or not; of events without an end give what comes first.
+
+        Raises `Failed` and `Unreachable`.
+        """
+        status, raw = self._exchange("GET", path)
+        if status // 100 != 2:  # noqa: PLR2004 -- the class of successes
+            raise _failure(self._answer(status, raw))
+        return raw.decode(errors="replace")
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> tuple[int, bytes]:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         address = self.url.rstrip("/") + path + (f"?{urlencode(given)}" if given else "")
         if urlsplit(address).scheme not in ("http", "https"):
@@ -102,10 +120,10 @@ class ServiceAt:
         request = Request(address, data, headers, method=method)  # noqa: S310 -- http, checked above
         try:
             with _OPENER.open(request, timeout=self.timeout_s) as response:
-                return self._answer(response.status, response.read(_MOST_BYTES))
+                return response.status, _read(response)
         except HTTPError as error:
             with error:
-                return self._answer(error.code, error.read(_MOST_BYTES))
+                return error.code, error.read(_MOST_BYTES)
         except URLError as error:
             raise Unreachable(f"{self.url} does not answer: {error.reason}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -119,6 +137,18 @@ class ServiceAt:
         if not isinstance(body, dict):
             raise Unreachable(f"{self.url} answers {status}, but not as this service does")
         return Answer(status, body)
+
+
+def _failure(answer: Answer) -> Failed:
+    code = str(answer.body.get("code", "?"))
+    return Failed(answer.status, code, str(answer.body.get("message", "")))
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    if response.headers.get_content_type() != "text/event-stream":
+        return response.read(_MOST_BYTES)
+    lines = iter(response.readline, b"")
+    return next((line for line in lines if line.startswith(b"data:")), b"")
 
 
 def service_at(url: str | None, token: str | None, timeout_s: float) -> ServiceAt:

@@ -46,6 +46,19 @@ def test_an_unknown_option_is_refused_before_anything_is_set_up(tmp_path: Path) 
     assert "Usage:" in answer.stderr
 
 
+def test_setting_up_alone_starts_nothing(tmp_path: Path) -> None:
+    # A .venv that holds what the lock pins, whose Python tells what it is asked to run.
+    script = _copy_of_the_scripts(tmp_path) / "start.sh"
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] || echo "$@"\n')
+    python.chmod(0o755)
+    shutil.copy(tmp_path / "requirements.lock", tmp_path / ".venv")
+    set_up = _run(script, "--set-up")
+    assert (set_up.returncode, set_up.stdout, set_up.stderr) == (0, "", "")
+    assert _run(script).stdout == "-m web\n"
+
+
 @pytest.mark.parametrize("lock", _LOCKS)
 def test_a_lock_pins_every_package_by_hash_and_names_no_address(lock: str) -> None:
     text = (_CHECKOUT / lock).read_text()

@@ -15,9 +15,11 @@ from scripts.operate.__main__ import app
 from tests.servers import free_port
 from tests.service.http.conftest import Backend, order, order_id
 from tests.service.http.service_process import ServiceProcess
+from web.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from typer.testing import Result
 
@@ -125,13 +127,29 @@ async def test_the_smoke_test_passes_undoes_what_it_did_and_sees_a_pause(embedde
         await update(at, _FIRST, 7)
         found = await at.told("smoke", "--order", _FIRST)
         assert found["ok"] is True
-        assert [each["name"] for each in found["checks"]][-1] == "an update and its undo"
+        tried = [each["name"] for each in found["checks"]]
+        assert tried[-1] == "an update and its undo"
+        assert tried[:-1] == [route.path for route in ROUTES if route.method == "GET"]
         assert (await at.told("show", _FIRST))["order"]["inputQuantity"] == 7
         assert (await at.run("smoke")).exit_code == 0
         await at.run("pause")
         failed = await at.run("smoke", "--order", _FIRST)
         assert failed.exit_code == 1
         assert "processing is paused" in " ".join(failed.output.split())
+        await at.run("resume")
+        await at.jobs("waiting", 0)
+        assert (await at.told("show", _FIRST))["order"]["inputQuantity"] == 7
+
+
+async def test_the_smoke_test_names_the_page_that_fails(embedded: Backend) -> None:
+    async with terminal(embedded) as at:
+        result = await at.run("smoke", "--order", _NOWHERE, "--json")
+        assert result.exit_code == 1
+        found = json.loads(result.stdout)
+        failed = {each["name"]: each["detail"] for each in found["checks"] if not each["ok"]}
+        assert "WORK_ORDER_NOT_FOUND" in failed["/api/workorder/detail/{id}"]
+        assert "WORK_ORDER_NOT_FOUND" in failed["an update and its undo"]
+        assert "/api/events" not in failed
 
 
 async def test_watching_prints_a_line_at_each_look(embedded: Backend) -> None:
@@ -182,6 +200,26 @@ def test_settings_are_listed_with_their_source_and_secrets_masked() -> None:
     assert (found["PORT"]["value"], found["PORT"]["source"]) == ("4000", "environment")
     assert found["HOST"]["source"] == "default"
     assert "hunter2" not in CliRunner().invoke(app, ["config", "check"], env=environment).output
+
+
+def test_the_settings_of_a_file_are_checked_as_a_node_would_read_them(tmp_path: Path) -> None:
+    file = tmp_path / "service.env"
+    file.write_text(
+        "# of node 1\nPORT=4000\nREDIS_URL=redis://:hunter2@r/0\nMONGO_URI=x\n\nHOST=\n"
+    )
+    command = ["config", "check", "--env-file", str(file)]
+    result = CliRunner().invoke(app, [*command, "--json"], env={"PORT": "1", "LOG_LEVEL": "debug"})
+    assert result.exit_code == 0, result.output
+    assert "hunter2" not in result.output
+    answer = json.loads(result.stdout)
+    found = {each["name"]: (each["value"], each["source"]) for each in answer["settings"]}
+    assert found["PORT"] == ("4000", str(file))
+    assert found["LOG_LEVEL"] == ("debug", "environment")
+    assert found["HOST"] == ("127.0.0.1", "default")
+    assert answer["unknown"] == ["MONGO_URI"]
+    assert "MONGO_URI" in CliRunner().invoke(app, command).output
+    file.write_text("PORT=high\n")
+    assert CliRunner().invoke(app, command).exit_code == 1
 
 
 def test_every_mistake_in_the_settings_is_named() -> None:
