@@ -13,6 +13,7 @@ import pytest
 
 from actors.messages import Trace
 from config.reference import settings_reference
+from scripts.operate.__main__ import app as plan
 from scripts.settings_table import main as settings_table
 from web.problems import STATUS
 from web.routes import ROUTES
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _CHECKOUT = Path(__file__).parents[2]
 _NAMES = ("README.md", "README.zh-CN.md")
 _FOR_INTEGRATORS = ("docs/integrating.md", "docs/integrating.zh-CN.md")
+_FOR_OPERATORS = ("docs/operating.md", "docs/operating.zh-CN.md")
 _IN_COMMANDS = {
     "S": "http://127.0.0.1:3001",
     "A": "http://127.0.0.1:3001/api/workorder",
@@ -113,18 +115,18 @@ def test_what_the_demo_says_to_try_is_what_is_tried_here(readme: str) -> None:
     assert "\n".join(["```", *lines, "```"]) in readme
 
 
-@pytest.mark.parametrize("pages", [_NAMES, _FOR_INTEGRATORS])
+@pytest.mark.parametrize("pages", [_NAMES, _FOR_INTEGRATORS, _FOR_OPERATORS])
 def test_both_languages_have_the_same_sections_and_tables(pages: tuple[str, str]) -> None:
     outlines = [_outline((_CHECKOUT / name).read_text(encoding="utf-8")) for name in pages]
     assert outlines[0] == outlines[1]
 
 
-@pytest.mark.parametrize("page", _FOR_INTEGRATORS)
-def test_every_link_of_a_page_for_integrators_leads_somewhere(page: str) -> None:
+@pytest.mark.parametrize("page", [*_FOR_INTEGRATORS, *_FOR_OPERATORS])
+def test_every_link_of_a_page_in_docs_leads_somewhere(page: str) -> None:
     text = (_CHECKOUT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         file, _, anchor = link.partition("#")
-        target = (_CHECKOUT / page).parent / file
+        target = (_CHECKOUT / page).parent / file if file else _CHECKOUT / page
         headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
         assert not anchor or anchor in {_anchor(heading) for heading in headings}, link
 
@@ -134,6 +136,19 @@ def test_every_code_of_the_clients_own_is_explained_to_integrators(page: str) ->
     text = (_CHECKOUT / page).read_text(encoding="utf-8")
     own = ("QUEUED_FALLBACK", "OUTBOX_FULL", "OUTBOX_FAILED", "SERVICE_UNAVAILABLE", "TIMEOUT")
     assert [code for code in own if f"`{code}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", _FOR_OPERATORS)
+def test_the_files_and_commands_that_operators_are_told_of_exist(page: str) -> None:
+    text = (_CHECKOUT / page).read_text(encoding="utf-8")
+    made = {"config/deploy/pm2/service.env"}
+    named = set(re.findall(r"(?<![\w/])((?:config/deploy|scripts)/[\w@./-]*\w)", text)) - made
+    assert len(named) > 8
+    assert [each for each in named if not (_CHECKOUT / each).exists()] == []
+    known = {command.callback.__name__ for command in plan.registered_commands if command.callback}
+    told = set(re.findall(r"scripts/plan ([a-z]+)", text)) - {"config"}
+    assert len(told) > 5
+    assert told <= known
 
 
 class _Call(NamedTuple):

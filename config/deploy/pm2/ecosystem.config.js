@@ -4,10 +4,13 @@
 'use strict';
 
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 
 const CHECKOUT = path.resolve(__dirname, '../../..');
 const SETTINGS = path.join(__dirname, 'service.env');
+// Where no DATA_DIR is set: the same for both nodes, and for the next version in another folder.
+const DATA = path.join(os.homedir(), '.work-order-service');
 
 /** Read NAME=value lines; blank lines and those that begin with # are left out. */
 function settings() {
@@ -30,7 +33,7 @@ function node(number, port) {
     interpreter: 'none',
     exec_mode: 'fork',
     instances: 1,
-    env: { DATA_DIR: path.join(CHECKOUT, 'data'), ...settings(), PORT: `${port}`, NODE_ID: `work-orders-${number}` },
+    env: { DATA_DIR: DATA, ...settings(), PORT: `${port}`, NODE_ID: `work-orders-${number}` },
 
     autorestart: true,
     // 0.2 s, then half as long again each time up to 15 s, and anew after 30 s up.
