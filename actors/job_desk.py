@@ -54,15 +54,22 @@ class JobDesk:
         return _job_of(outcome), JobState.COMPLETED.value
 
     async def page(
-        self, state: str, order_id: WorkOrderId | None, page: int, page_size: int
+        self,
+        state: str,
+        order_id: WorkOrderId | None,
+        page: int,
+        page_size: int,
+        error_code: str | None = None,
     ) -> tuple[int, list[tuple[Job, str]]]:
-        """Give how many jobs are in `state`, and one page of them."""
+        """Give how many jobs are in `state`, and one page of them; of those with one error."""
         keeper = self._keeper()
         if state in LIVE_STATES and keeper is not None:
             found = [
                 kept
                 for kept in keeper.known.values()
-                if kept.state == state and order_id in (None, kept.job.work_order_id)
+                if kept.state == state
+                and order_id in (None, kept.job.work_order_id)
+                and (error_code is None or _failed_with(kept, error_code))
             ]
             found.sort(key=lambda kept: kept.job.position)
             start = (page - 1) * page_size
@@ -71,7 +78,7 @@ class JobDesk:
             ]
         if state in (ACTIVE, DELAYED):
             return 0, []
-        query = JobQuery(JobState(state), order_id, page=page, page_size=page_size)
+        query = JobQuery(JobState(state), order_id, error_code, page, page_size)
         stored: JobPage = await self._inbox.page(query)
         return stored.total, [(job, job.state.value) for job in stored.jobs]
 
@@ -163,6 +170,11 @@ def _as_tried(kept: Kept) -> Job:
     """Give the job with the attempts that its delivery counts."""
     attempts = kept.delivery.attempts if kept.delivery else kept.job.attempts
     return replace(kept.job, attempts=attempts, error=kept.error or kept.job.error)
+
+
+def _failed_with(kept: Kept, error_code: str) -> bool:
+    error = kept.error or kept.job.error
+    return error is not None and error.code == error_code
 
 
 def _job_of(entry: LogEntry) -> Job:

@@ -84,9 +84,9 @@ class Settings(BaseSettings):
     api_tokens: Annotated[SecretStr, secret(check_tokens)] | None = setting(
         None,
         "Tokens of callers, as name:token with commas between them. With these or OPERATOR_TOKENS"
-        " set, every call but the probes needs one: Authorization: Bearer <token>.",
+        " set, every call but the probes and pages needs one: Authorization: Bearer <token>.",
         "调用方令牌，格式为 名称:令牌，以逗号分隔。设置它或 OPERATOR_TOKENS 后，"
-        "除探活外的请求都须带 Authorization: Bearer <令牌>。",
+        "除探活和页面外的请求都须带 Authorization: Bearer <令牌>。",
     )
     operator_tokens: Annotated[SecretStr, secret(check_tokens)] | None = setting(
         None,
@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         "Other sites whose pages may call the service from a browser, such as"
         " https://factory.example, with commas between them.",
         "允许其页面从浏览器调用本服务的其他网站，如 https://factory.example，以逗号分隔。",
+    )
+    console_write: Literal["0", "1"] = setting(
+        "0",
+        "1 lets the page at /console pause, resume, clean, retry and remove; without it that page"
+        " only shows.",
+        "1 表示允许 /console 页面暂停、恢复、清理、重试和删除；否则该页面只能查看。",
     )
     max_connections: int = number(
         2000,

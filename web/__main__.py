@@ -169,6 +169,7 @@ def _options(settings: Settings) -> Options:
         tokens=tuple(Token(*each) for each in settings.tokens),
         cors_origins=settings.origins_allowed,
         max_connections=settings.max_connections,
+        console_write=settings.console_write == "1",
     )
 
 

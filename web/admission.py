@@ -1,4 +1,4 @@
-"""Who is let in: pages of other sites are kept out, and tokens asked for where there are any."""
+"""Who is let in: pages that may not are kept out, and tokens asked for where there are any."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Admission:
     def __init__(self, options: Options, access: Mapping[tuple[str, str], Access]) -> None:
         self._keyring = Keyring(options.tokens)
         self._origins = frozenset(options.cors_origins)
+        self._console_writes = options.console_write
         self._access = access
 
     def check(self, request: web.Request) -> str | None:
@@ -42,10 +43,23 @@ class Admission:
         """
         if request.method not in _SAFE and self._is_of_another_site(request):
             raise RequestError(Problem("CROSS_SITE", "CROSS_SITE"))
-        if self._keyring.empty:
-            return None
         access = self._needed(request)
-        if access == "open":
+        caller = self._caller(request, access)
+        if access == "operator" and not self._console_writes and _is_of_our_page(request):
+            raise RequestError(Problem("CONSOLE_READ_ONLY", "CONSOLE_READ_ONLY"))
+        return caller
+
+    def access_of(self, request: web.Request) -> Literal["none", "caller", "operator"]:
+        """Tell what the token that `request` shows is good for; all, where none is asked for."""
+        if self._keyring.empty:
+            return "operator"
+        token = self._keyring.shown(request.headers.get("Authorization", ""))
+        if token is None:
+            return "none"
+        return "operator" if token.operator else "caller"
+
+    def _caller(self, request: web.Request, access: Access) -> str | None:
+        if self._keyring.empty or access == "open":
             return None
         token = self._keyring.shown(request.headers.get("Authorization", ""))
         if token is None:
@@ -94,6 +108,17 @@ class Admission:
         if origin is not None and origin in self._origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED
+
+
+def _is_of_our_page(request: web.Request) -> bool:
+    """Tell a browser that sends this for a page of ours, which is the console.
+
+    Programs say neither; older browsers, and those without TLS, only the origin.
+    """
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("Host")
 
 
 ADMISSION: Final = web.AppKey("admission", Admission)

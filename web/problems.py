@@ -50,6 +50,7 @@ STATUS: Final[Mapping[str, int]] = {
     "UNAUTHORIZED": 401,
     "FORBIDDEN": 403,
     "CROSS_SITE": 403,
+    "CONSOLE_READ_ONLY": 403,
     "NOT_FOUND": 404,
     "WORK_ORDER_NOT_FOUND": 404,
     "JOB_NOT_FOUND": 404,

@@ -27,6 +27,7 @@ MAX_MINUTES: Final = 60
 _MAX_SEARCH: Final = 100
 ORDERS: Final = ("desc", "asc")
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
+_ERROR_CODE: Final = re.compile(r"[A-Z_]{1,64}")
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -50,6 +51,7 @@ class JobPageQuery(NamedTuple):
 
     state: str
     work_order_id: WorkOrderId | None
+    code: str | None
     page: int
     page_size: int
 
@@ -66,6 +68,7 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
     return JobPageQuery(
         state,
         parse_work_order_id(order_id, "workOrderId") if order_id else None,
+        _error_code(query, "code"),
         _whole(query, "page", 1, MAX_PAGE),
         _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
     )
@@ -118,6 +121,13 @@ def _whole(query: Mapping[str, str], field: str, default: int, high: int) -> int
     if not 1 <= number <= high:
         raise invalid("INVALID_PAGE", field, low=1, high=high)
     return number
+
+
+def _error_code(query: Mapping[str, str], field: str) -> str | None:
+    text = query.get(field, "").strip()
+    if text and not _ERROR_CODE.fullmatch(text):
+        raise invalid("INVALID_JOB_QUERY", field, "code")
+    return text or None
 
 
 def _change_type(query: Mapping[str, str], field: str) -> str | None:

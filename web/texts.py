@@ -188,6 +188,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "CROSS_SITE": Text(
         "不接受其他网站页面发出的请求", "Requests from pages of other sites are refused"
     ),
+    "CONSOLE_READ_ONLY": Text(
+        "控制台为只读：未设置 CONSOLE_WRITE=1", "The console only shows: CONSOLE_WRITE=1 is not set"
+    ),
     "NOT_FOUND": Text("接口不存在", "There is no such path"),
     "METHOD_NOT_ALLOWED": Text(
         "该接口不支持 {method}，可用：{allowed}", "{method} is not supported here; use {allowed}"

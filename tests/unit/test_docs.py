@@ -191,7 +191,9 @@ def _route_of(call: _Call) -> Route:
         route
         for route in ROUTES
         if call.method == route.method
-        and re.fullmatch(route.path.replace("{id}", "[0-9a-f]{24}"), parts.path)
+        and re.fullmatch(
+            route.path.replace("{id}", "[0-9a-f]{24}").replace("{name}", "[a-z]+"), parts.path
+        )
     ]
     assert len(fitting) == 1, call
     return fitting[0]

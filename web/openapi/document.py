@@ -39,7 +39,7 @@ _WAITS: Final = frozenset({429, 503})
 _MEANINGS: Final[Mapping[int, str]] = {
     400: "The request has to be mended",
     401: "A token is needed",
-    403: "The token does not suffice, or a page of another site sent it",
+    403: "The token does not suffice, or a page sent it that may not",
     404: "There is no such thing",
     405: "The path exists, with another method",
     408: "The body did not arrive in time",

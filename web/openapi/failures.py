@@ -35,7 +35,7 @@ BY_NEED: Final[Mapping[str, tuple[str, ...]]] = {
 BY_ACCESS: Final[Mapping[str, tuple[str, ...]]] = {
     "open": (),
     "caller": ("UNAUTHORIZED",),
-    "operator": ("UNAUTHORIZED", "FORBIDDEN"),
+    "operator": ("UNAUTHORIZED", "FORBIDDEN", "CONSOLE_READ_ONLY"),
 }
 """A call for which a token may be needed."""
 WRITES: Final = ("CROSS_SITE",)

@@ -87,7 +87,7 @@ STATS: Final = {
         "p99": 3,
         "oldestWaitMs": 12.5,
     },
-    "timesMs": dict.fromkeys(("wait", "handling", "commit", "whole"), SPREAD),
+    "timesMs": dict.fromkeys(("waiting", "handling", "commit", "total"), SPREAD),
     "updates": {
         "applied": 596,
         "replayed": 2,

@@ -192,6 +192,20 @@ class LogState(Reply):
     dropped: int
 
 
+class ConsoleState(Reply):
+    """What the console may do at this node."""
+
+    write: bool
+    """Whether `CONSOLE_WRITE` lets it change anything."""
+    tokens: bool
+    """Whether tokens are asked for."""
+    access: Literal["none", "caller", "operator"]
+    """What the token that is shown is good for; where none is asked for: operator."""
+    service: str
+    version: str
+    node: str
+
+
 class Nodes(Reply):
     """The lease's holder, and the nodes that are heard of."""
 

@@ -52,6 +52,7 @@ def _one_of(allowed: Iterable[str | StrEnum], **more: object) -> dict[str, objec
 
 
 _HEX: Final = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
+_ERROR_CODE: Final = {"type": "string", "pattern": "^[A-Z_]{1,64}$"}
 _MOMENT: Final = {
     "anyOf": [
         {"type": "string", "format": "date"},
@@ -64,6 +65,8 @@ _KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID}
 
 ORDER_ID: Final = Parameter("id", "path", _HEX, "The order's id", "000000000000000000000001")
 JOB_ID: Final = Parameter("id", "path", _HEX, "The job's id", "00000000000000000000000a")
+CONSOLE_SCRIPT: Final = Parameter("name", "path", {"type": "string"}, "The module", "main")
+CONSOLE_STYLE: Final = Parameter("name", "path", {"type": "string"}, "The style sheet", "base")
 PAGE: Final = (
     _query("page", _whole(1, MAX_PAGE), "Page, from 1 on"),
     _query("pageSize", _whole(20, MAX_PAGE_SIZE), "Rows of a page"),
@@ -77,6 +80,7 @@ LOG: Final = (
 JOBS: Final = (
     _query("state", _one_of(JOB_STATES, default=JOB_STATES[0]), "Jobs in this state"),
     _query("workOrderId", _HEX, "Jobs of this order"),
+    _query("code", _ERROR_CODE, "Jobs that failed last with this error"),
     *PAGE,
 )
 ACTORS: Final = (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from web.routes import (
     actors,
+    console,
     documents,
     events,
     history,
@@ -44,13 +45,18 @@ class Route(NamedTuple):
     @property
     def access(self) -> Access:
         """Whose token it needs, where tokens are asked for: all that changes more than an order."""
-        if self.name in _PROBES:
+        if self.name in _OPEN:
             return "open"
         return "caller" if self.method == "GET" or self.needs == "actors" else "operator"
 
 
 _API: Final = "/api/workorder"
 _PROBES: Final = frozenset({"health", "live", "ready"})
+# A browser shows no token when it opens a page, and these hold no secret.
+_PAGES: Final = frozenset(
+    {"openapi", "docs", "console", "consoleScript", "consoleStyle", "consoleState"}
+)
+_OPEN: Final = _PROBES | _PAGES
 
 ROUTES: Final = (
     Route("service", "GET", "/", service.index),
@@ -59,6 +65,10 @@ ROUTES: Final = (
     Route("ready", "GET", "/readyz", service.readyz),
     Route("openapi", "GET", "/openapi.json", documents.openapi),
     Route("docs", "GET", "/docs", documents.docs),
+    Route("console", "GET", "/console", console.page),
+    Route("consoleScript", "GET", "/console/{name}.js", console.script),
+    Route("consoleStyle", "GET", "/console/{name}.css", console.style),
+    Route("consoleState", "GET", "/api/console", console.state),
     Route("updateQuantity", "POST", f"{_API}/update-quantity", updates.update_quantity, "actors"),
     Route(
         "batchUpdateQuantity",

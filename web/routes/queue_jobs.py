@@ -20,7 +20,7 @@ async def jobs(request: web.Request) -> web.Response:
     """Show a page of the jobs in one state: waiting ones in order, finished ones newest first."""
     query = parse_job_query(request.query)
     asked = request.app[SITE].node.jobs.page(
-        query.state, query.work_order_id, query.page, query.page_size
+        query.state, query.work_order_id, query.page, query.page_size, query.code
     )
     total, found = await in_time(request, asked)
     data = {

@@ -167,6 +167,11 @@ async def _work_with_jobs(caller: Caller) -> None:
 async def _look(caller: Caller) -> None:
     for route in ("/", "/health", "/livez", "/readyz", "/openapi.json", "/docs", "/metrics"):
         await caller.call(f"GET {route}")
+    await caller.call("GET /console")
+    await caller.call("GET /api/console")
+    for name in ("main", "base", "none"):
+        await caller.call("GET /console/{name}.js", name=name)
+        await caller.call("GET /console/{name}.css", name=name)
     for route in ("/api/node", "/api/nodes", "/api/actors", "/api/actors/hot", "/api/actors/stats"):
         await caller.call(f"GET {route}")
     await caller.call("GET /api/history")

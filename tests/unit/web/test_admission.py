@@ -25,6 +25,11 @@ PAGE = "https://factory.example"
 STATS = "/api/workorder/queue/stats"
 PAUSE = "/api/workorder/queue/pause"
 
+_OPEN_TO_ALL = frozenset(
+    {"health", "live", "ready", "openapi", "docs", "console"}
+    | {"consoleScript", "consoleStyle", "consoleState"}
+)
+
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
@@ -32,12 +37,14 @@ def _bearer(token: str) -> dict[str, str]:
 
 async def _code(client: Client, method: str, path: str, **options: Any) -> tuple[int, str]:  # noqa: ANN401
     async with client.request(method, path, **options) as reply:
-        body = await reply.json() if method != "head" else {}
+        told = method != "head" and reply.content_type == "application/json"
+        body = await reply.json() if told else {}
         return reply.status, body.get("code", "")
 
 
 def _path(route: Route) -> str:
-    return route.path.replace("{id}", ORDER)
+    name = "base" if route.path.endswith(".css") else "main"
+    return route.path.replace("{id}", ORDER).replace("{name}", name)
 
 
 # -- without tokens --------------------------------------------------------------------------
@@ -62,8 +69,10 @@ class TestWithTokens:
         return Options(tokens=tokens, cors_origins=(PAGE,))
 
     @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-    async def test_every_route_but_the_probes_needs_one(self, client: Client, route: Route) -> None:
-        method, open_to_all = route.method.lower(), route.name in {"health", "live", "ready"}
+    async def test_every_route_but_probes_and_pages_needs_one(
+        self, client: Client, route: Route
+    ) -> None:
+        method, open_to_all = route.method.lower(), route.name in _OPEN_TO_ALL
         status, code = await _code(client, method, _path(route))
         assert ((status, code) == (401, "UNAUTHORIZED")) is not open_to_all
         if open_to_all:
@@ -152,11 +161,13 @@ def test_a_keyring_compares_with_every_token_whichever_fits(
 # -- pages of other sites --------------------------------------------------------------------
 
 
+_OWN_PAGE = {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.proxy"}
+
+
 @pytest.mark.parametrize(
     ("headers", "let_in"),
     [
         ({}, True),
-        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.proxy"}, True),
         ({"Sec-Fetch-Site": "none"}, True),
         ({"Sec-Fetch-Site": "cross-site"}, False),
         ({"Sec-Fetch-Site": "same-site"}, False),
@@ -174,9 +185,53 @@ async def test_a_page_of_another_site_changes_nothing(
     assert (await _code(client, "get", STATS, headers=headers))[0] == 200
 
 
-async def test_our_own_page_may_call_from_an_older_browser(client: Client) -> None:
-    own = {"Origin": f"http://127.0.0.1:{client.port}"}
-    assert (await _code(client, "post", PAUSE, headers=own))[0] == 200
+# -- the console's page ----------------------------------------------------------------------
+
+
+def _own_pages(client: Client) -> tuple[dict[str, str], ...]:
+    """Give what browsers say of a page of ours: newer ones, and older ones or without TLS."""
+    return _OWN_PAGE, {"Origin": f"http://127.0.0.1:{client.port}"}
+
+
+@pytest.mark.parametrize(
+    "route",
+    [each for each in ROUTES if each.access == "operator"],
+    ids=lambda route: route.name,
+)
+async def test_the_consoles_page_changes_nothing_unless_it_may(
+    client: Client, node: FakeNode, route: Route
+) -> None:
+    method = route.method.lower()
+    for page in _own_pages(client):
+        refused = await _code(client, method, _path(route), headers=page)
+        assert refused == (403, "CONSOLE_READ_ONLY")
+    assert node.region.calls == []
+    assert (await _code(client, method, _path(route)))[1] != "CONSOLE_READ_ONLY", "no browser"
+
+
+async def test_the_console_reads_and_its_site_may_send_updates_all_the_same(
+    client: Client,
+) -> None:
+    update = {"workOrderId": ORDER, "type": "input"}
+    for page in _own_pages(client):
+        assert (await _code(client, "get", STATS, headers=page))[0] == 200
+        sent = await _code(
+            client, "post", "/api/workorder/update-quantity", json=update, headers=page
+        )
+        assert sent[0] == 200
+
+
+class TestWithAConsoleThatMayWrite:
+    @pytest.fixture
+    def options(self) -> Options:
+        return Options(console_write=True, tokens=(Token("ops", OPERATOR, operator=True),))
+
+    async def test_it_still_needs_an_operators_token(self, client: Client, node: FakeNode) -> None:
+        for page in _own_pages(client):
+            assert (await _code(client, "post", PAUSE, headers=page))[0] == 401
+            shown = {**page, **_bearer(OPERATOR)}
+            assert (await _code(client, "post", PAUSE, headers=shown))[0] == 200
+        assert node.region.calls == ["pause", "pause"]
 
 
 class TestWithListedPages:

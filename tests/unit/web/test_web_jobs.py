@@ -109,6 +109,7 @@ async def test_a_full_inbox_is_429_and_says_when_to_come_back(
         ("post", "/update-quantity", _update(wait="no"), "INVALID_WAIT", "wait"),
         ("post", "/batch-update-quantity", {"updates": [1], "wait": 0}, "INVALID_WAIT", "wait"),
         ("get", "/queue/jobs?state=lost", None, "INVALID_JOB_QUERY", "state"),
+        ("get", "/queue/jobs?state=failed&code=dead", None, "INVALID_JOB_QUERY", "code"),
         ("get", "/queue/jobs?workOrderId=1", None, "INVALID_WORK_ORDER_ID", "workOrderId"),
         ("get", "/queue/jobs?page=0", None, "INVALID_PAGE", "page"),
         ("get", "/queue/jobs/1", None, "INVALID_JOB_ID", "id"),
@@ -157,6 +158,9 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
     status, body = await _call(client, "get", "/queue/jobs?state=failed&pageSize=5")
     page = {"total": 1, "page": 1, "pageSize": 5, "totalPages": 1, "jobs": [shown]}
     assert (status, body["data"]) == (200, page)
+    for code, total in (("DEAD_LETTER", 1), ("STORE_REJECTED", 0)):
+        _, body = await _call(client, "get", f"/queue/jobs?state=failed&code={code}")
+        assert body["data"]["total"] == total
     status, body = await _call(client, "get", f"/queue/jobs/{'0' * 24}")
     assert (status, body["code"]) == (404, "JOB_NOT_FOUND")
 

@@ -1,0 +1,107 @@
+/** Calls of the service: language and token go along, and whether it answers is kept. */
+
+const READ_MS = 12_000;
+const WRITE_MS = 32_000;
+const TOKEN = 'work-order-console-token';
+
+/** A call that failed. `lost` means that no answer of the service came. */
+export class Failure extends Error {
+  /** @param {{message: string, code?: string, status?: number, lost?: boolean}} what */
+  constructor({ message, code = '', status = 0, lost = false }) {
+    super(message);
+    Object.assign(this, { code, status, lost });
+  }
+}
+
+/** The service that this page came from. */
+export class Api {
+  /**
+   * @param {URL} root the address under which all paths are
+   * @param {{language: () => string, changed: () => void, storage?: Storage}} about
+   */
+  constructor(root, { language, changed, storage = sessionStorage }) {
+    Object.assign(this, { root, language, changed, storage });
+    /** When it answered last (ms), and since when it does not. */
+    this.heardAt = null;
+    this.lostAt = null;
+    this.needsToken = false;
+  }
+
+  /** The token that calls show; kept until the tab is closed. */
+  get token() {
+    return this.storage.getItem(TOKEN) ?? '';
+  }
+
+  set token(text) {
+    if (text) this.storage.setItem(TOKEN, text);
+    else this.storage.removeItem(TOKEN);
+    this.needsToken = false;
+    this.changed();
+  }
+
+  /** Read; gives the reply's data, or throws a `Failure`. */
+  get(path, signal) {
+    return this.call('GET', path, undefined, signal);
+  }
+
+  /** Call; gives the data of a reply, or all of it with `whole`. */
+  async call(method, path, body, signal, whole = false) {
+    const limit = AbortSignal.timeout(method === 'GET' ? READ_MS : WRITE_MS);
+    const response = await this.fetch(path, {
+      method,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      signal: signal ? AbortSignal.any([limit, signal]) : limit,
+    });
+    const reply = await this.#read(response, signal);
+    if (!response.ok) throw this.#refused(response, reply);
+    return whole ? reply : reply.data;
+  }
+
+  /** Fetch with language and token; throws a `Failure` when nothing answers. */
+  async fetch(path, options) {
+    const headers = { 'Accept-Language': this.language() === 'zh' ? 'zh-CN' : 'en', ...options.headers };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    try {
+      return await fetch(new URL(path, this.root), { ...options, headers, cache: 'no-store' });
+    } catch (error) {
+      throw this.#lost(error, options.signal);
+    }
+  }
+
+  async #read(response, signal) {
+    try {
+      const reply = await response.json();
+      if (typeof reply?.success !== 'boolean') throw new TypeError('not a reply of the service');
+      this.#heard();
+      return reply;
+    } catch (error) {
+      throw this.#lost(error, signal, response.status);
+    }
+  }
+
+  #refused(response, reply) {
+    if (response.status === 401 && !this.needsToken) {
+      this.needsToken = true;
+      this.changed();
+    }
+    return new Failure({ message: reply.message, code: reply.code, status: response.status });
+  }
+
+  #heard() {
+    this.heardAt = Date.now();
+    if (this.lostAt === null) return;
+    this.lostAt = null;
+    this.changed();
+  }
+
+  #lost(error, signal, status = 0) {
+    // Whoever asked does not want it any more: that says nothing of the service.
+    if (signal?.aborted && signal.reason?.name === 'AbortError') return error;
+    if (this.lostAt === null) {
+      this.lostAt = Date.now();
+      this.changed();
+    }
+    return new Failure({ message: '', code: 'NO_ANSWER', status, lost: true });
+  }
+}

@@ -1,0 +1,126 @@
+/** The console: what it knows, where it is, and when it is drawn anew. */
+
+import { Acting } from './acting.js';
+import { Actors } from './actors.js';
+import { Alarms } from './alarms.js';
+import { Api } from './api.js';
+import { render } from './dom.js';
+import { Events } from './events.js';
+import { formats } from './format.js';
+import { parseHash } from './hash.js';
+import { Jobs } from './jobs.js';
+import { Nodes } from './nodes.js';
+import { Order } from './order.js';
+import { Overview } from './overview.js';
+import { Poll } from './poll.js';
+import { shell } from './shell.js';
+import { chosenLanguage, writer } from './texts.js';
+
+const LANGUAGE = 'work-order-console-language';
+const VIEWS = { overview: Overview, actors: Actors, orders: Order, jobs: Jobs, nodes: Nodes, events: Events };
+
+/** The page as a whole; the views are given it, and ask it for all that they need. */
+class Console {
+  constructor(root, place) {
+    this.place = place;
+    this.polls = new Set();
+    this.redraw = this.redraw.bind(this);
+    this.go = this.go.bind(this);
+    this.api = new Api(root, { language: () => this.language, changed: this.redraw });
+    this.#speak(chosenLanguage(localStorage.getItem(LANGUAGE), navigator.languages));
+    this.rights = this.poll('api/console', 20_000);
+    this.acting = new Acting(this);
+    this.alarms = new Alarms(this);
+    this.lasting = new Set(this.polls);
+    this.#arrive();
+    addEventListener('hashchange', () => this.#arrive());
+    document.addEventListener('visibilitychange', () => this.#seen());
+  }
+
+  /** Ask for `path` again and again, until the view is left. */
+  poll(path, everyMs) {
+    const poll = new Poll((asked, signal) => this.api.get(asked, signal), path, everyMs, this.redraw);
+    this.polls.add(poll);
+    return poll;
+  }
+
+  /** Ask for it no more. */
+  drop(poll) {
+    poll.stop();
+    this.polls.delete(poll);
+  }
+
+  /** Ask for everything now: something was done. */
+  refresh() {
+    for (const poll of this.polls) poll.now();
+    this.redraw();
+  }
+
+  /** Go to another state of the page; with `instead` it takes the place of this one. */
+  go(hash, instead = false) {
+    if (hash === location.hash) return;
+    if (!instead) {
+      location.hash = hash;
+      return;
+    }
+    history.replaceState(null, '', hash);
+    this.#arrive();
+  }
+
+  /** Speak the other language. */
+  turnLanguage() {
+    const other = this.language === 'zh' ? 'en' : 'zh';
+    localStorage.setItem(LANGUAGE, other);
+    this.#speak(other);
+    this.refresh();
+  }
+
+  /** Draw it anew, soon and once. */
+  redraw() {
+    this.drawing ??= requestAnimationFrame(() => {
+      this.drawing = null;
+      this.#draw();
+    });
+  }
+
+  #speak(language) {
+    this.language = language;
+    this.t = writer(language);
+    this.f = formats(language);
+    document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
+  }
+
+  #arrive() {
+    const before = this.route;
+    this.route = parseHash(location.hash);
+    const { view, id, query } = this.route;
+    if (before?.view === view && before.id === id) {
+      this.view.moved?.(query);
+    } else {
+      this.view?.stop?.();
+      for (const poll of this.polls) if (!this.lasting.has(poll)) this.drop(poll);
+      this.view = new VIEWS[view](this);
+      this.fresh = before !== undefined;
+    }
+    this.redraw();
+  }
+
+  #seen() {
+    this.view.follow?.();
+    if (!document.hidden) this.refresh();
+  }
+
+  #draw() {
+    const { t, view } = this;
+    document.title = `${view.title} · ${t('product')}`;
+    render(this.place, shell(this, view.render()));
+    this.acting.settle();
+    if (!this.fresh) return;
+    // Another page: reading, and the keyboard, begin at its start.
+    this.fresh = false;
+    scrollTo(0, 0);
+    document.getElementById('main').focus({ preventScroll: true });
+  }
+}
+
+new Console(new URL('..', import.meta.url), document.getElementById('console'));

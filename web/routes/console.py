@@ -1,0 +1,81 @@
+"""The operators' console: one page of our own, its files, and what it may do."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from web.admission import ADMISSION
+from web.problems import Problem, RequestError
+from web.replies import success
+from web.site import SITE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FOLDER: Final = Path(__file__).parents[1] / "console"
+_PAGE: Final = _FOLDER / "index.html"
+_FILES: Final[Mapping[str, Path]] = {
+    each.name: each for each in sorted(_FOLDER.iterdir()) if each.suffix in {".css", ".js"}
+}
+"""All there are: a name that is not here is no path to anywhere."""
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Lets the page load its own files and call its own service, and nothing else."""
+
+
+async def page(request: web.Request) -> web.Response:
+    """Show the console."""
+    # The page's addresses are relative to where it is.
+    folder = "" if request.path.endswith("/") else "console/"
+    text = (await asyncio.to_thread(_read, _PAGE)).replace("{folder}", folder)
+    return _reply(request, text, "text/html")
+
+
+async def script(request: web.Request) -> web.Response:
+    """Give one of its modules."""
+    return _reply(request, await _file(request, "js"), "text/javascript")
+
+
+async def style(request: web.Request) -> web.Response:
+    """Give one of its style sheets."""
+    return _reply(request, await _file(request, "css"), "text/css")
+
+
+async def state(request: web.Request) -> web.Response:
+    """Tell what the console may do here, and whether the token that is shown allows it."""
+    site = request.app[SITE]
+    data = {
+        "write": site.options.console_write,
+        "tokens": bool(site.options.tokens),
+        "access": request.app[ADMISSION].access_of(request),
+        "service": site.options.service,
+        "version": site.options.version,
+        "node": site.node.node_id,
+    }
+    return success(request, data)
+
+
+async def _file(request: web.Request, suffix: str) -> str:
+    path = _FILES.get(f"{request.match_info['name']}.{suffix}")
+    if path is None:
+        raise RequestError(Problem("NOT_FOUND", "NOT_FOUND"))
+    return await asyncio.to_thread(_read, path)
+
+
+@cache
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _reply(request: web.Request, text: str, media: str) -> web.Response:
+    headers = request.app[SITE].headers.copy()
+    headers["Content-Type"] = f"{media}; charset=utf-8"
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return web.Response(body=text.encode(), headers=headers)
