@@ -87,12 +87,13 @@ class WorkOrderActor(AsyncioActor):
         self.order_id = order_id
         self._colleagues = colleagues
         self._stored: StoredOrder | None = None
+        self._order_no: str | None = None
         self._doing = ""
 
     @property
     def order_no(self) -> str | None:
-        """The order's number, as far as it is known."""
-        return self._stored.facts.work_order_no if self._stored else None
+        """The order's number, as it was last seen."""
+        return self._stored.facts.work_order_no if self._stored else self._order_no
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
         """Handle an `OrderMessage`; updates are answered one by one."""
@@ -210,7 +211,7 @@ class WorkOrderActor(AsyncioActor):
         change_set = ChangeSet(order, decision.after, decision.outcomes, (), at)
         self._doing = "committing"
         # Until we know better: an attempt that raises may still have been applied.
-        self._stored = None
+        self._stored, self._order_no = None, order.facts.work_order_no
         result: CommitResult = await self._ask_committer(change_set)
         match result:
             case Committed():

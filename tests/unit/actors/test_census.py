@@ -66,6 +66,7 @@ async def test_actors_are_counted_by_what_they_are_about() -> None:
             assert (view.row.state, view.row.depth) == (ActorState.ACTIVE, 4)
             assert view.actor.doing == "committing"
             assert view.job_id is not None
+            assert view.row.work_order_no == view.actor.work_order_no is not None
         await asyncio.gather(working, *waiting)
         await owner.at_rest()
         assert (await look(owner).summary()).states["idle"] == 3
