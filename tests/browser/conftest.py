@@ -6,6 +6,8 @@ All of it lives in the session's event loop: tests in a browser have `loop_scope
 from __future__ import annotations
 
 import os
+import uuid
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,12 +17,15 @@ from playwright.async_api import async_playwright, expect
 from tests.browser.visitors import DEADLINE_MS, Visitors
 from tests.servers import chromium
 from tests.service.nodes import ServiceNode
+from tests.service.places import Place, mongo_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
     from pathlib import Path
 
     from playwright.async_api import Browser
+
+    from tests.servers import MongoReplicaSet
 
 _FAILED: Final = pytest.StashKey[bool]()
 
@@ -49,11 +54,19 @@ async def browser() -> AsyncIterator[Browser]:
         await running.close()
 
 
+@pytest.fixture
+def ends() -> Iterator[ExitStack]:
+    """Take what is to be closed when everybody has left: a page whose node dies complains."""
+    with ExitStack() as stack:
+        yield stack
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def visitors(
-    browser: Browser, tmp_path: Path, request: pytest.FixtureRequest
+    browser: Browser, ends: ExitStack, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Visitors]:
     """Let people come; fails when a page made the browser complain."""
+    assert ends is not None  # it closes after us
     came = Visitors(browser, tmp_path)
     yield came
     failed = request.node.stash.get(_FAILED, True)
@@ -61,7 +74,7 @@ async def visitors(
     complaints = await came.leave()
     if photos:
         print("the pages:", *photos, sep="\n")  # noqa: T201 -- pytest shows it with the failure
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +82,18 @@ def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceNod
     """Share a node on SQLite; never stop it, start one of your own for that."""
     with ServiceNode({}, tmp_path_factory.mktemp("shared-node")) as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def site(
+    mongo_replica_set: MongoReplicaSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """Share a node on MongoDB and Redis whose console may write; take orders of your own there."""
+    database = f"browser_{uuid.uuid4().hex}"
+    environment = {"CONSOLE_WRITE": "1", "LEASE_TTL": "3", "JOB_ATTEMPTS": "1"}
+    folder = tmp_path_factory.mktemp("site")
+    with mongo_place("replica-set", mongo_replica_set, database, folder, environment) as place:
+        place.node.start()
+        yield place
+    with mongo_replica_set.client() as client:
+        client.drop_database(database)

@@ -13,6 +13,7 @@ export class Overview {
   constructor(app) {
     this.app = app;
     this.stats = app.poll('api/actors/stats', 2000);
+    this.queue = app.poll('api/workorder/queue/stats', 2000);
     this.nodes = app.poll('api/nodes', 2000);
     this.hot = app.poll('api/actors/hot?n=5', 3000);
     this.history = app.poll('api/history?minutes=60', 5000);
@@ -74,11 +75,13 @@ export class Overview {
     const whole = stats.timesMs.total;
     const { updates, mailboxes, states } = stats;
     const failed = this.failed.data?.total;
+    // While paused, most of what waits is of orders that are not in memory and have no mailbox.
+    const { waiting, delayed } = this.queue.data ?? {};
     const busy = Object.entries(states).reduce((sum, [state, count]) => (state === 'idle' ? sum : sum + count), 0);
     return h('div', { key: 'tiles', class: 'tiles' },
       tile('rate', t('applied'), f.rate(updates.perSecond), `${f.count(updates.applied)} ${t('sinceStart')}`, { unit: t('perSecond') }),
       tile('latency', t('latency'), `${f.ms(whole?.p50)}`, `p99 ${f.ms(whole?.p99)} · ${t('lastMinute')}`, { unit: 'p50' }),
-      tile('waiting', t('waitingUpdates'), f.count(mailboxes.waiting), t('oldestAndDeepest', { ms: f.ms(mailboxes.oldestWaitMs), count: f.count(mailboxes.max) }), { href: hashOf('actors', '', { sort: 'depth' }) }),
+      tile('waiting', t('waitingUpdates'), f.count(this.queue.data && waiting + delayed), t('oldestAndDeepest', { ms: f.ms(mailboxes.oldestWaitMs), count: f.count(mailboxes.max) }), { href: hashOf('actors', '', { sort: 'depth' }) }),
       tile('live', t('liveActors'), f.count(stats.live), t('busyOf', { count: f.count(busy) }), { href: hashOf('actors') }),
       tile('failed-jobs', t('failedJobs'), f.count(failed), t('waitingJobs', { count: f.count(stats.jobs.waiting) }), { kind: failed ? 'warn' : '', href: hashOf('jobs', '', { state: 'failed' }) }),
       tile('refused', t('refused'), f.count(updates.refused), `${t('failedUpdates')} ${f.count(updates.failed)} · ${t('sinceStart')}`, { kind: updates.failed ? 'warn' : '' }),

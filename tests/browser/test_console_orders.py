@@ -1,0 +1,114 @@
+"""Orders in the console: hot ones, searched ones, paused ones, and what waits meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.console import Console
+from tests.browser.floor import Floor, number_of, put_orders
+from tests.service.http.conftest import order_id
+
+if TYPE_CHECKING:
+    from tests.browser.visitors import Visitors
+    from tests.service.places import Place
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_hot_order_is_seen_paused_waits_and_goes_on(
+    visitors: Visitors, site: Place
+) -> None:
+    floor, hot = Floor(site.node), 11
+    await put_orders(site, hot, planProductionQuantity=1000)
+    console = Console(await visitors.come(site.node.uri))
+    page = console.page
+    await console.open()
+    assert set(await floor.update(hot, times=200)) == {"UPDATED"}
+
+    # -- seen, and read ----------------------------------------------------------------------
+    await console.row("hotBusiest", order_id(hot)).get_by_text(number_of(hot)).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(f"Order {number_of(hot)}")
+    await expect(page.locator('[data-quantity="input"]')).to_have_text("200")
+    newest = console.rows("timeline").first
+    await expect(newest.locator('[data-cell="after"]')).to_have_text("200")
+    await expect(newest.locator('[data-cell="seq"]')).to_have_text("200")
+    await expect(console.panel("timeline")).to_contain_text("200 in all")
+    await console.panel("timeline").get_by_label("Type").select_option("output")
+    await expect(console.panel("timeline")).to_contain_text("No changes")
+    await page.go_back()
+    await expect(console.rows("timeline")).to_have_count(15)
+
+    # -- paused ------------------------------------------------------------------------------
+    await console.act("pause-order").click()
+    await console.answer(yes=False)
+    await expect(page.locator("[data-paused]")).to_have_count(0)
+    await console.act("pause-order").click()
+    await console.answer(yes=True)
+    assert await console.told()
+    await expect(page.locator("[data-paused]")).to_be_visible()
+    assert set(await floor.update(hot, times=3)) == {"QUEUED"}
+    await expect(page.locator("[data-depth]")).to_have_text("3")
+    await expect(page.locator('[data-quantity="input"]')).to_have_text("200")
+
+    # -- one of those that wait is taken back -------------------------------------------------
+    await expect(page.locator('[data-jobs="waiting"]')).to_contain_text("3")
+    await page.locator('[data-jobs="waiting"]').click()
+    await expect(console.rows("jobs")).to_have_count(3)
+    await console.rows("jobs").first.locator('[data-act="remove"]').click()
+    await console.answer(yes=True)
+    await expect(console.rows("jobs")).to_have_count(2)
+
+    await page.go_back()
+    await console.act("resume-order").click()
+    await expect(page.locator('[data-quantity="input"]')).to_have_text("202")
+    await expect(page.locator("[data-paused]")).to_have_count(0)
+    await expect(newest.locator('[data-cell="after"]')).to_have_text("202")
+
+
+async def test_all_is_paused_and_goes_on_while_the_events_are_followed(
+    visitors: Visitors, site: Place
+) -> None:
+    floor, which, resting = Floor(site.node), 12, 13
+    await put_orders(site, which, resting)
+    await floor.update(which)
+    follower = Console(await visitors.come(site.node.uri))
+    await follower.open("#/events")
+    await expect(follower.panel("events")).to_contain_text("Following")
+    console = Console(await visitors.come(site.node.uri, language="zh-CN"))
+    await console.open()
+    await expect(console.page.locator("[data-service]")).to_have_text("正常处理")
+
+    await console.act("pause-all").click()
+    await console.answer(yes=True)
+    await expect(console.page.locator('[data-service="paused"]')).to_have_text("已暂停")
+    assert await floor.update(which, times=2) == ["QUEUED", "QUEUED"]
+    assert await floor.update(resting) == ["QUEUED"]
+    waiting = console.page.locator('[data-tile="waiting"]')
+    await expect(waiting.locator(".tile-value")).to_have_text("3")
+    await expect(console.row("hotDeepest", order_id(which))).to_contain_text(number_of(which))
+    await console.act("resume-all").click()
+    await expect(console.page.locator('[data-service="serving"]')).to_be_visible()
+    await expect(waiting.locator(".tile-value")).to_have_text("0")
+
+    events = follower.rows("events").locator('[data-cell="event"]')
+    for event in ("paused", "resumed"):
+        await expect(events.get_by_text(event, exact=True)).to_have_count(1)
+    applied = follower.rows("events").filter(has_text=order_id(which))
+    await expect(applied).to_have_count(2)
+
+
+async def test_an_order_has_an_address_that_lasts(visitors: Visitors, site: Place) -> None:
+    await put_orders(site, 7001)
+    await Floor(site.node).update(7001, times=16)
+    console = Console(await visitors.come(site.node.uri))
+    page = console.page
+    await console.open(f"#/orders/{order_id(7001)}?page=2&type=input")
+    await expect(console.rows("timeline")).to_have_count(1)
+    other = Console(await visitors.come(site.node.uri, language="zh-CN"))
+    await other.page.goto(page.url)
+    await expect(other.page.get_by_role("heading", level=1)).to_have_text(f"工单 {number_of(7001)}")
+    await expect(other.rows("timeline")).to_have_count(1)
+    await expect(other.panel("timeline").get_by_label("类型")).to_have_value("input")

@@ -1,0 +1,106 @@
+"""The console while servers and nodes go away and come back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.console import Console
+from tests.browser.floor import Floor, number_of, put_orders
+from tests.contract.backdoor import MongoBackdoor
+from tests.servers import MongoServer, RedisServer
+from tests.service.http.conftest import order_id
+from tests.service.nodes import ServiceNode
+from tests.service.places import Place, mongo_place
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from tests.browser.visitors import Visitors
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_UNSERVED = r"status of 50[0-9]"
+_GONE = r"ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_SOCKET|ERR_FAILED"
+
+
+async def test_a_killed_owner_is_seen_to_be_replaced(
+    visitors: Visitors,
+    ends: ExitStack,
+    mongo_standalone: MongoServer,
+    database_name: str,
+    tmp_path: Path,
+) -> None:
+    redis = ends.enter_context(RedisServer(tmp_path / "redis"))
+    settings = {
+        "MONGODB_URI": mongo_standalone.uri,
+        "MONGODB_DB": database_name,
+        "REDIS_HOST": redis.host,
+        "REDIS_PORT": str(redis.port),
+        "LEASE_TTL": "1",
+    }
+    first, second = (
+        ServiceNode(settings | {"NODE_ID": name}, tmp_path / name) for name in ("first", "second")
+    )
+    for node in (first, second):
+        ends.callback(node.close)
+        await node.started()
+    client = ends.enter_context(mongo_standalone.client())
+    await put_orders(Place("mongo", first, MongoBackdoor(client, database_name)), 1)
+    floor = Floor(second)
+    assert set(await floor.update(1, times=20)) == {"UPDATED"}
+
+    visitor = await visitors.come(second.uri)
+    visitor.watch.forgive(_UNSERVED)
+    console = Console(visitor)
+    page = console.page
+    await console.open()
+    await expect(page.locator("[data-owner]")).to_have_text("first")
+    await expect(page.locator("[data-epoch]")).to_have_text("1")
+    await first.killed()
+    await expect(page.locator("[data-owner]")).to_have_text("second")
+    await expect(page.locator("[data-epoch]")).to_have_text("2")
+    await expect(page.locator('[data-service="serving"]')).to_be_visible()
+
+    await asyncio.to_thread(second.wait_until_ready)
+    assert set(await floor.update(1, times=20)) == {"UPDATED"}
+    await console.see("nodes")
+    owner = console.row("nodes", "second").locator('[data-state="owner"]')
+    await expect(owner).to_be_visible()
+    await expect(console.rows("changes")).to_have_count(2)
+    await expect(console.rows("changes").first).to_contain_text("second")
+    await console.open(f"#/orders/{order_id(1)}")
+    await expect(page.locator('[data-quantity="input"]')).to_have_text("40")
+    await expect(console.panel("timeline")).to_contain_text("40 in all")
+
+
+async def test_a_stopped_store_and_a_killed_node_are_told_in_plain_words_and_pass(
+    visitors: Visitors, ends: ExitStack, tmp_path: Path
+) -> None:
+    mongo = ends.enter_context(MongoServer(tmp_path / "mongo"))
+    place = ends.enter_context(mongo_place("mongo", mongo, "factory", tmp_path, {"LEASE_TTL": "1"}))
+    await place.node.started()
+    await put_orders(place, 1)
+    visitor = await visitors.come(place.node.uri)
+    visitor.watch.forgive(_UNSERVED, _GONE)
+    console = Console(visitor)
+    page = console.page
+    await console.open()
+
+    await asyncio.to_thread(mongo.stop)
+    await expect(page.locator('[data-service="down"]')).to_be_visible()
+    await asyncio.to_thread(mongo.start)
+    await expect(page.locator('[data-service="serving"]')).to_be_visible()
+
+    await place.node.killed()
+    lost = page.locator('[data-connection="lost"]')
+    await expect(lost).to_contain_text("The service has not answered since")
+    await expect(page.locator('[data-tile="rate"]')).to_be_visible()
+    await place.node.started()
+    await expect(lost).to_have_count(0)
+    assert await Floor(place.node).update(1) == ["UPDATED"]
+    await expect(console.row("hotBusiest", order_id(1))).to_contain_text(number_of(1))
