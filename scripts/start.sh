@@ -9,7 +9,8 @@ Usage: scripts/start.sh [--demo | --set-up]
 Runs one node of the work-order service in the foreground; Ctrl-C or SIGTERM lets it finish
 what is queued and end. The first run creates .venv and installs the locked packages.
 
-  --demo   first put twenty demo orders into the store, and say what to try with them
+  --demo   first put twenty demo orders into the store, and say what to try with them; the console
+           may pause, resume and retry, unless CONSOLE_WRITE=0
   --set-up only make .venv and install the locked packages: for those whose nodes pm2 or systemd
            starts, before the first start and after each upgrade
   --help   show this
@@ -43,13 +44,14 @@ if [ -n "$only_set_up" ]; then
 fi
 
 say_what_to_try() {
-    local host=${HOST:-127.0.0.1} order=000000000000000000000001 api
+    local host=${HOST:-127.0.0.1} order=000000000000000000000001 base api
     case "$host" in
         0.0.0.0) host=127.0.0.1 ;;
         ::) host='[::1]' ;;
         *:*) host="[$host]" ;;
     esac
-    api="http://$host:${PORT:-3001}/api/workorder"
+    base="http://$host:${PORT:-3001}"
+    api="$base/api/workorder"
     cat >&2 <<EOF
 
 What to try next, in another terminal:
@@ -57,12 +59,15 @@ What to try next, in another terminal:
   curl -X POST $api/update-quantity -H 'Content-Type: application/json' -d '{"workOrderId": "$order", "type": "input", "quantity": 1}'
   curl $api/quantity-logs/$order
 
+and in a browser, while you send some: $base/console
+
 EOF
 }
 
 if [ -n "$demo" ]; then
     .venv/bin/python -m scripts.import_orders --demo >&2
     say_what_to_try
+    export CONSOLE_WRITE="${CONSOLE_WRITE-1}"
 fi
 # In place of this shell, so that signals reach the node.
 exec .venv/bin/python -m web
