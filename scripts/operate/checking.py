@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from scripts.operate.service import ServiceAt
 
 _OUTCOME_UNKNOWN: Final = frozenset({500, 504})
+_FILES: Final = {
+    "/console/{name}.js": "/console/main.js",
+    "/console/{name}.css": "/console/base.css",
+}
+"""Of paths to files, one that there surely is."""
 settings = typer.Typer(help="The settings that a node started here would have.")
 
 
@@ -120,7 +125,7 @@ def _trials(service: ServiceAt, order: str | None) -> list[tuple[str, Callable[[
     """Give what is to be tried: every page that reads, as the service itself lists them."""
     listed = [str(each).partition(" ") for each in service.get("/")["endpoints"].values()]
     trials: list[tuple[str, Callable[[], Any]]] = []
-    for path in (path for method, _, path in listed if method == "GET"):
+    for path in (_FILES.get(path, path) for method, _, path in listed if method == "GET"):
         if "{id}" not in path:
             trials.append((path, partial(_look, service, path)))
         elif "/queue/jobs/" in path:

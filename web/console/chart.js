@@ -4,7 +4,7 @@ import { h } from './dom.js';
 import { gridLines, highest, latest, linePath, linear, mean, means, nearest, ranges, roundMoments, roundTop } from './scale.js';
 
 const HEIGHT = 148;
-const LEFT = 46;
+const LEFT = 60;
 const RIGHT = 10;
 const TOP = 8;
 const BOTTOM = 20;
@@ -43,11 +43,14 @@ export class Chart {
     return h('figure', { class: 'chart', key: this.name, 'data-chart': this.name },
       h('figcaption', null,
         h('span', { class: 'chart-title' }, t(this.name)),
-        h('span', { class: 'soft chart-time' }, pointed ? f.time(at[index]) : paused.includes(true) && t('pausedShade')),
+        h('span', { class: 'soft chart-time' }, pointed ? f.time(at[index]) : t('lastHour')),
         h('span', { class: 'legend' }, lines.map((line, number) => h('span', { class: 'legend-entry' },
           h('svg', { class: `swatch line-${number}`, width: 18, height: 8, 'aria-hidden': 'true' }, h('path', { d: 'M0 4H18' })),
           ` ${t(line.name)} `,
-          h('b', null, write(pointed ? line.values[index] : latest(line.values)))))),
+          h('b', null, write(pointed ? line.values[index] : latest(line.values))))),
+        paused.includes(true) && h('span', { class: 'legend-entry', key: 'paused' },
+          h('svg', { class: 'swatch', width: 18, height: 10, 'aria-hidden': 'true' }, h('rect', { class: 'shade', width: 18, height: 10 })),
+          ` ${t('paused')}`)),
       ),
       h('div', { class: 'plot', made: (node) => this.observer.observe(node) },
         this.#drawing({ f }, at, lines, write, paused, pointed ? index : -1, inWords({ t, f }, at, lines, write, t(this.name)))),

@@ -21,6 +21,7 @@ function hotTable({ t }, name, rows, figures) {
     name,
     caption: t(name),
     showCaption: true,
+    headless: rows.length === 0,
     empty: t('nothingHot'),
     columns: [
       { name: 'order', title: t('order') },

@@ -2,7 +2,7 @@
 
 import { h } from './dom.js';
 import { hashOf, oneOf, orderHash, pageOf } from './hash.js';
-import { badge, choice, orderLink, panel, trouble, typeText } from './parts.js';
+import { badge, choice, moment, orderLink, panel, shortId, trouble, typeText } from './parts.js';
 import { pages, table } from './table.js';
 
 const STATES = ['waiting', 'active', 'delayed', 'failed', 'completed'];
@@ -119,11 +119,10 @@ export class Jobs {
       empty: t('noJobs'),
       columns: [
         { name: 'order', title: t('order') },
-        { name: 'change', title: t('change'), number: true },
+        { name: 'change', title: t('change'), wide: true },
         failed && { name: 'error', title: t('errorCode') },
         this.state === 'completed' && { name: 'after', title: t('after'), number: true },
-        { name: 'received', title: t('received'), wide: failed },
-        done && { name: 'finished', title: t('finished'), wide: true },
+        { name: 'times', title: done ? [t('received'), ' / ', t('finished')] : t('received'), wide: failed },
         { name: 'attempts', title: t('attempts'), number: true, wide: true },
         { name: 'job', title: t('job'), wide: true },
         { name: 'actions', title: t('actions') },
@@ -135,20 +134,20 @@ export class Jobs {
   #cells(job) {
     const { t, f, acting } = this.app;
     const act = { quantity: f.signed(job.quantity), type: typeText(t, job.type), order: job.workOrderId };
+    const change = `${act.type} ${act.quantity}`;
     const remove = async () => {
       const text = job.state === 'waiting' ? t('removeText', act) : t('removeDoneText');
       const sure = await acting.ask({ title: t('removeTitle', { id: job.jobId }), text, yes: t('remove'), kind: 'danger' });
       if (sure) await acting.run('DELETE', `${JOBS}/${job.jobId}`);
     };
     return {
-      order: orderLink(job.workOrderId),
-      change: `${act.type} ${act.quantity}`,
+      order: [orderLink(job.workOrderId), h('div', { class: 'narrow soft' }, change)],
+      change,
       error: job.error && [h('b', null, job.error.code), job.deadLetter && [' ', badge('bad', t('deadLetter'))], h('div', { class: 'soft detail' }, job.error.message)],
       after: f.number(job.result?.afterQuantity),
-      received: f.stamp(job.receivedAt),
-      finished: f.stamp(job.finishedAt),
+      times: [h('div', null, moment({ f }, job.receivedAt)), job.finishedAt && h('div', { class: 'soft' }, moment({ f }, job.finishedAt))],
       attempts: f.count(job.attempts),
-      job: h('span', { class: 'mono' }, job.jobId),
+      job: shortId(job.jobId),
       actions: h('span', { class: 'buttons' },
         job.state === 'failed' && acting.button('retry', t('retry'), () => acting.run('POST', `${JOBS}/${job.jobId}/retry`), { about: `${t('retry')} ${job.jobId}` }),
         job.state !== 'active' && acting.button('remove', t('remove'), remove, { about: `${t('remove')} ${job.jobId}` })),

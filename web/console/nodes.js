@@ -1,7 +1,7 @@
 /** The nodes: who owns the actors, who could, who did, and what they need. */
 
 import { h } from './dom.js';
-import { badge, panel, roleText, stateBadge, terms, trouble } from './parts.js';
+import { badge, leaseText, moment, panel, roleText, stateBadge, trouble } from './parts.js';
 import { table } from './table.js';
 
 /** The page of the nodes. */
@@ -24,13 +24,13 @@ export class Nodes {
     if (!nodes.data) return panel('nodes', t('nodesTitle'), {}, trouble(app, nodes));
     const about = t('toldBy', { node: nodes.data.toldBy });
     return [
-      panel('nodes', t('nodesTitle'), { about }, trouble(app, nodes), this.#list(nodes.data), this.#lease(nodes.data)),
+      panel('nodes', t('nodesTitle'), { about }, trouble(app, nodes), this.#list(nodes.data)),
       panel('needs', t('dependencies'), { about }, this.#needs(nodes.data.nodes[0])),
       panel('changes', t('ownerChanges'), { about }, this.#changes(nodes.data.ownerChanges)),
     ];
   }
 
-  #list({ nodes, leaseHolder }) {
+  #list({ nodes, leaseHolder, leaseLeftMs }) {
     const { t, f } = this.app;
     return table({
       name: 'nodes',
@@ -40,11 +40,12 @@ export class Nodes {
         { name: 'node', title: t('node') },
         { name: 'role', title: t('role') },
         { name: 'address', title: t('address'), wide: true },
+        { name: 'lease', title: t('lease') },
         { name: 'epoch', title: t('epoch'), number: true },
         { name: 'up', title: t('up'), number: true, wide: true },
         { name: 'lag', title: t('loopLag'), number: true, wide: true },
         { name: 'version', title: t('version'), wide: true },
-        { name: 'note', title: t('note') },
+        { name: 'note', title: t('note'), wide: true },
       ],
       rows: nodes.map((each) => ({ key: each.node, cells: {
         node: h('span', { class: 'mono' }, each.node),
@@ -54,15 +55,10 @@ export class Nodes {
         up: f.span(each.upS),
         lag: f.ms(each.loopLagMs),
         version: each.version ?? '–',
-        note: [each.node === leaseHolder && badge('ok', t('lease')), ' ', each.reason ?? ''],
+        lease: each.node === leaseHolder ? leaseText(this.app, leaseLeftMs) : '–',
+        note: each.reason || '–',
       } })),
     });
-  }
-
-  #lease({ leaseHolder, leaseLeftMs }) {
-    const { t, f } = this.app;
-    const left = leaseLeftMs === null ? t('leaseEndless') : t('leaseLeft', { ms: f.ms(Math.max(0, leaseLeftMs)) });
-    return terms([[t('lease'), h('span', { class: 'mono' }, leaseHolder ?? t('noOwner'))], ['', leaseHolder && left]]);
   }
 
   #needs(mine) {
@@ -101,7 +97,7 @@ export class Nodes {
         { name: 'address', title: t('address'), wide: true },
       ],
       rows: changes.map((each) => ({ key: `${each.node} ${each.epoch}`, cells: {
-        since: f.stamp(each.since),
+        since: moment({ f }, each.since),
         node: h('span', { class: 'mono' }, each.node),
         epoch: f.number(each.epoch),
         address: each.url,

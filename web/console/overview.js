@@ -4,7 +4,7 @@ import { Chart } from './chart.js';
 import { h } from './dom.js';
 import { hashOf } from './hash.js';
 import { hotOrders } from './hot.js';
-import { badge, panel, terms, tile, trouble } from './parts.js';
+import { badge, leaseText, panel, terms, tile, trouble } from './parts.js';
 import { pauseAll } from './pausing.js';
 
 /** The first page. */
@@ -52,20 +52,21 @@ export class Overview {
     const owner = nodes.data.nodes.find((each) => each.role === 'owner');
     const [latest] = nodes.data.ownerChanges;
     const { leaseLeftMs, leaseHolder } = nodes.data;
-    const left = leaseLeftMs === null ? t('leaseEndless') : t('leaseLeft', { ms: f.ms(Math.max(0, leaseLeftMs)) });
+    const pausedOrders = this.stats.data?.pausedOrders;
     return panel('state', t('state'), { beside: pauseAll(app, teller.paused), class: 'state' }, trouble(app, nodes), terms([
-      [t('state'), this.#service(teller, owner)],
-      [t('owner'), h('span', { class: 'mono', 'data-owner': true }, owner?.node ?? t('noOwner'))],
-      [t('epoch'), h('span', { 'data-epoch': true }, f.number(owner?.epoch ?? latest?.epoch))],
-      [t('lease'), `${left}${leaseHolder && leaseHolder !== owner?.node ? ` (${leaseHolder})` : ''}`],
-      [t('ownerChanges'), h('a', { href: hashOf('nodes') }, f.count(nodes.data.ownerChanges.length)), latest && ` · ${t('ownedSince', { time: f.stamp(latest.since) })}`],
-      [t('store'), dependency(app, teller.store)],
-      [t('pausedOrders'), this.stats.data ? h('a', { href: hashOf('actors', '', { state: 'paused' }) }, f.count(this.stats.data.pausedOrders)) : '–'],
+      [t('service'), this.#service(teller, owner), below(owner?.serving ? '' : teller.reason)],
+      [t('owner'), h('span', { class: 'mono', 'data-owner': true }, owner?.node ?? t('noOwner')),
+        below(t('epoch'), ' ', h('span', { 'data-epoch': true }, f.number(owner?.epoch ?? latest?.epoch)))],
+      [t('lease'), dependency(app, teller.lease), below(leaseText(app, leaseLeftMs), leaseHolder && leaseHolder !== owner?.node ? ` · ${leaseHolder}` : '')],
+      [t('store'), dependency(app, teller.store), below(f.span(teller.store.sinceS))],
+      [t('ownerChanges'), h('a', { href: hashOf('nodes') }, f.count(nodes.data.ownerChanges.length)), below(latest && t('ownedSince', { time: f.stamp(latest.since) }))],
+      [t('pausedOrders'), pausedOrders > 0 ? h('a', { href: hashOf('actors', '', { state: 'paused' }) }, f.count(pausedOrders)) : f.count(pausedOrders)],
     ]));
   }
 
   #service(teller, owner) {
-    const { t } = this.app;
+    const { t, api } = this.app;
+    if (api.lostAt !== null) return badge('quiet', t('noAnswer'), { 'data-service': 'unknown' });
     if (!owner?.serving) return badge('bad', t('notServing'), { 'data-service': 'down', title: teller.reason });
     return teller.paused ? badge('warn', t('paused'), { 'data-service': 'paused' }) : badge('ok', t('serving'), { 'data-service': 'serving' });
   }
@@ -105,6 +106,9 @@ export class Overview {
     }));
   }
 }
+
+/** Describe a second, quieter line. */
+const below = (...children) => h('div', { class: 'soft small' }, children);
 
 function dependency({ t, f }, { name, ok, sinceS }) {
   return [badge(ok ? 'ok' : 'bad', ok ? t('answers') : t('silent', { span: f.span(sinceS) })), ` ${name}`];

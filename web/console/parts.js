@@ -45,7 +45,20 @@ export function terms(entries) {
 /** Describe a link to an order's page: its number, or its id where that is not known. */
 export function orderLink(id, number) {
   if (!id) return '–';
-  return h('a', { href: orderHash(id), 'data-order': id, class: number ? null : 'mono', title: id }, number || id);
+  return h('a', { href: orderHash(id), 'data-order': id, title: id }, number || shortId(id));
+}
+
+/** Describe an id; where there is little room, its end, by which ids differ. */
+export function shortId(id) {
+  return h('span', { class: 'mono', title: id },
+    h('span', { class: 'wide' }, id.slice(0, -8)), h('span', { class: 'narrow' }, '…'), id.slice(-8));
+}
+
+/** Describe a moment; with its day where there is room. */
+export function moment({ f }, at) {
+  if (!at) return '–';
+  const [day, time] = f.stamp(at).split(' ');
+  return h('time', { datetime: at, title: `${day} ${time}` }, h('span', { class: 'wide' }, `${day} `), time);
 }
 
 /** Say why what is shown is old, or that nothing can be shown; nothing where all is well. */
@@ -80,6 +93,9 @@ export const actorState = (t, state) => t(state === 'paused' ? 'actorPaused' : s
 
 /** Give the text of a node's role. */
 export const roleText = (t, role) => t(role === 'owner' ? 'roleOwner' : (role ?? 'notHeard'));
+
+/** Say how long the lease lasts unless it is renewed. */
+export const leaseText = ({ t, f }, leftMs) => (leftMs === null ? t('leaseEndless') : t('leaseLeft', { ms: f.ms(Math.max(0, leftMs)) }));
 
 /** Give the text of an update's type. */
 export const typeText = (t, type) => t(type === 'input' || type === 'output' ? type : (type ?? '–'));

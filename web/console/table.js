@@ -10,13 +10,15 @@ import { h } from './dom.js';
  *   `wide` ones are left out where there is little room
  * @param {{key: string, cells: Record<string, unknown>, attributes?: object}[]} table.rows the first cell heads its row
  * @param {string} table.empty said where there are no rows
+ * @param {boolean} [table.showCaption] whether all see the caption
+ * @param {boolean} [table.headless] whether the columns are of no use, as there are no rows
  */
-export function table({ caption, columns, rows, empty, showCaption = false, name }) {
+export function table({ caption, columns, rows, empty, showCaption = false, headless = false, name }) {
   return h('div', { class: 'scroll', role: 'group', 'aria-label': caption, tabindex: '0' },
     h('table', { 'data-table': name },
       h('caption', { class: showCaption ? null : 'unseen' }, caption),
-      h('thead', null, h('tr', null, columns.map((column) => head(column)))),
-      h('tbody', null,
+      !headless && h('thead', { key: 'head' }, h('tr', null, columns.map((column) => head(column)))),
+      h('tbody', { key: 'body' },
         rows.map((row) => h('tr', { key: row.key, 'data-row': row.key, ...row.attributes },
           columns.map((column, index) => h(index === 0 ? 'th' : 'td',
             { key: column.name, class: classOf(column), scope: index === 0 ? 'row' : null, 'data-cell': column.name },

@@ -1,7 +1,7 @@
 /** What became of an order: its log by pages, and the last updates with those that were refused. */
 
 import { h } from './dom.js';
-import { choice, stateBadge, typeText } from './parts.js';
+import { choice, moment, stateBadge, typeText } from './parts.js';
 import { pages, table } from './table.js';
 
 /**
@@ -37,7 +37,7 @@ export function timeline(app, { data, type, hash }) {
 
 function logCells({ t, f }, entry) {
   return {
-    at: h('time', { datetime: entry.operateTime }, f.stamp(entry.operateTime)),
+    at: moment({ f }, entry.operateTime),
     type: typeText(t, entry.changeType),
     change: f.signed(entry.changeQuantity),
     after: f.number(entry.afterQuantity),
@@ -70,7 +70,7 @@ export function lastUpdates({ t, f }, data, all) {
         { name: 'detail', title: t('detail'), wide: true },
       ],
       rows: data.updates.slice(0, all ? undefined : SHOWN).map((each, number) => ({ key: `${each.jobId} ${each.event} ${each.at} ${number}`, cells: {
-        at: h('time', { datetime: each.at }, f.stamp(each.at)),
+        at: moment({ f }, each.at),
         outcome: stateBadge(each.event, t(`event.${each.event}`)),
         type: typeText(t, each.type),
         quantity: f.signed(each.quantity),
