@@ -20,6 +20,7 @@ from actors.mailbox import AsyncioActor
 from actors.messages import Ready
 from actors.outboxes import Outboxes
 from actors.relay import Relay
+from actors.spans import NO_SPANS
 from actors.store.documents import STORED_SEQ
 from actors.store.port import (
     ChangeSet,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from actors.ledger import Ledger
     from actors.messages import Epoch
     from actors.rules import WorkOrderId
+    from actors.spans import Spans
     from actors.store.port import CommitResult, Evidence, Store
 
 _log = structlog.get_logger(__name__)
@@ -120,6 +122,7 @@ class Committer(AsyncioActor):
         in_flight: int,
         deposed: Callable[[int], None],
         stats: CommitStats | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         super().__init__()
         self._store = store
@@ -127,6 +130,7 @@ class Committer(AsyncioActor):
         self._deposed = deposed
         self.outboxes = Outboxes()
         self.stats = stats or CommitStats()
+        self._spans = spans
         self._relay = Relay(store, self._note_relay_error)
         self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2, apart=True)
         self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight, apart=True)
@@ -245,6 +249,7 @@ class Committer(AsyncioActor):
                 for change, result in zip(changes, results, strict=True)
             ]
         self.stats.times.note(time.monotonic() - began)
+        self._spans.committed(changes, results, self._epoch, began)
         return [
             self._judge(change, result) for change, result in zip(changes, results, strict=True)
         ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from actors.committer import CommitStats
 from actors.histogram import Histogram, percentile
 from actors.journal import Happening, Journal
+from actors.spans import NO_SPANS
 from actors.tally import Tally
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from actors.errors import WorkOrderError
     from actors.inbox import Delivery
     from actors.messages import Updated
+    from actors.spans import Spans
 
 SAMPLED_EVERY_S: Final = 10.0
 _RECENT_SAMPLES: Final = 6
@@ -67,6 +69,8 @@ class Figures:
     """Time from a mailbox to the answer."""
     commits: CommitStats = field(default_factory=CommitStats)
     actors: SupervisorStats = field(default_factory=SupervisorStats)
+    spans: Spans = NO_SPANS
+    """Told of each update and of each commit, for those who trace."""
     _samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=_RECENT_SAMPLES))
 
     def applied(self, delivery: Delivery, updated: Updated) -> None:
@@ -77,6 +81,7 @@ class Figures:
         self.tally.note(completed=1)
         self.wholes.note(took_s)
         self.outcomes[event, "UPDATED"] += 1
+        self.spans.answered(delivery, updated.epoch, event, "UPDATED")
         self.journal.note(
             Happening(
                 time.time(),
@@ -94,14 +99,17 @@ class Figures:
             )
         )
 
-    def not_applied(self, delivery: Delivery, error: WorkOrderError, *, failed: bool) -> None:
-        """Count an update that the rules refused, or that failed."""
+    def not_applied(
+        self, delivery: Delivery, epoch: int, error: WorkOrderError, *, failed: bool
+    ) -> None:
+        """Count an update that the rules refused, or that failed, in the term `epoch`."""
         took_s = time.monotonic() - delivery.enqueued_at
         event = "failed" if failed else "refused"
         message = delivery.message
         self.tally.note(failed=1)
         self.wholes.note(took_s)
         self.outcomes[event, error.code] += 1
+        self.spans.answered(delivery, epoch, event, error.code)
         self.journal.note(
             Happening(
                 time.time(),

@@ -11,10 +11,12 @@ from actors.errors import NotOwner
 from actors.job_desk import JobDesk
 from actors.node_actor import Drain, NodeActor, NodeOptions, Tick
 from actors.region import Region
+from actors.spans import NO_SPANS
 from actors.status import NodeStatus, Tenures
 
 if TYPE_CHECKING:
     from actors.lease.port import Holder, Lease
+    from actors.spans import Spans
     from actors.store.port import Store
 
 __all__ = ["Node", "NodeOptions"]
@@ -23,11 +25,14 @@ __all__ = ["Node", "NodeOptions"]
 class Node:
     """The handle on the node's actor for those who put the service together and ask it things."""
 
-    def __init__(self, store: Store, lease: Lease, options: NodeOptions) -> None:
+    def __init__(
+        self, store: Store, lease: Lease, options: NodeOptions, spans: Spans = NO_SPANS
+    ) -> None:
         self.store = store
         self.lease = lease
         self.node_id = options.node_id
         self.region = Region(self._remember_pause)
+        self.region.figures.spans = spans
         self.jobs = JobDesk(store.inbox, lambda: self.region.jobs)
         self._options = options
         self._actor: NodeActor | None = None

@@ -200,15 +200,18 @@ class WorkOrderActor(AsyncioActor):
         at = _now()
         decision = decide(order, changes, evidence, self._colleagues.epoch, at)
         if decision.outcomes:
-            if not await self._commit(order, decision, at):
+            if not await self._commit(order, decision, at, pending):
                 return False
         elif _refuses(decision) and await self._load() != order:
             return False  # a refusal, too, is decided on what is stored now
         self._answer(pending, decision.verdicts)
         return True
 
-    async def _commit(self, order: StoredOrder, decision: Decision, at: datetime) -> bool:
-        change_set = ChangeSet(order, decision.after, decision.outcomes, (), at)
+    async def _commit(
+        self, order: StoredOrder, decision: Decision, at: datetime, pending: Sequence[Delivery]
+    ) -> bool:
+        traced = self._colleagues.figures.spans.carried(pending)
+        change_set = ChangeSet(order, decision.after, decision.outcomes, (), at, traced)
         self._doing = "committing"
         # Until we know better: an attempt that raises may still have been applied.
         self._stored, self._order_no = None, order.facts.work_order_no
@@ -289,7 +292,8 @@ class WorkOrderActor(AsyncioActor):
             delivery.reply(verdict)
         else:
             failed = isinstance(verdict, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
-            self._colleagues.figures.not_applied(delivery, verdict, failed=failed)
+            epoch = self._colleagues.epoch
+            self._colleagues.figures.not_applied(delivery, epoch, verdict, failed=failed)
             self.actor_inbox.failed += 1
             self._log_not_applied(delivery, verdict, failed=failed)
             delivery.fail(verdict)

@@ -64,6 +64,7 @@ class Term:
             in_flight=options.in_flight,
             deposed=deposed,
             stats=region.figures.commits,
+            spans=region.figures.spans,
         )
         self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed)
         self._supervisor = Supervisor(

@@ -336,6 +336,16 @@ class Settings(BaseSettings):
         "Files put aside that are kept.",
         "保留多少个改名后的文件。",
     )
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_checks.check_node_url)] | None = (
+        setting(
+            None,
+            "OpenTelemetry collector that spans are sent to, such as http://127.0.0.1:4318; needs"
+            " the packages of requirements-otel.lock. Other OTEL_ variables are OpenTelemetry's"
+            " own.",
+            "接收跨度（span）的 OpenTelemetry 采集器，如 http://127.0.0.1:4318；需要"
+            " requirements-otel.lock 中的包。其余 OTEL_ 变量由 OpenTelemetry 自身读取。",
+        )
+    )
 
     @classmethod
     def settings_customise_sources(

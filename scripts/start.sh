@@ -18,6 +18,7 @@ what is queued and end. The first run creates .venv and installs the locked pack
 Settings are environment variables, all optional; the README lists them. Most used:
   HOST=127.0.0.1  PORT=3001  MONGODB_URI (else SQLite)  REDIS_URL or REDIS_HOST (else a file
   lease)  DATA_DIR=data (relative to the checkout)  LOG_FORMAT=json|console
+  OTEL_EXPORTER_OTLP_ENDPOINT (else no spans): the packages for OpenTelemetry are installed, too
   PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.
 
 Standard output carries the service's log, one JSON object a line, and nothing else.
@@ -38,7 +39,11 @@ done
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/venv.sh
 . scripts/venv.sh
-ensure_venv requirements.lock
+lock=requirements.lock
+if [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ]; then
+    lock=requirements-otel.lock
+fi
+ensure_venv "$lock"
 if [ -n "$only_set_up" ]; then
     exit 0
 fi

@@ -31,7 +31,7 @@ _venv_holds() {
 
 _set_up_venv() {
     local lock=$1
-    rm -f .venv/requirements.lock .venv/requirements-dev.lock
+    rm -f .venv/requirements*.lock
     if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         _make_venv
     fi
@@ -39,8 +39,12 @@ _set_up_venv() {
     .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
         --require-hashes --requirement "$lock" >&2 ||
         die "could not install $lock: pip says why above"
-    # The development lock holds all that the other one does, at the same versions.
+    # Each holds all that those before it do, at the same versions: requirements.lock,
+    # requirements-otel.lock, requirements-dev.lock.
     cp -- requirements.lock .venv/
+    if [ "$lock" = requirements-dev.lock ]; then
+        cp -- requirements-otel.lock .venv/
+    fi
     cp -- "$lock" .venv/
 }
 

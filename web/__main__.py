@@ -13,6 +13,7 @@ import structlog
 from actors.errors import StartupError
 from actors.jobs import JobOptions
 from actors.node import Node, NodeOptions
+from actors.spans import NO_SPANS
 from actors.supervisor import Limits
 from actors.term import TermOptions
 from config.log_file import RotatingFile
@@ -24,6 +25,7 @@ from web.app import Options, build_app
 from web.server import Service, bind
 from web.signals import StopSignals
 from web.tokens import Token
+from web.tracing import UNTRACED
 
 try:
     import uvloop
@@ -34,13 +36,16 @@ else:
 
 if TYPE_CHECKING:
     from actors.lease import Lease
+    from actors.spans import Spans
     from actors.store import Store
     from config.logging import LogHandle
     from config.settings import Settings
+    from web.otel import OpenTelemetry
 
 _BAD_SETTINGS = 2
 _FAILED = 1
 _LAST_WORDS_S = 1.0
+_LAST_SPANS_S = 1.0
 _COLLECT_AFTER = (20_000, 20, 50)
 """Objects made, and collections of the generation before, until the next one looks for cycles."""
 
@@ -86,8 +91,10 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     stop.install()
     sockets = bind(settings.host, settings.port)
     url = settings.url_at(sockets[0].getsockname()[1])
-    node = build_node(settings, url)
-    service = Service(node, build_app(node, _options(settings), logs), sockets, settings.shutdown_s)
+    otel = _open_telemetry(settings)
+    node = build_node(settings, url, otel or NO_SPANS)
+    app = build_app(node, _options(settings), logs, otel or UNTRACED)
+    service = Service(node, app, sockets, settings.shutdown_s)
 
     calm_collector()
 
@@ -104,7 +111,11 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
             settings=shown,
         )
 
-    return await service.run(stop, started)
+    try:
+        return await service.run(stop, started)
+    finally:
+        if otel is not None:
+            otel.close(_LAST_SPANS_S)
 
 
 def calm_collector() -> None:
@@ -118,7 +129,23 @@ def calm_collector() -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
-def build_node(settings: Settings, url: str) -> Node:
+def _open_telemetry(settings: Settings) -> OpenTelemetry | None:
+    """Make what records spans, where they are asked for; raises `StartupError`."""
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if endpoint is None:
+        return None
+    try:
+        from web.otel import OpenTelemetry, exporting_to  # noqa: PLC0415 -- of an optional extra
+    except ImportError as error:
+        raise StartupError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed ({error});"
+            " with it set run scripts/start.sh --set-up, or"
+            " pip install --require-hashes -r requirements-otel.lock"
+        ) from error
+    return OpenTelemetry(exporting_to(endpoint), settings.node_id)
+
+
+def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
     """Make the node, its store and its lease; nothing is opened yet."""
     limits = Limits(
         max_actors=settings.max_actors,
@@ -131,7 +158,7 @@ def build_node(settings: Settings, url: str) -> Node:
     options = NodeOptions(
         settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
     )
-    return Node(_store(settings), _lease(settings), options)
+    return Node(_store(settings), _lease(settings), options, spans)
 
 
 def _store(settings: Settings) -> Store:

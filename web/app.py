@@ -17,6 +17,7 @@ from web.pulse import PULSE, Pulse
 from web.routes import ROUTES
 from web.site import SITE, Options, Site
 from web.streams import STREAMS, Streams
+from web.tracing import TRACING, UNTRACED
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from actors.node import Node
     from web.routes import Route
     from web.site import LogControl
+    from web.tracing import Tracing
 
 __all__ = ["Options", "build_app"]
 
@@ -36,7 +38,12 @@ _ADD: Final = {
 }
 
 
-def build_app(node: Node, options: Options, logs: LogControl | None = None) -> web.Application:
+def build_app(
+    node: Node,
+    options: Options,
+    logs: LogControl | None = None,
+    tracing: Tracing = UNTRACED,
+) -> web.Application:
     """Make the application that serves `node`; starting and closing it stays with the caller."""
     app = web.Application(middlewares=[answer], client_max_size=options.max_body_bytes)
     app[SITE] = Site(
@@ -57,8 +64,9 @@ def build_app(node: Node, options: Options, logs: LogControl | None = None) -> w
         {route.name: f"{route.method} {route.path}" for route in ROUTES},
         logs,
     )
+    app[TRACING] = tracing
     app[DOCUMENT] = Document(ROUTES, options)
-    forwarder = app[FORWARDER] = Forwarder(app[SITE])
+    forwarder = app[FORWARDER] = Forwarder(app[SITE], tracing)
     app.cleanup_ctx.append(forwarder.open)
     app[NEIGHBOURS] = Neighbours()
     pulse = app[PULSE] = Pulse(node.region)

@@ -24,6 +24,7 @@ from web.problems import Problem, RequestError
 from web.schemas import check_request_id
 from web.site import CALL
 from web.streams import STREAMS
+from web.tracing import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from web.peer import Peer
     from web.site import Site
     from web.streams import Stream
+    from web.tracing import Tracing, Work
 
 _KEY: Final = "Idempotency-Key"
 _SERVED_BY: Final = "X-Served-By"
@@ -74,8 +76,9 @@ class _Outgoing:
 class Forwarder:
     """Serves calls here while this node is the owner, and at the owner while another one is."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, tracing: Tracing = UNTRACED) -> None:
         self._site = site
+        self._tracing = tracing
         self.watch = PeerWatch(site.node, site.options.node_url_allow)
         self._updates: aiohttp.ClientSession | None = None
         self._operators: aiohttp.ClientSession | None = None
@@ -200,8 +203,11 @@ class Forwarder:
         body = await read_body(request)
         outgoing = _Outgoing(request.method, _target(peer, request), headers, body, end)
         attempt = Attempt()
+        hop = self._hop(request, peer, outgoing)
+        status = None
         try:
-            return await self._send(session, peer, outgoing, attempt)
+            reply = await self._send(session, peer, outgoing, attempt)
+            status = reply.status
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             _log.warning(
                 "forward_failed",
@@ -213,6 +219,21 @@ class Forwarder:
                 error=str(error) or type(error).__name__,
             )
             raise RequestError(_problem(request.method, attempt)) from error
+        finally:
+            hop.end(status)
+        return reply
+
+    def _hop(self, request: web.Request, peer: Peer, outgoing: _Outgoing) -> Work:
+        resource = request.match_info.route.resource
+        hop = self._tracing.hop(
+            request.method,
+            "none" if resource is None else resource.canonical,
+            request[CALL].trace.traceparent,
+            peer.holder.node,
+        )
+        if hop.traceparent:
+            outgoing.headers["traceparent"] = hop.traceparent
+        return hop
 
     async def _send(
         self, session: aiohttp.ClientSession, peer: Peer, outgoing: _Outgoing, attempt: Attempt

@@ -19,15 +19,13 @@ from web.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
 from web.replies import failure
 from web.site import CALL, SITE, Call
 from web.texts import preferred_language
+from web.tracing import TRACING
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
 REQUEST_ID: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
-_TRACEPARENT: Final = re.compile(
-    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.{0,200})?"
-)
 _MAX_LOGGED_PATH: Final = 200
 _CLIENT_GONE: Final = 499
 """Status in the log of a request whose caller hung up before it was read."""
@@ -55,11 +53,13 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         if _caller_is_gone(request, error):
             _log_access(request, call, started, _CLIENT_GONE, 0)
+            call.work.end(_CLIENT_GONE)
             raise
         problem = _translate(request, call, error)
         response = failure(request.app[SITE], call, problem)
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
+    call.work.end(response.status)
     return response
 
 
@@ -67,23 +67,11 @@ def _call(request: web.Request) -> Call:
     headers = request.headers
     given = headers.get(REQUEST_ID, "")
     request_id = given if _SANE_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):08x}"
-    traceparent, parent = _traced(headers.get("traceparent", ""))
+    work = request.app[TRACING].serve(
+        _method(request), _route(request), headers.get("traceparent", ""), request_id
+    )
     language = preferred_language(headers.get("Accept-Language", ""))
-    return Call(Trace(request_id, traceparent), language, parent)
-
-
-def _traced(given: str) -> tuple[str, str]:
-    """Give the trace that the caller is in, with a span of this call's own, and the caller's span.
-
-    Nothing where the caller is in no trace: the request id does for those.
-    """
-    found = _TRACEPARENT.fullmatch(given) if given else None
-    if found is None:
-        return "", ""
-    version, trace_id, parent, flags, more = found.groups()
-    if more and version == "00":  # only later versions may append to it
-        return "", ""
-    return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}", parent
+    return Call(Trace(request_id, work.traceparent), language, work)
 
 
 def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
@@ -125,11 +113,19 @@ def _template(request: web.Request) -> str:
     return request.path[:_MAX_LOGGED_PATH] if resource is None else resource.canonical
 
 
+def _route(request: web.Request) -> str:
+    """Give the route, of which there are few; nothing that a caller could make up."""
+    resource = request.match_info.route.resource
+    return "none" if resource is None else resource.canonical
+
+
+def _method(request: web.Request) -> str:
+    return request.method if request.method in _METHODS else "other"
+
+
 def _log_access(request: web.Request, call: Call, started: float, status: int, size: int) -> None:
     path = _template(request)
-    known = request.match_info.route.resource is not None
-    method = request.method if request.method in _METHODS else "other"
-    request.app[METRICS].traffic.note(method, path if known else "none", status)
+    request.app[METRICS].traffic.note(_method(request), _route(request), status)
     # Probes come every few seconds; only their bad news is of interest.
     write = _log.debug if path in _PROBES and status == 200 else _log.info  # noqa: PLR2004
     write(
@@ -141,6 +137,6 @@ def _log_access(request: web.Request, call: Call, started: float, status: int, s
         request_id=call.trace.http_request_id,
         bytes=size,
         **call.trace.ids(),
-        **({"parent_span_id": call.parent_span_id} if call.parent_span_id else {}),
+        **({"parent_span_id": call.work.parent_span_id} if call.work.parent_span_id else {}),
         **({"caller": call.caller} if call.caller else {}),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.node import Node
     from web.texts import Language
     from web.tokens import Token
+    from web.tracing import Work
 
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
@@ -81,8 +82,8 @@ class Call:
 
     trace: Trace
     language: Language
-    parent_span_id: str = ""
-    """The caller's span, where it is in a trace."""
+    work: Work
+    """What is recorded of it, where calls are traced."""
     caller: str | None = None
     """Name of the token that was shown."""
 

@@ -85,6 +85,8 @@ class ChangeSet:
     carried: tuple[Outcome, ...]
     """Earlier outcomes not yet known to be durable in the log: they stay in the outbox."""
     at: datetime
+    traceparents: tuple[str, ...] = ()
+    """Of the updates that it carries, where they are traced."""
 
     def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
         """Give the order as it is once this is committed under `epoch`."""

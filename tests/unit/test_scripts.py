@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
-_LOCKS = ("requirements.lock", "requirements-dev.lock")
+_LOCKS = ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock")
 
 
 @pytest.mark.parametrize("script", ["start.sh", "test.sh", "lock.sh"])
@@ -59,6 +59,21 @@ def test_setting_up_alone_starts_nothing(tmp_path: Path) -> None:
     assert _run(script).stdout == "-m web\n"
 
 
+def test_with_a_collector_the_packages_for_it_are_installed_once(tmp_path: Path) -> None:
+    script = _copy_of_the_scripts(tmp_path) / "start.sh"
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\n[ "$2" != pip ] || echo "$@"\n')
+    python.chmod(0o755)
+    shutil.copy(tmp_path / "requirements.lock", tmp_path / ".venv")
+    setting = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    said = _run(script, "--set-up", **setting).stderr
+    assert "--require-hashes --requirement requirements-otel.lock" in said
+    assert _run(script, "--set-up", **setting).stderr == ""
+    # What it holds is more than is needed without.
+    assert _run(script, "--set-up").stderr == ""
+
+
 @pytest.mark.parametrize("lock", _LOCKS)
 def test_a_lock_pins_every_package_by_hash_and_names_no_address(lock: str) -> None:
     text = (_CHECKOUT / lock).read_text()
@@ -67,13 +82,13 @@ def test_a_lock_pins_every_package_by_hash_and_names_no_address(lock: str) -> No
     assert all("==" in package and "--hash=sha256:" in package for package in packages)
 
 
-def test_the_development_lock_holds_all_of_the_other_at_the_same_versions() -> None:
-    # test.sh relies on it: it marks both as installed after installing one.
-    run_time, development = (
+def test_each_lock_holds_all_of_the_one_before_at_the_same_versions() -> None:
+    # venv.sh relies on it: it marks those as installed after installing one.
+    run_time, traced, development = (
         set(re.findall(r"^[a-z].*==\S+", (_CHECKOUT / lock).read_text(), flags=re.MULTILINE))
         for lock in _LOCKS
     )
-    assert run_time <= development
+    assert run_time < traced < development
 
 
 def _copy_of_the_scripts(folder: Path) -> Path:

@@ -85,6 +85,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "LOG_FILE": "/var/log/orders.log",
             "LOG_FILE_MB": "12",
             "LOG_FILES": "13",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/",
         }
     )
 
@@ -130,6 +131,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "LOG_FILE": "/var/log/orders.log",
         "LOG_FILE_MB": "12",
         "LOG_FILES": "13",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
     }
     assert set(environment_fields()) - set(shown) == {"REDIS_URL"}
     assert (settings.lease_ttl_s, settings.mongodb_database) == (2.5, "line1")

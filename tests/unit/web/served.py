@@ -10,17 +10,20 @@ from aiohttp import ClientSession, web
 
 from actors.messages import Updated
 from actors.node import Node, NodeOptions
+from actors.spans import NO_SPANS
 from actors.supervisor import Limits
 from actors.term import TermOptions
 from tests.fake_lease import LeaseServer, MemoryLease
 from tests.unit.actors.owner import order_number, update
 from web.app import Options, build_app
 from web.server import RUNNER_OPTIONS, bind
+from web.tracing import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.fakes import MemoryStore
+    from web.otel import OpenTelemetry
 
 ENGLISH = {"Accept-Language": "en"}
 
@@ -47,13 +50,18 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    store: MemoryStore, server: LeaseServer, name: str, options: Options | None = None
+    store: MemoryStore,
+    server: LeaseServer,
+    name: str,
+    options: Options | None = None,
+    otel: OpenTelemetry | None = None,
 ) -> AsyncIterator[Served]:
     (sock,) = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     who = NodeOptions(name, url, server.ttl_s, TermOptions(Limits()))
-    node = Node(store, MemoryLease(server), who)
-    runner = web.AppRunner(build_app(node, options or Options()), **RUNNER_OPTIONS)
+    node = Node(store, MemoryLease(server), who, otel or NO_SPANS)
+    app = build_app(node, options or Options(), tracing=otel or UNTRACED)
+    runner = web.AppRunner(app, **RUNNER_OPTIONS)
     await runner.setup()
     await node.start()
     await web.SockSite(runner, sock).start()
