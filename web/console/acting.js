@@ -27,17 +27,21 @@ export class Acting {
   button(name, label, act, { kind = '', about = null } = {}) {
     const { t } = this.app;
     const obstacle = this.obstacle;
-    return h('button', {
-      key: name,
-      type: 'button',
-      class: `button ${kind}`.trim(),
-      'data-act': name,
-      'aria-label': about,
-      disabled: obstacle !== '' || this.busy,
-      title: obstacle ? t(obstacle) : null,
-      'aria-describedby': obstacle ? 'obstacle' : null,
-      onclick: act,
-    }, label);
+    return h(
+      'button',
+      {
+        key: name,
+        type: 'button',
+        class: `button ${kind}`.trim(),
+        'data-act': name,
+        'aria-label': about,
+        disabled: obstacle !== '' || this.busy,
+        title: obstacle ? t(obstacle) : null,
+        'aria-describedby': obstacle ? 'obstacle' : null,
+        onclick: act,
+      },
+      label,
+    );
   }
 
   /**
@@ -62,7 +66,12 @@ export class Acting {
       this.say('ok', reply.message);
       return true;
     } catch (failure) {
-      this.say('bad', failure.lost || failure.code === 'TIMEOUT' ? t('unknownOutcome') : t('failed', { why: failure.message }));
+      this.say(
+        'bad',
+        failure.lost || failure.code === 'TIMEOUT'
+          ? t('unknownOutcome')
+          : t('failed', { why: failure.message }),
+      );
       return false;
     } finally {
       this.busy = false;
@@ -86,12 +95,19 @@ export class Acting {
 
   /** Describe the dialog and the line that says how it went. */
   render() {
-    return [this.#message(), h('dialog', {
-      key: 'dialog',
-      'aria-labelledby': 'dialog-title',
-      made: (node) => (this.dialog = node),
-      onclose: () => this.#answered(null),
-    }, this.asked && this.#question(this.asked))];
+    return [
+      this.#message(),
+      h(
+        'dialog',
+        {
+          key: 'dialog',
+          'aria-labelledby': 'dialog-title',
+          made: (node) => (this.dialog = node),
+          onclose: () => this.#answered(null),
+        },
+        this.asked && this.#question(this.asked),
+      ),
+    ];
   }
 
   /** Open the dialog where something is asked, once it is on the page. */
@@ -102,16 +118,37 @@ export class Acting {
 
   #question({ title, text, yes, kind = '', fields, values }) {
     const { t } = this.app;
-    return h('form', { onsubmit: (event) => {
-      event.preventDefault();
-      this.#answered(values);
-    } },
-    h('h2', { id: 'dialog-title' }, title),
-    h('p', null, text),
-    fields?.(values),
-    h('div', { class: 'buttons' },
-      h('button', { type: 'button', class: 'button', 'data-answer': 'no', onclick: () => this.#answered(null) }, t('cancel')),
-      h('button', { type: 'submit', class: `button ${kind || 'main'}`, 'data-answer': 'yes' }, yes)));
+    return h(
+      'form',
+      {
+        onsubmit: (event) => {
+          event.preventDefault();
+          this.#answered(values);
+        },
+      },
+      h('h2', { id: 'dialog-title' }, title),
+      h('p', null, text),
+      fields?.(values),
+      h(
+        'div',
+        { class: 'buttons' },
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button',
+            'data-answer': 'no',
+            onclick: () => this.#answered(null),
+          },
+          t('cancel'),
+        ),
+        h(
+          'button',
+          { type: 'submit', class: `button ${kind || 'main'}`, 'data-answer': 'yes' },
+          yes,
+        ),
+      ),
+    );
   }
 
   #answered(values) {
@@ -123,8 +160,20 @@ export class Acting {
 
   #message() {
     const { t } = this.app;
-    return h('div', { key: 'said', class: 'said', role: 'status', 'aria-live': 'polite' }, this.said
-      && h('p', { class: this.said.kind, 'data-said': this.said.kind }, h('span', null, this.said.text),
-        h('button', { type: 'button', class: 'button plain', onclick: () => this.hush() }, t('close'))));
+    return h(
+      'div',
+      { key: 'said', class: 'said', role: 'status', 'aria-live': 'polite' },
+      this.said &&
+        h(
+          'p',
+          { class: this.said.kind, 'data-said': this.said.kind },
+          h('span', null, this.said.text),
+          h(
+            'button',
+            { type: 'button', class: 'button plain', onclick: () => this.hush() },
+            t('close'),
+          ),
+        ),
+    );
   }
 }

@@ -41,10 +41,23 @@ export class Actors {
     const { app, list } = this;
     const { t } = app;
     return [
-      panel('actors', t('actorsTitle'), { about: t('actorsAbout') }, this.#filters(), trouble(app, list),
+      panel(
+        'actors',
+        t('actorsTitle'),
+        { about: t('actorsAbout') },
+        this.#filters(),
+        trouble(app, list),
         list.data && this.#table(list.data),
-        list.data && pages(app, list.data, (page) => this.#hash({ page }), t('actorsTitle'))),
-      this.found && panel('stored', t('inStore'), {}, trouble(app, this.found), this.found.data && this.#stored(this.found.data)),
+        list.data && pages(app, list.data, (page) => this.#hash({ page }), t('actorsTitle')),
+      ),
+      this.found &&
+        panel(
+          'stored',
+          t('inStore'),
+          {},
+          trouble(app, this.found),
+          this.found.data && this.#stored(this.found.data),
+        ),
     ];
   }
 
@@ -84,24 +97,42 @@ export class Actors {
       this.sent = this.typed.trim();
       go(this.#hash({ search: this.typed.trim() }), true);
     };
-    return h('form', { class: 'filters', role: 'search', onsubmit: (event) => {
-      event.preventDefault();
-      sendNow();
-    } },
-    h('label', { class: 'field grow', key: 'search' }, h('span', null, t('search')), h('input', {
-      type: 'search',
-      name: 'search',
-      placeholder: t('searchHint'),
-      autocomplete: 'off',
-      spellcheck: 'false',
-      value: this.typed,
-      oninput: (event) => {
-        this.typed = event.target.value;
-        clearTimeout(this.typing);
-        this.typing = setTimeout(sendNow, TYPING_MS);
+    return h(
+      'form',
+      {
+        class: 'filters',
+        role: 'search',
+        onsubmit: (event) => {
+          event.preventDefault();
+          sendNow();
+        },
       },
-    })),
-    choice({ name: 'state', label: t('actorState'), value: this.state, options: STATES.map((state) => [state, state ? actorState(t, state) : t('anyState')]), onchange: (state) => go(this.#hash({ state })) }));
+      h(
+        'label',
+        { class: 'field grow', key: 'search' },
+        h('span', null, t('search')),
+        h('input', {
+          type: 'search',
+          name: 'search',
+          placeholder: t('searchHint'),
+          autocomplete: 'off',
+          spellcheck: 'false',
+          value: this.typed,
+          oninput: (event) => {
+            this.typed = event.target.value;
+            clearTimeout(this.typing);
+            this.typing = setTimeout(sendNow, TYPING_MS);
+          },
+        }),
+      ),
+      choice({
+        name: 'state',
+        label: t('actorState'),
+        value: this.state,
+        options: STATES.map((state) => [state, state ? actorState(t, state) : t('anyState')]),
+        onchange: (state) => go(this.#hash({ state })),
+      }),
+    );
   }
 
   #sorting(name) {
@@ -125,7 +156,13 @@ export class Actors {
         { name: 'took', title: t('took'), number: true, wide: true },
         { name: 'handled', title: t('handled'), number: true, wide: true },
         { name: 'failed', title: t('failedCount'), number: true, wide: true },
-        { name: 'active', title: t('lastActive'), number: true, wide: true, sort: this.#sorting('active') },
+        {
+          name: 'active',
+          title: t('lastActive'),
+          number: true,
+          wide: true,
+          sort: this.#sorting('active'),
+        },
       ],
       rows: data.actors.map((row) => ({
         key: row.workOrderId,
@@ -146,33 +183,39 @@ export class Actors {
 
   #stored(data) {
     const { t, f } = this.app;
-    return [table({
-      name: 'stored',
-      caption: t('inStore'),
-      empty: t('noneInStore', { text: this.search }),
-      columns: [
-        { name: 'order', title: t('order') },
-        { name: 'status', title: t('orderStatus') },
-        { name: 'progress', title: t('progress'), number: true },
-        { name: 'input', title: t('input'), number: true, wide: true },
-        { name: 'output', title: t('output'), number: true, wide: true },
-        { name: 'plan', title: t('plan'), number: true, wide: true },
-        { name: 'material', title: t('material'), wide: true },
-        { name: 'live', title: t('inMemory') },
-      ],
-      rows: data.orders.map((row) => ({
-        key: row.id,
-        cells: {
-          order: orderLink(row.id, row.workOrderNo),
-          status: row.status ? stateBadge(row.status, t(row.status)) : '–',
-          progress: f.percent(row.progress),
-          input: f.number(row.inputQuantity),
-          output: f.number(row.outputQuantity),
-          plan: f.number(row.planQuantity),
-          material: row.materialName ?? '–',
-          live: [t(row.live ? 'yes' : 'no'), row.paused && [' ', badge('warn', t('actorPaused'))]],
-        },
-      })),
-    }), data.more && h('p', { class: 'soft' }, t('moreInStore'))];
+    return [
+      table({
+        name: 'stored',
+        caption: t('inStore'),
+        empty: t('noneInStore', { text: this.search }),
+        columns: [
+          { name: 'order', title: t('order') },
+          { name: 'status', title: t('orderStatus') },
+          { name: 'progress', title: t('progress'), number: true },
+          { name: 'input', title: t('input'), number: true, wide: true },
+          { name: 'output', title: t('output'), number: true, wide: true },
+          { name: 'plan', title: t('plan'), number: true, wide: true },
+          { name: 'material', title: t('material'), wide: true },
+          { name: 'live', title: t('inMemory') },
+        ],
+        rows: data.orders.map((row) => ({
+          key: row.id,
+          cells: {
+            order: orderLink(row.id, row.workOrderNo),
+            status: row.status ? stateBadge(row.status, t(row.status)) : '–',
+            progress: f.percent(row.progress),
+            input: f.number(row.inputQuantity),
+            output: f.number(row.outputQuantity),
+            plan: f.number(row.planQuantity),
+            material: row.materialName ?? '–',
+            live: [
+              t(row.live ? 'yes' : 'no'),
+              row.paused && [' ', badge('warn', t('actorPaused'))],
+            ],
+          },
+        })),
+      }),
+      data.more && h('p', { class: 'soft' }, t('moreInStore')),
+    ];
   }
 }

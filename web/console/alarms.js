@@ -30,10 +30,17 @@ export class Alarms {
   list() {
     const { t } = this.app;
     const quiet = this.poll.data !== null && this.all.length === 0;
-    return h('section', { key: 'alarms', class: 'alarms', 'aria-label': t('alarms'), 'data-panel': 'alarms' },
+    return h(
+      'section',
+      { key: 'alarms', class: 'alarms', 'aria-label': t('alarms'), 'data-panel': 'alarms' },
       trouble(this.app, this.poll),
       quiet && h('p', { class: 'quiet-line' }, badge('ok', t('noAlarms'))),
-      h('ul', null, this.all.map((alarm) => this.#entry(alarm))));
+      h(
+        'ul',
+        null,
+        this.all.map((alarm) => this.#entry(alarm)),
+      ),
+    );
   }
 
   /** Describe the first of them and their number, for pages that show other things. */
@@ -41,9 +48,18 @@ export class Alarms {
     const { t } = this.app;
     const [first] = this.all;
     if (!first) return null;
-    return h('a', { key: 'strip', class: `strip ${first.severity}`, href: hashOf('overview'), 'data-alarms': this.all.length },
-      badge(kindOf(first), `${t(first.severity)}`), h('span', null, first.message),
-      this.all.length > 1 && h('b', null, `+${this.all.length - 1}`));
+    return h(
+      'a',
+      {
+        key: 'strip',
+        class: `strip ${first.severity}`,
+        href: hashOf('overview'),
+        'data-alarms': this.all.length,
+      },
+      badge(kindOf(first), `${t(first.severity)}`),
+      h('span', null, first.message),
+      this.all.length > 1 && h('b', null, `+${this.all.length - 1}`),
+    );
   }
 
   /** Describe what is read out: only what is new, as the words of an alarm change each second. */
@@ -51,24 +67,55 @@ export class Alarms {
     const known = this.all.map((each) => `${each.code} ${each.workOrderId ?? ''}`).join('\n');
     if (known !== this.known) {
       const before = new Set(this.known.split('\n'));
-      const fresh = this.all.filter((each) => !before.has(`${each.code} ${each.workOrderId ?? ''}`));
-      this.aloud = fresh.map((each) => each.message).join(' ') || (this.all.length ? this.aloud : this.app.t('noAlarms'));
+      const fresh = this.all.filter(
+        (each) => !before.has(`${each.code} ${each.workOrderId ?? ''}`),
+      );
+      this.aloud =
+        fresh.map((each) => each.message).join(' ') ||
+        (this.all.length ? this.aloud : this.app.t('noAlarms'));
       this.known = known;
     }
-    return h('div', { key: 'aloud', class: 'unseen', role: 'status', 'aria-live': 'assertive', 'data-aloud': true }, this.aloud);
+    return h(
+      'div',
+      {
+        key: 'aloud',
+        class: 'unseen',
+        role: 'status',
+        'aria-live': 'assertive',
+        'data-aloud': true,
+      },
+      this.aloud,
+    );
   }
 
   #entry(alarm) {
     const { t, f } = this.app;
     const place = PLACES[alarm.show];
-    return h('li', { key: `${alarm.code} ${alarm.workOrderId ?? ''}`, class: `alarm ${alarm.severity}`, 'data-alarm': alarm.code },
+    return h(
+      'li',
+      {
+        key: `${alarm.code} ${alarm.workOrderId ?? ''}`,
+        class: `alarm ${alarm.severity}`,
+        'data-alarm': alarm.code,
+      },
       badge(kindOf(alarm), t(alarm.severity)),
-      h('div', null,
-        h('p', { class: 'alarm-message' }, alarm.message, ' ',
-          alarm.sinceS > 0 && h('span', { class: 'soft' }, t('forSpan', { span: f.span(alarm.sinceS) }))),
-        h('p', { class: 'soft' }, alarm.advice)),
-      alarm.workOrderId ? h('a', { class: 'button', href: orderHash(alarm.workOrderId) }, t('toOrder'))
-        : place && h('a', { class: 'button', href: place[1]() }, t(place[0])));
+      h(
+        'div',
+        null,
+        h(
+          'p',
+          { class: 'alarm-message' },
+          alarm.message,
+          ' ',
+          alarm.sinceS > 0 &&
+            h('span', { class: 'soft' }, t('forSpan', { span: f.span(alarm.sinceS) })),
+        ),
+        h('p', { class: 'soft' }, alarm.advice),
+      ),
+      alarm.workOrderId
+        ? h('a', { class: 'button', href: orderHash(alarm.workOrderId) }, t('toOrder'))
+        : place && h('a', { class: 'button', href: place[1]() }, t(place[0])),
+    );
   }
 }
 

@@ -24,6 +24,7 @@ export class Api {
     /** When it answered last (ms), and since when it does not. */
     this.heardAt = null;
     this.lostAt = null;
+    /** Whether it lets nobody in with the token that is known, or with none. */
     this.needsToken = false;
   }
 
@@ -35,8 +36,6 @@ export class Api {
   set token(text) {
     if (text) this.storage.setItem(TOKEN, text);
     else this.storage.removeItem(TOKEN);
-    this.needsToken = false;
-    this.changed();
   }
 
   /** Read; gives the reply's data, or throws a `Failure`. */
@@ -60,7 +59,10 @@ export class Api {
 
   /** Fetch with language and token; throws a `Failure` when nothing answers. */
   async fetch(path, options) {
-    const headers = { 'Accept-Language': this.language() === 'zh' ? 'zh-CN' : 'en', ...options.headers };
+    const headers = {
+      'Accept-Language': this.language() === 'zh' ? 'zh-CN' : 'en',
+      ...options.headers,
+    };
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
     try {
       return await fetch(new URL(path, this.root), { ...options, headers, cache: 'no-store' });

@@ -43,7 +43,8 @@ export function patch(parent, ...children) {
 export function render(parent, ...children) {
   const focused = document.activeElement;
   patch(parent, ...children);
-  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
+  if (focused !== document.activeElement && focused?.isConnected)
+    focused.focus({ preventScroll: true });
 }
 
 function flat(children) {

@@ -20,7 +20,10 @@ export class Events {
     this.count = 0;
     this.held = null;
     this.moved(app.route.query);
-    this.stream = new Stream(app.api, 'api/events', { onEvents: (events) => this.#take(events), changed: app.redraw });
+    this.stream = new Stream(app.api, 'api/events', {
+      onEvents: (events) => this.#take(events),
+      changed: app.redraw,
+    });
     this.follow();
   }
 
@@ -34,9 +37,9 @@ export class Events {
     this.only = oneOf(['', 'troubles'], query.only);
   }
 
-  /** Follow while somebody looks. */
+  /** Follow while somebody looks and is let in. */
   follow() {
-    if (document.hidden) this.stream.stop();
+    if (document.hidden || this.app.waiting) this.stream.stop();
     else this.stream.start();
   }
 
@@ -51,11 +54,36 @@ export class Events {
     const { app } = this;
     const { t } = app;
     const shown = (this.held ?? this.rows).filter((row) => !this.only || !FINE.has(row.event));
-    const how = this.held ? badge('warn', t('held')) : this.stream.open ? badge('ok', t('following')) : badge('quiet', t('connecting'));
-    const hold = h('button', { type: 'button', class: 'button', 'data-act': 'hold', onclick: () => this.#hold() }, t(this.held ? 'goOn' : 'hold'));
-    return panel('events', t('eventsTitle'), { about: t('eventsAbout', { count: KEPT }), beside: [how, hold] },
-      h('div', { class: 'filters' }, choice({ name: 'only', label: t('event'), value: this.only, options: [['', t('anyEvent')], ['troubles', t('troublesOnly')]], onchange: (only) => app.go(hashOf('events', '', { only })) })),
-      this.#table(shown));
+    const how = this.held
+      ? badge('warn', t('held'))
+      : this.stream.open
+        ? badge('ok', t('following'))
+        : badge('quiet', t('connecting'));
+    const hold = h(
+      'button',
+      { type: 'button', class: 'button', 'data-act': 'hold', onclick: () => this.#hold() },
+      t(this.held ? 'goOn' : 'hold'),
+    );
+    return panel(
+      'events',
+      t('eventsTitle'),
+      { about: t('eventsAbout', { count: KEPT }), beside: [how, hold] },
+      h(
+        'div',
+        { class: 'filters' },
+        choice({
+          name: 'only',
+          label: t('event'),
+          value: this.only,
+          options: [
+            ['', t('anyEvent')],
+            ['troubles', t('troublesOnly')],
+          ],
+          onchange: (only) => app.go(hashOf('events', '', { only })),
+        }),
+      ),
+      this.#table(shown),
+    );
   }
 
   #take(events) {
@@ -91,21 +119,29 @@ export class Events {
         { name: 'took', title: t('duration'), number: true, wide: true },
         { name: 'detail', title: t('detail'), wide: true },
       ],
-      rows: rows.map((row) => ({ key: row.key, cells: {
-        at: f.time(row.at ?? row.heard),
-        event: stateBadge(row.event, t(`event.${row.event}`)),
-        order: orderLink(row.workOrderId),
-        change: row.type ? `${typeText(t, row.type)} ${f.signed(row.quantity)}` : '–',
-        after: f.number(row.afterQuantity),
-        took: row.tookMs ? f.ms(row.tookMs) : '–',
-        detail: detailOf(row, t),
-      } })),
+      rows: rows.map((row) => ({
+        key: row.key,
+        cells: {
+          at: f.time(row.at ?? row.heard),
+          event: stateBadge(row.event, t(`event.${row.event}`)),
+          order: orderLink(row.workOrderId),
+          change: row.type ? `${typeText(t, row.type)} ${f.signed(row.quantity)}` : '–',
+          after: f.number(row.afterQuantity),
+          took: row.tookMs ? f.ms(row.tookMs) : '–',
+          detail: detailOf(row, t),
+        },
+      })),
     });
   }
 }
 
 function detailOf(row, t) {
   if (row.event === 'missed') return t('missed', { count: row.count });
-  if (row.event === 'state') return [row.node, t(row.role === 'owner' ? 'roleOwner' : row.role), `${t('epoch')} ${row.epoch}`].join(' · ');
+  if (row.event === 'state')
+    return [
+      row.node,
+      t(row.role === 'owner' ? 'roleOwner' : row.role),
+      `${t('epoch')} ${row.epoch}`,
+    ].join(' · ');
   return reasonOf(row);
 }

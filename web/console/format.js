@@ -26,14 +26,21 @@ export function formats(language, timeZone) {
   const ofDay = new Intl.DateTimeFormat(locale, { ...clock, second: '2-digit' });
   const ofHour = new Intl.DateTimeFormat(locale, clock);
   // Sorts as it reads, and says the same to readers of either language.
-  const day = new Intl.DateTimeFormat('sv-SE', { year: 'numeric', month: '2-digit', day: '2-digit', timeZone });
+  const day = new Intl.DateTimeFormat('sv-SE', {
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    timeZone,
+  });
 
   /** A number as it is, to three decimals. */
   const number = known((value) => fine.format(value));
   /** A number of things. */
   const count = known((value) => whole.format(value));
   /** Something per second: the smaller, the finer. */
-  const rate = known((value) => (value >= 100 ? whole : value >= 1 || value === 0 ? tenths : digits(2)).format(value));
+  const rate = known((value) =>
+    (value >= 100 ? whole : value >= 1 || value === 0 ? tenths : digits(2)).format(value),
+  );
   /** A span of seconds, in its two largest units. */
   const span = known((seconds) => {
     const s = Math.max(0, Math.floor(seconds));
@@ -56,7 +63,9 @@ export function formats(language, timeZone) {
   /** The time, with its day. */
   const stamp = known((at) => `${day.format(new Date(at))} ${time(at)}`);
   /** A change, with its sign. */
-  const signed = known((value) => (value > 0 ? `+${fine.format(value)}` : fine.format(value).replace('-', '−')));
+  const signed = known((value) =>
+    value > 0 ? `+${fine.format(value)}` : fine.format(value).replace('-', '−'),
+  );
   /** A share of 100. */
   const percent = known((value) => `${tenths.format(value)} %`);
   return { number, count, rate, span, ms, time, minute, stamp, signed, percent };
@@ -66,7 +75,8 @@ export function formats(language, timeZone) {
 export const since = (at, now) => Math.max(0, (now - new Date(at).getTime()) / 1000);
 
 function known(write) {
-  return (value) => (value === null || value === undefined || value === '' ? NOTHING : write(value));
+  return (value) =>
+    value === null || value === undefined || value === '' ? NOTHING : write(value);
 }
 
 function two(seconds, large, largeUnit, small, smallUnit) {

@@ -7,13 +7,31 @@ import { table } from './table.js';
 /** Describe the three lists side by side. */
 export function hotOrders(app, { deepest, slowest, busiest }) {
   const { t, f } = app;
-  return h('div', { class: 'hot' },
-    hotTable(app, 'hotDeepest', deepest.filter((row) => row.depth > 0), [
-      ['depth', t('depth'), (row) => f.count(row.depth)],
-      ['oldest', t('oldestWait'), (row) => f.ms(row.oldestWaitMs)],
-    ]),
-    hotTable(app, 'hotSlowest', slowest.filter((row) => row.tookMs > 0), [['took', t('took'), (row) => f.ms(row.tookMs)]]),
-    hotTable(app, 'hotBusiest', busiest.filter((row) => row.ratePerSecond > 0), [['rate', t('rate'), (row) => f.rate(row.ratePerSecond)]]));
+  return h(
+    'div',
+    { class: 'hot' },
+    hotTable(
+      app,
+      'hotDeepest',
+      deepest.filter((row) => row.depth > 0),
+      [
+        ['depth', t('depth'), (row) => f.count(row.depth)],
+        ['oldest', t('oldestWait'), (row) => f.ms(row.oldestWaitMs)],
+      ],
+    ),
+    hotTable(
+      app,
+      'hotSlowest',
+      slowest.filter((row) => row.tookMs > 0),
+      [['took', t('took'), (row) => f.ms(row.tookMs)]],
+    ),
+    hotTable(
+      app,
+      'hotBusiest',
+      busiest.filter((row) => row.ratePerSecond > 0),
+      [['rate', t('rate'), (row) => f.rate(row.ratePerSecond)]],
+    ),
+  );
 }
 
 function hotTable({ t }, name, rows, figures) {

@@ -6,9 +6,27 @@ import { badge, choice, moment, orderLink, panel, shortId, trouble, typeText } f
 import { pages, table } from './table.js';
 
 const STATES = ['waiting', 'active', 'delayed', 'failed', 'completed'];
-const NAMES = { waiting: 'jobWaiting', active: 'jobActive', delayed: 'jobDelayed', failed: 'jobFailed', completed: 'jobCompleted' };
-const CODES = ['DEAD_LETTER', 'STORE_REJECTED', 'WORK_ORDER_NOT_FOUND', 'DUPLICATE_OPERATION', 'INVALID_QUANTITY', 'REQUEST_ID_CONFLICT'];
-const GRACES = [['86400000', 'graceDay'], ['3600000', 'graceHour'], ['60000', 'graceMinute'], ['0', 'graceNone']];
+const NAMES = {
+  waiting: 'jobWaiting',
+  active: 'jobActive',
+  delayed: 'jobDelayed',
+  failed: 'jobFailed',
+  completed: 'jobCompleted',
+};
+const CODES = [
+  'DEAD_LETTER',
+  'STORE_REJECTED',
+  'WORK_ORDER_NOT_FOUND',
+  'DUPLICATE_OPERATION',
+  'INVALID_QUANTITY',
+  'REQUEST_ID_CONFLICT',
+];
+const GRACES = [
+  ['86400000', 'graceDay'],
+  ['3600000', 'graceHour'],
+  ['60000', 'graceMinute'],
+  ['0', 'graceNone'],
+];
 const JOBS = 'api/workorder/queue/jobs';
 
 /** The list of jobs. */
@@ -36,10 +54,16 @@ export class Jobs {
     const { app, list } = this;
     const { t } = app;
     const data = list.shown === list.path ? list.data : null;
-    return panel('jobs', t('jobsTitle'), { about: t('jobsAbout'), beside: this.#buttons(data) },
-      this.#states(), this.#filters(), trouble(app, list),
+    return panel(
+      'jobs',
+      t('jobsTitle'),
+      { about: t('jobsAbout'), beside: this.#buttons(data) },
+      this.#states(),
+      this.#filters(),
+      trouble(app, list),
       data && this.#table(data),
-      data && pages(app, data, (page) => this.#hash({ page }), t('jobsTitle')));
+      data && pages(app, data, (page) => this.#hash({ page }), t('jobsTitle')),
+    );
   }
 
   #read(query) {
@@ -64,34 +88,71 @@ export class Jobs {
 
   #states() {
     const { t } = this.app;
-    return h('nav', { class: 'tabs', key: 'states', 'aria-label': t('jobStates') }, STATES.map((state) => h('a', {
-      key: state,
-      href: this.#hash({ state, code: state === 'failed' ? this.code : '' }),
-      'aria-current': state === this.state ? 'true' : null,
-      'data-state': state,
-    }, t(NAMES[state]))));
+    return h(
+      'nav',
+      { class: 'tabs', key: 'states', 'aria-label': t('jobStates') },
+      STATES.map((state) =>
+        h(
+          'a',
+          {
+            key: state,
+            href: this.#hash({ state, code: state === 'failed' ? this.code : '' }),
+            'aria-current': state === this.state ? 'true' : null,
+            'data-state': state,
+          },
+          t(NAMES[state]),
+        ),
+      ),
+    );
   }
 
   #filters() {
     const { t, go } = this.app;
     const codes = this.code && !CODES.includes(this.code) ? [...CODES, this.code] : CODES;
     if (this.state !== 'failed' && !this.order) return null;
-    return h('div', { class: 'filters', key: 'filters' },
-      this.state === 'failed' && choice({ name: 'code', label: t('errorCode'), value: this.code, options: [['', t('anyError')], ...codes.map((code) => [code, code])], onchange: (code) => go(this.#hash({ code })) }),
-      this.order && h('p', { key: 'order' }, t('ofOrder', { id: '' }), h('a', { class: 'mono', href: orderHash(this.order) }, this.order), ' ',
-        h('a', { class: 'button', href: this.#hash({ order: '' }) }, t('allOrders'))));
+    return h(
+      'div',
+      { class: 'filters', key: 'filters' },
+      this.state === 'failed' &&
+        choice({
+          name: 'code',
+          label: t('errorCode'),
+          value: this.code,
+          options: [['', t('anyError')], ...codes.map((code) => [code, code])],
+          onchange: (code) => go(this.#hash({ code })),
+        }),
+      this.order &&
+        h(
+          'p',
+          { key: 'order' },
+          t('ofOrder', { id: '' }),
+          h('a', { class: 'mono', href: orderHash(this.order) }, this.order),
+          ' ',
+          h('a', { class: 'button', href: this.#hash({ order: '' }) }, t('allOrders')),
+        ),
+    );
   }
 
   #buttons(data) {
     const { t, f, acting } = this.app;
-    const filter = { ...(this.order && { workOrderId: this.order }), ...(this.code && { code: this.code }) };
-    const label = this.order || this.code ? t('retryThese', { count: f.count(data?.total) }) : t('retryAll');
+    const filter = {
+      ...(this.order && { workOrderId: this.order }),
+      ...(this.code && { code: this.code }),
+    };
+    const label =
+      this.order || this.code ? t('retryThese', { count: f.count(data?.total) }) : t('retryAll');
     const retryAll = async () => {
-      const sure = await acting.ask({ title: t('retryAllTitle', { count: f.count(data.total) }), text: t('retryAllText'), yes: t('retry') });
+      const sure = await acting.ask({
+        title: t('retryAllTitle', { count: f.count(data.total) }),
+        text: t('retryAllText'),
+        yes: t('retry'),
+      });
       if (sure) await acting.run('POST', 'api/workorder/queue/retry-failed', filter);
     };
     return [
-      this.state === 'failed' && data?.total > 0 && acting.button('retry-all', label, retryAll, { kind: 'main' }),
+      this.state === 'failed' &&
+        data?.total > 0 &&
+        acting.button('retry-all', label, retryAll, { kind: 'main' }),
       acting.button('clean', t('clean'), () => this.#clean()),
     ];
   }
@@ -100,13 +161,26 @@ export class Jobs {
     const { t, acting } = this.app;
     const fields = (values) => {
       values.grace ??= GRACES[0][0];
-      return choice({ name: 'grace', label: t('cleanGrace'), value: values.grace, options: GRACES.map(([ms, name]) => [ms, t(name)]), onchange: (grace) => {
-        values.grace = grace;
-        this.app.redraw();
-      } });
+      return choice({
+        name: 'grace',
+        label: t('cleanGrace'),
+        value: values.grace,
+        options: GRACES.map(([ms, name]) => [ms, t(name)]),
+        onchange: (grace) => {
+          values.grace = grace;
+          this.app.redraw();
+        },
+      });
     };
-    const values = await acting.ask({ title: t('cleanTitle'), text: t('cleanText'), yes: t('cleanDo'), kind: 'danger', fields });
-    if (values) await acting.run('POST', 'api/workorder/queue/clean', { grace: Number(values.grace) });
+    const values = await acting.ask({
+      title: t('cleanTitle'),
+      text: t('cleanText'),
+      yes: t('cleanDo'),
+      kind: 'danger',
+      fields,
+    });
+    if (values)
+      await acting.run('POST', 'api/workorder/queue/clean', { grace: Number(values.grace) });
   }
 
   #table(data) {
@@ -122,7 +196,11 @@ export class Jobs {
         { name: 'change', title: t('change'), wide: true },
         failed && { name: 'error', title: t('errorCode') },
         this.state === 'completed' && { name: 'after', title: t('after'), number: true },
-        { name: 'times', title: done ? [t('received'), ' / ', t('finished')] : t('received'), wide: failed },
+        {
+          name: 'times',
+          title: done ? [t('received'), ' / ', t('finished')] : t('received'),
+          wide: failed,
+        },
         { name: 'attempts', title: t('attempts'), number: true, wide: true },
         { name: 'job', title: t('job'), wide: true },
         { name: 'actions', title: t('actions') },
@@ -133,24 +211,50 @@ export class Jobs {
 
   #cells(job) {
     const { t, f, acting } = this.app;
-    const act = { quantity: f.signed(job.quantity), type: typeText(t, job.type), order: job.workOrderId };
+    const act = {
+      quantity: f.signed(job.quantity),
+      type: typeText(t, job.type),
+      order: job.workOrderId,
+    };
     const change = `${act.type} ${act.quantity}`;
     const remove = async () => {
       const text = job.state === 'waiting' ? t('removeText', act) : t('removeDoneText');
-      const sure = await acting.ask({ title: t('removeTitle', { id: job.jobId }), text, yes: t('remove'), kind: 'danger' });
+      const sure = await acting.ask({
+        title: t('removeTitle', { id: job.jobId }),
+        text,
+        yes: t('remove'),
+        kind: 'danger',
+      });
       if (sure) await acting.run('DELETE', `${JOBS}/${job.jobId}`);
     };
     return {
       order: [orderLink(job.workOrderId), h('div', { class: 'narrow soft' }, change)],
       change,
-      error: job.error && [h('b', null, job.error.code), job.deadLetter && [' ', badge('bad', t('deadLetter'))], h('div', { class: 'soft detail' }, job.error.message)],
+      error: job.error && [
+        h('b', null, job.error.code),
+        job.deadLetter && [' ', badge('bad', t('deadLetter'))],
+        h('div', { class: 'soft detail' }, job.error.message),
+      ],
       after: f.number(job.result?.afterQuantity),
-      times: [h('div', null, moment({ f }, job.receivedAt)), job.finishedAt && h('div', { class: 'soft' }, moment({ f }, job.finishedAt))],
+      times: [
+        h('div', null, moment({ f }, job.receivedAt)),
+        job.finishedAt && h('div', { class: 'soft' }, moment({ f }, job.finishedAt)),
+      ],
       attempts: f.count(job.attempts),
       job: shortId(job.jobId),
-      actions: h('span', { class: 'buttons' },
-        job.state === 'failed' && acting.button('retry', t('retry'), () => acting.run('POST', `${JOBS}/${job.jobId}/retry`), { about: `${t('retry')} ${job.jobId}` }),
-        job.state !== 'active' && acting.button('remove', t('remove'), remove, { about: `${t('remove')} ${job.jobId}` })),
+      actions: h(
+        'span',
+        { class: 'buttons' },
+        job.state === 'failed' &&
+          acting.button(
+            'retry',
+            t('retry'),
+            () => acting.run('POST', `${JOBS}/${job.jobId}/retry`),
+            { about: `${t('retry')} ${job.jobId}` },
+          ),
+        job.state !== 'active' &&
+          acting.button('remove', t('remove'), remove, { about: `${t('remove')} ${job.jobId}` }),
+      ),
     };
   }
 }

@@ -17,7 +17,14 @@ import { shell } from './shell.js';
 import { chosenLanguage, writer } from './texts.js';
 
 const LANGUAGE = 'work-order-console-language';
-const VIEWS = { overview: Overview, actors: Actors, orders: Order, jobs: Jobs, nodes: Nodes, events: Events };
+const VIEWS = {
+  overview: Overview,
+  actors: Actors,
+  orders: Order,
+  jobs: Jobs,
+  nodes: Nodes,
+  events: Events,
+};
 
 /** The page as a whole; the views are given it, and ask it for all that they need. */
 class Console {
@@ -28,7 +35,12 @@ class Console {
     this.go = this.go.bind(this);
     this.api = new Api(root, { language: () => this.language, changed: this.redraw });
     this.#speak(chosenLanguage(localStorage.getItem(LANGUAGE), navigator.languages));
-    this.rights = this.poll('api/console', 20_000);
+    this.rights = this.#asking(
+      'api/console',
+      20_000,
+      () => this.#told(),
+      () => document.hidden,
+    );
     this.acting = new Acting(this);
     this.alarms = new Alarms(this);
     this.lasting = new Set(this.polls);
@@ -39,9 +51,13 @@ class Console {
 
   /** Ask for `path` again and again, until the view is left. */
   poll(path, everyMs) {
-    const poll = new Poll((asked, signal) => this.api.get(asked, signal), path, everyMs, this.redraw);
-    this.polls.add(poll);
-    return poll;
+    return this.#asking(path, everyMs, this.redraw, () => document.hidden || this.waiting);
+  }
+
+  /** Whether it is not known yet that calls are let in, or known that they are not. */
+  get waiting() {
+    const { rights, api } = this;
+    return api.needsToken || (rights.data === null && rights.failure === null);
   }
 
   /** Ask for it no more. */
@@ -102,6 +118,30 @@ class Console {
       this.view = new VIEWS[view](this);
       this.fresh = before !== undefined;
     }
+    this.redraw();
+  }
+
+  #asking(path, everyMs, changed, hidden) {
+    const poll = new Poll(
+      (asked, signal) => this.api.get(asked, signal),
+      path,
+      everyMs,
+      changed,
+      hidden,
+    );
+    this.polls.add(poll);
+    return poll;
+  }
+
+  /** Take up what the service says of tokens; what waited for that goes on. */
+  #told() {
+    const { rights, api } = this;
+    const waited = !this.begun || api.needsToken;
+    if (rights.failure === null)
+      api.needsToken = rights.data.tokens && rights.data.access === 'none';
+    this.begun = true;
+    this.view.follow?.();
+    if (waited && !api.needsToken) for (const poll of this.polls) if (poll !== rights) poll.now();
     this.redraw();
   }
 

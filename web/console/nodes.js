@@ -47,17 +47,20 @@ export class Nodes {
         { name: 'version', title: t('version'), wide: true },
         { name: 'note', title: t('note'), wide: true },
       ],
-      rows: nodes.map((each) => ({ key: each.node, cells: {
-        node: h('span', { class: 'mono' }, each.node),
-        role: stateBadge(each.role, roleText(t, each.role)),
-        address: each.url ?? '–',
-        epoch: each.epoch ? f.number(each.epoch) : '–',
-        up: f.span(each.upS),
-        lag: f.ms(each.loopLagMs),
-        version: each.version ?? '–',
-        lease: each.node === leaseHolder ? leaseText(this.app, leaseLeftMs) : '–',
-        note: each.reason || '–',
-      } })),
+      rows: nodes.map((each) => ({
+        key: each.node,
+        cells: {
+          node: h('span', { class: 'mono' }, each.node),
+          role: stateBadge(each.role, roleText(t, each.role)),
+          address: each.url ?? '–',
+          epoch: each.epoch ? f.number(each.epoch) : '–',
+          up: f.span(each.upS),
+          lag: f.ms(each.loopLagMs),
+          version: each.version ?? '–',
+          lease: each.node === leaseHolder ? leaseText(this.app, leaseLeftMs) : '–',
+          note: each.reason || '–',
+        },
+      })),
     });
   }
 
@@ -74,13 +77,19 @@ export class Nodes {
         { name: 'failures', title: t('failures'), number: true },
         { name: 'detail', title: t('note'), wide: true },
       ],
-      rows: [['store', mine.store], ['lease', mine.lease]].map(([key, each]) => ({ key, cells: {
-        name: `${t(key)}: ${each.name}`,
-        state: badge(each.ok ? 'ok' : 'bad', each.ok ? t('answers') : t('noAnswer')),
-        since: f.span(each.sinceS),
-        failures: f.count(each.failures),
-        detail: each.ok ? '–' : each.detail,
-      } })),
+      rows: [
+        ['store', mine.store],
+        ['lease', mine.lease],
+      ].map(([key, each]) => ({
+        key,
+        cells: {
+          name: `${t(key)}: ${each.name}`,
+          state: badge(each.ok ? 'ok' : 'bad', each.ok ? t('answers') : t('noAnswer')),
+          since: f.span(each.sinceS),
+          failures: f.count(each.failures),
+          detail: each.ok ? '–' : each.detail,
+        },
+      })),
     });
   }
 
@@ -96,12 +105,15 @@ export class Nodes {
         { name: 'epoch', title: t('epoch'), number: true },
         { name: 'address', title: t('address'), wide: true },
       ],
-      rows: changes.map((each) => ({ key: `${each.node} ${each.epoch}`, cells: {
-        since: moment({ f }, each.since),
-        node: h('span', { class: 'mono' }, each.node),
-        epoch: f.number(each.epoch),
-        address: each.url,
-      } })),
+      rows: changes.map((each) => ({
+        key: `${each.node} ${each.epoch}`,
+        cells: {
+          since: moment({ f }, each.since),
+          node: h('span', { class: 'mono' }, each.node),
+          epoch: f.number(each.epoch),
+          address: each.url,
+        },
+      })),
     });
   }
 }

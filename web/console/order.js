@@ -19,7 +19,9 @@ export class Order {
     this.detail = app.poll(`api/workorder/detail/${this.id}`, 2500);
     this.actor = app.poll(`api/actors/${this.id}`, 2000);
     this.log = app.poll(this.#logPath(), 4000);
-    this.jobs = JOB_STATES.map((state) => app.poll(`api/workorder/queue/jobs?state=${state}&workOrderId=${this.id}&pageSize=1`, 5000));
+    this.jobs = JOB_STATES.map((state) =>
+      app.poll(`api/workorder/queue/jobs?state=${state}&workOrderId=${this.id}&pageSize=1`, 5000),
+    );
   }
 
   /** The heading of the page. */
@@ -43,16 +45,35 @@ export class Order {
     const { app, detail, actor, log } = this;
     const { t } = app;
     if (detail.failure?.code === 'WORK_ORDER_NOT_FOUND' && actor.failure) {
-      return panel('order', this.title, {}, h('p', { class: 'note' }, t('unknownOrder')), h('a', { href: hashOf('actors') }, t('actors')));
+      return panel(
+        'order',
+        this.title,
+        {},
+        h('p', { class: 'note' }, t('unknownOrder')),
+        h('a', { href: hashOf('actors') }, t('actors')),
+      );
     }
     return [
       h('div', { key: 'sides', class: 'sides' }, this.#quantities(), this.#mailbox()),
-      panel('timeline', t('timeline'), {}, trouble(app, log), timeline(app, {
-        data: log.data,
-        type: this.type,
-        hash: (changes) => this.#hash(changes),
-      })),
-      panel('updates', t('lastUpdates'), { about: t('lastUpdatesAbout') }, trouble(app, actor), actor.data && lastUpdates(app, actor.data, this.all), this.#more(actor.data?.updates.length)),
+      panel(
+        'timeline',
+        t('timeline'),
+        {},
+        trouble(app, log),
+        timeline(app, {
+          data: log.data,
+          type: this.type,
+          hash: (changes) => this.#hash(changes),
+        }),
+      ),
+      panel(
+        'updates',
+        t('lastUpdates'),
+        { about: t('lastUpdatesAbout') },
+        trouble(app, actor),
+        actor.data && lastUpdates(app, actor.data, this.all),
+        this.#more(actor.data?.updates.length),
+      ),
     ];
   }
 
@@ -62,8 +83,24 @@ export class Order {
       this.all = !this.all;
       redraw();
     };
-    return count > SHOWN && h('div', { key: 'more' }, h('button', { type: 'button', class: 'button', 'data-act': 'all-updates', 'aria-expanded': String(this.all), onclick: turn },
-      this.all ? t('showFewer') : t('showAll', { count: f.count(count) })));
+    return (
+      count > SHOWN &&
+      h(
+        'div',
+        { key: 'more' },
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button',
+            'data-act': 'all-updates',
+            'aria-expanded': String(this.all),
+            onclick: turn,
+          },
+          this.all ? t('showFewer') : t('showAll', { count: f.count(count) }),
+        ),
+      )
+    );
   }
 
   #read(query) {
@@ -85,23 +122,35 @@ export class Order {
     const { t, f } = app;
     const order = detail.data;
     const beside = order?.status && stateBadge(order.status, t(order.status));
-    return panel('quantities', t('quantities'), { beside }, trouble(app, detail), order && [
-      h('div', { class: 'progress' },
-        h('progress', { max: '100', value: order.progress ?? 0, 'aria-label': t('progress') }),
-        h('span', { class: 'number', 'data-progress': true }, f.percent(order.progress))),
-      terms([
-        [t('input'), h('span', { 'data-quantity': 'input' }, f.number(order.inputQuantity))],
-        [t('output'), h('span', { 'data-quantity': 'output' }, f.number(order.outputQuantity))],
-        [t('planProduction'), f.number(order.planProductionQuantity)],
-        [t('plan'), f.number(order.planQuantity)],
-        [t('scrap'), f.number(order.scrapQuantity)],
-        [t('material'), [order.materialName, order.materialCode].filter(Boolean).join(' · ') || '–'],
-        [t('line'), order.productionLineName || '–'],
-        [t('created'), f.stamp(order.createAt)],
-        [t('changed'), f.stamp(order.updateAt)],
-        ['ID', h('span', { class: 'mono' }, order.id)],
-      ]),
-    ]);
+    return panel(
+      'quantities',
+      t('quantities'),
+      { beside },
+      trouble(app, detail),
+      order && [
+        h(
+          'div',
+          { class: 'progress' },
+          h('progress', { max: '100', value: order.progress ?? 0, 'aria-label': t('progress') }),
+          h('span', { class: 'number', 'data-progress': true }, f.percent(order.progress)),
+        ),
+        terms([
+          [t('input'), h('span', { 'data-quantity': 'input' }, f.number(order.inputQuantity))],
+          [t('output'), h('span', { 'data-quantity': 'output' }, f.number(order.outputQuantity))],
+          [t('planProduction'), f.number(order.planProductionQuantity)],
+          [t('plan'), f.number(order.planQuantity)],
+          [t('scrap'), f.number(order.scrapQuantity)],
+          [
+            t('material'),
+            [order.materialName, order.materialCode].filter(Boolean).join(' · ') || '–',
+          ],
+          [t('line'), order.productionLineName || '–'],
+          [t('created'), f.stamp(order.createAt)],
+          [t('changed'), f.stamp(order.updateAt)],
+          ['ID', h('span', { class: 'mono' }, order.id)],
+        ]),
+      ],
+    );
   }
 
   #mailbox() {
@@ -112,21 +161,38 @@ export class Order {
       data.paused && badge('warn', t('paused'), { 'data-paused': true }),
       pauseOne(app, this.id, this.number, data.paused),
     ];
-    return panel('mailbox', t('mailbox'), { beside }, trouble(app, actor), data && (data.live ? this.#live(data) : h('p', { class: 'soft' }, t('resting'))), this.#jobs());
+    return panel(
+      'mailbox',
+      t('mailbox'),
+      { beside },
+      trouble(app, actor),
+      data && (data.live ? this.#live(data) : h('p', { class: 'soft' }, t('resting'))),
+      this.#jobs(),
+    );
   }
 
   #live(data) {
     const { t, f } = this.app;
-    const doing = data.doing ? t('doingSince', { what: t(data.doing), ms: f.ms(data.doingForMs) }) : t('nothingNow');
+    const doing = data.doing
+      ? t('doingSince', { what: t(data.doing), ms: f.ms(data.doingForMs) })
+      : t('nothingNow');
     return terms([
       [t('actorState'), stateBadge(data.state, actorState(t, data.state))],
       [t('doing'), h('span', { 'data-doing': true }, doing)],
       data.doingJobId && [t('job'), h('span', { class: 'mono' }, data.doingJobId)],
-      [t('depth'), h('span', { 'data-depth': true }, f.count(data.depth)), data.oldestWaitMs > 0 && ` · ${t('oldest', { ms: f.ms(data.oldestWaitMs) })}`],
+      [
+        t('depth'),
+        h('span', { 'data-depth': true }, f.count(data.depth)),
+        data.oldestWaitMs > 0 && ` · ${t('oldest', { ms: f.ms(data.oldestWaitMs) })}`,
+      ],
       [t('rate'), f.rate(data.ratePerSecond)],
       [t('meanWait'), f.ms(data.handled ? data.waitedMs / data.handled : null)],
       [t('meanHandling'), f.ms(data.handled ? data.handlingMs / data.handled : null)],
-      [t('handled'), f.count(data.handled), data.failed > 0 && ` · ${t('failedCount')} ${f.count(data.failed)}`],
+      [
+        t('handled'),
+        f.count(data.handled),
+        data.failed > 0 && ` · ${t('failedCount')} ${f.count(data.failed)}`,
+      ],
       [t('seq'), h('span', { 'data-seq': true }, data.loaded ? f.number(data.seq) : '–')],
       [t('epoch'), f.number(data.epoch)],
       [t('outbox'), t('entries', { count: f.count(data.outbox.entries) })],
@@ -136,10 +202,28 @@ export class Order {
 
   #jobs() {
     const { t, f } = this.app;
-    const names = { waiting: 'jobWaiting', active: 'jobActive', delayed: 'jobDelayed', failed: 'jobFailed' };
-    return h('p', { class: 'job-links', key: 'jobs' }, h('span', { class: 'soft' }, `${t('ordersJobs')}: `),
-      JOB_STATES.map((state, number) => [number > 0 && ' · ', h('a', {
-        key: state, href: hashOf('jobs', '', { state: state === 'waiting' ? '' : state, order: this.id }), 'data-jobs': state,
-      }, `${t(names[state])} ${f.count(this.jobs[number].data?.total)}`)]));
+    const names = {
+      waiting: 'jobWaiting',
+      active: 'jobActive',
+      delayed: 'jobDelayed',
+      failed: 'jobFailed',
+    };
+    return h(
+      'p',
+      { class: 'job-links', key: 'jobs' },
+      h('span', { class: 'soft' }, `${t('ordersJobs')}: `),
+      JOB_STATES.map((state, number) => [
+        number > 0 && ' · ',
+        h(
+          'a',
+          {
+            key: state,
+            href: hashOf('jobs', '', { state: state === 'waiting' ? '' : state, order: this.id }),
+            'data-jobs': state,
+          },
+          `${t(names[state])} ${f.count(this.jobs[number].data?.total)}`,
+        ),
+      ]),
+    );
   }
 }

@@ -57,7 +57,13 @@ export class Poll {
     try {
       const data = await this.ask(path, calling.signal);
       if (calling !== this.calling) return;
-      Object.assign(this, { data, shown: path, at: Date.now(), failure: null, waitMs: this.everyMs });
+      Object.assign(this, {
+        data,
+        shown: path,
+        at: Date.now(),
+        failure: null,
+        waitMs: this.everyMs,
+      });
     } catch (failure) {
       if (calling !== this.calling || calling.signal.aborted) return;
       this.failure = failure;

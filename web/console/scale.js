@@ -16,7 +16,9 @@ export function roundTop(most, whole = false, lines = 3) {
 
 /** Give the values of the grid lines, from 0 on. */
 export function gridLines({ top, step }) {
-  return Array.from({ length: Math.round(top / step) + 1 }, (_, n) => Number((n * step).toPrecision(12)));
+  return Array.from({ length: Math.round(top / step) + 1 }, (_, n) =>
+    Number((n * step).toPrecision(12)),
+  );
 }
 
 /** Map a range of values to a range of pixels. */
@@ -62,7 +64,10 @@ export function ranges(flags) {
 export function roundMoments(from, to, minutes) {
   const step = minutes * 60_000;
   const first = Math.ceil(from / step) * step;
-  return Array.from({ length: Math.max(0, Math.floor((to - first) / step) + 1) }, (_, n) => first + n * step);
+  return Array.from(
+    { length: Math.max(0, Math.floor((to - first) / step) + 1) },
+    (_, n) => first + n * step,
+  );
 }
 
 /** Give the index of the ascending value that is nearest to `wanted`; -1 where there is none. */
@@ -78,13 +83,15 @@ export function nearest(values, wanted) {
 export function highest(values) {
   let found = null;
   values.forEach((value, index) => {
-    if (value !== null && value !== undefined && (found === null || value > found.value)) found = { value, index };
+    if (value !== null && value !== undefined && (found === null || value > found.value))
+      found = { value, index };
   });
   return found;
 }
 
 /** Give the last value that is known, or null. */
-export const latest = (values) => values.findLast((each) => each !== null && each !== undefined) ?? null;
+export const latest = (values) =>
+  values.findLast((each) => each !== null && each !== undefined) ?? null;
 
 /**
  * Give the mean of each column within steps of `minutes`, the newest first.

@@ -60,7 +60,11 @@ export class Stream {
   async #follow(reading) {
     try {
       const headers = this.lastId ? { 'Last-Event-ID': this.lastId } : {};
-      const response = await this.api.fetch(this.path, { method: 'GET', headers, signal: reading.signal });
+      const response = await this.api.fetch(this.path, {
+        method: 'GET',
+        headers,
+        signal: reading.signal,
+      });
       if (!response.ok) throw new Error(`answered ${response.status}`);
       this.#turn(true);
       this.waitMs = LEAST_MS;

@@ -13,24 +13,74 @@ import { h } from './dom.js';
  * @param {boolean} [table.showCaption] whether all see the caption
  * @param {boolean} [table.headless] whether the columns are of no use, as there are no rows
  */
-export function table({ caption, columns, rows, empty, showCaption = false, headless = false, name }) {
-  return h('div', { class: 'scroll', role: 'group', 'aria-label': caption, tabindex: '0' },
-    h('table', { 'data-table': name },
+export function table({
+  caption,
+  columns,
+  rows,
+  empty,
+  showCaption = false,
+  headless = false,
+  name,
+}) {
+  return h(
+    'div',
+    { class: 'scroll', role: 'group', 'aria-label': caption, tabindex: '0' },
+    h(
+      'table',
+      { 'data-table': name },
       h('caption', { class: showCaption ? null : 'unseen' }, caption),
-      !headless && h('thead', { key: 'head' }, h('tr', null, columns.map((column) => head(column)))),
-      h('tbody', { key: 'body' },
-        rows.map((row) => h('tr', { key: row.key, 'data-row': row.key, ...row.attributes },
-          columns.map((column, index) => h(index === 0 ? 'th' : 'td',
-            { key: column.name, class: classOf(column), scope: index === 0 ? 'row' : null, 'data-cell': column.name },
-            row.cells[column.name])))),
-        rows.length === 0 && h('tr', { key: 'none' }, h('td', { class: 'soft', colspan: columns.length }, empty)))));
+      !headless &&
+        h(
+          'thead',
+          { key: 'head' },
+          h(
+            'tr',
+            null,
+            columns.map((column) => head(column)),
+          ),
+        ),
+      h(
+        'tbody',
+        { key: 'body' },
+        rows.map((row) =>
+          h(
+            'tr',
+            { key: row.key, 'data-row': row.key, ...row.attributes },
+            columns.map((column, index) =>
+              h(
+                index === 0 ? 'th' : 'td',
+                {
+                  key: column.name,
+                  class: classOf(column),
+                  scope: index === 0 ? 'row' : null,
+                  'data-cell': column.name,
+                },
+                row.cells[column.name],
+              ),
+            ),
+          ),
+        ),
+        rows.length === 0 &&
+          h('tr', { key: 'none' }, h('td', { class: 'soft', colspan: columns.length }, empty)),
+      ),
+    ),
+  );
 }
 
 function head(column) {
   const { sort } = column;
-  return h('th', { key: column.name, scope: 'col', class: classOf(column), 'aria-sort': sort?.now ?? null },
-    sort ? h('button', { type: 'button', class: 'sort', onclick: sort.turn, 'data-sort': column.name },
-      column.title, h('span', { class: 'arrow', 'aria-hidden': 'true' }, arrow(sort.now))) : column.title);
+  return h(
+    'th',
+    { key: column.name, scope: 'col', class: classOf(column), 'aria-sort': sort?.now ?? null },
+    sort
+      ? h(
+          'button',
+          { type: 'button', class: 'sort', onclick: sort.turn, 'data-sort': column.name },
+          column.title,
+          h('span', { class: 'arrow', 'aria-hidden': 'true' }, arrow(sort.now)),
+        )
+      : column.title,
+  );
 }
 
 function arrow(now) {
@@ -51,10 +101,21 @@ function classOf(column) {
  */
 export function pages({ t, f }, data, hash, name) {
   const last = Math.max(1, data.totalPages);
-  const step = (title, page, there) => there
-    ? h('a', { class: 'button', href: hash(page) }, title)
-    : h('span', { class: 'button off', 'aria-disabled': 'true' }, title);
-  return h('nav', { class: 'pages', 'aria-label': t('pagesOf', { name }) },
-    h('span', { class: 'soft' }, t('page', { page: f.count(data.page), pages: f.count(last), total: f.count(data.total) })),
-    last > 1 && [step(t('previous'), data.page - 1, data.page > 1), step(t('next'), data.page + 1, data.page < last)]);
+  const step = (title, page, there) =>
+    there
+      ? h('a', { class: 'button', href: hash(page) }, title)
+      : h('span', { class: 'button off', 'aria-disabled': 'true' }, title);
+  return h(
+    'nav',
+    { class: 'pages', 'aria-label': t('pagesOf', { name }) },
+    h(
+      'span',
+      { class: 'soft' },
+      t('page', { page: f.count(data.page), pages: f.count(last), total: f.count(data.total) }),
+    ),
+    last > 1 && [
+      step(t('previous'), data.page - 1, data.page > 1),
+      step(t('next'), data.page + 1, data.page < last),
+    ],
+  );
 }

@@ -17,6 +17,7 @@ export const TEXTS = {
   loading: ['正在读取…', 'Reading…'],
   lost: ['服务无应答，自 {time} 起；正在自动重试。页面上的数字是 {seen} 的。', 'The service has not answered since {time}. Trying again by itself; the figures are from {seen}.'],
   lostAtOnce: ['服务无应答；正在自动重试。', 'The service does not answer. Trying again by itself.'],
+  tokenWrong: ['令牌无效。', 'The token is not valid.'],
   tokenNeeded: ['服务要求令牌。', 'The service asks for a token.'],
   stale: ['以下为 {time} 的数据：{why}', 'As of {time}: {why}'],
   trouble: ['暂时读取不到：{why}', "Can't be read now: {why}"],

@@ -11,26 +11,41 @@ import { pages, table } from './table.js';
  */
 export function timeline(app, { data, type, hash }) {
   const { t, f, go } = app;
-  const options = [['', t('anyType')], ['input', t('input')], ['output', t('output')]];
+  const options = [
+    ['', t('anyType')],
+    ['input', t('input')],
+    ['output', t('output')],
+  ];
   return [
-    h('div', { key: 'filters', class: 'filters' }, choice({ name: 'type', label: t('changeType'), value: type, options, onchange: (chosen) => go(hash({ type: chosen, page: 1 })) })),
-    data && table({
-      name: 'timeline',
-      caption: t('timeline'),
-      empty: t('noChanges'),
-      columns: [
-        { name: 'at', title: t('at') },
-        { name: 'type', title: t('changeType') },
-        { name: 'change', title: t('change'), number: true },
-        { name: 'after', title: t('after'), number: true },
-        { name: 'status', title: t('orderStatus') },
-        { name: 'seq', title: t('seq'), number: true, wide: true },
-        { name: 'barcode', title: t('barcode'), wide: true },
-        { name: 'operator', title: t('operator'), wide: true },
-        { name: 'reason', title: t('reason'), wide: true },
-      ],
-      rows: data.logs.map((entry) => ({ key: entry._id, cells: logCells(app, entry) })),
-    }),
+    h(
+      'div',
+      { key: 'filters', class: 'filters' },
+      choice({
+        name: 'type',
+        label: t('changeType'),
+        value: type,
+        options,
+        onchange: (chosen) => go(hash({ type: chosen, page: 1 })),
+      }),
+    ),
+    data &&
+      table({
+        name: 'timeline',
+        caption: t('timeline'),
+        empty: t('noChanges'),
+        columns: [
+          { name: 'at', title: t('at') },
+          { name: 'type', title: t('changeType') },
+          { name: 'change', title: t('change'), number: true },
+          { name: 'after', title: t('after'), number: true },
+          { name: 'status', title: t('orderStatus') },
+          { name: 'seq', title: t('seq'), number: true, wide: true },
+          { name: 'barcode', title: t('barcode'), wide: true },
+          { name: 'operator', title: t('operator'), wide: true },
+          { name: 'reason', title: t('reason'), wide: true },
+        ],
+        rows: data.logs.map((entry) => ({ key: entry._id, cells: logCells(app, entry) })),
+      }),
     data && pages(app, data, (page) => hash({ page }), t('timeline')),
   ];
 }
@@ -41,7 +56,11 @@ function logCells({ t, f }, entry) {
     type: typeText(t, entry.changeType),
     change: f.signed(entry.changeQuantity),
     after: f.number(entry.afterQuantity),
-    status: [t(entry.afterStatus), entry.afterProgress !== null && h('span', { class: 'soft' }, ` ${f.percent(entry.afterProgress)}`)],
+    status: [
+      t(entry.afterStatus),
+      entry.afterProgress !== null &&
+        h('span', { class: 'soft' }, ` ${f.percent(entry.afterProgress)}`),
+    ],
     seq: f.number(entry.seq),
     barcode: entry.relatedBarcode || '–',
     operator: entry.operatorName || entry.operatorId || '–',
@@ -69,15 +88,18 @@ export function lastUpdates({ t, f }, data, all) {
         { name: 'took', title: t('duration'), number: true, wide: true },
         { name: 'detail', title: t('detail'), wide: true },
       ],
-      rows: data.updates.slice(0, all ? undefined : SHOWN).map((each, number) => ({ key: `${each.jobId} ${each.event} ${each.at} ${number}`, cells: {
-        at: moment({ f }, each.at),
-        outcome: stateBadge(each.event, t(`event.${each.event}`)),
-        type: typeText(t, each.type),
-        quantity: f.signed(each.quantity),
-        after: f.number(each.afterQuantity),
-        took: each.tookMs ? f.ms(each.tookMs) : '–',
-        detail: reasonOf(each),
-      } })),
+      rows: data.updates.slice(0, all ? undefined : SHOWN).map((each, number) => ({
+        key: `${each.jobId} ${each.event} ${each.at} ${number}`,
+        cells: {
+          at: moment({ f }, each.at),
+          outcome: stateBadge(each.event, t(`event.${each.event}`)),
+          type: typeText(t, each.type),
+          quantity: f.signed(each.quantity),
+          after: f.number(each.afterQuantity),
+          took: each.tookMs ? f.ms(each.tookMs) : '–',
+          detail: reasonOf(each),
+        },
+      })),
     }),
   ];
 }

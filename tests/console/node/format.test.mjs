@@ -16,23 +16,50 @@ test('what is not known is a dash in every format', () => {
 });
 
 test('a span has its two largest units', () => {
-  const spans = [[0.4, '0 s'], [59, '59 s'], [60, '1 min'], [192, '3 min 12 s'], [3600, '1 h'], [7500, '2 h 5 min'], [93_600, '1 d 2 h']];
+  const spans = [
+    [0.4, '0 s'],
+    [59, '59 s'],
+    [60, '1 min'],
+    [192, '3 min 12 s'],
+    [3600, '1 h'],
+    [7500, '2 h 5 min'],
+    [93_600, '1 d 2 h'],
+  ];
   for (const [seconds, text] of spans) assert.strictEqual(en.span(seconds), text);
   assert.strictEqual(zh.span(192), '3 分 12 秒');
   assert.strictEqual(en.span(-5), '0 s', 'a clock that is wrong shows no negative times');
 });
 
 test('milliseconds are exact while they are few', () => {
-  const texts = [[0.04, '0 ms'], [1.26, '1.3 ms'], [12.7, '13 ms'], [999, '999 ms'], [1500, '1.5 s'], [61_000, '1 min 1 s']];
+  const texts = [
+    [0.04, '0 ms'],
+    [1.26, '1.3 ms'],
+    [12.7, '13 ms'],
+    [999, '999 ms'],
+    [1500, '1.5 s'],
+    [61_000, '1 min 1 s'],
+  ];
   for (const [value, text] of texts) assert.strictEqual(en.ms(value), text);
 });
 
 test('rates are finer the smaller they are', () => {
-  for (const [value, text] of [[0, '0'], [0.034, '0.03'], [2.56, '2.6'], [1234.5, '1,235']]) assert.strictEqual(en.rate(value), text);
+  for (const [value, text] of [
+    [0, '0'],
+    [0.034, '0.03'],
+    [2.56, '2.6'],
+    [1234.5, '1,235'],
+  ])
+    assert.strictEqual(en.rate(value), text);
 });
 
 test('a change has its sign, and the number its fraction', () => {
-  for (const [value, text] of [[1, '+1'], [0, '0'], [-2.5, '−2.5'], [0.1 + 0.2, '+0.3']]) assert.strictEqual(en.signed(value), text);
+  for (const [value, text] of [
+    [1, '+1'],
+    [0, '0'],
+    [-2.5, '−2.5'],
+    [0.1 + 0.2, '+0.3'],
+  ])
+    assert.strictEqual(en.signed(value), text);
 });
 
 test('times are those of the reader', () => {

@@ -25,14 +25,24 @@ test('empty values are left out, so that an address is as short as it can be', (
 });
 
 test('an address that can not be read leads to the overview', () => {
-  for (const hash of ['', '#', '#/', '#/nothing', '#/orders', '#/orders/5', '#/orders/<img>', '#main']) {
+  for (const hash of [
+    '',
+    '#',
+    '#/',
+    '#/nothing',
+    '#/orders',
+    '#/orders/5',
+    '#/orders/<img>',
+    '#main',
+  ]) {
     assert.deepStrictEqual(parseHash(hash), { view: 'overview', id: '', query: {} }, hash);
   }
   assert.strictEqual(parseHash(`#/orders/${ORDER.toUpperCase()}`).id, ORDER);
 });
 
 test('a page that is no number of one is the first', () => {
-  for (const page of [undefined, '', '0', '-1', '1.5', 'x', '1e9']) assert.strictEqual(pageOf({ page }), 1);
+  for (const page of [undefined, '', '0', '-1', '1.5', 'x', '1e9'])
+    assert.strictEqual(pageOf({ page }), 1);
   assert.strictEqual(pageOf({ page: '12' }), 12);
   assert.strictEqual(oneOf(['depth', 'rate'], 'rate'), 'rate');
   assert.strictEqual(oneOf(['depth', 'rate'], 'none'), 'depth');

@@ -14,11 +14,18 @@ class Asked {
   }
 
   poll(path = 'a') {
-    const ask = (asked, signal) => new Promise((answer, refuse) => {
-      this.calls.push({ path: asked, signal, answer, refuse });
-      signal.addEventListener('abort', () => refuse(signal.reason));
-    });
-    return new Poll(ask, path, 1000, () => (this.changes += 1), () => this.hidden);
+    const ask = (asked, signal) =>
+      new Promise((answer, refuse) => {
+        this.calls.push({ path: asked, signal, answer, refuse });
+        signal.addEventListener('abort', () => refuse(signal.reason));
+      });
+    return new Poll(
+      ask,
+      path,
+      1000,
+      () => (this.changes += 1),
+      () => this.hidden,
+    );
   }
 
   async answer(index, data) {
@@ -79,7 +86,10 @@ test('a failure keeps what is known, says so, and waits longer each time', async
   }
   assert.strictEqual(poll.data, 1);
   assert.strictEqual(poll.failure.message, 'away');
-  assert.deepStrictEqual(waits, [...waits].sort((a, b) => a - b));
+  assert.deepStrictEqual(
+    waits,
+    [...waits].sort((a, b) => a - b),
+  );
   assert.strictEqual(waits.at(-1), 10_000, 'but never longer than this');
   tick(10_000);
   await asked.answer(9, 2);
@@ -120,7 +130,10 @@ test('after a turn to something else, a late answer to the old question changes 
   const poll = asked.poll('a');
   poll.turnTo('b');
   assert.ok(asked.calls[0].signal.aborted);
-  assert.deepStrictEqual(asked.calls.map((each) => each.path), ['a', 'b']);
+  assert.deepStrictEqual(
+    asked.calls.map((each) => each.path),
+    ['a', 'b'],
+  );
   await asked.answer(1, 'of b');
   assert.deepStrictEqual([poll.data, poll.shown, poll.failure], ['of b', 'b', null]);
   poll.stop();

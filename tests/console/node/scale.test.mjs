@@ -3,7 +3,19 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { gridLines, highest, latest, linePath, linear, mean, means, nearest, ranges, roundMoments, roundTop } from '../../../web/console/scale.js';
+import {
+  gridLines,
+  highest,
+  latest,
+  linePath,
+  linear,
+  mean,
+  means,
+  nearest,
+  ranges,
+  roundMoments,
+  roundTop,
+} from '../../../web/console/scale.js';
 
 test('the upper end is round, at or above the most, with few lines', () => {
   for (const most of [0.003, 0.7, 1, 3, 9.99, 10, 33.4, 100, 1234, 98_765]) {
@@ -19,12 +31,18 @@ test('the upper end is round, at or above the most, with few lines', () => {
 });
 
 test('a line has gaps where nothing is known, and a lone value is a dot', () => {
-  assert.strictEqual(linePath([0, 1, 2, 3, 4], [5, 6, null, 7, null]), 'M0.0 5.0L1.0 6.0M3.0 7.0h.1');
+  assert.strictEqual(
+    linePath([0, 1, 2, 3, 4], [5, 6, null, 7, null]),
+    'M0.0 5.0L1.0 6.0M3.0 7.0h.1',
+  );
   assert.strictEqual(linePath([0, 1], [null, undefined]), '');
 });
 
 test('ranges of what is so', () => {
-  assert.deepStrictEqual(ranges([true, false, true, true]), [[0, 0], [2, 3]]);
+  assert.deepStrictEqual(ranges([true, false, true, true]), [
+    [0, 0],
+    [2, 3],
+  ]);
   assert.deepStrictEqual(ranges([]), []);
 });
 
@@ -36,7 +54,11 @@ test('a scale maps ends to ends, also where both are one', () => {
 
 test('moments are round', () => {
   const minute = 60_000;
-  assert.deepStrictEqual(roundMoments(7 * minute, 31 * minute, 10), [10 * minute, 20 * minute, 30 * minute]);
+  assert.deepStrictEqual(roundMoments(7 * minute, 31 * minute, 10), [
+    10 * minute,
+    20 * minute,
+    30 * minute,
+  ]);
   assert.deepStrictEqual(roundMoments(1, 2, 10), []);
 });
 
@@ -54,6 +76,16 @@ test('the nearest, the highest, the latest and the mean of what is known', () =>
 test('means are of round steps, the newest first', () => {
   const minute = 60_000;
   const at = [0, 1, 5, 6].map((each) => each * minute);
-  const found = means(at, [[1, 3, 5, null], [null, null, 2, 4]], 5);
-  assert.deepStrictEqual(found, [{ from: 5 * minute, values: [5, 3] }, { from: 0, values: [2, null] }]);
+  const found = means(
+    at,
+    [
+      [1, 3, 5, null],
+      [null, null, 2, 4],
+    ],
+    5,
+  );
+  assert.deepStrictEqual(found, [
+    { from: 5 * minute, values: [5, 3] },
+    { from: 0, values: [2, null] },
+  ]);
 });

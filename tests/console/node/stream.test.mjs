@@ -5,7 +5,8 @@ import { test } from 'node:test';
 
 import { parseEvents } from '../../../web/console/stream.js';
 
-const TEXT = 'retry: 2000\n\nid: a-1\nevent: applied\ndata: {"a": 1}\n\n: all is quiet\n\nevent: missed\ndata: {"count": 3}\n\n';
+const TEXT =
+  'retry: 2000\n\nid: a-1\nevent: applied\ndata: {"a": 1}\n\n: all is quiet\n\nevent: missed\ndata: {"count": 3}\n\n';
 const EVENTS = [
   { id: 'a-1', event: 'applied', data: '{"a": 1}' },
   { id: '', event: 'missed', data: '{"count": 3}' },

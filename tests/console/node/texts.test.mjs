@@ -16,7 +16,10 @@ test('every text is in both languages, with the same values to fill in', () => {
   const values = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
   for (const [name, both] of Object.entries(TEXTS)) {
     assert.strictEqual(both.length, 2, name);
-    assert.ok(both.every((text) => text.trim()), name);
+    assert.ok(
+      both.every((text) => text.trim()),
+      name,
+    );
     assert.deepStrictEqual(values(both[0]), values(both[1]), name);
   }
 });
@@ -24,13 +27,19 @@ test('every text is in both languages, with the same values to fill in', () => {
 test('every text that the modules name is there', () => {
   const named = [...sources.matchAll(/\bt\('([^']+)'/g)].map(([, name]) => name);
   assert.ok(named.length > 100);
-  assert.deepStrictEqual(named.filter((name) => !Object.hasOwn(TEXTS, name)), []);
+  assert.deepStrictEqual(
+    named.filter((name) => !Object.hasOwn(TEXTS, name)),
+    [],
+  );
 });
 
 test('no text is left that nothing names', () => {
   // What comes from the service is not in the sources: states, roles, events, what an actor does.
-  const fromOutside = /^(event\.|[A-Z_]+$|idle$|waiting$|active$|delayed$|standby$|taking_over$|draining$|stopped$|critical$|warning$|committing$|reading the |waiting for the )/;
-  const unused = Object.keys(TEXTS).filter((name) => !fromOutside.test(name) && !sources.includes(`'${name}'`));
+  const fromOutside =
+    /^(event\.|[A-Z_]+$|idle$|waiting$|active$|delayed$|standby$|taking_over$|draining$|stopped$|critical$|warning$|committing$|reading the |waiting for the )/;
+  const unused = Object.keys(TEXTS).filter(
+    (name) => !fromOutside.test(name) && !sources.includes(`'${name}'`),
+  );
   assert.deepStrictEqual(unused, []);
 });
 
