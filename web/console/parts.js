@@ -75,9 +75,8 @@ export function orderLink(id, number) {
 export function shortId(id) {
   return h(
     'span',
-    { class: 'mono', title: id },
+    { class: 'mono short-id', title: id },
     h('span', { class: 'wide' }, id.slice(0, -8)),
-    h('span', { class: 'narrow' }, '…'),
     id.slice(-8),
   );
 }
