@@ -305,6 +305,10 @@ class Census:
             _moment(mailbox.last_put),
         )
 
+    def has(self, order_id: WorkOrderId) -> bool:
+        """Tell whether an order's actor is live."""
+        return order_id in self._directory.made
+
     async def one(self, order_id: WorkOrderId) -> ActorView | None:
         """Look at one order's actor; None when it is not live."""
         loads = await self._loads()

@@ -25,7 +25,7 @@ from actors.messages import Epoch
 from actors.rules import LogEntry, OrderFacts, OrderState, WorkOrderId
 from actors.store import Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import entry_document, is_same
-from actors.store.views import log_row
+from actors.store.views import detail_row, log_row
 from tests.fake_inbox import MemoryInbox
 
 if TYPE_CHECKING:
@@ -371,6 +371,11 @@ class MemoryStore:
             return None
         state = {each.name: getattr(order.state, each.name) for each in fields(order.state)}
         return {"workOrderNo": order.facts.work_order_no, **state}
+
+    async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        numbers = {each.id: str(each.facts.work_order_no) for each in self.orders.values()}
+        fit = [{"_id": each, "workOrderNo": no} for each, no in numbers.items() if text in no]
+        return [detail_row(each) for each in fit[:limit]]
 
     async def log_page(self, query: LogQuery) -> LogPage:
         await self.read("log_page")

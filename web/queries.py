@@ -24,6 +24,8 @@ MAX_PAGE: Final = 1_000_000
 MAX_PAGE_SIZE: Final = 1000
 MAX_LOCKS: Final = 10_000
 MAX_MINUTES: Final = 60
+FOUND: Final = 20
+MAX_FOUND: Final = 100
 _MAX_SEARCH: Final = 100
 ORDERS: Final = ("desc", "asc")
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
@@ -106,6 +108,12 @@ def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> s
     if text not in allowed:
         raise invalid("INVALID_ACTOR_QUERY", field, allowed=", ".join(allowed))
     return text
+
+
+def parse_search(query: Mapping[str, str]) -> tuple[str, int]:
+    """Read what orders to find, and how many at most; raises `RequestError`."""
+    text = query.get("q", "").strip()[:_MAX_SEARCH]
+    return text, _whole(query, "limit", FOUND, MAX_FOUND)
 
 
 def parse_limit(query: Mapping[str, str]) -> int:

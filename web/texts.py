@@ -61,6 +61,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "OK": Text("成功", "OK"),
     "OK.detail": Text("获取工单详情成功", "Work order found"),
+    "OK.search": Text("搜索工单成功", "Search done"),
     "OK.logs": Text("获取数量变更日志成功", "Quantity log read"),
     "OK.stats": Text("获取队列统计成功", "Queue statistics read"),
     "OK.locks": Text("获取锁统计成功", "Locks read"),

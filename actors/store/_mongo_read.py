@@ -26,11 +26,13 @@ from actors.store.documents import (
     request_key,
 )
 from actors.store.port import Evidence, EvidenceQuery, StoredOrder
+from actors.store.views import detail_row, id_range, number_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
+_NUMBER = "workOrderNo"
 _HISTORY_FIELDS = (
     "workOrderId",
     "relatedBarcode",
@@ -92,6 +94,40 @@ async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> 
         {"_id": {"$in": list(wanted)}}, {"FNumber": 1, "FName": 1}
     ).to_list(None)
     return {material["_id"]: material for material in found}
+
+
+async def detail(at: Collections, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+    """Do `Store.detail`."""
+    with reading():
+        document = await at.orders.find_one({"_id": ObjectId(order_id)}, {OURS: 0})
+        return None if document is None else (await _details(at, [document]))[0]
+
+
+async def search(at: Collections, text: str, limit: int) -> list[Mapping[str, Any]]:
+    """Do `Store.search`; both ways have an index to go by, and read no more than they give."""
+    ids = id_range(text)
+    found: dict[ObjectId, Mapping[str, Any]] = {}
+    with reading():
+        if ids is not None:
+            among = {"$gte": ObjectId(ids[0]), "$lte": ObjectId(ids[1])}
+            found |= await _first(at, {"_id": among}, "_id", limit)
+        among_numbers = [{_NUMBER: {"$gte": low, "$lt": high}} for low, high in number_ranges(text)]
+        found |= await _first(at, {"$or": among_numbers}, _NUMBER, limit)
+        return await _details(at, list(found.values())[:limit])
+
+
+async def _first(
+    at: Collections, condition: Mapping[str, Any], field: str, limit: int
+) -> dict[ObjectId, Mapping[str, Any]]:
+    cursor = at.orders.find(condition, {OURS: 0}).sort(field, 1).limit(limit)
+    return {each["_id"]: each for each in await cursor.to_list(None)}
+
+
+async def _details(
+    at: Collections, documents: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    materials = await materials_of(at, documents)
+    return [detail_row(each, materials.get(each.get("materialId"))) for each in documents]
 
 
 async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dict[Any, int]:

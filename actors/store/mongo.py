@@ -24,6 +24,7 @@ from actors.errors import (
 )
 from actors.messages import Epoch
 from actors.rules import LogEntry, WorkOrderId
+from actors.store import _mongo_read
 from actors.store._mongo_bson import (
     CODEC,
     EncodedOnce,
@@ -46,14 +47,13 @@ from actors.store._mongo_client import (
 )
 from actors.store._mongo_inbox import MongoInbox
 from actors.store._mongo_log import log_page
-from actors.store._mongo_read import Collections, evidence, load, materials_of
+from actors.store._mongo_read import Collections, evidence, load
 from actors.store.documents import OURS, STORED_SEQ, is_same, outcome_from
 from actors.store.port import (
     Committed,
     Stale,
     StoredOrder,
 )
-from actors.store.views import detail_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -331,12 +331,11 @@ class MongoStore:
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Read an order as `detail/:id` shows it."""
-        with reading():
-            document = await self._at.orders.find_one({"_id": ObjectId(order_id)}, {OURS: 0})
-            if document is None:
-                return None
-            materials = await materials_of(self._at, [document])
-        return detail_row(document, materials.get(document.get("materialId")))
+        return await _mongo_read.detail(self._at, order_id)
+
+    async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Find orders by the beginning of their id or number."""
+        return await _mongo_read.search(self._at, text, limit)
 
     async def log_page(self, query: LogQuery) -> LogPage:
         """Read a page of the log, the outbox merged in."""

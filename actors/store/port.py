@@ -279,6 +279,14 @@ class Store(Protocol):
         """Give the order under the shared schema's field names, for `detail/:id`."""
         ...
 
+    async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Give at most `limit` orders whose id or number begins with `text`, as `detail` does.
+
+        Those with the id come first, the others by number. A number is tried as it is typed and
+        in capitals, an id from its first eight digits on.
+        """
+        ...
+
     async def log_page(self, query: LogQuery) -> LogPage:
         """Give a page of the log with outboxes merged in: all that was acknowledged."""
         ...

@@ -155,6 +155,15 @@ class SqliteStore:
 
         return await self._run(work)
 
+    async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Find orders by the beginning of their id or number."""
+
+        def work() -> Sequence[Mapping[str, Any]]:
+            with self._file.reading() as db:
+                return _sqlite_reads.search(db, text, limit)
+
+        return await self._run(work)
+
     async def log_page(self, query: LogQuery) -> LogPage:
         """Give a page of the log."""
 

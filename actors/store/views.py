@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from actors.store.documents import OURS, number_from, order_from
 
+_ID_LENGTH: Final = 24
+# Fewer digits are the beginning of an order's number more often than of an id.
+_START_OF_ID: Final = re.compile(r"[0-9a-fA-F]{8,24}", re.ASCII)
+_AFTER_ALL: Final = "\U0010ffff"
+"""Sorts behind whatever a number has."""
 _LOG_DEFAULTS: Final[Mapping[str, Any]] = dict.fromkeys(
     (
         "workOrderNo",
@@ -78,6 +84,19 @@ def detail_row(
         "createAt": time_from(document.get("createAt")),
         "updateAt": time_from(document.get("updateAt")),
     }
+
+
+def id_range(text: str) -> tuple[str, str] | None:
+    """Give the lowest and the highest id that begins with `text`; None where it can't be one."""
+    if not _START_OF_ID.fullmatch(text):
+        return None
+    start = text.lower()
+    return start.ljust(_ID_LENGTH, "0"), start.ljust(_ID_LENGTH, "f")
+
+
+def number_ranges(text: str) -> list[tuple[str, str]]:
+    """Give from where to where, this left out, the numbers are that begin with `text`."""
+    return [(each, each + _AFTER_ALL) for each in dict.fromkeys((text, text.upper()))]
 
 
 def time_from(value: object) -> datetime | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from bson import ObjectId
 
-from actors.rules import ChangeType
+from actors.rules import ChangeType, WorkOrderId
 from actors.store import LogQuery
 from tests.contract.cases import (
     FIRST,
@@ -30,7 +31,6 @@ from tests.contract.cases import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.rules import WorkOrderId
     from actors.store import Outcome, Store, StoredOrder
     from tests.contract.backdoor import Backdoor
 
@@ -289,6 +289,32 @@ async def test_details_are_the_contract_s_fields(
     detail = await store.detail(order_id)
     assert detail is not None
     assert only(detail, "status", "planQuantity") == {"status": "CANCELLED", "planQuantity": 130}
+
+
+async def test_orders_are_found_by_the_beginning_of_their_number_or_id(
+    store: Store, backdoor: Backdoor
+) -> None:
+    first, second, other = sorted(new_order_id() for _ in range(3))
+    mark = f"QX-{first[-8:]}".upper()
+    backdoor.put_order(order_document(second, workOrderNo=f"{mark}-2"))
+    backdoor.put_order(order_document(first, workOrderNo=f"{mark}-10"))
+    backdoor.put_order(order_document(other, workOrderNo=f"A{mark}"))
+    bare = WorkOrderId(uuid4().hex[:24])
+    backdoor.put_order({"_id": bare})
+
+    async def ids(text: str, limit: int = 10) -> list[str]:
+        return [each["id"] for each in await store.search(text, limit)]
+
+    assert await ids(mark) == [first, second]
+    assert await ids(mark.lower()) == [first, second]
+    assert await ids(mark, 1) == [first]
+    assert await ids(f"{mark}-2") == [second]
+    assert await ids(f"{mark}.*") == await ids(f"{mark}%") == await ids(mark[1:]) == []
+    for text in (bare, bare[:23], bare.upper()):
+        assert await ids(text) == [bare]
+    assert await ids(bare[:7]) == []
+    (found,) = await store.search(second, 5)
+    assert found == await store.detail(second)
 
 
 async def test_details_of_a_bare_order_are_there_and_empty(

@@ -212,6 +212,9 @@ class SimStore:
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         raise NotImplementedError(order_id)
 
+    async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        raise NotImplementedError(text, limit)
+
     async def log_page(self, query: LogQuery) -> LogPage:
         raise NotImplementedError(query)
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from actors.census import ActorState, Sort
 from actors.rules import ChangeType
-from web.queries import JOB_STATES, MAX_LOCKS, MAX_MINUTES, MAX_PAGE, MAX_PAGE_SIZE, ORDERS
+from web.queries import (
+    FOUND,
+    JOB_STATES,
+    MAX_FOUND,
+    MAX_LOCKS,
+    MAX_MINUTES,
+    MAX_PAGE,
+    MAX_PAGE_SIZE,
+    ORDERS,
+)
 from web.schemas import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
@@ -89,6 +98,10 @@ ACTORS: Final = (
     _query("state", _one_of(ActorState), "Only actors in this state"),
     _query("search", {"type": "string"}, "Beginning of an order's id, or a part of its number"),
     *PAGE,
+)
+SEARCH: Final = (
+    _query("q", {"type": "string"}, "Beginning of an order's number or id", "DEMO-00"),
+    _query("limit", _whole(FOUND, MAX_FOUND), "How many to list"),
 )
 COUNT: Final = _query("n", _whole(10, MAX_PAGE_SIZE), "How many of each")
 LIMIT: Final = _query("limit", _whole(1000, MAX_LOCKS), "How many to list")

@@ -102,4 +102,16 @@ STORED_ORDER: Final = {
     "createAt": AT,
     "updateAt": AT,
 }
+FOUND_ORDER: Final = {
+    "id": ORDER,
+    "workOrderNo": "DEMO-0001",
+    "materialName": "温控器主板",
+    "status": "IN_PROGRESS",
+    "planQuantity": 100,
+    "inputQuantity": 1,
+    "outputQuantity": 0,
+    "progress": 0,
+    "live": True,
+    "paused": False,
+}
 ONE_PAGE: Final = {"total": 1, "page": 1, "pageSize": 20, "totalPages": 1}

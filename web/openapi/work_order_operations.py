@@ -11,6 +11,7 @@ from web.openapi.operation import JOB, ORDER, Body, Operation
 from web.openapi.operators import Cleaned, Locks, Paused, QueueStats
 from web.openapi.work_order_examples import (
     COMPLETED_JOB,
+    FOUND_ORDER,
     LOG_ENTRY,
     ONE_PAGE,
     RETRIED_JOB,
@@ -20,6 +21,7 @@ from web.openapi.work_order_examples import (
 )
 from web.openapi.work_orders import (
     Batch,
+    FoundOrders,
     LogPage,
     Order,
     OrderPaused,
@@ -102,6 +104,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         "OK.detail",
         failures=(*_NO_ORDER, *_UNREAD),
         parameters=(parameters.ORDER_ID,),
+    ),
+    "searchOrders": Operation(
+        _ORDERS,
+        "Find orders by the beginning of their number or id",
+        FoundOrders,
+        {"more": False, "orders": [FOUND_ORDER]},
+        "OK.search",
+        failures=("INVALID_PAGE", *_UNREAD),
+        parameters=parameters.SEARCH,
     ),
     "quantityLogs": Operation(
         _ORDERS,

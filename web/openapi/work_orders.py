@@ -118,6 +118,30 @@ class Order(Reply):
     update_at: datetime | None
 
 
+class FoundOrder(Reply):
+    """An order in short, and how its actor is."""
+
+    id: HexId
+    work_order_no: str | None
+    material_name: str | None
+    status: str | None
+    plan_quantity: float | None
+    input_quantity: float
+    output_quantity: float
+    progress: float
+    live: bool
+    """Whether it has a live actor."""
+    paused: bool
+
+
+class FoundOrders(Reply):
+    """The orders that were found: by their id first, then by number."""
+
+    more: bool
+    """Whether there are more than were asked for."""
+    orders: list[FoundOrder]
+
+
 class LogEntry(Reply):
     """One applied change. Entries of other writers may have more fields."""
 

@@ -78,6 +78,7 @@ ROUTES: Final = (
         "actors",
     ),
     Route("detail", "GET", f"{_API}/detail/{{id}}", orders.detail),
+    Route("searchOrders", "GET", f"{_API}/search", orders.search, "view"),
     Route("quantityLogs", "GET", f"{_API}/quantity-logs/{{id}}", orders.quantity_logs),
     Route("queueStats", "GET", f"{_API}/queue/stats", queue.stats, "owner"),
     Route("queueLocks", "GET", f"{_API}/queue/locks", queue.locks, "owner"),

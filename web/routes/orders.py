@@ -5,20 +5,34 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from actors.errors import WorkOrderNotFound
+from actors.errors import NotOwner, WorkOrderNotFound
 from web.problems import Problem, RequestError
-from web.queries import parse_log_query
+from web.queries import parse_log_query, parse_search
 from web.replies import success
 from web.schemas import parse_work_order_id
 from web.site import SITE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
+    from typing import Any
 
     from aiohttp import web
 
+    from actors.node import Node
+    from actors.rules import WorkOrderId
+
 _Answer = TypeVar("_Answer")
 _RETRY_AFTER_S = 1
+_SHOWN = (
+    "id",
+    "workOrderNo",
+    "materialName",
+    "status",
+    "planQuantity",
+    "inputQuantity",
+    "outputQuantity",
+    "progress",
+)
 
 
 async def detail(request: web.Request) -> web.Response:
@@ -28,6 +42,31 @@ async def detail(request: web.Request) -> web.Response:
     if order is None:
         raise WorkOrderNotFound(order_id)
     return success(request, order, "OK.detail")
+
+
+async def search(request: web.Request) -> web.Response:
+    """Find orders by the beginning of their number or id."""
+    text, limit = parse_search(request.query)
+    node = request.app[SITE].node
+    found = await _in_time(request, node.store.search(text, limit + 1)) if text else ()
+    data = {"more": len(found) > limit, "orders": [_found(node, each) for each in found[:limit]]}
+    return success(request, data, "OK.search")
+
+
+def _found(node: Node, order: Mapping[str, Any]) -> dict[str, object]:
+    order_id = order["id"]
+    return {
+        **{name: order[name] for name in _SHOWN},
+        "live": _is_live(node, order_id),
+        "paused": node.region.is_paused(order_id),
+    }
+
+
+def _is_live(node: Node, order_id: WorkOrderId) -> bool:
+    try:
+        return node.census().has(order_id)
+    except NotOwner:
+        return False
 
 
 async def quantity_logs(request: web.Request) -> web.Response:

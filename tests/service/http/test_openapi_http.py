@@ -174,6 +174,9 @@ async def _look(caller: Caller) -> None:
         await caller.call("GET /console/{name}.css", name=name)
     for route in ("/api/node", "/api/nodes", "/api/actors", "/api/actors/hot", "/api/actors/stats"):
         await caller.call(f"GET {route}")
+    found = await caller.call(f"GET {API}/search", query=f"?q={order_id(1)}")
+    assert [each["id"] for each in found["data"]["orders"]] == [order_id(1)]
+    await caller.call(f"GET {API}/search", query="?q=WO&limit=0")
     await caller.call("GET /api/history")
     await caller.call("GET /api/history", query="?minutes=0")
     await caller.call("GET /api/actors", query="?sort=largest")

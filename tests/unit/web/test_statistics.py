@@ -112,6 +112,21 @@ async def test_the_last_hour_is_recorded_at_the_owner_and_read_from_either_node(
     assert (await first.get("/api/history?minutes=61", 400))["code"] == "INVALID_PAGE"
 
 
+async def test_orders_are_found_in_the_store_and_said_to_be_live_or_not(
+    first: Served, second: Served
+) -> None:
+    await touch(first, 2)
+    await first.node.region.pause_order(ORDER)
+    for node in (first, second):
+        found = await node.get("/api/workorder/search?q=WO-&limit=2")
+        by_id = {each["id"]: (each["live"], each["paused"]) for each in found["orders"]}
+        assert by_id == {ORDER: (False, True), OTHER: (True, False)}
+        assert found["more"] is True
+    assert await first.get("/api/workorder/search?q=%20") == {"more": False, "orders": []}
+    refused = await first.get("/api/workorder/search?q=WO&limit=101", 400)
+    assert refused["code"] == "INVALID_PAGE"
+
+
 async def test_what_stands_out_is_as_much_as_asked(first: Served) -> None:
     await touch(first, 1, 2, 2, 3, 3, 3)
     found = await first.get("/api/actors/hot?n=2")
