@@ -1,9 +1,8 @@
 """Settings and logging, read only where the pieces are put together."""
 
+from config._variables import LogFormat, LogLevel
 from config.logging import LogHandle, configure_logging
 from config.settings import (
-    LogFormat,
-    LogLevel,
     Settings,
     SettingsError,
     ShownSetting,

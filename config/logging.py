@@ -14,8 +14,8 @@ from config.redaction import mask_text
 
 if TYPE_CHECKING:
     from config._render import Renderer
+    from config._variables import LogFormat, LogLevel
     from config.log_file import RotatingFile
-    from config.settings import LogFormat, LogLevel
 
 _CLOSE_S: Final = 2.0
 
