@@ -125,9 +125,9 @@ def _trials(service: ServiceAt, order: str | None) -> list[tuple[str, Callable[[
     """Give what is to be tried: every page that reads, as the service itself lists them."""
     listed = [str(each).partition(" ") for each in service.get("/")["endpoints"].values()]
     trials: list[tuple[str, Callable[[], Any]]] = []
-    for path in (_FILES.get(path, path) for method, _, path in listed if method == "GET"):
+    for path in (path for method, _, path in listed if method == "GET"):
         if "{id}" not in path:
-            trials.append((path, partial(_look, service, path)))
+            trials.append((path, partial(_look, service, _FILES.get(path, path))))
         elif "/queue/jobs/" in path:
             trials.append((path, partial(_look_at_a_job, service, path)))
         elif order is not None:
