@@ -3,6 +3,7 @@
 import { Chart } from './chart.js';
 import { h } from './dom.js';
 import { hashOf } from './hash.js';
+import { Hour } from './history.js';
 import { hotOrders } from './hot.js';
 import { badge, leaseText, panel, terms, tile, trouble } from './parts.js';
 import { pauseAll } from './pausing.js';
@@ -16,7 +17,7 @@ export class Overview {
     this.queue = app.poll('api/workorder/queue/stats', 2000);
     this.nodes = app.poll('api/nodes', 2000);
     this.hot = app.poll('api/actors/hot?n=5', 3000);
-    this.history = app.poll('api/history?minutes=60', 5000);
+    this.hour = new Hour(app);
     this.failed = app.poll('api/workorder/queue/jobs?state=failed&pageSize=1', 5000);
     this.charts = ['throughputGraph', 'latencyGraph', 'waitingGraph'].map(
       (name) => new Chart(name, app.redraw),
@@ -167,11 +168,11 @@ export class Overview {
   }
 
   #graphs() {
-    const { app, history } = this;
+    const { app, hour } = this;
     const { t, f } = app;
-    const data = history.data;
+    const { data } = hour;
     if (!data)
-      return panel('graphs', t('lastMinute'), { class: 'unheaded' }, trouble(app, history));
+      return panel('graphs', t('lastMinute'), { class: 'unheaded' }, trouble(app, hour.poll));
     if (this.drawn.data !== data)
       this.drawn = { data, at: data.at.map((each) => Date.parse(each)) };
     const lines = [
@@ -201,7 +202,7 @@ export class Overview {
     return h(
       'div',
       { key: 'graphs', class: 'graphs' },
-      trouble(app, history),
+      trouble(app, hour.poll),
       this.charts.map((chart, number) => {
         const [columns, write] = lines[number];
         return chart.render(

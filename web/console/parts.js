@@ -81,15 +81,15 @@ export function shortId(id) {
   );
 }
 
-/** Describe a moment; with its day where there is room. */
+/** Describe a moment; its year only where there is room. */
 export function moment({ f }, at) {
   if (!at) return '–';
-  const [day, time] = f.stamp(at).split(' ');
+  const stamp = f.stamp(at);
   return h(
     'time',
-    { datetime: at, title: `${day} ${time}` },
-    h('span', { class: 'wide' }, `${day} `),
-    time,
+    { datetime: at, title: stamp },
+    h('span', { class: 'wide' }, stamp.slice(0, 5)),
+    stamp.slice(5),
   );
 }
 

@@ -112,7 +112,7 @@ export const TEXTS = {
   actorsTitle: ['内存中的工单', 'Orders in memory'],
   actorsAbout: ['正在处理或刚处理过的工单；搜索也会查找存储中的全部工单。', 'Orders that are at work, or were just now. A search looks through all orders in the store as well.'],
   search: ['搜索', 'Search'],
-  searchHint: ['工单号或工单 ID', 'Order number or id'],
+  searchHint: ['工单号的开头，或工单 ID', 'Beginning of an order number, or an id'],
   anyState: ['全部状态', 'Any state'],
   noActors: ['没有符合条件的活动工单', 'No live order fits'],
   inStore: ['存储中的工单', 'Orders in the store'],
