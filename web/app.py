@@ -8,6 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from web.admission import ADMISSION, Admission
+from web.alarms import ALARMS_NOW, Alarms
 from web.forward import FORWARDER, Forwarder
 from web.metrics import METRICS, Metrics
 from web.middleware import answer
@@ -75,7 +76,9 @@ def build_app(
         options, {(route.method, route.path): route.access for route in ROUTES}
     )
     app.on_response_prepare.append(admission.mark)
-    app[METRICS] = Metrics(app[SITE], pulse)
+    metrics = app[METRICS] = Metrics(app[SITE], pulse)
+    alarms = app[ALARMS_NOW] = Alarms(node, pulse, metrics.traffic)
+    app.cleanup_ctx.append(alarms.run)
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
     for route in ROUTES:

@@ -48,6 +48,11 @@ class Pulse:
         """Give how late the latest beat of the last minute was, in seconds."""
         return max(self._late, default=0.0)
 
+    def late_s(self) -> float:
+        """Give how late one beat in a hundred was in the last minute, in seconds."""
+        ascending = sorted(self._late)
+        return ascending[len(ascending) * 99 // 100] if ascending else 0.0
+
     @property
     def up_s(self) -> float:
         """Seconds since the application was made."""

@@ -74,6 +74,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.actor_stats": Text("获取工单 actor 统计成功", "Actor statistics read"),
     "OK.hot": Text("获取热点工单成功", "Hot orders read"),
     "OK.actor": Text("获取工单 actor 详情成功", "Actor read"),
+    "OK.alarms": Text("获取告警成功", "Alarms read"),
     "OK.history": Text("获取历史统计成功", "History read"),
     "OK.log_level": Text("日志级别", "Log level"),
     "OK.node": Text("获取节点状态成功", "Node read"),

@@ -89,7 +89,7 @@ export class Alarms {
   }
 
   #entry(alarm) {
-    const { t, f } = this.app;
+    const { t } = this.app;
     const place = PLACES[alarm.show];
     return h(
       'li',
@@ -102,14 +102,7 @@ export class Alarms {
       h(
         'div',
         null,
-        h(
-          'p',
-          { class: 'alarm-message' },
-          alarm.message,
-          ' ',
-          alarm.sinceS > 0 &&
-            h('span', { class: 'soft' }, t('forSpan', { span: f.span(alarm.sinceS) })),
-        ),
+        h('p', { class: 'alarm-message' }, alarm.message),
         h('p', { class: 'soft' }, alarm.advice),
       ),
       alarm.workOrderId

@@ -47,7 +47,6 @@ export const TEXTS = {
   noAlarms: ['没有告警', 'No alarms'],
   critical: ['严重', 'Critical'],
   warning: ['警告', 'Warning'],
-  forSpan: ['已 {span}', 'for {span}'],
   toOrder: ['查看工单', 'Show the order'],
   toNodes: ['查看节点', 'Show the nodes'],
   toActors: ['查看工单列表', 'Show the orders'],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from web.openapi import parameters
 from web.openapi.actors import ActorPage, HotActors, LiveActor, RestingActor
+from web.openapi.alarms import Alarms
 from web.openapi.failures import JSON_BODY
 from web.openapi.figures import ActorStats, History
 from web.openapi.operation import AT, ORDER, Body, Operation
@@ -173,6 +174,28 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         "OK.history",
         failures=("INVALID_PAGE",),
         parameters=(parameters.MINUTES,),
+    ),
+    "alarms": Operation(
+        _NODES,
+        "Tell what is wrong now, in plain words",
+        Alarms,
+        {
+            "ok": False,
+            "at": AT,
+            "alarms": [
+                {
+                    "code": "STORE_DOWN",
+                    "severity": "critical",
+                    "sinceS": 12.1,
+                    "message": "MongoDB has not answered for 12 s; updates wait; nothing is lost",
+                    "advice": "Look at MongoDB and the network to it;"
+                    " the service goes on by itself",
+                    "workOrderId": None,
+                    "show": "node",
+                }
+            ],
+        },
+        "OK.alarms",
     ),
     "node": Operation(_NODES, "Show the node that is asked", Node, NODE, "OK.node"),
     "nodes": Operation(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from web.routes import (
     actors,
+    alarms,
     console,
     documents,
     events,
@@ -98,6 +99,7 @@ ROUTES: Final = (
     Route("hotActors", "GET", "/api/actors/hot", actors.hot, "owner"),
     Route("actor", "GET", "/api/actors/{id}", actors.actor, "owner"),
     Route("history", "GET", "/api/history", history.history, "owner"),
+    Route("alarms", "GET", "/api/alarms", alarms.alarms, "nodes"),
     Route("node", "GET", "/api/node", nodes.node),
     Route("nodes", "GET", "/api/nodes", nodes.nodes, "nodes"),
     Route("events", "GET", "/api/events", events.events, "stream"),

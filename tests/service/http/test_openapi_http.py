@@ -172,7 +172,14 @@ async def _look(caller: Caller) -> None:
     for name in ("main", "base", "none"):
         await caller.call("GET /console/{name}.js", name=name)
         await caller.call("GET /console/{name}.css", name=name)
-    for route in ("/api/node", "/api/nodes", "/api/actors", "/api/actors/hot", "/api/actors/stats"):
+    for route in (
+        "/api/alarms",
+        "/api/node",
+        "/api/nodes",
+        "/api/actors",
+        "/api/actors/hot",
+        "/api/actors/stats",
+    ):
         await caller.call(f"GET {route}")
     found = await caller.call(f"GET {API}/search", query=f"?q={order_id(1)}")
     assert [each["id"] for each in found["data"]["orders"]] == [order_id(1)]
