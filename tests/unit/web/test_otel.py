@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import subprocess
 import sys
-import threading
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +16,12 @@ from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_tra
 
 from tests.servers import free_port
 from tests.unit.actors.owner import ORDER, order_number
+from tests.unit.web.collector import collector
 from tests.unit.web.served import served
 from web.otel import OpenTelemetry, exporting_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -204,34 +203,6 @@ async def test_a_recorder_that_fails_costs_no_update(
 # -- the collector -------------------------------------------------------------------------
 
 
-class _Collector(http.server.BaseHTTPRequestHandler):
-    """Takes what is posted, and counts it."""
-
-    def do_POST(self) -> None:
-        size = int(self.headers["Content-Length"])
-        self.server.taken.append((self.path, self.rfile.read(size)))  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def _collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Collector) as server:
-        taken: list[tuple[str, bytes]] = []
-        server.taken = taken  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", taken
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @asynccontextmanager
 async def _exporting(
     store: MemoryStore, lease: LeaseServer, endpoint: str
@@ -244,7 +215,7 @@ async def _exporting(
 async def test_a_collector_is_sent_the_spans_at_the_latest_when_the_node_stops(
     store: MemoryStore, lease: LeaseServer
 ) -> None:
-    with _collector() as (endpoint, taken):
+    with collector() as (endpoint, taken):
         async with _exporting(store, lease, endpoint) as (here, otel):
             assert await _send(here) == 200
         await asyncio.to_thread(otel.close, 10)
