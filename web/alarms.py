@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from actors.census import ActorRow, Census
     from actors.node import Node
+    from actors.rules import WorkOrderId
     from web.metrics import Traffic
     from web.pulse import Pulse
     from web.texts import Language
@@ -216,9 +217,19 @@ class Alarms:
         views = [await census.one(each) for each in ids[:_LOOKED_AT]]
         rows = [view.row for view in views if view is not None]
         if not rows:
-            return [Alarm("ORDERS_PAUSED", count=len(ids), order_id=ids[0])]
+            number = await self._number(ids[0])
+            return [Alarm("ORDERS_PAUSED", count=len(ids), order_id=ids[0], order_no=number)]
         oldest = max(rows, key=lambda row: row.oldest_s)
         return [_of_order("ORDERS_PAUSED", oldest, len(ids))]
+
+    async def _number(self, order_id: WorkOrderId) -> str | None:
+        """Look up the number of an order that is not in memory."""
+        try:
+            async with asyncio.timeout(_STORE_S):
+                order = await self._node.store.detail(order_id)
+        except (WorkOrderError, TimeoutError):
+            return None
+        return order.get("workOrderNo") if order else None
 
     async def _dead_letters(self) -> list[Alarm]:
         try:

@@ -100,11 +100,27 @@ async def test_all_is_paused_and_goes_on_while_the_events_are_followed(
     await expect(applied).to_have_count(2)
 
 
-async def test_an_order_has_an_address_that_lasts(visitors: Visitors, site: Place) -> None:
-    await put_orders(site, 7001)
+async def test_an_order_that_rests_is_found_by_its_number_and_has_an_address_that_lasts(
+    visitors: Visitors, site: Place
+) -> None:
+    await put_orders(site, 7001, 7002)
     await Floor(site.node).update(7001, times=16)
     console = Console(await visitors.come(site.node.uri))
     page = console.page
+    await console.open()
+    await console.see("actors")
+    search = page.get_by_label("Search")
+    await search.fill("no such order")
+    await expect(console.panel("stored")).to_contain_text("No order in the store fits")
+    await search.fill("wo-700")
+    await expect(console.rows("stored")).to_have_count(2)
+    assert "search=wo-700" in page.url
+    await page.reload()
+    await expect(search).to_have_value("wo-700")
+    await console.row("stored", order_id(7002)).get_by_text(number_of(7002)).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(f"Order {number_of(7002)}")
+    await expect(console.panel("mailbox")).to_contain_text("Not in memory")
+
     await console.open(f"#/orders/{order_id(7001)}?page=2&type=input")
     await expect(console.rows("timeline")).to_have_count(1)
     other = Console(await visitors.come(site.node.uri, language="zh-CN"))
@@ -112,3 +128,26 @@ async def test_an_order_has_an_address_that_lasts(visitors: Visitors, site: Plac
     await expect(other.page.get_by_role("heading", level=1)).to_have_text(f"工单 {number_of(7001)}")
     await expect(other.rows("timeline")).to_have_count(1)
     await expect(other.panel("timeline").get_by_label("类型")).to_have_value("input")
+
+
+async def test_from_an_alarm_to_the_right_order_takes_no_more_than_three_clicks(
+    visitors: Visitors, site: Place
+) -> None:
+    floor, right = Floor(site.node), 71
+    await put_orders(site, right, 72)
+    await floor.post(f"{order_id(right)}/pause")
+    assert set(await floor.update(right, times=4)) == {"QUEUED"}
+    await floor.update(72)
+    console = Console(await visitors.come(site.node.uri))
+    await console.open("#/jobs")
+    await console.page.locator("[data-alarms]").click()
+    alarm = console.alarm("ORDERS_PAUSED")
+    await expect(alarm).to_contain_text(number_of(right))
+    await alarm.get_by_role("link").click()
+    await expect(console.page.get_by_role("heading", level=1)).to_have_text(
+        f"Order {number_of(right)}"
+    )
+    await console.act("resume-order").click()
+    await expect(console.page.locator('[data-quantity="input"]')).to_have_text("4")
+    await console.see("overview")
+    await expect(alarm).to_have_count(0)

@@ -65,26 +65,28 @@ async def test_axe_finds_nothing_wrong_with_any_view_and_a_phone_need_not_scroll
         await visitors.come(site.node.uri, scheme=scheme, language=language, width=_PHONE_PX)
     )
     page = console.page
-    for state, shown in (
-        ("", '[data-panel="hot"] [data-order]'),
-        (f"#/actors?search=WO-{busy}", '[data-table="actors"] [data-order]'),
-        (f"#/orders/{order_id(busy)}", '[data-table="timeline"] [data-row]'),
-        (f"#/orders/{order_id(held)}", "[data-paused]"),
-        ("#/jobs?state=failed", '[data-table="jobs"] [data-row]'),
-        ("#/nodes", '[data-table="nodes"] [data-row]'),
-        ("#/events", '[data-panel="events"] .badge.ok'),
-    ):
-        await page.set_viewport_size({"width": _PHONE_PX, "height": 640})
-        await console.open(state)
-        await expect(page.locator(shown).first).to_be_visible()
-        assert await page.evaluate("document.documentElement.scrollWidth") <= _PHONE_PX, state
-        await page.set_viewport_size({"width": 1280, "height": 800})
-        assert await violations(page) == [], state
-    await console.open()
-    await console.act("pause-all").click()
-    assert await violations(page) == []
-    await console.answer(yes=False)
-    await floor.post(f"{order_id(held)}/resume")
+    try:
+        for state, shown in (
+            ("", '[data-panel="hot"] [data-order]'),
+            (f"#/actors?search=WO-{busy}", '[data-table="stored"] [data-order]'),
+            (f"#/orders/{order_id(busy)}", '[data-table="timeline"] [data-row]'),
+            (f"#/orders/{order_id(held)}", "[data-paused]"),
+            ("#/jobs?state=failed", '[data-table="jobs"] [data-row]'),
+            ("#/nodes", '[data-table="nodes"] [data-row]'),
+            ("#/events", '[data-panel="events"] .badge.ok'),
+        ):
+            await page.set_viewport_size({"width": _PHONE_PX, "height": 640})
+            await console.open(state)
+            await expect(page.locator(shown).first).to_be_visible()
+            assert await page.evaluate("document.documentElement.scrollWidth") <= _PHONE_PX, state
+            await page.set_viewport_size({"width": 1280, "height": 800})
+            assert await violations(page) == [], state
+        await console.open()
+        await console.act("pause-all").click()
+        assert await violations(page) == []
+        await console.answer(yes=False)
+    finally:
+        await floor.post(f"{order_id(held)}/resume")
 
 
 async def test_the_language_follows_the_browser_until_another_one_is_chosen(

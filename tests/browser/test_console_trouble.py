@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,11 +91,20 @@ async def test_a_stopped_store_and_a_killed_node_are_told_in_plain_words_and_pas
     console = Console(visitor)
     page = console.page
     await console.open()
+    await expect(console.panel("alarms")).to_contain_text("No alarms")
 
     await asyncio.to_thread(mongo.stop)
+    alarm = console.alarm("STORE_DOWN")
+    await expect(alarm).to_contain_text(re.compile(r"MongoDB has not answered for \d+ s"))
+    await expect(alarm).to_contain_text("nothing is lost")
     await expect(page.locator('[data-service="down"]')).to_be_visible()
+    await console.see("actors")
+    await expect(page.locator("[data-alarms]")).to_contain_text("MongoDB")
+    await console.see("overview")
     await asyncio.to_thread(mongo.start)
+    await expect(console.panel("alarms")).to_contain_text("No alarms")
     await expect(page.locator('[data-service="serving"]')).to_be_visible()
+    await expect(page.locator('[data-tile="rate"]')).to_be_visible()
 
     await place.node.killed()
     lost = page.locator('[data-connection="lost"]')

@@ -49,16 +49,19 @@ export class Alarms {
     const [first] = this.all;
     if (!first) return null;
     return h(
-      'a',
-      {
-        key: 'strip',
-        class: `strip ${first.severity}`,
-        href: hashOf('overview'),
-        'data-alarms': this.all.length,
-      },
-      badge(kindOf(first), `${t(first.severity)}`),
-      h('span', null, first.message),
-      this.all.length > 1 && h('b', null, `+${this.all.length - 1}`),
+      'section',
+      { key: 'strip', 'aria-label': t('alarms') },
+      h(
+        'a',
+        {
+          class: `strip ${first.severity}`,
+          href: hashOf('overview'),
+          'data-alarms': this.all.length,
+        },
+        badge(kindOf(first), t(first.severity)),
+        h('span', null, first.message),
+        this.all.length > 1 && h('b', null, `+${this.all.length - 1}`),
+      ),
     );
   }
 

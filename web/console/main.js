@@ -51,7 +51,15 @@ class Console {
 
   /** Ask for `path` again and again, until the view is left. */
   poll(path, everyMs) {
-    return this.#asking(path, everyMs, this.redraw, () => document.hidden || this.waiting);
+    let failed = false;
+    const changed = () => {
+      // What one is answered again, the others may be as well: they need not wait their turn.
+      if (failed && poll.failure === null) this.#askAgain();
+      failed = poll.failure !== null;
+      this.redraw();
+    };
+    const poll = this.#asking(path, everyMs, changed, () => document.hidden || this.waiting);
+    return poll;
   }
 
   /** Whether it is not known yet that calls are let in, or known that they are not. */
@@ -70,6 +78,10 @@ class Console {
   refresh() {
     for (const poll of this.polls) poll.now();
     this.redraw();
+  }
+
+  #askAgain() {
+    for (const poll of this.polls) if (poll.failure !== null) poll.now();
   }
 
   /** Go to another state of the page; with `instead` it takes the place of this one. */

@@ -96,6 +96,12 @@ async def test_a_paused_order_is_named_and_led_to(first: Served) -> None:
     assert f"WO-{order_number(2)}" in alarm["message"]
 
 
+async def test_a_paused_order_that_rests_is_named_by_its_number_too(first: Served) -> None:
+    await first.node.region.pause_order(order_number(3))
+    (alarm,) = (await first.get("/api/alarms"))["alarms"]
+    assert f"WO-{order_number(3)}" in alarm["message"]
+
+
 async def test_an_update_that_waits_long_names_its_order(
     monkeypatch: pytest.MonkeyPatch, first: Served, store: MemoryStore
 ) -> None:
