@@ -90,7 +90,7 @@ export class Overview {
         [
           t('ownerChanges'),
           h('a', { href: hashOf('nodes') }, f.count(nodes.data.ownerChanges.length)),
-          below(latest && t('ownedSince', { time: f.stamp(latest.since) })),
+          below(latest && t('sinceTime', { time: f.stamp(latest.since) })),
         ],
         [
           t('pausedOrders'),

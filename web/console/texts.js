@@ -63,7 +63,7 @@ export const TEXTS = {
   leaseLeft: ['剩余 {ms}', '{ms} left'],
   leaseEndless: ['不会到期', 'does not expire'],
   ownerChanges: ['处理者更替', 'Changes of owner'],
-  ownedSince: ['自 {time}', 'since {time}'],
+  sinceTime: ['自 {time}', 'since {time}'],
   store: ['存储', 'Store'],
   answers: ['正常', 'answers'],
   silent: ['无应答 {span}', 'no answer for {span}'],
