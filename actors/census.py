@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from heapq import nlargest
 from itertools import chain, filterfalse, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.inbox import Stage
 from actors.rules import WorkOrderId
@@ -103,6 +103,14 @@ class ActorView:
     """Whether the stored order carries an outbox that is still to be emptied."""
 
 
+class LongestWait(NamedTuple):
+    """The order whose oldest update waits longest; what is paused does not count."""
+
+    work_order_id: WorkOrderId
+    work_order_no: str | None
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """All live actors; the depths are of those mailboxes in which something waits."""
@@ -111,6 +119,7 @@ class Summary:
     depths: Sequence[int]
     """Ascending."""
     oldest_s: float
+    longest: LongestWait | None
     outboxes: int
     outbox_entries: int
 
@@ -153,8 +162,27 @@ class Census:
             states,
             sorted(each.depth for each in busy.values() if each.depth),
             max((each.oldest_s for each in busy.values()), default=0.0),
+            self._longest(busy),
             len(self._committer.outboxes),
-            len(self._committer.ledger),
+            self.unlogged,
+        )
+
+    @property
+    def unlogged(self) -> int:
+        """Count the entries that are committed and not yet in the log."""
+        return len(self._committer.ledger)
+
+    def _longest(self, busy: dict[WorkOrderId, _Busy]) -> LongestWait | None:
+        waits = {
+            order_id: each.oldest_s
+            for order_id, each in busy.items()
+            if each.state is not ActorState.PAUSED
+        }
+        order_id = max(waits, key=waits.__getitem__, default=None)
+        if order_id is None:
+            return None
+        return LongestWait(
+            order_id, _number_of(self._directory.made.get(order_id)), waits[order_id]
         )
 
     async def page(self, query: ActorQuery) -> tuple[int, list[ActorRow]]:
@@ -294,7 +322,7 @@ class Census:
         seen = busy.get(order_id) or _Busy(ActorState.IDLE, 0, 0.0)
         return ActorRow(
             order_id,
-            mailbox.actor.order_no if mailbox.actor else None,  # type: ignore[attr-defined]
+            _number_of(mailbox),
             seen.state,
             seen.depth,
             seen.oldest_s,
@@ -358,8 +386,13 @@ def _ranked(
 def _is_called(order_id: WorkOrderId, mailbox: Mailbox, wanted: str) -> bool:
     if order_id.startswith(wanted):
         return True
-    number: str | None = mailbox.actor.order_no if mailbox.actor else None  # type: ignore[attr-defined]
+    number = _number_of(mailbox)
     return number is not None and wanted in number.lower()
+
+
+def _number_of(mailbox: Mailbox | None) -> str | None:
+    actor = mailbox.actor if mailbox is not None else None
+    return actor.order_no if actor is not None else None  # type: ignore[attr-defined]
 
 
 def _order_of(mailbox: Mailbox) -> WorkOrderId:

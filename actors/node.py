@@ -71,6 +71,11 @@ class Node:
         if self._actor is not None:
             await self._actor.died.wait()
 
+    @property
+    def started(self) -> bool:
+        """Whether there is a status to tell."""
+        return self._actor is not None
+
     def status(self) -> NodeStatus:
         """Say who owns what, and whether updates can be served now; asks no server."""
         if self._actor is None:

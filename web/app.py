@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from web.admission import ADMISSION, Admission
-from web.alarms import ALARMS_NOW, Alarms
+from web.alarms import ALARMS, Alarms
 from web.forward import FORWARDER, Forwarder
 from web.metrics import METRICS, Metrics
 from web.middleware import answer
@@ -77,8 +77,8 @@ def build_app(
     )
     app.on_response_prepare.append(admission.mark)
     metrics = app[METRICS] = Metrics(app[SITE], pulse)
-    alarms = app[ALARMS_NOW] = Alarms(node, pulse, metrics.traffic)
-    app.cleanup_ctx.append(alarms.run)
+    alarms = app[ALARMS] = Alarms(app[SITE], pulse, metrics.traffic, forwarder.watch)
+    pulse.followers.append(alarms.note)
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
     for route in ROUTES:

@@ -53,6 +53,8 @@ _STREAMS_AT_ONCE: Final = 64
 _STREAM_LOOKS_S: Final = 0.1
 _SILENT_S: Final = 15.0
 """Longer than a stream is ever silent: an owner that is says no more."""
+_VIEW_S: Final = 2.0
+"""What an owner that hangs may take of a call that any node can answer."""
 _WAY_BACK_S: Final = 0.5
 """Of the time for a call, what the owner's last word and its way back may take."""
 _LARGE: Final = 2**20
@@ -131,9 +133,13 @@ class Forwarder:
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
                 return await here(request)
-            if always and self.watch.health() is None:
-                return await here(request)
-            return await self._elsewhere(request, self._operators)
+            if not always:
+                return await self._elsewhere(request, self._operators)
+            if self.watch.health() is not None:
+                with suppress(TimeoutError, NotOwner, RequestError):
+                    async with asyncio.timeout(_VIEW_S):
+                        return await self._elsewhere(request, self._operators)
+            return await here(request)
 
         return handle
 

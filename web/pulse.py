@@ -14,7 +14,7 @@ from actors.histogram import Histogram
 from actors.history import RECORDED_EVERY_S, History
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from actors.region import Region
 
@@ -33,6 +33,8 @@ class Pulse:
         self._timer: asyncio.TimerHandle | None = None
         self.lags = Histogram()
         self.history = History()
+        self.followers: list[Callable[[], None]] = []
+        """Called at each moment of the history."""
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """Beat until the application ends."""
@@ -47,11 +49,6 @@ class Pulse:
     def worst_s(self) -> float:
         """Give how late the latest beat of the last minute was, in seconds."""
         return max(self._late, default=0.0)
-
-    def late_s(self) -> float:
-        """Give how late one beat in a hundred was in the last minute, in seconds."""
-        ascending = sorted(self._late)
-        return ascending[len(ascending) * 99 // 100] if ascending else 0.0
 
     @property
     def up_s(self) -> float:
@@ -83,6 +80,8 @@ class Pulse:
         region = self._region
         owned = region.statistics() if region.jobs is not None else None
         self.history.record(region.figures, owned, at=time.time(), clock=now)
+        for follow in self.followers:
+            follow()
 
 
 PULSE: Final = web.AppKey("pulse", Pulse)

@@ -44,6 +44,14 @@ _UPDATE: Final = {
     "code": "code",
     "jobId": "job",
 }
+_ALARM: Final = {
+    "severity": "alarm",
+    "code": "code",
+    "sinceS": "for, s",
+    "message": "what is wrong",
+    "workOrderId": "order",
+    "advice": "what to do",
+}
 _JOB: Final = {
     "jobId": "job",
     "workOrderId": "order",
@@ -67,7 +75,7 @@ class JobState(StrEnum):
 def status(
     *, url: Url = None, token: Token = None, timeout: Timeout = 30.0, as_text: Json = False
 ) -> None:
-    """Say who owns the actors, whether updates are served, and how much waits.
+    """Say what is wrong, who owns the actors, whether updates are served, and how much waits.
 
     Exit code 1 when updates are not served.
     """
@@ -188,6 +196,7 @@ def _status(service: ServiceAt) -> dict[str, Any]:
     health = service.call("GET", "/health").body
     found = {"serving": health.get("serving") is True, "health": health}
     found["nodes"] = service.get("/api/nodes")
+    found["alarms"] = service.get("/api/alarms")["alarms"]
     if found["serving"]:  # else there is nobody who could say
         found["queue"] = service.get("/api/workorder/queue/stats")
         found["actors"] = service.get("/api/actors/stats")
@@ -217,6 +226,7 @@ def _status_view(found: Mapping[str, Any]) -> RenderableType:
         },
     }
     parts: list[RenderableType] = [
+        listing("ALARMS", _ALARM, found["alarms"]),
         facts("service", about),
         listing(
             "nodes",

@@ -7,17 +7,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from web.alarm_texts import ALARMS, Severity, Show
+from web.alarms import RULES, Severity, Show
 from web.openapi._reply import HexId, Reply
 
 
 class Alarm(Reply):
     """Something that is wrong, in the language of the call."""
 
-    code: Annotated[str, Field(json_schema_extra={"enum": list(ALARMS)})]
+    code: Annotated[str, Field(json_schema_extra={"enum": [each.code for each in RULES]})]
     severity: Severity
     since_s: float = Field(ge=0)
-    """Seconds since it is so, 0 where that is not known."""
+    """For how many seconds it has been so, as far as the node that tells it knows."""
     message: str
     advice: str
     work_order_id: HexId | None

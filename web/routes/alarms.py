@@ -1,12 +1,11 @@
-"""What is wrong, in plain words, for people."""
+"""What is wrong now, and what to do about it, for people."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from web.alarm_texts import ALARMS
-from web.alarms import ALARMS_NOW
+from web.alarms import ALARMS, render_alarm
+from web.dates import now_text
 from web.replies import success
 from web.site import CALL
 
@@ -18,26 +17,26 @@ if TYPE_CHECKING:
 
 
 async def alarms(request: web.Request) -> web.Response:
-    """Tell what is wrong now, as the owner knows it where that can be asked."""
-    found = await request.app[ALARMS_NOW].now()
+    """Show the alarms that hold, the critical ones first."""
+    found = await request.app[ALARMS].look()
     language = request[CALL].language
     data = {
         "ok": not found,
-        "at": datetime.now(UTC),
+        "at": now_text(),
         "alarms": [_shown(each, language) for each in found],
     }
     return success(request, data, "OK.alarms")
 
 
 def _shown(alarm: Alarm, language: Language) -> dict[str, object]:
-    message, advice = alarm.words(language)
-    text = ALARMS[alarm.code]
+    found = alarm.finding
+    message, advice = render_alarm(found.rule.code, language, found.params)
     return {
-        "code": alarm.code,
-        "severity": text.severity,
+        "code": found.rule.code,
+        "severity": found.rule.severity,
         "sinceS": round(alarm.since_s, 1),
         "message": message,
         "advice": advice,
-        "workOrderId": alarm.order_id,
-        "show": text.show,
+        "workOrderId": found.work_order_id,
+        "show": "order" if found.work_order_id else found.rule.show,
     }

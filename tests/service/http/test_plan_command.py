@@ -105,7 +105,13 @@ async def test_a_paused_order_waits_until_it_is_resumed(embedded: Backend) -> No
         assert (await at.run("resume", _FIRST)).exit_code == 0
         await at.jobs("completed", 1)
         assert (await at.told("pause"))["paused"] is True
-        assert (await at.told("status"))["health"]["paused"] is True
+        found = await at.told("status")
+        assert found["health"]["paused"] is True
+        assert [each["code"] for each in found["alarms"]] == ["PAUSED"]
+        shown = await at.run("status")
+        assert shown.exit_code == 0
+        assert shown.stdout.startswith("ALARMS")
+        assert "PAUSED" in shown.stdout
         assert (await at.told("resume"))["paused"] is False
 
 

@@ -133,6 +133,7 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.node_id = "node-1"
+        self.started = True
         self.region = FakeRegion()
         self.store = FakeStore()
         self.inbox = MemoryStore().inbox

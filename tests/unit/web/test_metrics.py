@@ -116,7 +116,7 @@ async def test_metrics_are_there_while_the_store_is_away(first: Served, store: M
 # -- the files -----------------------------------------------------------------------------
 
 
-def _rules() -> dict[str, dict[str, str]]:
+def alert_rules() -> dict[str, dict[str, str]]:
     """Read the rules, of which each field is on a line of its own."""
     rules: dict[str, dict[str, str]] = {}
     name = ""
@@ -140,7 +140,7 @@ async def test_alarms_and_dashboard_ask_for_what_is_exported(first: Served, seco
     await touch(first, 1)
     await _text(first)
     exported = {name for here in (first, second) for name, _ in await _samples(here)}
-    asked = {name for rule in _rules().values() for name in _named(rule["expr"])}
+    asked = {name for rule in alert_rules().values() for name in _named(rule["expr"])}
     panels = json.loads(_DASHBOARD.read_text(encoding="utf-8"))["panels"]
     shown = {
         name for panel in panels for target in panel["targets"] for name in _named(target["expr"])
@@ -151,10 +151,10 @@ async def test_alarms_and_dashboard_ask_for_what_is_exported(first: Served, seco
 
 
 def test_every_alarm_is_whole() -> None:
-    for name, rule in _rules().items():
+    for name, rule in alert_rules().items():
         assert set(rule) == set(_ALERT_FIELDS), name
         assert rule["severity"] in {"critical", "warning"}
-        assert re.fullmatch(r"\d+[sm]", rule["for"])
+        assert re.fullmatch(r"\d+[smh]", rule["for"])
         assert rule["expr"].count("(") == rule["expr"].count(")")
 
 
@@ -162,10 +162,10 @@ def test_every_alarm_is_whole() -> None:
 def test_every_alarm_has_its_place_in_the_runbook_and_leads_there(runbook: Path) -> None:
     text = runbook.read_text(encoding="utf-8")
     sections = re.findall(r"^### (\w+)\n\n((?:.+\n)+)\n(.+)", text, re.MULTILINE)
-    assert [name for name, _, _ in sections] == list(_rules())
+    assert [name for name, _, _ in sections] == list(alert_rules())
     for name, _, remedy in sections:
         assert remedy.startswith(("**Do:**", "**处理：**")), name
-        assert _rules()[name]["runbook_url"] == f"docs/operating.md#{name.lower()}"
+        assert alert_rules()[name]["runbook_url"] == f"docs/operating.md#{name.lower()}"
 
 
 def test_panels_of_the_dashboard_do_not_overlap() -> None:
