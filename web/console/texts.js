@@ -115,7 +115,7 @@ export const TEXTS = {
   anyState: ['全部状态', 'Any state'],
   noActors: ['没有符合条件的活动工单', 'No live order fits'],
   inStore: ['存储中的工单', 'Orders in the store'],
-  noneInStore: ['存储中没有符合“{text}”的工单', 'No order in the store fits “{text}”'],
+  noneInStore: ['存储中没有以“{text}”开头的工单', 'No order in the store begins with “{text}”'],
   moreInStore: ['还有更多，请输入更完整的工单号', 'There are more: give more of the number'],
   material: ['物料', 'Material'],
   orderStatus: ['工单状态', 'Status'],
