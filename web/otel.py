@@ -80,6 +80,7 @@ class OpenTelemetry:
             # Else OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say it.
             resource = resource.merge(Resource({"service.name": SERVICE}))
         self._node = node
+        self._processor = processor
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer(SERVICE, VERSION)
@@ -90,6 +91,8 @@ class OpenTelemetry:
         last = threading.Thread(target=self._provider.shutdown, daemon=True)
         last.start()
         last.join(within_s)
+        if last.is_alive() and isinstance(self._processor, BatchSpanProcessor):
+            self._processor.span_exporter.shutdown()  # it would try again for a while
 
     # -- calls -------------------------------------------------------------------------------
 

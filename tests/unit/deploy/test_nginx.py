@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers import free_port
 from tests.unit.deploy.files import DEFAULTS, DEPLOY, apps, passes, seconds, text_of
 from web.server import RUNNER_OPTIONS
 
@@ -109,12 +110,14 @@ def test_nginx_itself_takes_the_files(tmp_path: Path) -> None:
     shutil.copytree(DEPLOY / "nginx", tmp_path / "work-orders")
     # Without TLS: the certificates are the reader's own.
     site = re.sub(r"^\s*ssl_.*\n", "", _text("site.conf"), flags=re.MULTILINE)
-    (tmp_path / "site.conf").write_text(re.sub("listen .*;", "listen 127.0.0.1:18443;", site))
+    (tmp_path / "site.conf").write_text(
+        re.sub("listen .*;", f"listen 127.0.0.1:{free_port()};", site)
+    )
     places = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     scratch = "\n".join(f"{place}_temp_path {tmp_path}/{place};" for place in places)
     (tmp_path / "nginx.conf").write_text(
         f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{ access_log off;\n{scratch}\n"
         "include work-orders/upstream.conf; include site.conf;\n"
-        "server { listen 127.0.0.1:18088; include work-orders/prefix.conf; } }\n"
+        f"server {{ listen 127.0.0.1:{free_port()}; include work-orders/prefix.conf; }} }}\n"
     )
     passes("nginx", "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -233,6 +234,8 @@ async def test_a_collector_that_is_away_costs_no_update_and_holds_up_no_end(
             assert await _send(here) == 200
     async with asyncio.timeout(8):  # the exporter's own patience is longer
         await asyncio.to_thread(otel.close, 0.2)
+        while any(each.name.startswith("OtelBatch") for each in threading.enumerate()):  # noqa: ASYNC110 -- has no event
+            await asyncio.sleep(0.01)
 
 
 # -- without -------------------------------------------------------------------------------
