@@ -3,6 +3,7 @@
 const READ_MS = 12_000;
 const WRITE_MS = 32_000;
 const TOKEN = 'work-order-console-token';
+const VISIBLE = /^[!-~]+$/;
 
 /** A call that failed. `lost` means that no answer of the service came. */
 export class Failure extends Error {
@@ -45,16 +46,20 @@ export class Api {
 
   /** Call; gives the data of a reply, or all of it with `whole`. */
   async call(method, path, body, signal, whole = false) {
-    const limit = AbortSignal.timeout(method === 'GET' ? READ_MS : WRITE_MS);
-    const response = await this.fetch(path, {
-      method,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
-      signal: signal ? AbortSignal.any([limit, signal]) : limit,
-    });
-    const reply = await this.#read(response, signal);
-    if (!response.ok) throw this.#refused(response, reply);
-    return whole ? reply : reply.data;
+    const limit = within(method === 'GET' ? READ_MS : WRITE_MS, signal);
+    try {
+      const response = await this.fetch(path, {
+        method,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+        signal: limit.signal,
+      });
+      const reply = await this.#read(response, signal);
+      if (!response.ok) throw this.#refused(response, reply);
+      return whole ? reply : reply.data;
+    } finally {
+      limit.done();
+    }
   }
 
   /** Fetch with language and token; throws a `Failure` when nothing answers. */
@@ -63,7 +68,8 @@ export class Api {
       'Accept-Language': this.language() === 'zh' ? 'zh-CN' : 'en',
       ...options.headers,
     };
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    // What no header can carry is no token of the service either.
+    if (VISIBLE.test(this.token)) headers.Authorization = `Bearer ${this.token}`;
     try {
       return await fetch(new URL(path, this.root), { ...options, headers, cache: 'no-store' });
     } catch (error) {
@@ -106,4 +112,17 @@ export class Api {
     }
     return new Failure({ message: '', code: 'NO_ANSWER', status, lost: true });
   }
+}
+
+/** Give a signal that ends after a while, or with `signal`; older browsers can't join two. */
+function within(ms, signal) {
+  const limit = new AbortController();
+  const end = () => limit.abort(signal.reason);
+  const timer = setTimeout(() => limit.abort(new DOMException('no answer', 'TimeoutError')), ms);
+  signal?.addEventListener('abort', end);
+  const done = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', end);
+  };
+  return { signal: limit.signal, done };
 }
