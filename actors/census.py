@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from heapq import nlargest
-from itertools import chain, filterfalse, islice
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.inbox import Stage
+from actors.pages import called, cut, number_of
 from actors.rules import WorkOrderId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from actors.committer import Committer
     from actors.figures import Figures
@@ -176,21 +177,20 @@ class Census:
         waits = {
             order_id: each.oldest_s
             for order_id, each in busy.items()
-            if each.state is not ActorState.PAUSED
+            if each.state is not ActorState.PAUSED and order_id in self._directory.made
         }
         order_id = max(waits, key=waits.__getitem__, default=None)
         if order_id is None:
             return None
-        return LongestWait(
-            order_id, _number_of(self._directory.made.get(order_id)), waits[order_id]
-        )
+        return LongestWait(order_id, number_of(self._directory.made[order_id]), waits[order_id])
 
     async def page(self, query: ActorQuery) -> tuple[int, list[ActorRow]]:
         """Give how many actors fit the query, and the page of them."""
         busy = await self._busy()
         loads = await self._loads()
+        ranked = await _ranked(query.sort, busy, loads)
         live = self._directory.refs
-        first = [each for each in _ranked(query.sort, busy, loads) if each in live]
+        first = [each for each in ranked if each in live]
         start = (query.page - 1) * query.page_size
         if query.state is None and not query.search:
             found = self._window(first, start, start + query.page_size, query)
@@ -262,45 +262,41 @@ class Census:
     def _window(
         self, first: list[WorkOrderId], start: int, end: int, query: ActorQuery
     ) -> list[WorkOrderId]:
-        """Cut the page out of `first` and, behind it, all others, the last active before.
-
-        Neither is copied, and no step of it is Python's own: of a hundred thousand either would
-        keep the loop for too long.
-        """
-        live, is_ranked = self._directory.refs, set(first).__contains__
+        """Cut the page out of `first` and, behind it, all others, the last active before."""
+        live, ranked, before = self._directory.refs, set(first), len(first)
         if query.descending:
-            others = filterfalse(is_ranked, reversed(live))
-            before = len(first)
-            rest = islice(others, max(0, start - before), max(0, end - before))
-            return [*first[start:end], *rest]
-        others = filterfalse(is_ranked, live)
+            after = slice(max(0, start - before), max(0, end - before))
+            return [*first[start:end], *cut(live, ranked, after.start, after.stop, backwards=True)]
         before = len(live) - len(first)
-        rest = islice(others, min(start, before), min(end, before))
+        rest = cut(live, ranked, start, end, backwards=False)
         return [*rest, *first[::-1][max(0, start - before) : max(0, end - before)]]
 
     async def _fitting(
         self, first: list[WorkOrderId], query: ActorQuery, busy: dict[WorkOrderId, _Busy]
     ) -> list[WorkOrderId]:
         """Give what fits: of `first`, then of all others, the last made before."""
-        made, ranked = self._directory.made, set(first)
-        others = list(self._directory.refs) if query.sort is Sort.ACTIVE else list(made)
-        wanted = query.search.lower()
-        fitting = []
-        for number, order_id in enumerate(chain(first, reversed(others)), 1):
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
-            if number > len(first) and order_id in ranked:
-                continue
-            mailbox = made.get(order_id)
-            if mailbox is None:
-                continue
-            if query.state is not None:
-                state = busy[order_id].state if order_id in busy else ActorState.IDLE
-                if state is not query.state:
-                    continue
-            if not wanted or _is_called(order_id, mailbox, wanted):
-                fitting.append(order_id)
-        return fitting
+        made, ranked, state = self._directory.made, set(first), query.state
+        others = list(self._directory.refs if query.sort is Sort.ACTIVE else made)
+        others.reverse()
+
+        def in_state(order_ids: Iterable[WorkOrderId]) -> Iterable[WorkOrderId]:
+            match state:
+                case None:
+                    return order_ids
+                case ActorState.IDLE:
+                    return filterfalse(busy.__contains__, order_ids)
+                case _:
+                    return (
+                        each for each in order_ids if each in busy and busy[each].state is state
+                    )
+
+        def rest_in_state(order_ids: Iterable[WorkOrderId]) -> Iterable[WorkOrderId]:
+            return in_state(filterfalse(ranked.__contains__, order_ids))
+
+        return [
+            *await called(first, made, query.search, in_state),
+            *await called(others, made, query.search, rest_in_state),
+        ]
 
     # -- one of them -------------------------------------------------------------------------
 
@@ -322,7 +318,7 @@ class Census:
         seen = busy.get(order_id) or _Busy(ActorState.IDLE, 0, 0.0)
         return ActorRow(
             order_id,
-            _number_of(mailbox),
+            number_of(mailbox),
             seen.state,
             seen.depth,
             seen.oldest_s,
@@ -366,33 +362,22 @@ class Census:
         return await self._figures.journal.of(order_id, _LATEST)
 
 
-def _ranked(
+async def _ranked(
     sort: Sort, busy: dict[WorkOrderId, _Busy], loads: dict[WorkOrderId, Load]
 ) -> list[WorkOrderId]:
     """Give the orders that have anything of what is sorted by, most of it first."""
-    figure: Callable[[WorkOrderId], float]
+    figures: dict[WorkOrderId, float]
     match sort:
         case Sort.DEPTH:
-            ids, figure = list(busy), lambda order_id: busy[order_id].depth
+            figures = {order_id: each.depth for order_id, each in busy.items()}
         case Sort.OLDEST:
-            ids, figure = list(busy), lambda order_id: busy[order_id].oldest_s
+            figures = {order_id: each.oldest_s for order_id, each in busy.items()}
         case Sort.RATE:
-            ids, figure = list(loads), lambda order_id: loads[order_id].updates
+            figures = {order_id: load.updates for order_id, load in loads.items()}
         case Sort.ACTIVE:
             return []
-    return sorted(ids, key=figure, reverse=True)
-
-
-def _is_called(order_id: WorkOrderId, mailbox: Mailbox, wanted: str) -> bool:
-    if order_id.startswith(wanted):
-        return True
-    number = _number_of(mailbox)
-    return number is not None and wanted in number.lower()
-
-
-def _number_of(mailbox: Mailbox | None) -> str | None:
-    actor = mailbox.actor if mailbox is not None else None
-    return actor.order_no if actor is not None else None  # type: ignore[attr-defined]
+    await asyncio.sleep(0)
+    return sorted(figures, key=figures.__getitem__, reverse=True)
 
 
 def _order_of(mailbox: Mailbox) -> WorkOrderId:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from actors.census import ActorQuery, ActorState, Census, Sort
 from actors.messages import Updated
+from actors.pages import cut
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.owner import (
     ORDER,
@@ -276,8 +278,20 @@ async def test_counts_go_on_over_terms_and_happenings_name_the_pauses() -> None:
 # -- how long it takes -----------------------------------------------------------------------
 
 
-async def test_a_look_at_many_actors_lets_the_loop_go_on() -> None:
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_page_is_the_same_from_whichever_end_it_is_cut(backwards: bool) -> None:  # noqa: FBT001
+    live: OrderedDict[Any, Any] = OrderedDict.fromkeys(range(20))
+    ranked = {3, 4, 17}
+    whole = [each for each in range(20) if each not in ranked][:: -1 if backwards else 1]
+    for start in range(22):
+        for end in range(start, 22):
+            page: list[Any] = [*cut(live, ranked, start, end, backwards=backwards)]  # type: ignore[arg-type]
+            assert page == whole[start:end]
+
+
+async def test_a_look_at_many_actors_lets_the_loop_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns of the loop are counted, not timed: a busy machine must not fail this."""
+    monkeypatch.setattr("actors.pages._SLICE", 1_000)
     store = a_store(3_000)
     async with Served(store) as owner:
         await asyncio.gather(*(touch(owner, number) for number in range(1, 3_001)))

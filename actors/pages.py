@@ -1,0 +1,79 @@
+"""Pages of the live actors, cut out and searched so that no look keeps the loop for long."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import filterfalse, islice
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections import OrderedDict
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from actors.inbox import Mailbox
+    from actors.rules import WorkOrderId
+    from actors.supervisor import OrderRef
+
+_SLICE: Final = 4_000
+"""Actors searched in one turn of the loop: a millisecond or two."""
+
+
+def cut(
+    live: OrderedDict[WorkOrderId, OrderRef],
+    ranked: Collection[WorkOrderId],
+    start: int,
+    end: int,
+    *,
+    backwards: bool,
+) -> list[WorkOrderId]:
+    """Give places `start` to `end` of all in `live` but those in `ranked`, from its end if asked.
+
+    Walks from the nearer end, and no step of it is Python's own.
+    """
+    count = len(live) - len(ranked)
+    start, end = min(start, count), min(end, count)
+    if start > count - end:
+        return cut(live, ranked, count - end, count - start, backwards=not backwards)[::-1]
+    order = reversed(live) if backwards else iter(live)
+    return list(islice(filterfalse(ranked.__contains__, order), start, end))
+
+
+async def called(
+    order_ids: Sequence[WorkOrderId],
+    made: Mapping[WorkOrderId, Mailbox],
+    wanted: str,
+    narrowed: Callable[[Iterable[WorkOrderId]], Iterable[WorkOrderId]],
+) -> list[WorkOrderId]:
+    """Give the live ones of `order_ids` whose id begins with `wanted`, or whose number has it.
+
+    `narrowed` leaves out others before, of a slice at a time.
+    """
+    wanted = wanted.lower()
+    found: list[WorkOrderId] = []
+    for start in range(0, len(order_ids), _SLICE):
+        found += _called(narrowed(order_ids[start : start + _SLICE]), made, wanted)
+        await asyncio.sleep(0)
+    return found
+
+
+def _called(
+    order_ids: Iterable[WorkOrderId], made: Mapping[WorkOrderId, Mailbox], wanted: str
+) -> Iterable[WorkOrderId]:
+    if not wanted:
+        return filter(made.__contains__, order_ids)
+    return [
+        order_id
+        for order_id in order_ids
+        if order_id in made and (order_id.startswith(wanted) or wanted in _name(made[order_id]))
+    ]
+
+
+def _name(mailbox: Mailbox) -> str:
+    number = number_of(mailbox)
+    return number.lower() if number else ""
+
+
+def number_of(mailbox: Mailbox) -> str | None:
+    """Give the number of an order's mailbox; None while nobody has seen it."""
+    actor = mailbox.actor
+    return actor.order_no if actor is not None else None  # type: ignore[attr-defined]
