@@ -11,6 +11,7 @@ export class Acting {
     this.app = app;
     this.busy = false;
     this.asked = null;
+    this.shown = null;
     this.said = null;
     this.dialog = null;
   }
@@ -103,7 +104,7 @@ export class Acting {
           key: 'dialog',
           'aria-labelledby': 'dialog-title',
           made: (node) => (this.dialog = node),
-          onclose: () => this.#answered(null),
+          onclose: () => this.#closed(),
         },
         this.asked && this.#question(this.asked),
       ),
@@ -113,6 +114,7 @@ export class Acting {
   /** Open the dialog where something is asked, once it is on the page. */
   settle() {
     if (this.asked && !this.dialog.open) this.dialog.showModal();
+    this.shown = this.asked;
     if (!this.asked && this.dialog.open) this.dialog.close();
   }
 
@@ -149,6 +151,11 @@ export class Acting {
         ),
       ),
     );
+  }
+
+  /** Take a closed dialog for a no; its event may come when the next question is asked already. */
+  #closed() {
+    if (this.asked === this.shown && !this.dialog.open) this.#answered(null);
   }
 
   #answered(values) {
