@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 KEPT: Final = 20_000
 """Happenings; at 350 bytes each some 7 MB."""
@@ -73,12 +73,11 @@ class Journal:
     async def of(self, order_id: str, limit: int) -> list[Happening]:
         """Give the latest happenings of one order, newest first."""
         found: list[Happening] = []
-        async for each in self._newest():
-            if each.work_order_id == order_id:
-                found.append(each)
-                if len(found) == limit:
-                    break
-        return found
+        async for some in self._newest():
+            found += [each for each in some if each.work_order_id == order_id]
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     async def loads(self) -> tuple[dict[str, Load], float]:
         """Give the load of each order that was busy lately, and over how many seconds.
@@ -88,22 +87,23 @@ class Journal:
         now = time.time()
         loads: dict[str, Load] = {}
         since = now
-        async for each in self._newest():
-            if each.at < now - RECENT_S:
-                return loads, RECENT_S
-            since = each.at
-            if each.work_order_id is not None and each.job_id is not None:
-                load = loads.get(each.work_order_id)
-                if load is None:
-                    load = loads[each.work_order_id] = Load()
-                load.updates += 1
-                load.took_s += each.took_s
+        async for some in self._newest():
+            for each in some:
+                if each.at < now - RECENT_S:
+                    return loads, RECENT_S
+                if each.work_order_id is not None and each.job_id is not None:
+                    load = loads.get(each.work_order_id)
+                    if load is None:
+                        load = loads[each.work_order_id] = Load()
+                    load.updates += 1
+                    load.took_s += each.took_s
+            since = some[-1].at
         full = len(self._kept) == self._kept.maxlen
         return loads, max(now - since, 1.0) if full else RECENT_S
 
-    async def _newest(self) -> AsyncIterator[Happening]:
-        kept = tuple(self._kept)
-        for number, each in enumerate(reversed(kept), 1):
-            yield each
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
+    async def _newest(self) -> AsyncIterator[Sequence[Happening]]:
+        """Give all of them in slices, the newest first; others have their turn between two."""
+        kept = tuple(reversed(self._kept))
+        for start in range(0, len(kept), _SLICE):
+            yield kept[start : start + _SLICE]
+            await asyncio.sleep(0)

@@ -61,16 +61,17 @@ def _called(
 ) -> Iterable[WorkOrderId]:
     if not wanted:
         return filter(made.__contains__, order_ids)
-    return [
-        order_id
-        for order_id in order_ids
-        if order_id in made and (order_id.startswith(wanted) or wanted in _name(made[order_id]))
-    ]
-
-
-def _name(mailbox: Mailbox) -> str:
-    number = number_of(mailbox)
-    return number.lower() if number else ""
+    found = []
+    for order_id in order_ids:
+        mailbox = made.get(order_id)
+        if mailbox is None:
+            continue
+        if not order_id.startswith(wanted):
+            number = number_of(mailbox)
+            if number is None or wanted not in number.lower():
+                continue
+        found.append(order_id)
+    return found
 
 
 def number_of(mailbox: Mailbox) -> str | None:

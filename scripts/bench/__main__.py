@@ -10,7 +10,9 @@ from importlib import import_module
 _COMMANDS = {
     "throughput": "measure acknowledged updates per second beside two baselines",
     "actors": "measure the memory of idle actors and the time to passivate them all",
+    "operators": "measure what operators see beside many live actors, and what it costs",
     "load": "call a running service from many connections and count the answers",
+    "consoles": "keep consoles open at a running service and time its answers",
     "replay": "measure how fast the callers' outboxes drain",
     "plain_service": "serve baseline A: find, $inc, insert the log entry",
     "empty_handler": "serve baseline B: read the JSON body, answer a constant",

@@ -1,4 +1,4 @@
-"""A closed-loop load generator: each connection sends its next call when it has its answer.
+"""A load generator: each connection sends its next call when it has its answer, and it is due.
 
 A process of its own, on raw asyncio protocols: an HTTP client library would take the core that
 the service under measurement needs.
@@ -56,8 +56,18 @@ class Tally:
 class Load:
     """Keep `connections` connections busy from start() until the measured time is over."""
 
-    def __init__(self, source: CallSource, orders: int, *, warmup_s: float, seconds: float) -> None:
+    def __init__(
+        self,
+        source: CallSource,
+        orders: int,
+        *,
+        warmup_s: float,
+        seconds: float,
+        per_second: float | None = None,
+    ) -> None:
         self.source = source
+        self._per_second = per_second
+        self._turns = 0
         self.tally = Tally([[0, 0] for _ in range(orders)])
         self._warmup_s = warmup_s
         self._seconds = seconds
@@ -82,7 +92,7 @@ class Load:
         self._from = time.perf_counter() + self._warmup_s
         self._until = self._from + self._seconds
         for connection in tuple(self._open):
-            connection.send()
+            connection.take_turn()
         limit_s = self._warmup_s + self._seconds + _GRACE_S
         try:
             async with asyncio.timeout(limit_s):
@@ -99,7 +109,15 @@ class Load:
         """Count a new connection; one opened while the load runs starts at once."""
         self._open.add(connection)
         if self._until != float("inf"):
-            connection.send()
+            connection.take_turn()
+
+    def next_turn_s(self) -> float:
+        """Give how many seconds from now the next call is to be sent: 0 without a pace."""
+        if self._per_second is None:
+            return 0.0
+        self._turns += 1
+        due = self._from - self._warmup_s + self._turns / self._per_second
+        return max(0.0, due - time.perf_counter())
 
     def closed(self, connection: Connection, reconnects: int) -> None:
         """Replace a connection lost during the run; end the run with the last one."""
@@ -159,6 +177,14 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._load.opened(self)
 
+    def take_turn(self) -> None:
+        """Send the next call when it is due."""
+        wait_s = self._load.next_turn_s()
+        if wait_s:
+            asyncio.get_running_loop().call_later(wait_s, self.send)
+        else:
+            self.send()
+
     def send(self) -> None:
         """Send the next call, or close when the run is over."""
         if self._transport.is_closing():
@@ -187,7 +213,7 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._call = None
         if acknowledged:
-            self.send()
+            self.take_turn()
         else:
             asyncio.get_running_loop().call_later(_AFTER_REFUSAL_S, self.send)
 
@@ -246,7 +272,13 @@ async def _run(args: argparse.Namespace) -> dict[str, object]:
     ids = [order_id(index) for index in range(args.first_order, args.first_order + args.orders)]
     shape = Shape(keyed=args.keyed, scan=args.scan)
     source = CallSource(url.netloc, ids, shape, run=args.run_id or f"{time.time_ns():x}")
-    load = Load(source, args.orders, warmup_s=args.warmup, seconds=args.seconds)
+    load = Load(
+        source,
+        args.orders,
+        warmup_s=args.warmup,
+        seconds=args.seconds,
+        per_second=args.per_second,
+    )
     # What exists now lives as long as the process; collections need not walk it.
     gc.collect()
     gc.freeze()
@@ -262,6 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first-order", type=int, default=0, help="number of the first order")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured time")
     parser.add_argument("--warmup", type=float, default=3.0, help="seconds before it")
+    parser.add_argument("--per-second", type=float, help="a steady pace (default: closed loop)")
     parser.add_argument("--keyed", action="store_true", help="send a requestId with each call")
     parser.add_argument("--scan", action="store_true", help="send first-step scans only")
     parser.add_argument("--run-id", help="prefix of barcodes and keys (default: the time)")
