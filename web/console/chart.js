@@ -59,6 +59,8 @@ export class Chart {
         'figcaption',
         null,
         h('span', { class: 'chart-title' }, t(this.name)),
+        paused.includes(true) &&
+          entry('soft', h('rect', { class: 'shade', width: 18, height: 10 }), t('paused'), null),
         h('span', { class: 'soft chart-time' }, pointed ? f.time(at[index]) : t('lastHour')),
         h(
           'span',
@@ -71,8 +73,6 @@ export class Chart {
               write(pointed ? line.values[index] : latest(line.values)),
             ),
           ),
-          paused.includes(true) &&
-            entry('', h('rect', { class: 'shade', width: 18, height: 10 }), t('paused'), null),
         ),
       ),
       h(

@@ -76,7 +76,7 @@ export const TEXTS = {
   lastMinute: ['最近一分钟', 'last minute'],
   waitingUpdates: ['等待中', 'Waiting'],
   oldest: ['最久 {ms}', 'oldest {ms}'],
-  oldestAndDeepest: ['最久 {ms} · 单个工单最多 {count}', 'oldest {ms} · {count} for one order'],
+  oldestAndDeepest: ['最久 {ms} · 单个工单最多 {count}', 'oldest {ms} · {count} at most'],
   liveActors: ['活动工单', 'Live orders'],
   busyOf: ['其中 {count} 个有更新等待', '{count} with something waiting'],
   failedJobs: ['失败任务', 'Failed jobs'],
