@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped] # comes with schemathesis, without types
+import yaml  # type: ignore[import-untyped] # it comes without types
 
 from config.settings import Settings, environment_fields
 

@@ -35,6 +35,15 @@ async def service() -> AsyncIterator[FakeService]:
 
 @pytest.fixture
 async def client(service: FakeService) -> AsyncIterator[PlanServerClient]:
+    """Give one with patience: on a busy machine an answer may take its time."""
+    options = quick(None, attempt_s=1.0, deadline_s=10.0)
+    async with PlanServerClient(service.url, options) as client:
+        yield client
+
+
+@pytest.fixture
+async def hasty(service: FakeService) -> AsyncIterator[PlanServerClient]:
+    """Give one that soon gives up."""
     async with PlanServerClient(service.url, quick(None)) as client:
         yield client
 
@@ -148,11 +157,11 @@ async def test_without_fallback_the_caller_is_told_that_nobody_takes_the_call() 
 
 @pytest.mark.parametrize("fault", [hangs, drips, breaks, answers(504, "TIMEOUT")])
 async def test_without_fallback_an_unknown_outcome_is_no_reason_to_count_elsewhere(
-    service: FakeService, client: PlanServerClient, fault: Fault
+    service: FakeService, hasty: PlanServerClient, fault: Fault
 ) -> None:
     service.always = fault
 
-    result = await client.update_work_order_quantity(ORDER, "input", request_id="scan-1")
+    result = await hasty.update_work_order_quantity(ORDER, "input", request_id="scan-1")
 
     assert result["success"] is False
     assert (result["code"], result["fallback"]) == ("TIMEOUT", False)
