@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 KEPT: Final = 20_000
 """Happenings; at 350 bytes each some 7 MB."""
-_SLICE: Final = 2_000
+_SLICE: Final = 5_000
+"""Looked at in one turn of the loop, in a millisecond or two: beside a load each turn is a wait."""
 RECENT_S: Final = 60.0
 
 
