@@ -219,7 +219,7 @@ class Census:
             await most({order_id: each.depth for order_id, each in busy.items() if each.depth}),
             await most(
                 {order_id: each.oldest_s for order_id, each in busy.items()},
-                {order_id: load.took_s / load.updates for order_id, load in loads.items()},
+                {order_id: load.mean_s for order_id, load in loads.items()},
             ),
             await most({order_id: load.updates for order_id, load in loads.items()}),
         )
@@ -323,7 +323,7 @@ class Census:
             seen.depth,
             seen.oldest_s,
             load.updates / self._window_s if load else 0.0,
-            load.took_s / load.updates if load else 0.0,
+            load.mean_s if load else 0.0,
             mailbox.handled,
             mailbox.failed,
             _moment(mailbox.last_put),

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
 KEPT: Final = 20_000
 """Happenings; at 350 bytes each some 7 MB."""
@@ -47,12 +47,18 @@ class Load:
     updates: int = 0
     took_s: float = 0.0
 
+    @property
+    def mean_s(self) -> float:
+        """How long one took; 0 where all of them are older than a minute by now."""
+        return self.took_s / self.updates if self.updates else 0.0
+
 
 class Journal:
     """The last happenings, numbered from 1 on; no reader is waited for."""
 
     def __init__(self, room: int = KEPT) -> None:
         self._kept: deque[Happening] = deque(maxlen=room)
+        self._loads = _Loads(room)
         self.count = 0
         """The number of the latest."""
         self.name = secrets.token_hex(4)
@@ -85,22 +91,10 @@ class Journal:
 
         That is a minute, or less where more than is kept happened within it.
         """
-        now = time.time()
-        loads: dict[str, Load] = {}
-        since = now
-        async for some in self._newest():
-            for each in some:
-                if each.at < now - RECENT_S:
-                    return loads, RECENT_S
-                if each.work_order_id is not None and each.job_id is not None:
-                    load = loads.get(each.work_order_id)
-                    if load is None:
-                        load = loads[each.work_order_id] = Load()
-                    load.updates += 1
-                    load.took_s += each.took_s
-            since = some[-1].at
-        full = len(self._kept) == self._kept.maxlen
-        return loads, max(now - since, 1.0) if full else RECENT_S
+        self._loads.take(islice(reversed(self._kept), self.count - self._loads.taken), self.count)
+        while self._loads.goes_on(time.time() - RECENT_S):  # noqa: ASYNC110 -- a turn for others
+            await asyncio.sleep(0)
+        return self._loads.now()
 
     async def _newest(self) -> AsyncIterator[Sequence[Happening]]:
         """Give all of them in slices, the newest first; others have their turn between two."""
@@ -108,3 +102,56 @@ class Journal:
         for start in range(0, len(kept), _SLICE):
             yield kept[start : start + _SLICE]
             await asyncio.sleep(0)
+
+
+class _Loads:
+    """The orders' loads, brought up to date by those who look.
+
+    An update pays nothing for them, and a look only for what happened since the last one.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self.taken = 0
+        """The number of the last happening that was taken."""
+        self._new: deque[Happening] = deque(maxlen=room)
+        self._counted: deque[Happening] = deque()
+        self._loads: dict[str, Load] = {}
+
+    def take(self, newest_first: Iterable[Happening], number: int) -> None:
+        """Take what happened since, up to that number; it is still to be counted."""
+        self.taken = number
+        new = list(newest_first)
+        new.reverse()
+        self._new.extend(new)
+
+    def goes_on(self, since: float) -> bool:
+        """Count some, and leave out some that are older or too many; tell if there is more."""
+        new, counted = self._new, self._counted
+        for _ in range(min(_SLICE, len(new))):
+            happening = new.popleft()
+            counted.append(happening)
+            self._add(happening, 1)
+        for _ in range(_SLICE):
+            if not counted or (len(counted) <= self._room and counted[0].at >= since):
+                return bool(new)
+            self._add(counted.popleft(), -1)
+        return True
+
+    def now(self) -> tuple[dict[str, Load], float]:
+        """Give the loads as they are counted, and over how many seconds."""
+        full = len(self._counted) == self._room
+        window_s = max(time.time() - self._counted[0].at, 1.0) if full else RECENT_S
+        return dict(self._loads), window_s
+
+    def _add(self, happening: Happening, sign: int) -> None:
+        order_id = happening.work_order_id
+        if order_id is None or happening.job_id is None:
+            return
+        load = self._loads.get(order_id)
+        if load is None:
+            load = self._loads[order_id] = Load()
+        load.updates += sign
+        load.took_s += sign * happening.took_s
+        if not load.updates:
+            del self._loads[order_id]

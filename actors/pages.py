@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from itertools import filterfalse, islice
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from actors.rules import WorkOrderId
     from actors.supervisor import OrderRef
 
+_BEGINS_ID: Final = re.compile("[0-9a-f]{1,24}")
 _SLICE: Final = 8_000
 """Actors searched in one turn of the loop, in a few milliseconds: beside a load each is a wait."""
 
@@ -61,16 +63,20 @@ def _called(
 ) -> Iterable[WorkOrderId]:
     if not wanted:
         return filter(made.__contains__, order_ids)
+    may_be_id = _BEGINS_ID.fullmatch(wanted) is not None
     found = []
     for order_id in order_ids:
         mailbox = made.get(order_id)
         if mailbox is None:
             continue
-        if not order_id.startswith(wanted):
-            number = number_of(mailbox)
-            if number is None or wanted not in number.lower():
-                continue
-        found.append(order_id)
+        if may_be_id and order_id.startswith(wanted):
+            found.append(order_id)
+            continue
+        # As `number_of`, without a call for each of a hundred thousand.
+        actor = mailbox.actor
+        number = actor.order_no if actor is not None else None  # type: ignore[attr-defined]
+        if number is not None and wanted in number.lower():
+            found.append(order_id)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -61,3 +62,40 @@ async def test_where_more_happens_than_is_kept_the_rate_is_of_what_is() -> None:
     loads, seconds = await journal.loads()
     assert loads["a"].updates == 100
     assert seconds == pytest.approx(1, abs=0.5)
+
+
+async def test_a_second_look_at_the_loads_adds_what_is_new_and_leaves_out_what_is_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal, now = Journal(), time.time()
+    journal.note(_applied("a", at=now - 50, took_s=1))
+    journal.note(_applied("b", at=now - 10, took_s=2))
+    assert (await journal.loads())[0].keys() == {"a", "b"}
+    journal.note(_applied("b", at=now + 20, took_s=4))
+    monkeypatch.setattr("actors.journal.time.time", lambda: now + 30)
+    loads, _ = await journal.loads()
+    assert {order: (load.updates, load.mean_s) for order, load in loads.items()} == {"b": (2, 3)}
+
+
+async def test_loads_that_are_looked_at_by_many_at_once_count_each_update_once() -> None:
+    journal = Journal()
+    for _ in range(12_000):
+        journal.note(_applied("a"))
+    looks = [asyncio.create_task(journal.loads()) for _ in range(3)]
+    await asyncio.sleep(0)
+    journal.note(_applied("a"))
+    looks.append(asyncio.create_task(journal.loads()))
+    found = [loads["a"].updates for loads, _ in await asyncio.gather(*looks)]
+    assert found[-1] == 12_001
+    assert all(12_000 <= each <= 12_001 for each in found)
+
+
+async def test_after_more_than_is_kept_between_two_looks_the_loads_are_of_what_is_kept() -> None:
+    journal, now = Journal(room=100), time.time()
+    for number in range(150):
+        journal.note(_applied("a", at=now - 5 + number / 100))
+    await journal.loads()
+    for _ in range(250):
+        journal.note(_applied("b", at=now))
+    loads, _ = await journal.loads()
+    assert {order: load.updates for order, load in loads.items()} == {"b": 100}
