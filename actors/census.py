@@ -15,7 +15,7 @@ from itertools import filterfalse
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.inbox import Stage
-from actors.pages import called, cut, number_of
+from actors.pages import called, cut
 from actors.rules import WorkOrderId
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Census:
         order_id = max(waits, key=waits.__getitem__, default=None)
         if order_id is None:
             return None
-        return LongestWait(order_id, number_of(self._directory.made[order_id]), waits[order_id])
+        return LongestWait(order_id, self._directory.made[order_id].label, waits[order_id])
 
     async def page(self, query: ActorQuery) -> tuple[int, list[ActorRow]]:
         """Give how many actors fit the query, and the page of them."""
@@ -318,7 +318,7 @@ class Census:
         seen = busy.get(order_id) or _Busy(ActorState.IDLE, 0, 0.0)
         return ActorRow(
             order_id,
-            number_of(mailbox),
+            mailbox.label,
             seen.state,
             seen.depth,
             seen.oldest_s,

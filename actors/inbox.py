@@ -147,6 +147,7 @@ class Mailbox:
         "gate",
         "handled",
         "handling_s",
+        "label",
         "last_put",
         "paused",
         "waited_s",
@@ -157,6 +158,8 @@ class Mailbox:
         self._thread = threading.get_ident()
         self._queue: deque[Delivery] | None = None  # an idle mailbox holds no queue
         self.actor: AsyncioActor | None = None
+        self.label: str | None = None
+        """What people call the actor, where it has been told."""
         self.gate = _OPEN
         self.capacity = 2**31
         self.paused = False

@@ -87,13 +87,7 @@ class WorkOrderActor(AsyncioActor):
         self.order_id = order_id
         self._colleagues = colleagues
         self._stored: StoredOrder | None = None
-        self._order_no: str | None = None
         self._doing = ""
-
-    @property
-    def order_no(self) -> str | None:
-        """The order's number, as it was last seen."""
-        return self._stored.facts.work_order_no if self._stored else self._order_no
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
         """Handle an `OrderMessage`; updates are answered one by one."""
@@ -118,7 +112,7 @@ class WorkOrderActor(AsyncioActor):
             waiting=stats.depth,
             handled=stats.handled,
             failed=stats.failed,
-            work_order_no=self.order_no,
+            work_order_no=self.actor_inbox.label,
             doing=self._doing if self.current is not None else None,
         )
 
@@ -214,7 +208,7 @@ class WorkOrderActor(AsyncioActor):
         change_set = ChangeSet(order, decision.after, decision.outcomes, (), at, traced)
         self._doing = "committing"
         # Until we know better: an attempt that raises may still have been applied.
-        self._stored, self._order_no = None, order.facts.work_order_no
+        self._stored = None
         result: CommitResult = await self._ask_committer(change_set)
         match result:
             case Committed():
@@ -222,6 +216,8 @@ class WorkOrderActor(AsyncioActor):
                 return True
             case Stale():
                 self._stored = result.current
+                if result.current is not None:
+                    self.actor_inbox.label = result.current.facts.work_order_no
                 return False
             case _:
                 raise result
@@ -230,6 +226,8 @@ class WorkOrderActor(AsyncioActor):
         self._doing = "reading the order"
         order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
         self._stored = order
+        if order is not None:
+            self.actor_inbox.label = order.facts.work_order_no
         return order
 
     async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors.supervisor import OrderRef
 
 _BEGINS_ID: Final = re.compile("[0-9a-f]{1,24}")
-_SLICE: Final = 8_000
+_SLICE: Final = 14_000
 """Actors searched in one turn of the loop, in a few milliseconds: beside a load each is a wait."""
 
 
@@ -69,18 +69,8 @@ def _called(
         mailbox = made.get(order_id)
         if mailbox is None:
             continue
-        if may_be_id and order_id.startswith(wanted):
-            found.append(order_id)
-            continue
-        # As `number_of`, without a call for each of a hundred thousand.
-        actor = mailbox.actor
-        number = actor.order_no if actor is not None else None  # type: ignore[attr-defined]
-        if number is not None and wanted in number.lower():
+        if (may_be_id and order_id.startswith(wanted)) or (
+            (number := mailbox.label) is not None and wanted in number.lower()
+        ):
             found.append(order_id)
     return found
-
-
-def number_of(mailbox: Mailbox) -> str | None:
-    """Give the number of an order's mailbox; None while nobody has seen it."""
-    actor = mailbox.actor
-    return actor.order_no if actor is not None else None  # type: ignore[attr-defined]

@@ -156,7 +156,7 @@ async def test_lists_are_sorted_as_asked_and_paged_without_gaps() -> None:
 async def test_orders_are_found_by_their_number() -> None:
     async with owner_of(a_store(9)) as owner:
         await touch(owner, 1, 2)
-        number = owner.directory.made[OTHER].actor.order_no  # type: ignore[union-attr]
+        number = owner.directory.made[OTHER].label
         assert number
         assert OTHER in await ids(owner, search=number.upper())
         (row,) = [row for row in await rows(owner) if row.work_order_id == OTHER]
