@@ -35,8 +35,8 @@ async def test_it_works_behind_a_path_prefix(
         asked: list[str] = []
         visitor.context.on("request", lambda request: asked.append(request.url))
         console = Console(visitor, f"/plan/console{slash}")
-        await console.open()
-        await console.row("hotBusiest", order_id(which)).get_by_role("link").click()
+        await console.open(f"#/actors?search={order_id(which)}")
+        await console.row("actors", order_id(which)).get_by_role("link").click()
         await expect(console.rows("timeline")).to_have_count(3)
         await console.act("pause-order").click()
         await console.answer(yes=True)
