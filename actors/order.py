@@ -215,9 +215,7 @@ class WorkOrderActor(AsyncioActor):
                 self._stored = result.order
                 return True
             case Stale():
-                self._stored = result.current
-                if result.current is not None:
-                    self.actor_inbox.label = result.current.facts.work_order_no
+                self._read(result.current)
                 return False
             case _:
                 raise result
@@ -225,10 +223,14 @@ class WorkOrderActor(AsyncioActor):
     async def _load(self) -> StoredOrder | None:
         self._doing = "reading the order"
         order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
+        self._read(order)
+        return order
+
+    def _read(self, order: StoredOrder | None) -> None:
+        """Go on from the order as it is stored now; None when it is gone."""
         self._stored = order
         if order is not None:
             self.actor_inbox.label = order.facts.work_order_no
-        return order
 
     async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
         # No deadline: the committer settles everything it accepts, and until it has, this
