@@ -38,7 +38,7 @@ compile() {
     local lock=$1
     shift
     "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-        --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
         --custom-compile-command scripts/lock.sh --output-file "$lock" "$@" >/dev/null
 }
 
