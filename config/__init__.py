@@ -1,13 +1,8 @@
 """Settings and logging, read only where the pieces are put together."""
 
-from config._variables import LogFormat, LogLevel
-from config.logging import LogHandle, configure_logging
-from config.settings import (
-    Settings,
-    SettingsError,
-    ShownSetting,
-    load_settings,
-)
+from config.logs.setup import LogHandle, configure_logging
+from config.settings.settings import Settings, SettingsError, ShownSetting, load_settings
+from config.settings.variables import LogFormat, LogLevel
 
 __all__ = [
     "LogFormat",

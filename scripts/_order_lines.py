@@ -14,7 +14,7 @@ import bson
 from bson import ObjectId, json_util
 from bson.errors import BSONError
 
-from actors.rules import MAX_QUANTITY
+from actors.domain.model import MAX_QUANTITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import WorkOrderError
-from config.settings import SettingsError, load_settings
+from config.settings.settings import SettingsError, load_settings
 from scripts._demo_orders import demo_orders
 from scripts._order_lines import BadLine, orders_in
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from actors.store import Store
-    from config.settings import Settings
+    from config.settings.settings import Settings
 
 _BATCH = 500
 _FAILED = 1
@@ -128,10 +128,10 @@ async def _add(store: Store, orders: Sequence[dict[str, Any]], counts: Counts) -
 def _store(settings: Settings) -> Store:
     # Only the driver in use is loaded.
     if settings.mongodb_uri is None:
-        from actors.store.sqlite import FILE_NAME, SqliteStore  # noqa: PLC0415
+        from actors.store.sqlite.store import FILE_NAME, SqliteStore  # noqa: PLC0415
 
         return SqliteStore(settings.data_dir / FILE_NAME)
-    from actors.store.mongo import MongoStore  # noqa: PLC0415
+    from actors.store.mongo.store import MongoStore  # noqa: PLC0415
 
     return MongoStore(
         settings.mongodb_uri.get_secret_value(),

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from config.reference import settings_reference
+from config.settings.reference import settings_reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.job import JobState
 from actors.errors import Overtaken
-from actors.store.inbox import JobState
 from tests.job_book import JobBook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from actors.messages import Epoch
-    from actors.rules import JobId, WorkOrderId
+    from actors.domain.job import Job, Position, Progress
+    from actors.domain.model import Epoch, JobId, WorkOrderId
     from actors.store import Outcome
-    from actors.store.inbox import Job, JobPage, JobQuery, Position, Progress
+    from actors.store.port import JobPage, JobQuery
     from tests.fakes import MemoryStore
 
 

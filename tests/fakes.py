@@ -15,14 +15,13 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from actors.domain.model import Epoch, LogEntry, OrderFacts, OrderState, WorkOrderId
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
     StoreRejected,
     StoreUnavailable,
 )
-from actors.messages import Epoch
-from actors.rules import LogEntry, OrderFacts, OrderState, WorkOrderId
 from actors.store import Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import entry_document, is_same
 from actors.store.views import detail_row, log_row

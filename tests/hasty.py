@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors import order
-from actors.decide import decide, questions
-from actors.store.port import Evidence
+from actors.domain.decide import decide, questions
+from actors.domain.evidence import Evidence
+from actors.orders import order
 
 if TYPE_CHECKING:
-    from actors.inbox import Delivery
+    from actors.runtime.delivery import Delivery
 
 
 class Hasty(order.WorkOrderActor):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from actors.store.inbox import Job, JobPage, JobQuery, JobState
+from actors.domain.job import Job, JobState
+from actors.store.port import JobPage, JobQuery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from actors.rules import JobId, WorkOrderId
-    from actors.store.inbox import Position, Progress
+    from actors.domain.job import Position, Progress
+    from actors.domain.model import JobId, WorkOrderId
 
 
 @dataclass

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 import structlog
 
 from actors.errors import StartupError
-from actors.jobs import JobOptions
-from actors.node import Node, NodeOptions
-from actors.spans import NO_SPANS
-from actors.supervisor import Limits
-from actors.term import TermOptions
-from config.log_file import RotatingFile
-from config.logging import configure_logging
+from actors.jobs.keeper import JobOptions
+from actors.node.node import Node, NodeOptions
+from actors.node.term import TermOptions
+from actors.orders.supervisor import Limits
+from actors.telemetry.spans import NO_SPANS
+from config.logs.file import RotatingFile
+from config.logs.setup import configure_logging
 from config.redaction import mask_text
-from config.settings import SettingsError, load_settings
+from config.settings.settings import SettingsError, load_settings
 from web import SERVICE, VERSION
 from web.app import Options, build_app
-from web.server import Service, bind
-from web.signals import StopSignals
-from web.tokens import Token
-from web.tracing import UNTRACED
+from web.server.service import Service, bind
+from web.server.signals import StopSignals
+from web.site import Token
+from web.tracing.port import UNTRACED
 
 try:
     import uvloop
@@ -36,11 +36,11 @@ else:
 
 if TYPE_CHECKING:
     from actors.lease import Lease
-    from actors.spans import Spans
     from actors.store import Store
-    from config.logging import LogHandle
-    from config.settings import Settings
-    from web.otel import OpenTelemetry
+    from actors.telemetry.spans import Spans
+    from config.logs.setup import LogHandle
+    from config.settings.settings import Settings
+    from web.tracing.otel import OpenTelemetry
 
 _BAD_SETTINGS = 2
 _FAILED = 1
@@ -135,7 +135,7 @@ def _open_telemetry(settings: Settings) -> OpenTelemetry | None:
     if endpoint is None:
         return None
     try:
-        from web.otel import OpenTelemetry, exporting_to  # noqa: PLC0415 -- of an optional extra
+        from web.tracing.otel import OpenTelemetry, exporting_to  # noqa: PLC0415 -- of an optional extra
     except ImportError as error:
         raise StartupError(
             f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed ({error});"
@@ -164,10 +164,10 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
 def _store(settings: Settings) -> Store:
     # Only the driver in use is loaded: the other one costs time and memory at each start.
     if settings.mongodb_uri is None:
-        from actors.store.sqlite import FILE_NAME, SqliteStore  # noqa: PLC0415
+        from actors.store.sqlite.store import FILE_NAME, SqliteStore  # noqa: PLC0415
 
         return SqliteStore(settings.data_dir / FILE_NAME)
-    from actors.store.mongo import MongoStore  # noqa: PLC0415
+    from actors.store.mongo.store import MongoStore  # noqa: PLC0415
 
     return MongoStore(
         settings.mongodb_uri.get_secret_value(),

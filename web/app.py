@@ -8,25 +8,25 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from web.admission import ADMISSION, Admission
-from web.alarms import ALARMS, Alarms
-from web.forward import FORWARDER, Forwarder
-from web.metrics import METRICS, Metrics
+from web.cluster.forward import FORWARDER, Forwarder
+from web.cluster.neighbours import NEIGHBOURS, Neighbours
 from web.middleware import answer
-from web.neighbours import NEIGHBOURS, Neighbours
+from web.observe.alarms import ALARMS, Alarms
+from web.observe.metrics import METRICS, Metrics
+from web.observe.pulse import PULSE, Pulse
 from web.openapi import DOCUMENT, Document
-from web.pulse import PULSE, Pulse
-from web.routes import ROUTES
+from web.routes.table import ROUTES
 from web.site import SITE, Options, Site
-from web.streams import STREAMS, Streams
-from web.tracing import TRACING, UNTRACED
+from web.tracing.port import TRACING, UNTRACED
+from web.wire.streams import STREAMS, Streams
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from actors.node import Node
-    from web.routes import Route
+    from actors.node.node import Node
+    from web.route import Route
     from web.site import LogControl
-    from web.tracing import Tracing
+    from web.tracing.port import Tracing
 
 __all__ = ["Options", "build_app"]
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
+from actors.domain.model import Trace
 from actors.errors import WorkOrderError
-from actors.messages import Trace
 from web.admission import ADMISSION
-from web.metrics import METRICS
-from web.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
-from web.replies import failure
+from web.observe.metrics import METRICS
 from web.site import CALL, SITE, Call
-from web.texts import preferred_language
-from web.tracing import TRACING
+from web.tracing.port import TRACING
+from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
+from web.wire.replies import failure
+from web.wire.texts import preferred_language
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from aiohttp import web
@@ -14,11 +15,25 @@ if TYPE_CHECKING:
 
     from multidict import CIMultiDict
 
-    from actors.messages import Trace
-    from actors.node import Node
-    from web.texts import Language
-    from web.tokens import Token
-    from web.tracing import Work
+    from actors.domain.model import Trace
+    from actors.node.node import Node
+    from web.tracing.port import Work
+
+
+class Language(Enum):
+    """The languages of the messages."""
+
+    CHINESE = "zh-CN"
+    ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A secret, the name under which it is logged, and whether operators' writes need no other."""
+
+    name: str
+    secret: str = field(repr=False)
+    operator: bool = False
 
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]

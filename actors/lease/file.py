@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from actors.errors import LeaseUnavailable, StartupError
-from actors.lease.port import Holder, LeaseView
-from actors.lease.record import UNKNOWN, decode, encode
+from actors.lease.port import UNKNOWN, Holder, LeaseView, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
+
+import orjson
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,25 @@ class Lease(Protocol):
     async def clear_stuck(self) -> int:
         """Remove a lease that has no expiry and no live holder; give how many were removed."""
         ...
+
+
+UNKNOWN = Holder(node="unknown", url="", token="")
+"""Stands for whoever holds a lease whose record is not one of ours."""
+
+
+def encode(holder: Holder) -> bytes:
+    """Write `holder` as JSON."""
+    return orjson.dumps(asdict(holder))
+
+
+def decode(record: bytes) -> Holder:
+    """Read a holder; `UNKNOWN` for what `encode` did not write. Fields added later are skipped."""
+    try:
+        fields = orjson.loads(record)
+    except orjson.JSONDecodeError:
+        return UNKNOWN
+    match fields:
+        case {"node": str(node), "url": str(url), "token": str(token), "epoch": int(epoch)}:
+            return Holder(node=node, url=url, token=token, epoch=epoch)
+        case _:
+            return UNKNOWN

@@ -15,8 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from actors.errors import LeaseUnavailable, StartupError
-from actors.lease.port import Holder, LeaseView
-from actors.lease.record import UNKNOWN, decode, encode
+from actors.lease.port import UNKNOWN, Holder, LeaseView, decode, encode
 
 # Who holds the key: nil nobody, false somebody whose record is not ours, else the token.
 _WHO_HAS = """

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from actors.store.port import (
-    ChangeSet,
-    CommitResult,
-    Committed,
-    Evidence,
-    EvidenceQuery,
-    LogPage,
-    LogQuery,
-    Outcome,
-    Refusal,
-    Stale,
-    Store,
-    StoredOrder,
-)
+from actors.domain.commit import ChangeSet, CommitResult, Committed, Stale, StoredOrder
+from actors.domain.evidence import Evidence, EvidenceQuery, Outcome, Refusal
+from actors.store.port import LogPage, LogQuery, Store
 
 __all__ = [
     "ChangeSet",

@@ -10,7 +10,9 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from actors.rules import (
+from actors.domain.commit import StoredOrder
+from actors.domain.evidence import Outcome, Refusal
+from actors.domain.model import (
     Change,
     ChangeType,
     JobId,
@@ -21,47 +23,13 @@ from actors.rules import (
     OrderFacts,
     OrderState,
     WorkOrderId,
-    normalize,
 )
-from actors.store.port import Outcome, Refusal, StoredOrder
+from actors.domain.rules import normalize
+from actors.store.schema import GUARDED, OURS, STORED_SEQ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ORDERS: Final = "production_plan_work_orders"
-LOGS: Final = "work_order_quantity_logs"
-MATERIALS: Final = "k3_bd_materials"
-REFUSALS: Final = "plan_server_refusals"
-NODE_STATE: Final = "plan_server_state"
-INBOX: Final = "plan_server_inbox"
-
-OURS: Final = "planServer"
-STORED_SEQ: Final = f"{OURS}.seq"
-LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
-ORDER_FIELDS: Final = (
-    "workOrderNo",
-    "materialId",
-    "materialNumber",
-    "materialName",
-    "productionLineId",
-    "lineName",
-    "status",
-    "planProductionQuantity",
-    "inputQuantity",
-    "outputQuantity",
-    "scrapQuantity",
-    "progress",
-    OURS,
-)
-"""What `load` reads of an order."""
-GUARDED: Final = (
-    "inputQuantity",
-    "outputQuantity",
-    "status",
-    "planProductionQuantity",
-    "scrapQuantity",
-)
-"""What the rules read, so what a commit compares."""
 
 _CONTEXT: Final = {
     "relatedBarcode": "related_barcode",

@@ -1,6 +1,6 @@
-"""The Store port: what the actors need of a database, and what they may rely on.
+"""The Store and Inbox ports: what the actors need of a database, and what they may rely on.
 
-Every implementation passes `tests/contract/test_store_*.py`. The rules of the port:
+Every implementation passes `tests/contract/test_store_*.py` and `test_inbox.py`. The rules:
 
 * `commit` is one compare-and-set per order: it applies only where `seq`, `turn` and the
   fields that the rules read are still as `before` says and the stored epoch is not above the
@@ -14,168 +14,17 @@ Every implementation passes `tests/contract/test_store_*.py`. The rules of the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-
-from actors.errors import StoreRejected
-from actors.rules import (
-    LogEntry,
-    LogPosition,
-    OrderFacts,
-    OrderState,
-    is_first_step_scan,
-    is_unbind,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from actors.messages import Epoch
-    from actors.rules import Change, RequestId, WorkOrderId
-    from actors.store.inbox import Inbox
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A keyed request that the order's state refused: kept, so that its retry is refused, too."""
-
-    work_order_id: WorkOrderId
-    epoch: int
-    change: Change
-    refused_at: datetime
-    code: str = "DUPLICATE_OPERATION"
-    detail: float = 0
-    """For `INVALID_QUANTITY`: the quantity that the order would have had."""
-
-
-Outcome = LogEntry | Refusal
-"""What a change set leaves behind; its id is `outcome.change.job_id`."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredOrder:
-    """An order as read, or as it is known to be after a commit."""
-
-    id: WorkOrderId
-    facts: OrderFacts
-    state: OrderState
-    seq: int = 0
-    """Number of log entries that this service wrote for the order."""
-    epoch: int = 0
-    turn: int = 0
-    """Counts commits, the ones without an entry too: makes every compare-and-set unique."""
-    adopted: bool = False
-    """Whether the order carries our state; ``False`` before our first commit to it, or
-    after somebody replaced the whole document."""
-    outbox: tuple[Outcome, ...] = ()
-    guard: Mapping[str, Any] = field(default_factory=dict)
-    """Fields whose stored value is not the plain number or text in `state` (missing, null,
-    text): the store compares these as they were read. Opaque to everyone else."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeSet:
-    """All that one commit does to one order."""
-
-    before: StoredOrder
-    after: OrderState
-    outcomes: tuple[Outcome, ...]
-    """New entries and refusals, in order; the entries' seq goes on from `before.seq`."""
-    carried: tuple[Outcome, ...]
-    """Earlier outcomes not yet known to be durable in the log: they stay in the outbox."""
-    at: datetime
-    traceparents: tuple[str, ...] = ()
-    """Of the updates that it carries, where they are traced."""
-
-    def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
-        """Give the order as it is once this is committed under `epoch`."""
-        before = self.before
-        entries = sum(isinstance(each, LogEntry) for each in self.outcomes)
-        return StoredOrder(
-            before.id,
-            before.facts,
-            self.after,
-            before.seq + entries,
-            epoch,
-            before.turn + 1,
-            adopted=True,
-            guard=guard,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """The change set is durable; `order` is what is stored now (its outbox left out)."""
-
-    order: StoredOrder
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """Nothing of the change set is applied; `current` is what is stored now, None when gone."""
-
-    current: StoredOrder | None
-
-
-CommitResult = Committed | Stale | StoreRejected
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceQuery:
-    """What the log must be asked before changes of one order are decided."""
-
-    work_order_id: WorkOrderId
-    request_ids: frozenset[RequestId] = frozenset()
-    job_ids: frozenset[str] = frozenset()
-    """Jobs whose first attempt may have been applied already."""
-    barcodes: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class Evidence:
-    """What is known of an order's past that decides about new changes."""
-
-    by_request: dict[RequestId, Outcome] = field(default_factory=dict)
-    by_job: dict[str, Outcome] = field(default_factory=dict)
-    scans: dict[tuple[str, str], LogPosition] = field(default_factory=dict)
-    """(barcode, process step id) → latest first-step scan."""
-    unbinds: dict[str, LogPosition] = field(default_factory=dict)
-    """barcode → latest unbind."""
-
-    def note(self, outcome: Outcome) -> None:
-        """Add one outcome, newer than those added before."""
-        change = outcome.change
-        self.by_job[change.job_id] = outcome
-        if change.request_id is not None:
-            self.by_request[change.request_id] = outcome
-        if not isinstance(outcome, LogEntry):
-            return
-        position = LogPosition(outcome.seq, outcome.operate_time, change.job_id)
-        context = change.context
-        if is_first_step_scan(change):
-            self.note_scan(str(context.related_barcode), str(context.process_step_id), position)
-        elif is_unbind(change):
-            self.note_unbind(str(context.related_barcode), position)
-
-    def note_scan(self, barcode: str, step: str, position: LogPosition) -> None:
-        """Add a first-step scan; the latest one counts."""
-        known = self.scans.get((barcode, step))
-        self.scans[barcode, step] = position if known is None else max(known, position)
-
-    def note_unbind(self, barcode: str, position: LogPosition) -> None:
-        """Add an unbind; the latest one counts."""
-        known = self.unbinds.get(barcode)
-        self.unbinds[barcode] = position if known is None else max(known, position)
-
-    def include(self, other: Evidence) -> None:
-        """Add all that `other` knows."""
-        self.by_job |= other.by_job
-        self.by_request |= other.by_request
-        for (barcode, step), position in other.scans.items():
-            self.note_scan(barcode, step, position)
-        for barcode, position in other.unbinds.items():
-            self.note_unbind(barcode, position)
+    from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
+    from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
+    from actors.domain.job import Job, JobState, Position, Progress
+    from actors.domain.model import Epoch, JobId, WorkOrderId
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,4 +153,104 @@ class Store(Protocol):
 
         Returns the number added.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """One page of jobs: waiting ones in their order, finished ones newest first."""
+
+    state: JobState
+    work_order_id: WorkOrderId | None = None
+    error_code: str | None = None
+    page: int = 1
+    page_size: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """The page that was asked for, and the number of jobs on all pages."""
+
+    total: int
+    jobs: tuple[Job, ...]
+
+
+class Inbox(Protocol):
+    """Waiting work and what became of it. All coroutines may raise `StoreUnavailable`.
+
+    What `add` answered is durable (majority and journaled, or fsynced), and every owner that
+    claims its epoch later finds it.
+    """
+
+    async def add(self, epoch: Epoch, jobs: Sequence[Job]) -> list[Job]:
+        """Keep jobs; give each as it is stored, or the one that has its order and key already.
+
+        A job that is there (by its id) is left as it is, so the same jobs may be given again.
+
+        Raises:
+            Overtaken: an epoch above `epoch` was claimed: some may be kept, and be found by its
+                owner, or not.
+            OutcomeUnknown: no answer: kept or not.
+            StoreRejected: the database refuses the only job given, for good. Where it refuses one
+                of several another exception is raised, so that they are given one by one.
+
+        """
+        ...
+
+    async def waiting(self) -> list[Job]:
+        """Give all jobs that wait, in the order of their positions."""
+        ...
+
+    async def waiting_ids(self) -> list[JobId]:
+        """Give the ids of all jobs that wait."""
+        ...
+
+    async def note(self, progress: Sequence[Progress]) -> None:
+        """Record what became of jobs.
+
+        Completed is the truth whatever is recorded; all else counts only while the job waits.
+        Raises `OutcomeUnknown`; noting it again does no harm.
+        """
+        ...
+
+    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+        """Let jobs that are in `state` wait at new places; give those that were.
+
+        One that had failed begins anew, with no attempts. Raises `OutcomeUnknown`.
+        """
+        ...
+
+    async def find(self, job_id: JobId) -> Job | None:
+        """Give a job."""
+        ...
+
+    async def page(self, query: JobQuery) -> JobPage:
+        """Give a page of jobs."""
+        ...
+
+    async def remove(self, job_id: JobId, state: JobState) -> bool:
+        """Forget a job that is in `state`; tell whether it was. Raises `OutcomeUnknown`."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Forget what finished before then, dead letters too; give the number."""
+        ...
+
+    async def bound(self, kept: int) -> None:
+        """Forget all completed and all refused jobs but the `kept` newest of each.
+
+        Never what waits, and no dead letter.
+        """
+        ...
+
+    async def outcome(self, job_id: JobId) -> Outcome | None:
+        """Give what the log, or what is kept of refusals, says of a job."""
+        ...
+
+    async def paused_orders(self) -> frozenset[WorkOrderId]:
+        """Give the orders that are paused one by one; survives restarts and changes of owner."""
+        ...
+
+    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+        """Remember durably whether one order is paused. Raises `OutcomeUnknown`."""
         ...

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from actors.store.documents import OURS, number_from, order_from
+from actors.store.documents import number_from, order_from
+from actors.store.schema import OURS
 
 _ID_LENGTH: Final = 24
 # Fewer digits are the beginning of an order's number more often than of an id.

@@ -24,15 +24,16 @@ from typing import TYPE_CHECKING
 import structlog
 import uvloop
 
-from actors.census import ActorQuery, ActorState, Census, Sort
-from actors.committer import Committer, Tidy
-from actors.jobs import JobKeeper, JobOptions
-from actors.messages import Sweep, UpdateQuantity, new_job_id
-from actors.region import Region
-from actors.rules import Change, ChangeType, LogContext, WorkOrderId
-from actors.store.mongo import MongoStore
-from actors.store.sqlite import FILE_NAME, SqliteStore
-from actors.supervisor import Limits, Supervisor
+from actors.commit.committer import Committer
+from actors.domain.messages import Sweep, Tidy, UpdateQuantity
+from actors.domain.model import Change, ChangeType, LogContext, WorkOrderId, new_job_id
+from actors.jobs.keeper import JobKeeper, JobOptions
+from actors.operators.census import Census
+from actors.operators.rows import ActorQuery, ActorState, Sort
+from actors.orders.region import Region
+from actors.orders.supervisor import Limits, Supervisor
+from actors.store.mongo.store import MongoStore
+from actors.store.sqlite.store import FILE_NAME, SqliteStore
 from scripts.bench.calls import order_id
 from scripts.bench.orders import order_document
 from tests.servers import MongoReplicaSet

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from config.settings import SettingsError, environment_fields, load_settings
+from config.settings.settings import SettingsError, environment_fields, load_settings
 from scripts.operate.options import FAILED, Json, Timeout, Token, Url, told
 from scripts.operate.screen import as_json, complaints, console, listing
 from scripts.operate.service import Failed, Unreachable, in_path, service_at

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from actors.store.documents import ORDERS
+from actors.store.schema import ORDERS
 from tests.browser.console import Console
 from tests.browser.floor import Floor, put_orders
 from tests.contract.backdoor import MongoBackdoor

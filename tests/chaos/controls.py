@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pymongo.write_concern import WriteConcern
 
-from actors import supervisor
-from actors.committer import Committer
-from actors.store._mongo_bson import as_object_id
+from actors.commit.committer import Committer
+from actors.orders import supervisor
+from actors.store.mongo.bson import as_object_id
 from tests.hasty import Hasty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from actors.messages import Epoch
-    from actors.store.mongo import MongoStore
-    from actors.store.port import ChangeSet, Evidence, EvidenceQuery, StoredOrder
+    from actors.domain.commit import ChangeSet, StoredOrder
+    from actors.domain.evidence import Evidence, EvidenceQuery
+    from actors.domain.model import Epoch
+    from actors.store.mongo.store import MongoStore
 
 CONTROL_VARIABLE: Final = "CHAOS_CONTROL"
 

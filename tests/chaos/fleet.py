@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from actors.store.documents import INBOX
-from actors.store.inbox import JobState
+from actors.domain.job import JobState
+from actors.store.schema import INBOX
 from tests.chaos.controls import CONTROL_VARIABLE
 from tests.chaos.points import FOLDER_VARIABLE, Points
 from tests.chaos.proxy import HOST, Wires

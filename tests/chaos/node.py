@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import web.__main__ as service
-from actors.store.mongo import MongoStore
-from actors.store.port import Stale
+from actors.domain.commit import Stale
+from actors.store.mongo.store import MongoStore
 from tests.chaos.controls import CONTROL_VARIABLE, take_out
 from tests.chaos.points import FOLDER_VARIABLE, Point, Points
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from pymongo import UpdateOne
 
+    from actors.domain.commit import ChangeSet, CommitResult
+    from actors.domain.evidence import Outcome
+    from actors.domain.model import Epoch
     from actors.errors import StoreRejected
-    from actors.messages import Epoch
-    from actors.store.port import ChangeSet, CommitResult, Outcome
-    from config.settings import Settings
+    from config.settings.settings import Settings
 
 
 class HitStore(MongoStore):

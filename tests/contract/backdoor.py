@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 
-from actors.store.documents import LOGS, MATERIALS, ORDERS, REFUSALS
+from actors.store.schema import LOGS, MATERIALS, ORDERS, REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.collection import Collection
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
 
 Document = dict[str, Any]
 

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bson import ObjectId
 
-from actors.messages import Epoch, new_job_id
-from actors.rules import (
+from actors.domain.model import (
     Change,
     ChangeType,
+    Epoch,
     LogContext,
     LogEntry,
     Number,
     OrderState,
     RequestId,
     WorkOrderId,
-    apply,
+    new_job_id,
 )
+from actors.domain.rules import apply
 from actors.store import ChangeSet, Committed, LogQuery, Refusal
 from actors.store.documents import outcome_document
 

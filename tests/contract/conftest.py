@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from actors.store.mongo import MongoStore
-from actors.store.sqlite import SqliteStore
+from actors.store.mongo.store import MongoStore
+from actors.store.sqlite.store import SqliteStore
 from tests.contract.backdoor import Backdoor, MongoBackdoor, SqliteBackdoor
 from tests.contract.cases import order_document
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from actors.store import Store
     from tests.servers import MongoReplicaSet, MongoServer
 

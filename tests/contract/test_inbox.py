@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.domain.job import Job, JobError, JobState, Position, Progress
+from actors.domain.messages import Updated
+from actors.domain.model import ChangeType, Epoch, Trace
 from actors.errors import OutcomeUnknown, Overtaken, StoreUnavailable
-from actors.messages import Epoch, Trace, Updated
-from actors.rules import ChangeType
-from actors.store.inbox import Job, JobError, JobQuery, JobState, Position, Progress
+from actors.store.port import JobQuery
 from tests.contract.cases import applied, change, loaded, new_order_id, scan, tick
 
 if TYPE_CHECKING:
-    from actors.rules import Change, WorkOrderId
+    from actors.domain.model import Change, WorkOrderId
     from actors.store import Store
     from tests.contract.conftest import Database
 

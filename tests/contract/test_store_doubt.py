@@ -8,13 +8,13 @@ import pytest
 
 from actors.errors import OutcomeUnknown, StoreUnavailable
 from actors.store import Committed, Stale
-from actors.store.mongo import MongoStore
+from actors.store.mongo.store import MongoStore
 from tests.contract.cases import FIRST, change, decide, loaded, order_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from tests.contract.conftest import Database
 
 

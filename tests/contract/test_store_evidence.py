@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 
+from actors.domain.model import LogPosition, RequestId, WorkOrderId
+from actors.domain.rules import counts_twice
 from actors.errors import RelayRejected
-from actors.rules import LogPosition, RequestId, WorkOrderId, counts_twice
 from actors.store import Evidence, EvidenceQuery, Stale, StoredOrder
 from tests.contract.cases import (
     MORNING,

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from actors.messages import Epoch
+from actors.domain.model import Epoch
 from actors.store import Committed, Stale
 from tests.contract.cases import (
     FIRST,
@@ -24,7 +24,7 @@ from tests.contract.cases import (
 )
 
 if TYPE_CHECKING:
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from actors.store import Store
     from tests.contract.backdoor import Backdoor
     from tests.contract.conftest import Database

@@ -24,7 +24,7 @@ from tests.contract.cases import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from actors.store import Store
     from tests.contract.backdoor import Backdoor
     from tests.contract.conftest import Database

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.rules import ChangeType, LogEntry, Number, add
+from actors.domain.model import ChangeType, LogEntry, Number
+from actors.domain.rules import add
 from actors.store import ChangeSet, Committed, Stale
 from tests.contract.cases import (
     FIRST,
@@ -27,8 +28,7 @@ from tests.contract.cases import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actors.messages import Epoch
-    from actors.rules import WorkOrderId
+    from actors.domain.model import Epoch, WorkOrderId
     from actors.store import Outcome, Store, StoredOrder
     from tests.contract.backdoor import Backdoor
     from tests.contract.conftest import Database

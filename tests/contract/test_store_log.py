@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from bson import ObjectId
 
-from actors.rules import ChangeType, WorkOrderId
+from actors.domain.model import ChangeType, WorkOrderId
 from actors.store import LogQuery
 from tests.contract.cases import (
     FIRST,

@@ -12,8 +12,8 @@ import pytest
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
 from actors.store import Committed, EvidenceQuery, LogQuery, Stale
-from actors.store.documents import LOGS, NODE_STATE, ORDERS
-from actors.store.mongo import MongoStore
+from actors.store.mongo.store import MongoStore
+from actors.store.schema import LOGS, NODE_STATE, ORDERS
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import (
     FIRST,
@@ -36,7 +36,7 @@ from tests.servers import MongoReplicaSet, MongoServer, free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from tests.contract.conftest import Driver
     from tests.contract.lossy import Loss
 

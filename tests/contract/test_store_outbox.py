@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.rules import LogEntry, RequestId
+from actors.domain.model import LogEntry, RequestId
 from actors.store import Committed, Evidence, EvidenceQuery, Stale
 from tests.contract.cases import (
     FIRST,
@@ -25,7 +25,7 @@ from tests.contract.cases import (
 )
 
 if TYPE_CHECKING:
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from actors.store import Store
     from tests.contract.backdoor import Backdoor
     from tests.contract.conftest import Database

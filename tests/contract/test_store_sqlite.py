@@ -17,8 +17,8 @@ import pytest
 
 from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable
 from actors.store import Committed
-from actors.store._sqlite_file import SqliteFile
-from actors.store.sqlite import SqliteStore
+from actors.store.sqlite.file import SqliteFile
+from actors.store.sqlite.store import SqliteStore
 from tests.contract.backdoor import SqliteBackdoor
 from tests.contract.cases import (
     FIRST,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from actors.errors import StoreUnavailable
 from actors.store import EvidenceQuery, LogQuery
-from actors.store.documents import INBOX, LOGS, MATERIALS, NODE_STATE, ORDERS, REFUSALS
+from actors.store.schema import INBOX, LOGS, MATERIALS, NODE_STATE, ORDERS, REFUSALS
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import (
     FIRST,
@@ -28,7 +28,7 @@ from tests.contract.cases import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from actors.store import Store
     from tests.contract.backdoor import Backdoor
     from tests.contract.conftest import Database

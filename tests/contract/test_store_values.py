@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.rules import LogEntry
+from actors.domain.model import LogEntry
 from actors.store import Committed
 from tests.contract.cases import (
     applied,
@@ -17,7 +17,7 @@ from tests.contract.cases import (
 )
 
 if TYPE_CHECKING:
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from actors.store import Store
     from tests.contract.backdoor import Backdoor
 

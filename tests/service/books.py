@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
     from tests.contract.backdoor import Backdoor
     from tests.trace import Start
 

@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.settings import Settings
+from config.settings.settings import Settings
 from tests.servers import ServerError, ServerProcess
 from tests.servers._binaries import Binary
 

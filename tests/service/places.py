@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from actors.store.sqlite import FILE_NAME
+from actors.store.sqlite.store import FILE_NAME
 from tests.contract.backdoor import Backdoor, MongoBackdoor, SqliteBackdoor
 from tests.servers import RedisServer
 from tests.service.nodes import ServiceNode

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 
-from actors.rules import WorkOrderId
+from actors.domain.model import WorkOrderId
 from tests.service.books import shown_books, shown_log, stored_books
 from tests.service.checker import mistakes_in
 from tests.service.load import Load

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId, json_util
 
-from actors.rules import WorkOrderId
-from actors.store.sqlite import FILE_NAME, SqliteStore
-from config.settings import Settings
+from actors.domain.model import WorkOrderId
+from actors.store.sqlite.store import FILE_NAME, SqliteStore
+from config.settings.settings import Settings
 from scripts.import_orders import main
 from tests.contract.backdoor import MongoBackdoor, SqliteBackdoor
 from tests.contract.cases import MORNING, new_order_id, order_document

@@ -6,14 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from actors.rules import ChangeType, LogEntry, is_first_step_scan, is_unbind
+from actors.domain.model import ChangeType, LogEntry
+from actors.domain.rules import is_first_step_scan, is_unbind
 from tests.sim.database import Database, Document, Edited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from actors.rules import Number, WorkOrderId
-    from actors.store.port import Outcome
+    from actors.domain.evidence import Outcome
+    from actors.domain.model import Number, WorkOrderId
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from actors.domain.messages import Queued, Updated, UpdateQuantity
+from actors.domain.model import (
+    MAX_QUANTITY,
+    Change,
+    ChangeType,
+    JobId,
+    LogContext,
+    RequestId,
+    WorkOrderId,
+)
 from actors.errors import NotApplied, OutcomeUnknown, Refused, StoreRejected, WorkOrderError
-from actors.messages import Queued, Updated, UpdateQuantity
-from actors.rules import MAX_QUANTITY, Change, ChangeType, JobId, LogContext, RequestId, WorkOrderId
 from tests.sim.chance import chance
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from actors.rules import Number
+    from actors.domain.model import Number
     from tests.sim.loop import SimLoop
     from tests.sim.world import Slot, World
 

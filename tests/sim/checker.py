@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.domain.job import JobState
+from actors.domain.messages import Queued, Updated
+from actors.domain.rules import is_first_step_scan
 from actors.errors import (
     DuplicateOperation,
     NotApplied,
@@ -13,16 +16,13 @@ from actors.errors import (
     StoreRejected,
     WorkOrderNotFound,
 )
-from actors.messages import Queued, Updated
-from actors.rules import is_first_step_scan
-from actors.store.inbox import JobState
 from tests.sim.books import Violation, log_of, mistakes, robbed
 from tests.sim.callers import LAST_WORD_S, NOWHERE, OTHER, SLACK_S, Callers, Intent, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.store.inbox import Job
+    from actors.domain.job import Job
     from tests.sim.callers import Attempt
     from tests.sim.world import World
 

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from actors import committer, order, supervisor
-from actors.decide import questions
-from actors.jobs import JobKeeper
+from actors.commit import committer
+from actors.domain.decide import questions
+from actors.jobs.keeper import JobKeeper
+from actors.orders import order, supervisor
 from tests.hasty import Hasty
 from tests.sim import world
 from tests.sim.database import Fence
@@ -21,10 +22,11 @@ from tests.sim.store import SimStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from actors.inbox import Mailbox
-    from actors.job_outcomes import Kept
-    from actors.rules import Change, WorkOrderId
-    from actors.store.port import ChangeSet, CommitResult, Evidence, EvidenceQuery
+    from actors.domain.commit import ChangeSet, CommitResult
+    from actors.domain.evidence import Evidence, EvidenceQuery
+    from actors.domain.model import Change, WorkOrderId
+    from actors.jobs.outcomes import Kept
+    from actors.runtime.mailbox import Mailbox
     from tests.sim.scenario import Scenario
 
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.commit import StoredOrder
+from actors.domain.model import LogEntry, OrderFacts, OrderState
 from actors.errors import StoreRejected
-from actors.rules import LogEntry, OrderFacts, OrderState
-from actors.store.documents import STORED_SEQ
-from actors.store.port import StoredOrder
+from actors.store.schema import STORED_SEQ
 from tests.job_book import JobBook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from actors.rules import Number, WorkOrderId
-    from actors.store.port import ChangeSet, Outcome
+    from actors.domain.commit import ChangeSet
+    from actors.domain.evidence import Outcome
+    from actors.domain.model import Number, WorkOrderId
 
 _GUARDED = {
     "input_quantity": "inputQuantity",

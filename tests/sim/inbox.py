@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.domain.job import JobState
 from actors.errors import OutcomeUnknown, Overtaken, StoreUnavailable
-from actors.store.inbox import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from actors.messages import Epoch
-    from actors.rules import JobId, WorkOrderId
-    from actors.store.inbox import Job, JobPage, JobQuery, Position, Progress
-    from actors.store.port import Outcome
+    from actors.domain.evidence import Outcome
+    from actors.domain.job import Job, Position, Progress
+    from actors.domain.model import Epoch, JobId, WorkOrderId
+    from actors.store.port import JobPage, JobQuery
     from tests.sim.database import Database
     from tests.sim.store import SimStore
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from actors.jobs import JobOptions
-from actors.supervisor import Limits
+from actors.jobs.keeper import JobOptions
+from actors.orders.supervisor import Limits
 from tests.sim.chance import chance
 
 

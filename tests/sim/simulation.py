@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from actors.store.inbox import JobState
+from actors.domain.job import JobState
 from tests.sim.books import Violation
 from tests.sim.callers import Callers
 from tests.sim.chance import chance

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.commit import Committed, Stale, StoredOrder
+from actors.domain.evidence import Evidence
+from actors.domain.model import Epoch, LogEntry
+from actors.domain.rules import is_first_step_scan, is_unbind
 from actors.errors import OutcomeUnknown, RelayRejected, StoreRejected, StoreUnavailable
-from actors.messages import Epoch
-from actors.rules import LogEntry, is_first_step_scan, is_unbind
-from actors.store.documents import STORED_SEQ, is_same
-from actors.store.port import Committed, Evidence, LogPage, Stale, StoredOrder
+from actors.store.documents import is_same
+from actors.store.schema import STORED_SEQ
 from tests.sim.database import stored_order
 from tests.sim.faults import Fate
 from tests.sim.inbox import SimInbox
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from random import Random
 
-    from actors.rules import WorkOrderId
-    from actors.store.port import ChangeSet, CommitResult, EvidenceQuery, LogQuery, Outcome
+    from actors.domain.commit import ChangeSet, CommitResult
+    from actors.domain.evidence import EvidenceQuery, Outcome
+    from actors.domain.model import WorkOrderId
+    from actors.store.port import LogPage, LogQuery
     from tests.sim.database import Database
     from tests.sim.faults import Faults
     from tests.sim.loop import Process, SimLoop

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from actors.committer import Committer, Load, Trim
+from actors.commit.committer import Committer
+from actors.domain.commit import ChangeSet, Stale, StoredOrder
+from actors.domain.messages import Load, Trim, UpdateQuantity
+from actors.domain.model import Change, ChangeType, Epoch, JobId, LogContext, LogEntry, WorkOrderId
 from actors.errors import OutcomeUnknown
-from actors.messages import Epoch, UpdateQuantity
-from actors.region import Region
-from actors.rules import Change, ChangeType, JobId, LogContext, LogEntry, WorkOrderId
-from actors.store.port import ChangeSet, Stale, StoredOrder
-from actors.supervisor import Limits
-from actors.term import Term, TermOptions
+from actors.node.term import Term, TermOptions
+from actors.orders.region import Region
+from actors.orders.supervisor import Limits
 from tests.sim.chance import chance
 from tests.sim.database import Database, Document
 from tests.sim.faults import Faults
@@ -24,7 +24,8 @@ from tests.sim.virtual import virtual
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from actors.store.port import CommitResult, Outcome
+    from actors.domain.commit import CommitResult
+    from actors.domain.evidence import Outcome
 
 _ORDER = WorkOrderId("0" * 24)
 _AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.model import WorkOrderId
 from actors.errors import WorkOrderError
-from actors.node import Node, NodeOptions
-from actors.rules import WorkOrderId
-from actors.status import Role
-from actors.term import TermOptions
+from actors.node.node import Node, NodeOptions
+from actors.node.status import Role
+from actors.node.term import TermOptions
 from tests.sim.chance import chance
 from tests.sim.database import Database, Document, Ours
 from tests.sim.faults import Faults

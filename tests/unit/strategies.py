@@ -11,13 +11,15 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from actors.decide import Decision, decide
-from actors.messages import Epoch
-from actors.rules import (
+from actors.domain.commit import StoredOrder
+from actors.domain.decide import Decision, decide
+from actors.domain.evidence import Evidence, Refusal
+from actors.domain.model import (
     MAX_QUANTITY,
     SCAN_PROCESS,
     Change,
     ChangeType,
+    Epoch,
     JobId,
     LogContext,
     Number,
@@ -26,7 +28,6 @@ from actors.rules import (
     RequestId,
     WorkOrderId,
 )
-from actors.store.port import Evidence, Refusal, StoredOrder
 
 AT: Final = datetime(2026, 11, 23, 8, tzinfo=UTC)
 EARLIER: Final = datetime(2026, 11, 22, 8, tzinfo=UTC)

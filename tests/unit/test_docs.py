@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from actors.messages import Trace
-from config.reference import settings_reference
+from actors.domain.model import Trace
+from config.settings.reference import settings_reference
 from scripts.operate.__main__ import app as plan
 from scripts.settings_table import main as settings_table
-from web.problems import STATUS
-from web.routes import ROUTES
-from web.schemas import parse_update
-from web.texts import TEXTS
+from web.routes.table import ROUTES
+from web.wire.problems import STATUS
+from web.wire.schemas import parse_update
+from web.wire.texts import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from web.routes import Route
+    from web.route import Route
 
 _CHECKOUT = Path(__file__).parents[2]
 _NAMES = ("README.md", "README.zh-CN.md")

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter
 
-from web.openapi import operator_operations, work_order_operations
-from web.openapi._reply import ReplySchema
 from web.openapi.failures import (
     ALWAYS,
     BY_ACCESS,
@@ -18,15 +16,19 @@ from web.openapi.failures import (
     data_models,
     failure_example,
 )
+from web.openapi.models.reply import ReplySchema
 from web.openapi.operation import JSON
+from web.openapi.operations import operators as operator_operations
+from web.openapi.operations import work_orders as work_order_operations
 from web.openapi.parameters import LANGUAGE
-from web.texts import Language, render
+from web.site import Language
+from web.wire.texts import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from web.openapi.operation import Body, Operation
-    from web.routes import Route
+    from web.route import Route
     from web.site import Options
 
 OPERATIONS: Final[Mapping[str, Operation]] = {

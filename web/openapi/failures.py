@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from web.openapi._reply import HexId, Reply
-from web.problems import STATUS
-from web.texts import Language, render
+from web.openapi.models.reply import HexId, Reply
+from web.site import Language
+from web.wire.problems import STATUS
+from web.wire.texts import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

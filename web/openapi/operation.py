@@ -36,7 +36,7 @@ class Operation:
     reply: Any
     example: object
     text: str = "OK"
-    """The example's message, as `web.texts` names it."""
+    """The example's message, as `web.wire.texts` names it."""
     codes: tuple[str, ...] = ("OK",)
     """Of a reply that is no failure."""
     failures: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from web.openapi._page_style import SCRIPT, STYLE
+from web.openapi.page_style import SCRIPT, STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from actors.census import ActorState, Sort
-from actors.rules import ChangeType
-from web.queries import (
+from actors.domain.model import ChangeType
+from actors.operators.rows import ActorState, Sort
+from web.wire.queries import (
     FOUND,
     JOB_STATES,
     MAX_FOUND,
@@ -17,7 +17,7 @@ from web.queries import (
     MAX_PAGE_SIZE,
     ORDERS,
 )
-from web.schemas import MAX_REQUEST_ID
+from web.wire.schemas import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

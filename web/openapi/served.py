@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from web.json_body import encode
 from web.openapi.page import page
+from web.wire.json_body import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web.routes import Route
+    from web.route import Route
     from web.site import Options
 
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.errors import StoreUnavailable, WorkOrderNotFound
 from actors.store import LogQuery
-from web.queries import parse_actor_query, parse_count
-from web.replies import success
-from web.schemas import parse_work_order_id
 from web.site import SITE
+from web.wire.queries import parse_actor_query, parse_count
+from web.wire.replies import success
+from web.wire.schemas import parse_work_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aiohttp import web
 
-    from actors.census import ActorRow, ActorView
-    from actors.figures import Figures, Spread
-    from actors.journal import Happening
-    from actors.node import Node
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
+    from actors.node.node import Node
+    from actors.operators.rows import ActorRow, ActorView
+    from actors.telemetry.figures import Figures, Spread
+    from actors.telemetry.journal import Happening
 
 _SHOWN: Final = 50
 _STORE_S: Final = 1.0

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from web.admission import ADMISSION
-from web.problems import Problem, RequestError
-from web.replies import success
 from web.site import SITE
+from web.wire.problems import Problem, RequestError
+from web.wire.replies import success
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,13 +10,13 @@ import orjson
 
 from web.routes.actors import happening_fields
 from web.site import SITE
-from web.streams import STREAMS
+from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.journal import Journal
-    from actors.node import Node
+    from actors.node.node import Node
+    from actors.telemetry.journal import Journal
 
 _LOOKS_S: Final = 0.25
 _AT_ONCE: Final = 500

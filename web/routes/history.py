@@ -6,11 +6,11 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from actors.history import RECORDED_EVERY_S
-from web.pulse import PULSE
-from web.queries import parse_minutes
-from web.replies import success
+from actors.operators.history import RECORDED_EVERY_S
+from web.observe.pulse import PULSE
 from web.site import SITE
+from web.wire.queries import parse_minutes
+from web.wire.replies import success
 
 if TYPE_CHECKING:
     from aiohttp import web

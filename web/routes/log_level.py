@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from web.bodies import read_object
-from web.problems import Problem, RequestError
-from web.replies import success
-from web.schemas import parse_log_level
 from web.site import CALL, SITE
+from web.wire.bodies import read_object
+from web.wire.problems import Problem, RequestError
+from web.wire.replies import success
+from web.wire.schemas import parse_log_level
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from prometheus_client import generate_latest
 
+from actors.domain.job import JobState
 from actors.errors import NotOwner, StoreUnavailable
-from actors.store.inbox import JobState
-from web.metrics import METRICS
+from web.observe.metrics import METRICS
 from web.site import SITE
 
 if TYPE_CHECKING:
-    from actors.node import Node
+    from actors.node.node import Node
 
 _STORE_S: Final = 1.0
 

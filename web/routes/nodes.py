@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from web.neighbours import NEIGHBOURS
-from web.pulse import PULSE
-from web.replies import success
+from web.cluster.neighbours import NEIGHBOURS
+from web.observe.pulse import PULSE
 from web.site import SITE
+from web.wire.replies import success
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.status import Dependency, Tenures
-    from web.neighbours import Neighbour
+    from actors.node.status import Dependency, Tenures
+    from web.cluster.neighbours import Neighbour
 
 
 async def node(request: web.Request) -> web.Response:

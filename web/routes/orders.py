@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from actors.errors import NotOwner, WorkOrderNotFound
-from web.problems import Problem, RequestError
-from web.queries import parse_log_query, parse_search
-from web.replies import success
-from web.schemas import parse_work_order_id
 from web.site import SITE
+from web.wire.problems import Problem, RequestError
+from web.wire.queries import parse_log_query, parse_search
+from web.wire.replies import success
+from web.wire.schemas import parse_work_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from actors.node import Node
-    from actors.rules import WorkOrderId
+    from actors.domain.model import WorkOrderId
+    from actors.node.node import Node
 
 _Answer = TypeVar("_Answer")
 _RETRY_AFTER_S = 1

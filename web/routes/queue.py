@@ -6,12 +6,12 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from web.bodies import read_object
-from web.hop import in_time
-from web.queries import parse_limit
-from web.replies import success
-from web.schemas import parse_grace
+from web.cluster.hop import in_time
 from web.site import SITE
+from web.wire.bodies import read_object
+from web.wire.queries import parse_limit
+from web.wire.replies import success
+from web.wire.schemas import parse_grace
 
 if TYPE_CHECKING:
     from aiohttp import web

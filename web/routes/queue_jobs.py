@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import WorkOrderNotFound
-from web.bodies import read_object
-from web.hop import in_time
-from web.queries import parse_job_query
-from web.replies import job_fields, success
-from web.schemas import parse_job_id, parse_retry_filter, parse_work_order_id
+from web.cluster.hop import in_time
 from web.site import SITE
+from web.wire.bodies import read_object
+from web.wire.queries import parse_job_query
+from web.wire.replies import job_fields, success
+from web.wire.schemas import parse_job_id, parse_retry_filter, parse_work_order_id
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from web.dates import now_text
-from web.forward import FORWARDER
-from web.neighbours import NEIGHBOURS, REPORT
-from web.peer import PeerHealth
-from web.replies import raw
+from web.cluster.forward import FORWARDER
+from web.cluster.neighbours import NEIGHBOURS, REPORT
+from web.cluster.peer import PeerHealth
 from web.site import CALL, SITE
-from web.texts import render
+from web.wire.dates import now_text
+from web.wire.replies import raw
+from web.wire.texts import render
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.status import Dependency, NodeStatus
+    from actors.node.status import Dependency, NodeStatus
 
 _OK = 200
 _UNAVAILABLE = 503

@@ -6,23 +6,23 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.domain.messages import Queued, Updated
+from actors.domain.model import RequestId
 from actors.errors import WorkOrderError
-from actors.messages import Queued, Updated
-from actors.rules import RequestId
-from web.bodies import read_object
-from web.hop import allowed_s
-from web.problems import Problem, RequestError, invalid, problem_of
-from web.replies import queued_fields, success, update_fields
-from web.schemas import check_request_id, merge_request_ids, parse_update, parse_wait
+from web.cluster.hop import allowed_s
 from web.site import CALL, SITE
-from web.texts import render
+from web.wire.bodies import read_object
+from web.wire.problems import Problem, RequestError, invalid, problem_of
+from web.wire.replies import queued_fields, success, update_fields
+from web.wire.schemas import check_request_id, merge_request_ids, parse_update, parse_wait
+from web.wire.texts import render
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.messages import UpdateQuantity
-    from actors.region import Statistics
-    from web.texts import Language
+    from actors.domain.messages import UpdateQuantity
+    from actors.orders.region import Statistics
+    from web.site import Language
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _PARSED_AT_ONCE: Final = 100

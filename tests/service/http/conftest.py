@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from actors.store.mongo import MongoStore
-from actors.store.sqlite import FILE_NAME, SqliteStore
+from actors.store.mongo.store import MongoStore
+from actors.store.sqlite.store import FILE_NAME, SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

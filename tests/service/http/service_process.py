@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from config.settings import environment_fields
+from config.settings.settings import environment_fields
 
 if TYPE_CHECKING:
     import signal

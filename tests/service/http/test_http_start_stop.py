@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientConnectionError, ClientSession
 
-from actors.store.sqlite import FILE_NAME
+from actors.store.sqlite.store import FILE_NAME
 from tests.servers import RedisServer, free_port
 from tests.service.http.conftest import order, order_id
 from tests.service.http.service_process import ServiceProcess

@@ -15,7 +15,7 @@ from scripts.operate.__main__ import app
 from tests.servers import free_port
 from tests.service.http.conftest import Backend, order, order_id
 from tests.service.http.service_process import ServiceProcess
-from web.routes import ROUTES
+from web.routes.table import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

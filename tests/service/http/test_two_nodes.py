@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.store.sqlite import FILE_NAME
+from actors.store.sqlite.store import FILE_NAME
 from tests.contract.backdoor import MongoBackdoor, SqliteBackdoor
 from tests.service.books import shown_books, stored_books
 from tests.service.checker import mistakes_in

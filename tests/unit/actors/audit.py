@@ -6,15 +6,15 @@ import asyncio
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from actors.messages import Updated
-from actors.rules import is_first_step_scan, is_unbind
+from actors.domain.messages import Updated
+from actors.domain.rules import is_first_step_scan, is_unbind
 from tests.unit.actors.chaos import ADDED, ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from actors.domain.model import LogEntry, WorkOrderId
     from actors.errors import Refused
-    from actors.rules import LogEntry, WorkOrderId
     from tests.unit.actors.chaos import Chaos
 
 

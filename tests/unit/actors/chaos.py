@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from actors.decide import decide
+from actors.domain.decide import decide
+from actors.domain.messages import Queued, Updated
+from actors.domain.model import SCAN_PROCESS, WorkOrderId
 from actors.errors import NotApplied, Refused, WorkOrderError
-from actors.messages import Queued, Updated
-from actors.order import WorkOrderActor
-from actors.rules import SCAN_PROCESS, WorkOrderId
+from actors.orders.order import WorkOrderActor
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.owner import Owner, order_number, update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.inbox import Gate
-    from actors.messages import UpdateQuantity
-    from actors.rules import Number
+    from actors.domain.messages import UpdateQuantity
+    from actors.domain.model import Number
+    from actors.runtime.mailbox import Gate
     from tests.fakes import Check, Method
 
 ORDERS: Final = tuple(order_number(number) for number in range(1, 4))
@@ -238,7 +238,7 @@ class Chaos:
             answer(*args)
 
         with (
-            mock.patch("actors.order.decide", deciding),
+            mock.patch("actors.orders.order.decide", deciding),
             mock.patch.object(WorkOrderActor, "_answer", answering),
         ):
             yield

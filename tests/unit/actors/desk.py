@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from actors.committer import Committer, Load
-from actors.messages import Epoch
+from actors.commit.committer import Committer
+from actors.domain.messages import Load
+from actors.domain.model import Epoch
 from actors.store import Committed, StoredOrder
 from tests.contract.cases import decide
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER
 
 if TYPE_CHECKING:
-    from actors.future import LoopFuture
-    from actors.rules import Change, WorkOrderId
+    from actors.domain.model import Change, WorkOrderId
+    from actors.runtime.future import LoopFuture
 
 MINE = Epoch(2)
 

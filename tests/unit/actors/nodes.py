@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import WorkOrderError
-from actors.node import Node, NodeOptions
-from actors.supervisor import Limits
-from actors.term import TermOptions
+from actors.node.node import Node, NodeOptions
+from actors.node.term import TermOptions
+from actors.orders.supervisor import Limits
 from tests.fake_lease import LeaseServer, MemoryLease
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER
@@ -17,10 +17,10 @@ from tests.unit.actors.owner import ORDER, OTHER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors.domain.messages import UpdateQuantity
     from actors.lease import Holder
-    from actors.messages import UpdateQuantity
-    from actors.node_actor import NodeActor
-    from actors.status import Role
+    from actors.node.actor import NodeActor
+    from actors.node.status import Role
     from tests.unit.actors.owner import Answer
 
 TTL_S = 6.0

@@ -8,21 +8,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.messages import Pause, Queued, Resume, Updated, UpdateQuantity
+from actors.domain.model import (
+    Change,
+    ChangeType,
+    LogContext,
+    Number,
+    RequestId,
+    WorkOrderId,
+    new_job_id,
+)
 from actors.errors import WorkOrderError
-from actors.job_desk import JobDesk
-from actors.jobs import JobOptions
-from actors.messages import Pause, Queued, Resume, Updated, UpdateQuantity, new_job_id
-from actors.region import Region
-from actors.rules import Change, ChangeType, LogContext, Number, RequestId, WorkOrderId
-from actors.supervisor import Limits
-from actors.term import Term, TermOptions
+from actors.jobs.keeper import JobOptions
+from actors.node.term import Term, TermOptions
+from actors.operators.job_desk import JobDesk
+from actors.orders.region import Region
+from actors.orders.supervisor import Limits
 from tests.fakes import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from actors.inbox import Gate
-    from actors.supervisor import Directory, Supervisor
+    from actors.orders.supervisor import Supervisor
+    from actors.runtime.directory import Directory
+    from actors.runtime.mailbox import Gate
 
 Answer = Updated | Queued | WorkOrderError
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from actors.errors import WorkOrderError
 from actors.lease import Holder
-from actors.node import Node, NodeOptions
-from actors.status import Role
-from actors.supervisor import Limits
-from actors.term import TermOptions
+from actors.node.node import Node, NodeOptions
+from actors.node.status import Role
+from actors.node.term import TermOptions
+from actors.orders.supervisor import Limits
 from tests.fake_lease import LeaseServer, MemoryLease
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER
@@ -21,7 +21,7 @@ from tests.unit.actors.owner import ORDER, OTHER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from actors.messages import Queued, Updated, UpdateQuantity
+    from actors.domain.messages import Queued, Updated, UpdateQuantity
 
 TTL_S = 6.0
 SOMEBODY = Holder("b", "http://b", "token of b", 9)

@@ -6,15 +6,15 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any, cast
 
-from actors.inbox import Gate, Mailbox
-from actors.mailbox import AsyncioActor
+from actors.runtime.actor import AsyncioActor
+from actors.runtime.mailbox import Gate, Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pykka import ActorRef
 
-    from actors.future import LoopFuture
+    from actors.runtime.future import LoopFuture
 
 PATIENCE_S = 20.0
 """How long a test waits for what must come; never reached unless it fails."""

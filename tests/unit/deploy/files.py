@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped] # it comes without types
 
-from config.settings import Settings, environment_fields
+from config.settings.settings import Settings, environment_fields
 
 CHECKOUT: Final = Path(__file__).parents[3]
 DEPLOY: Final = CHECKOUT / "config" / "deploy"

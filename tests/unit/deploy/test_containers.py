@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from config.settings import SettingsError, load_settings
+from config.settings.settings import SettingsError, load_settings
 from tests.servers import free_port
 from tests.unit.deploy.files import (
     CHECKOUT,

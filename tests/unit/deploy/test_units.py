@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from config.settings import load_settings
+from config.settings.settings import load_settings
 from tests.unit.deploy.files import (
     CHECKOUT,
     DEFAULTS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 
-from actors.status import Role
+from actors.node.status import Role
 from tests.fake_lease import LeaseServer
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import order_number
@@ -17,7 +17,7 @@ from tests.unit.web.fake_node import FakeNode
 from tests.unit.web.fake_owner import FakeOwner, make_standby, running
 from tests.unit.web.served import Served, served
 from web.app import Options, build_app
-from web.server import RUNNER_OPTIONS, bind
+from web.server.service import RUNNER_OPTIONS, bind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -131,8 +131,8 @@ async def client(node: FakeNode, options: Options, logged: LogRecorder) -> Async
 @pytest.fixture
 def forward_log(monkeypatch: pytest.MonkeyPatch) -> LogRecorder:
     recorder = LogRecorder()
-    monkeypatch.setattr("web.forward._log", recorder)
-    monkeypatch.setattr("web.peer._log", recorder)
+    monkeypatch.setattr("web.cluster.forward._log", recorder)
+    monkeypatch.setattr("web.cluster.peer._log", recorder)
     return recorder
 
 

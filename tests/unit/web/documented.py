@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from web.hop import FORWARDED_BY
+from web.cluster.hop import FORWARDED_BY
 from web.openapi.document import write_document
-from web.routes import ROUTES
+from web.routes.table import ROUTES
 from web.site import Options
 
 if TYPE_CHECKING:

@@ -6,23 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from actors.domain.messages import Queued, Updated, UpdateQuantity
 from actors.errors import NotOwner, WorkOrderError
-from actors.figures import Figures
-from actors.job_desk import JobDesk
-from actors.messages import Queued, Updated, UpdateQuantity
-from actors.region import Statistics
-from actors.status import Dependency, NodeStatus, Role, Tenures
+from actors.node.status import Dependency, NodeStatus, Role, Tenures
+from actors.operators.job_desk import JobDesk
+from actors.orders.region import Statistics
 from actors.store import LogPage, LogQuery
+from actors.telemetry.figures import Figures
 from tests.fakes import MemoryStore
 
 if TYPE_CHECKING:
     import asyncio
 
-    from actors.census import Census
+    from actors.domain.messages import Held
+    from actors.domain.model import WorkOrderId
     from actors.lease import Holder
-    from actors.messages import Held
-    from actors.node import Node
-    from actors.rules import WorkOrderId
+    from actors.node.node import Node
+    from actors.operators.census import Census
 
 ORDER = "00000000000000000000000a"
 COUNTS = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=12.4)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from actors.lease import Holder
-from actors.status import Role
+from actors.node.status import Role
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, web
 
-from actors.messages import Updated
-from actors.node import Node, NodeOptions
-from actors.spans import NO_SPANS
-from actors.supervisor import Limits
-from actors.term import TermOptions
+from actors.domain.messages import Updated
+from actors.node.node import Node, NodeOptions
+from actors.node.term import TermOptions
+from actors.orders.supervisor import Limits
+from actors.telemetry.spans import NO_SPANS
 from tests.fake_lease import LeaseServer, MemoryLease
 from tests.unit.actors.owner import order_number, update
 from web.app import Options, build_app
-from web.server import RUNNER_OPTIONS, bind
-from web.tracing import UNTRACED
+from web.server.service import RUNNER_OPTIONS, bind
+from web.tracing.port import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.fakes import MemoryStore
-    from web.otel import OpenTelemetry
+    from web.tracing.otel import OpenTelemetry
 
 ENGLISH = {"Accept-Language": "en"}
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.web.fake_node import ORDER
+from web.admission import Keyring
 from web.app import Options
-from web.routes import ROUTES
-from web.tokens import Keyring, Token
+from web.routes.table import ROUTES
+from web.site import Token
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Client, LogRecorder
     from tests.unit.web.fake_node import FakeNode
-    from web.routes import Route
+    from web.route import Route
 
 CALLER = "caller-token-0123456789"
 SECOND = "second-token-0123456789"
@@ -150,7 +151,7 @@ def test_a_keyring_compares_with_every_token_whichever_fits(
         compared.append(len(known))
         return given == known
 
-    monkeypatch.setattr("web.tokens.compare_digest", compare)
+    monkeypatch.setattr("web.admission.compare_digest", compare)
     keyring = Keyring([Token("a", CALLER), Token("b", "x" * 99), Token("c", OPERATOR)])
     for token in (CALLER, OPERATOR, "none of them"):
         compared.clear()

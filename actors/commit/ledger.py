@@ -1,0 +1,90 @@
+"""Which outcomes are committed in an order but not yet known to be durable in the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from actors.domain.evidence import Evidence
+from actors.domain.model import LogEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from actors.domain.evidence import Outcome
+    from actors.domain.model import WorkOrderId
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Outcomes by order and job, oldest first: what the orders' outboxes must still carry."""
+
+    _orders: dict[WorkOrderId, dict[str, Outcome]] = field(default_factory=dict)
+    _waiters: dict[WorkOrderId, list[Callable[[], None]]] = field(default_factory=dict)
+    _count: int = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def of(self, order_id: WorkOrderId) -> tuple[Outcome, ...]:
+        """Give the order's outcomes, oldest first."""
+        return tuple(self._orders.get(order_id, {}).values())
+
+    def count(self, order_id: WorkOrderId) -> int:
+        """Give the number of the order's outcomes."""
+        return len(self._orders.get(order_id, ()))
+
+    def highest_seq(self, order_id: WorkOrderId) -> int:
+        """Give the highest seq among the order's entries, 0 when there is none."""
+        entries = self._orders.get(order_id, {}).values()
+        return max((each.seq for each in entries if isinstance(each, LogEntry)), default=0)
+
+    def add(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """Note committed outcomes; give those that were not noted before."""
+        new = []
+        for outcome in outcomes:
+            order = self._orders.setdefault(outcome.work_order_id, {})
+            if outcome.change.job_id not in order:
+                order[outcome.change.job_id] = outcome
+                new.append(outcome)
+        self._count += len(new)
+        return new
+
+    def remove(self, outcomes: Iterable[Outcome]) -> None:
+        """Forget outcomes that the log holds durably, and wake who waits for that."""
+        touched = set()
+        for outcome in outcomes:
+            order = self._orders.get(outcome.work_order_id)
+            if order is not None and order.pop(outcome.change.job_id, None) is not None:
+                touched.add(outcome.work_order_id)
+                self._count -= 1
+        for order_id in touched:
+            if not self._orders[order_id]:
+                del self._orders[order_id]
+            for wake in self._waiters.pop(order_id, ()):
+                wake()
+
+    def on_progress(self, order_id: WorkOrderId, wake: Callable[[], None]) -> None:
+        """Call `wake` once, when next an outcome of this order has become durable."""
+        self._waiters.setdefault(order_id, []).append(wake)
+
+    def give_up(self, order_id: WorkOrderId, wake: Callable[[], None]) -> None:
+        """Do not call `wake` any more."""
+        waiters = self._waiters.get(order_id, [])
+        if wake in waiters:
+            waiters.remove(wake)
+        if not waiters:
+            self._waiters.pop(order_id, None)
+
+    def wake_all(self) -> None:
+        """Wake everyone who waits for progress: there will be none."""
+        while self._waiters:
+            for wake in self._waiters.popitem()[1]:
+                wake()
+
+    def evidence(self, order_id: WorkOrderId) -> Evidence:
+        """Tell what the outcomes held here say about new changes of the order."""
+        evidence = Evidence()
+        for outcome in self._orders.get(order_id, {}).values():
+            evidence.note(outcome)
+        return evidence

@@ -1,0 +1,1 @@
+"""What the service is about, pure: orders, changes, rules and decisions. No I/O and no actor."""

@@ -1,0 +1,84 @@
+"""One commit to one order: what was read, what is to be stored, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from actors.domain.model import LogEntry, OrderFacts, OrderState
+from actors.errors import StoreRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from actors.domain.evidence import Outcome
+    from actors.domain.model import WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order as read, or as it is known to be after a commit."""
+
+    id: WorkOrderId
+    facts: OrderFacts
+    state: OrderState
+    seq: int = 0
+    """Number of log entries that this service wrote for the order."""
+    epoch: int = 0
+    turn: int = 0
+    """Counts commits, the ones without an entry too: makes every compare-and-set unique."""
+    adopted: bool = False
+    """Whether the order carries our state; ``False`` before our first commit to it, or
+    after somebody replaced the whole document."""
+    outbox: tuple[Outcome, ...] = ()
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    """Fields whose stored value is not the plain number or text in `state` (missing, null,
+    text): the store compares these as they were read. Opaque to everyone else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """All that one commit does to one order."""
+
+    before: StoredOrder
+    after: OrderState
+    outcomes: tuple[Outcome, ...]
+    """New entries and refusals, in order; the entries' seq goes on from `before.seq`."""
+    carried: tuple[Outcome, ...]
+    """Earlier outcomes not yet known to be durable in the log: they stay in the outbox."""
+    at: datetime
+    traceparents: tuple[str, ...] = ()
+    """Of the updates that it carries, where they are traced."""
+
+    def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
+        """Give the order as it is once this is committed under `epoch`."""
+        before = self.before
+        entries = sum(isinstance(each, LogEntry) for each in self.outcomes)
+        return StoredOrder(
+            before.id,
+            before.facts,
+            self.after,
+            before.seq + entries,
+            epoch,
+            before.turn + 1,
+            adopted=True,
+            guard=guard,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The change set is durable; `order` is what is stored now (its outbox left out)."""
+
+    order: StoredOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Nothing of the change set is applied; `current` is what is stored now, None when gone."""
+
+    current: StoredOrder | None
+
+
+CommitResult = Committed | Stale | StoreRejected

@@ -1,0 +1,190 @@
+"""Decide a batch of changes of one order, from what is stored and what its log says. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actors.domain.evidence import EvidenceQuery, Refusal
+from actors.domain.messages import Updated
+from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry
+from actors.domain.rules import QuantityOverflowError, apply, counts_twice, is_first_step_scan
+from actors.errors import (
+    DuplicateOperation,
+    QuantityOutOfRange,
+    RequestIdConflict,
+    WorkOrderError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from actors.domain.commit import StoredOrder
+    from actors.domain.evidence import Evidence, Outcome
+    from actors.domain.model import Change, Epoch, OrderState, WorkOrderId
+
+_LARGEST_STORED = 2**63 - 1
+"""Whole numbers beyond this are stored as floats: BSON has 64 bits for them."""
+
+Verdict = Updated | WorkOrderError
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a commit will do, and what each change will be answered once it has."""
+
+    after: OrderState
+    outcomes: tuple[Outcome, ...]
+    verdicts: tuple[Verdict, ...]
+    """One per change, in order."""
+
+
+def questions(
+    order_id: WorkOrderId, changes: Iterable[Change], suspects: frozenset[str]
+) -> EvidenceQuery | None:
+    """Say what the log must be asked before `decide`; None when nothing.
+
+    `suspects` are jobs that an actor held when it died: they may have been applied.
+    """
+    request_ids = set()
+    barcodes = set()
+    for change in changes:
+        if change.request_id is not None:
+            request_ids.add(change.request_id)
+        if is_first_step_scan(change):
+            barcodes.add(str(change.context.related_barcode))
+    if not (request_ids or barcodes or suspects):
+        return None
+    return EvidenceQuery(order_id, frozenset(request_ids), suspects, frozenset(barcodes))
+
+
+def decide(
+    order: StoredOrder, changes: Sequence[Change], evidence: Evidence, epoch: Epoch, at: datetime
+) -> Decision:
+    """Apply the rules to each change in turn.
+
+    `evidence` is extended with what is decided here, so that later changes of the batch see
+    the earlier ones.
+    """
+    state = order.state
+    seq = order.seq
+    outcomes: list[Outcome] = []
+    verdicts: list[Verdict] = []
+    for change in changes:
+        earlier = _earlier(change, evidence)
+        if earlier is not None:
+            verdicts.append(_replay(earlier, change))
+            continue
+        decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at)
+        if isinstance(decided, WorkOrderError):
+            verdicts.append(decided)
+            refusal = _refusal(order, change, decided, epoch, at)
+            if refusal is not None:
+                outcomes.append(refusal)
+                evidence.note(refusal)
+            continue
+        state, entry = decided
+        seq = entry.seq
+        outcomes.append(entry)
+        evidence.note(entry)
+        verdicts.append(updated(entry))
+    return Decision(state, tuple(outcomes), tuple(verdicts))
+
+
+def _earlier(change: Change, evidence: Evidence) -> Outcome | None:
+    same_job = evidence.by_job.get(change.job_id)
+    if same_job is not None or change.request_id is None:
+        return same_job
+    return evidence.by_request.get(change.request_id)
+
+
+def _replay(earlier: Outcome, change: Change) -> Verdict:
+    first = earlier.change
+    if first.fingerprint != change.fingerprint:
+        return RequestIdConflict(str(change.request_id))
+    replayed = first.job_id != change.job_id
+    if isinstance(earlier, LogEntry):
+        return updated(earlier, replayed=replayed)
+    return _refused_as(earlier, replayed=replayed)
+
+
+def _refused_as(refusal: Refusal, *, replayed: bool) -> WorkOrderError:
+    if refusal.code == QuantityOutOfRange.code:
+        return QuantityOutOfRange(refusal.detail, MAX_QUANTITY, replayed=replayed)
+    context = refusal.change.context
+    return DuplicateOperation(
+        str(context.related_barcode), str(context.process_step_id), replayed=replayed
+    )
+
+
+def _decide_one(
+    order: StoredOrder,
+    state: OrderState,
+    change: Change,
+    evidence: Evidence,
+    epoch: Epoch,
+    seq: int,
+    at: datetime,
+) -> tuple[OrderState, LogEntry] | WorkOrderError:
+    if _repeats_a_scan(change, evidence):
+        context = change.context
+        return DuplicateOperation(str(context.related_barcode), str(context.process_step_id))
+    try:
+        after, applied = apply(state, change, at)
+    except QuantityOverflowError as error:
+        return QuantityOutOfRange(error.args[0], MAX_QUANTITY)
+    is_input = change.type is ChangeType.INPUT
+    entry = LogEntry(
+        work_order_id=order.id,
+        seq=seq,
+        epoch=epoch,
+        change=change,
+        facts=order.facts,
+        applied_quantity=applied,
+        before_quantity=state.input_quantity if is_input else state.output_quantity,
+        after_quantity=after.input_quantity if is_input else after.output_quantity,
+        before_status=state.status,
+        after_status=after.status,
+        before_progress=state.progress,
+        after_progress=after.progress,
+        operate_time=at,
+    )
+    return after, entry
+
+
+def _repeats_a_scan(change: Change, evidence: Evidence) -> bool:
+    if not is_first_step_scan(change):
+        return False
+    barcode, step = str(change.context.related_barcode), str(change.context.process_step_id)
+    return counts_twice(evidence.scans.get((barcode, step)), evidence.unbinds.get(barcode))
+
+
+def _refusal(
+    order: StoredOrder, change: Change, error: WorkOrderError, epoch: Epoch, at: datetime
+) -> Refusal | None:
+    """Make the refusal of a keyed request durable; without a key nobody can ask for it again."""
+    if change.request_id is None:
+        return None
+    detail = error.result if isinstance(error, QuantityOutOfRange) else 0
+    if abs(detail) > _LARGEST_STORED:
+        detail = float(detail)
+    return Refusal(order.id, epoch, change, at, error.code, detail)
+
+
+def updated(entry: LogEntry, *, replayed: bool = False) -> Updated:
+    """Give the reply that an applied change is answered with."""
+    return Updated(
+        change=entry.change,
+        work_order_id=entry.work_order_id,
+        seq=entry.seq,
+        epoch=entry.epoch,
+        applied_quantity=entry.applied_quantity,
+        before_quantity=entry.before_quantity,
+        after_quantity=entry.after_quantity,
+        before_status=entry.before_status,
+        after_status=entry.after_status,
+        before_progress=entry.before_progress,
+        after_progress=entry.after_progress,
+        replayed=replayed,
+    )

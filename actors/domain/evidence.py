@@ -1,0 +1,88 @@
+"""What an order's past says about new changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from actors.domain.model import LogEntry, LogPosition
+from actors.domain.rules import is_first_step_scan, is_unbind
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from actors.domain.model import Change, RequestId, WorkOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A keyed request that the order's state refused: kept, so that its retry is refused, too."""
+
+    work_order_id: WorkOrderId
+    epoch: int
+    change: Change
+    refused_at: datetime
+    code: str = "DUPLICATE_OPERATION"
+    detail: float = 0
+    """For `INVALID_QUANTITY`: the quantity that the order would have had."""
+
+
+Outcome = LogEntry | Refusal
+"""What a change set leaves behind; its id is `outcome.change.job_id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceQuery:
+    """What the log must be asked before changes of one order are decided."""
+
+    work_order_id: WorkOrderId
+    request_ids: frozenset[RequestId] = frozenset()
+    job_ids: frozenset[str] = frozenset()
+    """Jobs whose first attempt may have been applied already."""
+    barcodes: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is known of an order's past that decides about new changes."""
+
+    by_request: dict[RequestId, Outcome] = field(default_factory=dict)
+    by_job: dict[str, Outcome] = field(default_factory=dict)
+    scans: dict[tuple[str, str], LogPosition] = field(default_factory=dict)
+    """(barcode, process step id) → latest first-step scan."""
+    unbinds: dict[str, LogPosition] = field(default_factory=dict)
+    """barcode → latest unbind."""
+
+    def note(self, outcome: Outcome) -> None:
+        """Add one outcome, newer than those added before."""
+        change = outcome.change
+        self.by_job[change.job_id] = outcome
+        if change.request_id is not None:
+            self.by_request[change.request_id] = outcome
+        if not isinstance(outcome, LogEntry):
+            return
+        position = LogPosition(outcome.seq, outcome.operate_time, change.job_id)
+        context = change.context
+        if is_first_step_scan(change):
+            self.note_scan(str(context.related_barcode), str(context.process_step_id), position)
+        elif is_unbind(change):
+            self.note_unbind(str(context.related_barcode), position)
+
+    def note_scan(self, barcode: str, step: str, position: LogPosition) -> None:
+        """Add a first-step scan; the latest one counts."""
+        known = self.scans.get((barcode, step))
+        self.scans[barcode, step] = position if known is None else max(known, position)
+
+    def note_unbind(self, barcode: str, position: LogPosition) -> None:
+        """Add an unbind; the latest one counts."""
+        known = self.unbinds.get(barcode)
+        self.unbinds[barcode] = position if known is None else max(known, position)
+
+    def include(self, other: Evidence) -> None:
+        """Add all that `other` knows."""
+        self.by_job |= other.by_job
+        self.by_request |= other.by_request
+        for (barcode, step), position in other.scans.items():
+            self.note_scan(barcode, step, position)
+        for barcode, position in other.unbinds.items():
+            self.note_unbind(barcode, position)

@@ -1,0 +1,372 @@
+"""The keeper of waiting work: durable before it is accepted, in its order's mailbox in its turn.
+
+One per term of ownership. What the store's inbox holds when the term begins was perhaps done
+already by an earlier owner; such jobs are suspects, whose outcome is looked up by their id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from pykka import ActorDeadError
+
+from actors.domain.job import Job, JobState, Position
+from actors.domain.messages import Queued, Resolve, UpdateQuantity
+from actors.errors import (
+    MailboxFull,
+    NotOwner,
+    OutcomeUnknown,
+    Overtaken,
+    RequestIdConflict,
+    StillWaiting,
+    StoreRejected,
+    StoreUnavailable,
+    TooManyActors,
+    WorkOrderError,
+)
+from actors.jobs.outcomes import JobOutcomes, JobReply, Kept, job_error
+from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
+from actors.runtime.batcher import Lane
+from actors.runtime.delivery import Delivery
+from actors.runtime.future import LoopFuture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pykka import ActorRef
+
+    from actors.domain.model import Epoch, JobId, WorkOrderId
+    from actors.orders.supervisor import Supervisor
+    from actors.runtime.directory import Directory
+    from actors.runtime.mailbox import Mailbox
+    from actors.store.port import Inbox
+
+_log = structlog.get_logger(__name__)
+
+_ADDED_AT_ONCE: Final = 500
+_ROOM_S: Final = 0.05
+"""Pause before an order's actor is asked for again, when there was no room for one."""
+_STRAYS_FIRST_S: Final = 5.0
+_STRAYS_S: Final = 30.0
+_BURY_AGAIN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How much may wait in the inbox, how often a job is tried, and the first pause between."""
+
+    size: int = 20_000
+    attempts: int = 3
+    backoff_s: float = 2.0
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """Jobs of one order that are kept all or none."""
+
+    jobs: tuple[Job, ...]
+    deadline: float = inf
+    doubtful: bool = False
+    """Whether they were sent, and what became of that is not known."""
+
+
+class JobKeeper:
+    """Keeps, places, follows and settles the jobs of one term."""
+
+    def __init__(
+        self, inbox: Inbox, epoch: Epoch, options: JobOptions, deposed: Callable[[int], None]
+    ) -> None:
+        self.options = options
+        self._inbox, self._epoch, self._deposed = inbox, epoch, deposed
+        self.known: dict[JobId, Kept] = {}
+        """All that waits or is at work, until the store knows its outcome."""
+        self.unplaced: dict[WorkOrderId, deque[Kept]] = {}
+        """What waits for an order that has no actor; whoever makes one calls `furnish`."""
+        self._arriving: set[JobId] = set()
+        self._adds: Lane[_Arrival] = Lane(self._keep, _ADDED_AT_ONCE, 1, apart=True)
+        self._outcomes = JobOutcomes(inbox, self.known)
+        self._directory: Directory | None = None
+        self._supervisor: ActorRef[Supervisor] | None = None
+        self._hungry = asyncio.Event()
+        self._last = 0
+        self._draining = self._closed = False
+
+    # -- a term ------------------------------------------------------------------------------
+
+    async def begin(self, supervisor: ActorRef[Supervisor], directory: Directory) -> None:
+        """Take over all that waits, in order; nobody else may be let in before."""
+        self._supervisor, self._directory = supervisor, directory
+        for job in await self._inbox.waiting():
+            self._adopt(job, suspect=True)
+        if self.known:
+            _log.info("jobs_taken_over", epoch=self._epoch, jobs=len(self.known))
+
+    def close(self) -> None:
+        """Accept nothing more; what waits stays in the store, for the next owner."""
+        self._closed = True
+        self._adds.close()
+        self._outcomes.close()
+        self.unplaced.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the store knows all that has become of the jobs."""
+        return self._adds.idle and self._outcomes.idle
+
+    def place(self) -> Position:
+        """Give the next place in the order of all jobs."""
+        self._last += 1
+        return Position(self._epoch, self._last)
+
+    # -- accepting ---------------------------------------------------------------------------
+
+    @property
+    def room(self) -> int:
+        """Give how many more jobs may wait."""
+        return max(0, self.options.size - len(self.known) - len(self._arriving))
+
+    def check_room(self, jobs: int) -> None:
+        """Raise `MailboxFull` where that many more are too many."""
+        if jobs > self.room:
+            raise MailboxFull("inbox", self.options.size)
+
+    def accept(
+        self, messages: Sequence[UpdateQuantity]
+    ) -> LoopFuture[list[Queued | WorkOrderError]]:
+        """Keep changes of one order, all or none; answered when they are durable.
+
+        Raises:
+            MailboxFull: the inbox is full; nothing was kept.
+
+        """
+        self.check_room(len(messages))
+        now = datetime.now(UTC)
+        jobs = tuple(
+            Job(each.work_order_id, each.change, self.place(), now, each.trace) for each in messages
+        )
+        self._arriving.update(job.id for job in jobs)
+        reply: LoopFuture[list[Queued | WorkOrderError]] = LoopFuture()
+        arrival = _Arrival(jobs, messages[0].deadline)
+        self._adds.submit(arrival, Delivery(messages, reply), weight=len(jobs))
+        return reply
+
+    async def _keep(self, arrivals: list[_Arrival]) -> list[object]:
+        now = time.monotonic()
+        wanted = [each for each in arrivals if each.doubtful or each.deadline > now]
+        try:
+            stored = iter(await self._until_kept(wanted)) if wanted else iter(())
+        finally:
+            self._arriving.difference_update(job.id for each in arrivals for job in each.jobs)
+        return [
+            [self._kept_as(job, next(stored)) for job in each.jobs]
+            if each.doubtful or each.deadline > now
+            else StillWaiting(paused=False)
+            for each in arrivals
+        ]
+
+    def _kept_as(self, job: Job, stored: Kept) -> Queued | WorkOrderError:
+        kept = stored.job
+        if kept.change.fingerprint != job.change.fingerprint:
+            return RequestIdConflict(str(job.change.request_id))
+        return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
+
+    async def _until_kept(self, arrivals: list[_Arrival]) -> list[Kept]:
+        """Add jobs until the store has answered, and put them into their mailboxes."""
+        jobs = [job for each in arrivals for job in each.jobs]
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                stored = await self._inbox.add(self._epoch, jobs)
+                break
+            except Overtaken as error:
+                self._deposed(error.seen)
+                raise
+            except StoreUnavailable:
+                if not any(each.doubtful for each in arrivals):
+                    self._bury_again(jobs)
+                    raise  # nothing was sent: the callers may be told so
+            except OutcomeUnknown as error:
+                _doubt(arrivals)
+                _log.warning("inbox_unanswered", jobs=len(jobs), error=str(error))
+            except StoreRejected:
+                raise
+            except Exception:
+                _doubt(arrivals)  # the lane gives them once more, in parts
+                raise
+            if self._closed:
+                raise OutcomeUnknown("the term ended before the store had answered")
+            pause = await rest_for(pause)
+        doubtful = any(each.doubtful for each in arrivals)
+        mine = {job.id for job in jobs}
+        lost = [job for job in stored if self._is_stray(job) and job.id not in mine]
+        moved = {job.id: job for job in await self._moved(lost)}
+        return [
+            self._adopt(moved.get(job.id, job), suspect=doubtful or job.id not in mine)
+            for job in stored
+        ]
+
+    def _is_stray(self, job: Job) -> bool:
+        return job.state is JobState.WAITING and job.id not in self.known
+
+    async def _moved(self, jobs: Iterable[Job]) -> list[Job]:
+        """Give jobs that nobody looked after places behind all that were accepted since."""
+        places = {job.id: self.place() for job in jobs}
+        try:
+            return await self._inbox.requeue(places, JobState.WAITING) if places else []
+        except WorkOrderError as error:  # they keep their old places: that loses nothing
+            _log.warning("inbox_unanswered", jobs=len(places), error=str(error))
+            return []
+
+    # -- placing -----------------------------------------------------------------------------
+
+    def _adopt(self, job: Job, *, suspect: bool) -> Kept:
+        kept = self.known.get(job.id)
+        if kept is not None:
+            return kept
+        kept = Kept(job, suspect)
+        if job.state is JobState.WAITING and not self._closed:
+            self.known[job.id] = kept
+            self._put(kept)
+        return kept
+
+    def requeued(self, jobs: Iterable[Job]) -> None:
+        """Look after jobs that were given new places in the store."""
+        for job in jobs:
+            self._adopt(job, suspect=True)
+
+    def _put(self, kept: Kept) -> None:
+        order_id = kept.job.work_order_id
+        outside = self.unplaced.get(order_id)
+        if outside is None:
+            ref = None if self._directory is None else self._directory.find(order_id)
+            if ref is not None and self._place(kept, ref.actor_inbox):  # type: ignore[arg-type]
+                return
+            outside = self.unplaced[order_id] = deque()
+        outside.append(kept)
+        self._hungry.set()
+
+    def _place(self, kept: Kept, mailbox: Mailbox) -> bool:
+        job = kept.job
+        message = UpdateQuantity(
+            job.work_order_id, job.change, inf, job.trace, wait=False, suspect=kept.suspect
+        )
+        kept.delivery = mailbox.place(
+            message, JobReply(kept, self._outcomes.settled), attempts=job.attempts
+        )
+        return kept.delivery is not None
+
+    def furnish(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
+        """Put what waits for the order into its new actor's mailbox, before anything else."""
+        for kept in self.unplaced.pop(order_id, ()):
+            self._place(kept, mailbox)
+
+    def drain(self) -> None:
+        """Make no further actors: what is outside stays in the store, for the next owner."""
+        self._draining = True
+        self._hungry.set()
+
+    def feed(self) -> None:
+        """Have actors made for orders for which something waits."""
+        self._hungry.set()
+
+    async def run_feeder(self) -> None:
+        """Have actors made while there is something for them; runs as long as the term."""
+        while self._supervisor is not None and self._directory is not None:
+            await self._hungry.wait()
+            self._hungry.clear()
+            if self._draining:
+                return
+            for order_id in list(self.unplaced):
+                if not self._makes_actors(self._directory):
+                    break  # who resumes calls `feed`
+                if order_id in self.unplaced and order_id not in self._directory.paused:
+                    await self._make_actor(self._supervisor, order_id)
+
+    def _makes_actors(self, directory: Directory) -> bool:
+        return directory.gate.open and not self._draining
+
+    async def _make_actor(self, supervisor: ActorRef[Supervisor], order_id: WorkOrderId) -> None:
+        try:
+            await supervisor.ask(Resolve(order_id), block=False)
+        except TooManyActors:
+            self._hungry.set()
+            await asyncio.sleep(_ROOM_S)
+        except (ActorDeadError, NotOwner):
+            return
+
+    async def run_strays(self) -> None:
+        """Find jobs that came too late to be taken over, or whose answer was lost."""
+        pause_s = _STRAYS_FIRST_S
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = _STRAYS_S
+            try:
+                found = await self._inbox.waiting_ids()
+                busy = self._arriving.union(self.known)
+                strays = {job_id: self.place() for job_id in found if job_id not in busy}
+                if strays:
+                    jobs = await self._inbox.requeue(strays, JobState.WAITING)
+                    _log.warning("jobs_adopted", epoch=self._epoch, jobs=len(jobs))
+                    self.requeued(jobs)
+            except WorkOrderError as error:
+                _log.warning("inbox_unanswered", jobs=0, error=str(error))
+
+    # -- outcomes ----------------------------------------------------------------------------
+
+    def withdraw(self, kept: Kept) -> bool:
+        """Take a job back that waits; False when it may have run, or might yet be stored again."""
+        if kept.suspect or kept.done:
+            return False
+        order_id = kept.job.work_order_id
+        if kept.delivery is None:
+            outside = self.unplaced[order_id]
+            outside.remove(kept)
+            if not outside:
+                del self.unplaced[order_id]
+        elif not (kept.delivery.reply_to and kept.delivery.reply_to.withdraw()):
+            return False
+        del self.known[kept.job.id]
+        return True
+
+    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+        """Remember durably whether an order is paused."""
+        await self._inbox.set_order_paused(order_id, paused=paused)
+
+    def failed(self, delivery: Delivery, error: BaseException) -> None:
+        """Note that a job failed by its own fault, and will be tried again."""
+        self._outcomes.failed(delivery, error)
+
+    def bury(self, message: UpdateQuantity, attempts: int, error: WorkOrderError) -> None:
+        """Keep an update that was given up, whose caller has been told so, as a dead letter."""
+        job = Job(
+            message.work_order_id,
+            message.change,
+            self.place(),
+            now := datetime.now(UTC),
+            message.trace,
+            JobState.FAILED,
+            attempts,
+            job_error(error),
+            dead=True,
+            finished_at=now,
+        )
+        self._adds.submit(_Arrival((job,)), None)
+
+    def _bury_again(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.state is JobState.FAILED:
+                asyncio.get_running_loop().call_later(
+                    _BURY_AGAIN_S, self._adds.submit, _Arrival((job,)), None
+                )
+
+
+def _doubt(arrivals: Iterable[_Arrival]) -> None:
+    for each in arrivals:
+        each.doubtful = True

@@ -1,0 +1,166 @@
+"""What becomes of waiting work: noted in the store until it knows, then forgotten here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from pykka import ActorDeadError
+
+from actors.domain.job import JobError, JobState, Progress
+from actors.domain.messages import Updated
+from actors.errors import (
+    DeadLetter,
+    NotApplied,
+    OutcomeUnknown,
+    Refused,
+    StoreRejected,
+    WorkOrderError,
+)
+from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
+from actors.runtime.batcher import Lane
+from actors.runtime.delivery import Stage
+from actors.runtime.future import LoopFuture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.domain.job import Job
+    from actors.domain.model import JobId
+    from actors.runtime.delivery import Delivery
+    from actors.store.port import Inbox
+
+_log = structlog.get_logger(__name__)
+
+KEPT: Final = 1_000
+"""Completed jobs that are remembered, and refused ones; the log has the former for ever."""
+_NOTED_AT_ONCE: Final = 500
+_BOUND_EVERY: Final = 200
+_MAX_TEXT: Final = 500
+_CODES: Final = {DeadLetter: "DEAD_LETTER", StoreRejected: "STORE_REJECTED"}
+"""What operators tell apart, and a caller need not."""
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """A job that this owner looks after."""
+
+    job: Job
+    suspect: bool
+    """Whether it may be done already, or be stored once more by a late packet."""
+    delivery: Delivery | None = None
+    """Where it is in its order's mailbox; None while it waits outside."""
+    done: bool = False
+    """Whether its outcome is known, and is being noted."""
+    error: JobError | None = None
+    """How it failed last, under this owner."""
+
+    @property
+    def state(self) -> str:
+        """Say how it is, in the words that operators use."""
+        if self.done:
+            return Stage.ACTIVE.name.lower()
+        return (self.delivery.stage if self.delivery else Stage.WAITING).name.lower()
+
+
+class JobReply(LoopFuture[Updated]):
+    """What an order's actor answers a job with; the keeper hears of it at once."""
+
+    def __init__(self, kept: Kept, settled: Callable[[Kept, Any, Any], None]) -> None:
+        super().__init__()
+        self._kept, self._settled = kept, settled
+
+    def _settle(self, value: Updated | None, error: BaseException | None) -> None:
+        super()._settle(value, error)
+        self._settled(self._kept, value, error)
+
+
+class JobOutcomes:
+    """Follows the jobs of one term to their ends; takes what ended out of `known`."""
+
+    def __init__(self, inbox: Inbox, known: dict[JobId, Kept]) -> None:
+        self._inbox, self._known = inbox, known
+        self._lane: Lane[Progress] = Lane(self._note, _NOTED_AT_ONCE, 1)
+        self._finished = 0
+        self._closed = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether the store knows all that has become of the jobs."""
+        return self._lane.idle
+
+    def close(self) -> None:
+        """Note nothing more; the next owner finds out what became of it."""
+        self._closed = True
+        self._lane.close()
+
+    def settled(self, kept: Kept, value: Updated | None, error: BaseException | None) -> None:
+        """Note what became of a job, unless that is for the next owner to find out."""
+        job, delivery = kept.job, kept.delivery
+        if isinstance(error, (NotApplied, OutcomeUnknown, ActorDeadError)):
+            # The term is over, or its order fenced: the job waits in the store.
+            self._known.pop(job.id, None)
+            return
+        kept.done = True
+        attempts = delivery.attempts if delivery else 0
+        now = datetime.now(UTC)
+        if error is None:
+            self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, result=value))
+        else:
+            self._submit(
+                Progress(
+                    job.id,
+                    JobState.FAILED,
+                    now,
+                    attempts,
+                    job_error(error),
+                    dead=not isinstance(error, Refused),
+                )
+            )
+
+    def failed(self, delivery: Delivery, error: BaseException) -> None:
+        """Note that a job failed by its own fault, and will be tried again."""
+        kept = self._known.get(delivery.message.change.job_id)
+        if kept is not None:
+            kept.error = job_error(error)
+            now = datetime.now(UTC)
+            attempts = delivery.attempts
+            self._submit(Progress(kept.job.id, JobState.WAITING, now, attempts, kept.error))
+
+    def _submit(self, progress: Progress) -> None:
+        self._lane.submit(progress, None)
+
+    async def _note(self, progress: list[Progress]) -> list[None]:
+        pause = FIRST_PAUSE_S
+        while not self._closed:
+            try:
+                await self._inbox.note(progress)
+                break
+            except Exception as error:  # noqa: BLE001 -- nobody else would note it
+                _log.warning("inbox_unanswered", jobs=len(progress), error=repr(error))
+            pause = await rest_for(pause)
+        for each in progress:
+            if each.state is not JobState.WAITING:
+                self._known.pop(each.job_id, None)
+        await self._bound(len(progress))
+        return [None] * len(progress)
+
+    async def _bound(self, finished: int) -> None:
+        self._finished += finished
+        if self._finished < _BOUND_EVERY:
+            return
+        self._finished = 0
+        try:
+            await self._inbox.bound(KEPT)
+        except WorkOrderError as error:
+            _log.warning("inbox_unanswered", jobs=0, error=str(error))
+
+
+def job_error(error: BaseException) -> JobError:
+    """Give the code and the text that are kept of an error."""
+    code = error.code if isinstance(error, WorkOrderError) else WorkOrderError.code
+    code = _CODES.get(type(error), code)
+    text = str(error)[:_MAX_TEXT] or type(error).__name__
+    return JobError(code, text.encode("utf-8", "replace").decode())  # no database has surrogates

@@ -1,0 +1,108 @@
+"""The node: store, lease, region and the actor that decides whether it is the owner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pykka import ActorDeadError
+
+from actors.errors import NotOwner
+from actors.node.actor import Drain, NodeActor, NodeOptions, Tick
+from actors.node.status import NodeStatus, Tenures
+from actors.operators.census import Census
+from actors.operators.job_desk import JobDesk
+from actors.orders.region import Region
+from actors.telemetry.spans import NO_SPANS
+
+if TYPE_CHECKING:
+    from actors.lease.port import Holder, Lease
+    from actors.store.port import Store
+    from actors.telemetry.spans import Spans
+
+__all__ = ["Node", "NodeOptions"]
+
+
+class Node:
+    """The handle on the node's actor for those who put the service together and ask it things."""
+
+    def __init__(
+        self, store: Store, lease: Lease, options: NodeOptions, spans: Spans = NO_SPANS
+    ) -> None:
+        self.store = store
+        self.lease = lease
+        self.node_id = options.node_id
+        self.region = Region(self._remember_pause)
+        self.region.figures.spans = spans
+        self.jobs = JobDesk(store.inbox, lambda: self.region.jobs)
+        self._options = options
+        self._actor: NodeActor | None = None
+
+    async def start(self) -> None:
+        """Open store and lease, then try to become the owner; returns when that is settled.
+
+        Raises:
+            StartupError: a server can't be reached, or is not as it must be.
+
+        """
+        await self.store.open()
+        await self.lease.open()
+        self._actor = NodeActor(self.store, self.lease, self.region, self._options)
+        await self._actor.actor_ref.ask(Tick(), block=False)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Finish what is queued, release the lease; `True` when all was finished in time."""
+        actor = self._actor
+        if actor is None:
+            return True
+        try:
+            finished: bool = await actor.actor_ref.ask(Drain(timeout_s), block=False)
+        except ActorDeadError:
+            # Drained before, or it has died: then nobody but us looks after its term.
+            return await actor.drain(timeout_s)
+        return finished
+
+    async def close(self) -> None:
+        """Close the clients of store and lease. Idempotent."""
+        await self.lease.close()
+        await self.store.close()
+
+    async def wait_failed(self) -> None:
+        """Return only when the node's actor has died: the process must stop then."""
+        if self._actor is not None:
+            await self._actor.died.wait()
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a status to tell."""
+        return self._actor is not None
+
+    def status(self) -> NodeStatus:
+        """Say who owns what, and whether updates can be served now; asks no server."""
+        if self._actor is None:
+            raise RuntimeError("the node is not started")
+        return self._actor.status()
+
+    def owner_elsewhere(self) -> Holder | None:
+        """Give the other node that owns the actors, as the lease last said; None when none does.
+
+        None as well while this node owns them, takes over or drains.
+        """
+        return self._actor.owner_elsewhere() if self._actor else None
+
+    def census(self) -> Census:
+        """Give the look at the live actors; raises `NotOwner` where there are none."""
+        term = self._actor.term if self._actor else None
+        if term is None:
+            raise NotOwner("this node does not own the actors")
+        return Census(term.directory, term.committer, self.region.figures)
+
+    def tenures(self) -> Tenures:
+        """Tell who owned the actors, as far as this node has seen it."""
+        return self._actor.tenures if self._actor else Tenures()
+
+    async def clean_locks(self) -> int:
+        """Clear a lease without expiry that nobody lives behind; give how many were cleared."""
+        return await self.lease.clear_stuck()
+
+    async def _remember_pause(self, paused: bool) -> None:  # noqa: FBT001 -- a callback
+        await self.store.set_paused(paused=paused)

@@ -1,0 +1,1 @@
+"""What operators see of the actors, and what they do with jobs."""

@@ -1,0 +1,191 @@
+"""What operators ask about jobs, and do with them: on the owner live, elsewhere as stored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from actors.domain.decide import updated
+from actors.domain.job import Job, JobState, Position
+from actors.domain.model import LogEntry
+from actors.errors import JobNotFound, JobStateConflict, NotOwner
+from actors.store.port import JobPage, JobQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.domain.model import JobId, WorkOrderId
+    from actors.jobs.keeper import JobKeeper
+    from actors.jobs.outcomes import Kept
+    from actors.store.port import Inbox
+
+_RETRIED_AT_ONCE: Final = 500
+ACTIVE: Final = "active"
+DELAYED: Final = "delayed"
+LIVE_STATES: Final = (JobState.WAITING.value, ACTIVE, DELAYED)
+
+
+class JobDesk:
+    """Reads and changes jobs; `keeper` gives the owner's keeper, None on any other node."""
+
+    def __init__(self, inbox: Inbox, keeper: Callable[[], JobKeeper | None]) -> None:
+        self._inbox, self._keeper = inbox, keeper
+
+    # -- reading -----------------------------------------------------------------------------
+
+    async def find(self, job_id: JobId) -> tuple[Job, str]:
+        """Give a job and its state; one that was never in the inbox from the log.
+
+        Raises:
+            JobNotFound: neither has it.
+
+        """
+        keeper = self._keeper()
+        kept = keeper.known.get(job_id) if keeper else None
+        if kept is not None and not kept.done:
+            return _as_tried(kept), kept.state
+        job = await self._inbox.find(job_id)
+        if job is not None:
+            done = kept is not None and job.state is JobState.WAITING
+            return job, ACTIVE if done else job.state.value
+        outcome = await self._inbox.outcome(job_id)
+        if not isinstance(outcome, LogEntry):
+            raise JobNotFound(job_id)
+        return _job_of(outcome), JobState.COMPLETED.value
+
+    async def page(
+        self,
+        state: str,
+        order_id: WorkOrderId | None,
+        page: int,
+        page_size: int,
+        error_code: str | None = None,
+    ) -> tuple[int, list[tuple[Job, str]]]:
+        """Give how many jobs are in `state`, and one page of them; of those with one error."""
+        keeper = self._keeper()
+        if state in LIVE_STATES and keeper is not None:
+            found = [
+                kept
+                for kept in keeper.known.values()
+                if kept.state == state
+                and order_id in (None, kept.job.work_order_id)
+                and (error_code is None or _failed_with(kept, error_code))
+            ]
+            found.sort(key=lambda kept: kept.job.position)
+            start = (page - 1) * page_size
+            return len(found), [
+                (_as_tried(kept), state) for kept in found[start : start + page_size]
+            ]
+        if state in (ACTIVE, DELAYED):
+            return 0, []
+        query = JobQuery(JobState(state), order_id, error_code, page, page_size)
+        stored: JobPage = await self._inbox.page(query)
+        return stored.total, [(job, job.state.value) for job in stored.jobs]
+
+    # -- changing ----------------------------------------------------------------------------
+
+    async def retry(self, job_id: JobId) -> Job:
+        """Let a failed job wait again, behind all others.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobStateConflict: it has not failed.
+            MailboxFull: the inbox is full.
+
+        """
+        keeper = self._owner()
+        keeper.check_room(1)
+        moved = await self._inbox.requeue({job_id: keeper.place()}, JobState.FAILED)
+        keeper.requeued(moved)
+        if not moved:
+            _, state = await self.find(job_id)
+            raise JobStateConflict(job_id, state)
+        return moved[0]
+
+    async def retry_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
+        """Let all failed jobs wait again, of one order or with one error; give their number.
+
+        Raises:
+            MailboxFull: there is no room for any of them.
+
+        """
+        keeper = self._owner()
+        retried = 0
+        while True:
+            query = JobQuery(
+                JobState.FAILED, order_id, error_code, page=1, page_size=_RETRIED_AT_ONCE
+            )
+            failed = (await self._inbox.page(query)).jobs
+            if not failed:
+                return retried
+            room = keeper.room
+            if not room and retried:
+                return retried
+            keeper.check_room(1)
+            # Oldest first, as they were accepted.
+            some = sorted(failed, key=lambda job: job.position)[:room]
+            places: dict[JobId, Position] = {job.id: keeper.place() for job in some}
+            moved = await self._inbox.requeue(places, JobState.FAILED)
+            keeper.requeued(moved)
+            retried += len(moved)
+            if not moved:
+                return retried
+
+    async def remove(self, job_id: JobId) -> None:
+        """Forget a finished job, or one that waits and is certain not to have run.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobStateConflict: it is at work, or may have been, under an earlier owner.
+
+        """
+        keeper = self._owner()
+        kept = keeper.known.get(job_id)
+        if kept is not None:
+            if not keeper.withdraw(kept):
+                raise JobStateConflict(job_id, kept.state)
+            # Should this fail, the job is found to be nobody's in a while, and runs.
+            await self._inbox.remove(job_id, JobState.WAITING)
+            return
+        job = await self._inbox.find(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        if job.state is JobState.WAITING or not await self._inbox.remove(job_id, job.state):
+            raise JobStateConflict(job_id, job.state.value)
+
+    async def clean(self, grace_s: float) -> int:
+        """Forget what finished more than `grace_s` seconds ago; give the number."""
+        longest = (datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+        before = datetime.now(UTC) - timedelta(seconds=min(grace_s, longest))
+        return await self._inbox.forget(before)
+
+    def _owner(self) -> JobKeeper:
+        keeper = self._keeper()
+        if keeper is None:
+            raise NotOwner("this node does not own the actors")
+        return keeper
+
+
+def _as_tried(kept: Kept) -> Job:
+    """Give the job with the attempts that its delivery counts."""
+    attempts = kept.delivery.attempts if kept.delivery else kept.job.attempts
+    return replace(kept.job, attempts=attempts, error=kept.error or kept.job.error)
+
+
+def _failed_with(kept: Kept, error_code: str) -> bool:
+    error = kept.error or kept.job.error
+    return error is not None and error.code == error_code
+
+
+def _job_of(entry: LogEntry) -> Job:
+    """Give the job that left this entry in the log."""
+    return Job(
+        entry.work_order_id,
+        entry.change,
+        Position(entry.epoch, 0),
+        entry.operate_time,
+        state=JobState.COMPLETED,
+        result=updated(entry),
+        finished_at=entry.operate_time,
+    )

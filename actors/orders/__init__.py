@@ -1,0 +1,1 @@
+"""One actor per work order, the supervisor that creates them, and the region that asks them."""

@@ -1,0 +1,401 @@
+"""The actor of one work order: its mailbox makes updates serial, its commits make them last."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pykka import ActorDeadError
+
+from actors.domain.commit import ChangeSet, Committed, Stale
+from actors.domain.decide import decide, questions
+from actors.domain.evidence import Evidence
+from actors.domain.messages import (
+    Crashed,
+    DescribeOrder,
+    Load,
+    OrderActorState,
+    Unknown,
+    Updated,
+    UpdateQuantity,
+)
+from actors.errors import (
+    DeadLetter,
+    DuplicateOperation,
+    Fenced,
+    NotApplied,
+    NotOwner,
+    OutcomeUnknown,
+    QuantityOutOfRange,
+    StillWaiting,
+    StoreRejected,
+    StoreUnavailable,
+    WorkOrderError,
+    WorkOrderNotFound,
+)
+from actors.runtime.actor import AsyncioActor
+from actors.runtime.delivery import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pykka import ActorRef
+
+    from actors.commit.committer import Committer
+    from actors.domain.commit import CommitResult, StoredOrder
+    from actors.domain.decide import Decision, Verdict
+    from actors.domain.messages import SupervisorMessage
+    from actors.domain.model import Epoch, WorkOrderId
+    from actors.jobs.keeper import JobKeeper
+    from actors.orders.supervisor import Supervisor
+    from actors.runtime.delivery import Delivery
+    from actors.telemetry.figures import Figures
+
+_log = structlog.get_logger(__name__)
+
+MAX_TAKEN = 128
+"""Messages that one commit takes from the mailbox; half an outbox, see `committer.MAX_OUTBOX`."""
+MAX_ATTEMPTS = 3
+"""Times a message may kill its actor before it is a dead letter."""
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Colleagues:
+    """Whom the order actors of one term of ownership work with."""
+
+    epoch: Epoch
+    committer: ActorRef[Committer]
+    supervisor: ActorRef[Supervisor]
+    figures: Figures
+    jobs: JobKeeper
+
+
+class WorkOrderActor(AsyncioActor):
+    """Decides and commits the changes of one order, many waiting ones at once."""
+
+    in_registry = False
+
+    def __init__(self, order_id: WorkOrderId, colleagues: Colleagues) -> None:
+        super().__init__()
+        self.order_id = order_id
+        self._colleagues = colleagues
+        self._stored: StoredOrder | None = None
+        self._doing = ""
+
+    async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
+        """Handle an `OrderMessage`; updates are answered one by one."""
+        match message:
+            case UpdateQuantity():
+                await self._update(self.hand_over())
+                return None
+            case DescribeOrder():
+                return self.describe()
+            case _:
+                raise TypeError(f"not for an order: {message!r}")
+
+    def describe(self) -> OrderActorState:
+        """Say how the actor is doing."""
+        stats = self.actor_inbox.stats()
+        stored = self._stored
+        return OrderActorState(
+            work_order_id=self.order_id,
+            loaded=stored is not None,
+            seq=stored.seq if stored else 0,
+            epoch=self._colleagues.epoch,
+            waiting=stats.depth,
+            handled=stats.handled,
+            failed=stats.failed,
+            work_order_no=self.actor_inbox.label,
+            doing=self._doing if self.current is not None else None,
+        )
+
+    # -- updates -----------------------------------------------------------------------------
+
+    async def _update(self, first: Delivery) -> None:
+        batch = [first]
+        if not first.attempts:  # a suspect is tried alone, so that it takes nobody with it
+            batch += self.take_waiting(MAX_TAKEN - 1, _fresh_update)
+        try:
+            again = await self._settle(batch)
+            if again:
+                self._try_again_later(again)
+        except BaseException as error:  # noqa: BLE001 -- the edge of the actor
+            self._crash(batch, error)
+        finally:
+            self.finished(len(batch) - 1)
+
+    async def _settle(self, batch: list[Delivery]) -> list[Delivery]:
+        """Answer each delivery, once its change is committed or certain not to be.
+
+        Gives those that are to be tried again later: a job that failed by its own fault, and
+        what came behind it.
+        """
+        pause = FIRST_PAUSE_S
+        pending = batch
+        while pending := self._still_wanted(pending):
+            try:
+                if await self._try_commit(pending):
+                    return []
+            except StoreUnavailable as error:
+                pause = await self._wait_for_store(pending, pause, error)
+            except (Fenced, NotOwner) as error:
+                self._answer_all(pending, error)
+                return []
+            except StoreRejected as error:
+                return await self._isolate(pending, error)
+        return []
+
+    async def _isolate(self, pending: list[Delivery], error: StoreRejected) -> list[Delivery]:
+        """Try the messages of a rejected commit one by one: only the culprit is refused."""
+        if len(pending) == 1:
+            return self._rejected(pending[0], error)
+        for index, each in enumerate(pending):
+            again = await self._settle([each])
+            if again:
+                return [*again, *pending[index + 1 :]]
+        return []
+
+    def _rejected(self, delivery: Delivery, error: StoreRejected) -> list[Delivery]:
+        if delivery.accepted:
+            delivery.attempts += 1
+            if delivery.attempts < self._colleagues.jobs.options.attempts:
+                self._colleagues.jobs.failed(delivery, error)
+                return [delivery]
+        self._answer_one(delivery, error)
+        return []
+
+    def _try_again_later(self, deliveries: list[Delivery]) -> None:
+        """Let a job that failed by its own fault keep its place, and its order wait with it."""
+        self.actor_inbox.put_back(deliveries)
+        pause_s = self._colleagues.jobs.options.backoff_s * 2 ** (deliveries[0].attempts - 1)
+        self.actor_inbox.back_off(pause_s)
+
+    async def _try_commit(self, pending: list[Delivery]) -> bool:
+        """Decide on what is stored and commit; ``False`` when it had changed meanwhile."""
+        order = self._stored or await self._load()
+        if order is None:
+            self._answer_all(pending, WorkOrderNotFound(self.order_id))
+            self._tell_supervisor(Unknown(self.order_id))
+            return True
+        changes = [each.message.change for each in pending]
+        suspects = frozenset(
+            each.message.change.job_id for each in pending if each.attempts or each.message.suspect
+        )
+        asked = questions(self.order_id, changes, suspects)
+        self._doing = "reading the log"
+        evidence = Evidence() if asked is None else await self._ask_committer(asked)
+        at = _now()
+        decision = decide(order, changes, evidence, self._colleagues.epoch, at)
+        if decision.outcomes:
+            if not await self._commit(order, decision, at, pending):
+                return False
+        elif _refuses(decision) and await self._load() != order:
+            return False  # a refusal, too, is decided on what is stored now
+        self._answer(pending, decision.verdicts)
+        return True
+
+    async def _commit(
+        self, order: StoredOrder, decision: Decision, at: datetime, pending: Sequence[Delivery]
+    ) -> bool:
+        traced = self._colleagues.figures.spans.carried(pending)
+        change_set = ChangeSet(order, decision.after, decision.outcomes, (), at, traced)
+        self._doing = "committing"
+        # Until we know better: an attempt that raises may still have been applied.
+        self._stored = None
+        result: CommitResult = await self._ask_committer(change_set)
+        match result:
+            case Committed():
+                self._stored = result.order
+                return True
+            case Stale():
+                self._read(result.current)
+                return False
+            case _:
+                raise result
+
+    async def _load(self) -> StoredOrder | None:
+        self._doing = "reading the order"
+        order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
+        self._read(order)
+        return order
+
+    def _read(self, order: StoredOrder | None) -> None:
+        """Go on from the order as it is stored now; None when it is gone."""
+        self._stored = order
+        if order is not None:
+            self.actor_inbox.label = order.facts.work_order_no
+
+    async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
+        # No deadline: the committer settles everything it accepts, and until it has, this
+        # actor may not take another message. The askers' deadlines run in the region.
+        return await self._colleagues.committer.ask(message, block=False)
+
+    async def _wait_for_store(
+        self, pending: Sequence[Delivery], pause: float, error: StoreUnavailable
+    ) -> float:
+        """Back off, at most until the first caller's deadline."""
+        _log.debug("order_waits_for_store", work_order_id=self.order_id, error=str(error))
+        self._doing = "waiting for the store"
+        deadline = min(each.message.deadline for each in pending)
+        gate = self.actor_inbox.gate
+        gate.delayed += len(pending)
+        for each in pending:
+            each.stage = Stage.DELAYED
+        try:
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
+            await asyncio.sleep(max(0.0, min(pause * jitter, deadline - time.monotonic())))
+        finally:
+            gate.delayed -= len(pending)
+            for each in pending:
+                each.stage = Stage.ACTIVE
+        for each in pending:
+            if each.message.deadline <= time.monotonic():
+                self._answer_one(each, error)
+        return min(pause * 2, LONGEST_PAUSE_S)
+
+    def _still_wanted(self, pending: Sequence[Delivery]) -> list[Delivery]:
+        now = time.monotonic()
+        wanted = []
+        for each in pending:
+            if each.answered:
+                continue
+            if each.message.deadline <= now:
+                self._answer_one(each, StillWaiting(paused=False))
+            else:
+                wanted.append(each)
+        return wanted
+
+    # -- answers -----------------------------------------------------------------------------
+
+    def _answer_all(self, deliveries: Sequence[Delivery], error: WorkOrderError) -> None:
+        for delivery in deliveries:
+            self._answer_one(delivery, error)
+
+    def _answer(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> None:
+        for delivery, verdict in zip(deliveries, verdicts, strict=True):
+            self._answer_one(delivery, verdict)
+
+    def _answer_one(self, delivery: Delivery, verdict: Verdict) -> None:
+        if delivery.attempts and isinstance(verdict, NotApplied):
+            # Not by this actor; the one that died with it may have had it committed.
+            verdict = OutcomeUnknown(f"its actor died, and then: {verdict}")
+        if isinstance(verdict, Updated):
+            self._colleagues.figures.applied(delivery, verdict)
+            self._log_applied(delivery, verdict)
+            delivery.reply(verdict)
+        else:
+            failed = isinstance(verdict, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
+            epoch = self._colleagues.epoch
+            self._colleagues.figures.not_applied(delivery, epoch, verdict, failed=failed)
+            self.actor_inbox.failed += 1
+            self._log_not_applied(delivery, verdict, failed=failed)
+            delivery.fail(verdict)
+
+    def _log_applied(self, delivery: Delivery, updated: Updated) -> None:
+        message: UpdateQuantity = delivery.message
+        _log.info(
+            "update_replayed" if updated.replayed else "update_applied",
+            work_order_id=self.order_id,
+            job_id=updated.change.job_id,
+            request_id=message.trace.http_request_id,
+            key=updated.change.request_id,
+            type=updated.change.type.value,
+            quantity=updated.applied_quantity,
+            after=updated.after_quantity,
+            seq=updated.seq,
+            epoch=updated.epoch,
+            **message.trace.ids(),
+        )
+
+    def _log_not_applied(self, delivery: Delivery, error: WorkOrderError, *, failed: bool) -> None:
+        message: UpdateQuantity = delivery.message
+        log = _log.warning if failed else _log.info
+        log(
+            "update_failed" if failed else "update_refused",
+            work_order_id=self.order_id,
+            job_id=message.change.job_id,
+            request_id=message.trace.http_request_id,
+            key=message.change.request_id,
+            type=message.change.type.value,
+            quantity=message.change.quantity,
+            code=error.code,
+            reason=str(error),
+            seq=self._stored.seq if self._stored else 0,
+            epoch=self._colleagues.epoch,
+            **message.trace.ids(),
+        )
+
+    # -- life --------------------------------------------------------------------------------
+
+    def _tell_supervisor(self, message: SupervisorMessage) -> None:
+        with suppress(ActorDeadError):  # the term is over, and the directory with it
+            self._colleagues.supervisor.tell(message)
+
+    def _crash(self, batch: Sequence[Delivery], error: BaseException) -> None:
+        """Leave the mailbox and the unanswered messages to a successor."""
+        _log.error(
+            "actor_crashed",
+            work_order_id=self.order_id,
+            epoch=self._colleagues.epoch,
+            exc_info=error,
+        )
+        kept = []
+        for delivery in batch:
+            if delivery.answered:
+                continue
+            delivery.attempts += 1
+            if delivery.attempts < self._attempts_of(delivery):
+                kept.append(delivery)
+            else:
+                self._give_up(delivery, error)
+        self.actor_stopped.set()
+        if kept and kept[0].accepted and len(batch) == 1:
+            self._colleagues.jobs.failed(kept[0], error)
+            self._try_again_later(kept)
+        else:  # who of them it was will show: each is tried alone
+            self.actor_inbox.put_back(kept)
+        self._bequeath(error)
+
+    def _attempts_of(self, delivery: Delivery) -> int:
+        return self._colleagues.jobs.options.attempts if delivery.accepted else MAX_ATTEMPTS
+
+    def _give_up(self, delivery: Delivery, error: BaseException) -> None:
+        dead = DeadLetter(delivery.attempts, repr(error))
+        if not delivery.accepted:
+            self._colleagues.jobs.bury(delivery.message, delivery.attempts, dead)
+        self._answer_one(delivery, dead)
+
+    def on_failure(self, *exc_info: Any) -> None:  # noqa: ANN401 -- pykka's signature
+        """Leave the mailbox to a successor: a message that was told killed the actor."""
+        self._bequeath(exc_info[1])
+
+    def _bequeath(self, error: BaseException) -> None:
+        self.actor_inbox.detach()
+        if self._colleagues.supervisor.is_alive():
+            self._colleagues.supervisor.tell(Crashed(self.order_id, repr(error)))
+        else:
+            self.actor_inbox.discard(NotOwner("this node gave the actors up"))
+
+
+def _refuses(decision: Decision) -> bool:
+    return any(
+        isinstance(verdict, (DuplicateOperation, QuantityOutOfRange)) and not verdict.replayed
+        for verdict in decision.verdicts
+    )
+
+
+def _fresh_update(delivery: Delivery) -> bool:
+    return isinstance(delivery.message, UpdateQuantity) and not delivery.attempts
+
+
+def _now() -> datetime:
+    """Give the time in the milliseconds that MongoDB keeps."""
+    return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)

@@ -1,0 +1,140 @@
+"""Group commit in general: single requests become batches, a few batches in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from actors.errors import NotOwner, WorkOrderError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from actors.runtime.delivery import Delivery
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class LaneStats:
+    """What a lane did since it was made."""
+
+    batches: int = 0
+    items: int = 0
+    largest: int = 0
+
+
+@dataclass(slots=True)
+class _Item(Generic[T]):
+    payload: T
+    delivery: Delivery | None
+    weight: int
+
+
+@dataclass(slots=True)
+class Lane(Generic[T]):
+    """A queue in front of a batch operation.
+
+    A batch starts as soon as fewer than `max_in_flight` are under way, with all that waits up
+    to `max_weight`: nothing waits for a timer, and the slower the store the larger the batch.
+
+    `run` gives one result per item, in order; a result that is an exception fails its item
+    alone, an exception raised fails the whole batch. With `apart`, for work that may be done
+    twice, a batch that raises what no store answers is run again in parts, so that one item
+    that nobody can handle (a document that others spoilt) fails alone.
+    """
+
+    run: Callable[[list[T]], Awaitable[Sequence[object]]]
+    max_weight: int
+    max_in_flight: int
+    apart: bool = False
+    stats: LaneStats = field(default_factory=LaneStats)
+    _waiting: deque[_Item[T]] = field(default_factory=deque)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _closed: bool = False
+    _scheduled: bool = False
+
+    def submit(self, payload: T, delivery: Delivery | None, weight: int = 1) -> None:
+        """Add one request; its result goes to `delivery`."""
+        if self._closed:
+            if delivery is not None:
+                delivery.fail(NotOwner("this node gave the actors up"))
+            return
+        self._waiting.append(_Item(payload, delivery, weight))
+        if not self._scheduled:
+            # One turn of the loop later: what arrives in the same turn shares the batch.
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        return not self._waiting and not self._tasks
+
+    @property
+    def in_flight(self) -> int:
+        """Batches under way."""
+        return len(self._tasks)
+
+    def close(self) -> None:
+        """Start no further batch; what waits fails with `NotOwner`, what is under way settles."""
+        self._closed = True
+        while self._waiting:
+            item = self._waiting.popleft()
+            if item.delivery is not None:
+                item.delivery.fail(NotOwner("this node gave the actors up"))
+
+    async def settled(self) -> None:
+        """Return when nothing is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._tasks) < self.max_in_flight:
+            task = asyncio.get_running_loop().create_task(self._run(self._next_batch()))
+            self._tasks.add(task)
+            task.add_done_callback(self._finished)
+
+    def _next_batch(self) -> list[_Item[T]]:
+        batch = [self._waiting.popleft()]
+        weight = batch[0].weight
+        while self._waiting and weight + self._waiting[0].weight <= self.max_weight:
+            item = self._waiting.popleft()
+            weight += item.weight
+            batch.append(item)
+        self.stats.batches += 1
+        self.stats.items += len(batch)
+        self.stats.largest = max(self.stats.largest, len(batch))
+        return batch
+
+    async def _run(self, batch: list[_Item[T]]) -> None:
+        results = await self._results([item.payload for item in batch])
+        for item, result in zip(batch, results, strict=True):
+            if item.delivery is None:
+                continue
+            if isinstance(result, BaseException):
+                item.delivery.fail(result)
+            else:
+                item.delivery.reply(result)
+
+    async def _results(self, payloads: list[T]) -> Sequence[object]:
+        try:
+            results = await self.run(payloads)
+            if len(results) != len(payloads):
+                raise RuntimeError(f"{len(results)} results for {len(payloads)} requests")  # noqa: TRY301
+        except BaseException as error:  # noqa: BLE001 -- nobody may be left without an answer
+            failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
+            whole = failure is not error or isinstance(error, WorkOrderError)
+            if whole or not self.apart or len(payloads) == 1:
+                return [failure] * len(payloads)
+        else:
+            return results
+        half = len(payloads) // 2
+        return [*await self._results(payloads[:half]), *await self._results(payloads[half:])]
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._pump()

@@ -1,0 +1,342 @@
+"""A mailbox on the event loop: what waits for an actor, with its bounds and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import pykka
+from pykka.messages import _ActorStop
+
+from actors.domain.messages import Control
+from actors.errors import MailboxFull, OutcomeUnknown
+from actors.runtime.delivery import Delivery, Stage
+from actors.telemetry.histogram import Histogram
+
+if TYPE_CHECKING:
+    from pykka._envelope import Envelope
+
+    from actors.runtime.actor import AsyncioActor
+    from actors.runtime.future import LoopFuture
+
+_log = logging.getLogger(__name__)
+_SMOOTHING = 0.02
+
+
+class Gate:
+    """What mailboxes of one kind share: whether they are drained, and how much may wait in all."""
+
+    def __init__(
+        self,
+        max_waiting: int = 2**31,
+        waits: Histogram | None = None,
+        handlings: Histogram | None = None,
+    ) -> None:
+        self.open = True
+        self.busy: set[Mailbox] = set()
+        """Mailboxes in which something waits, or whose actor is at work; some may be done."""
+        self.waits = waits or Histogram()
+        self.handlings = handlings or Histogram()
+        self.waiting = 0
+        self.active = 0
+        """Messages taken by an actor and not finished."""
+        self.max_waiting = max_waiting
+        self.wait_s = 0.0
+        """Time waited in these mailboxes, in seconds, smoothed over about the last fifty."""
+        self.delayed = 0
+        """Messages whose actor waits for the store before it tries again."""
+        self.accepted = 0
+        """Of the waiting messages, those that are kept in the store: they have a bound there."""
+        self.backing_off = 0
+        """Of the waiting messages, those that failed and are tried again in a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStats:
+    """A mailbox as operators see it; times in seconds, sums since the mailbox was made."""
+
+    depth: int
+    oldest_waiting_s: float
+    handled: int
+    failed: int
+    waited_s: float
+    handling_s: float
+
+
+class StopFlag:
+    """What pykka needs of `threading.Event`, without its kilobyte per actor."""
+
+    __slots__ = ("_set",)
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def is_set(self) -> bool:
+        """Tell whether the actor has stopped."""
+        return self._set
+
+    def set(self) -> None:
+        """Mark the actor as stopped."""
+        self._set = True
+
+
+class Mailbox:
+    """The waiting messages of one actor, first in first out, and what became of the others.
+
+    `put` may be called from any thread; everything else on the loop.
+    """
+
+    __slots__ = (
+        "_back_off",
+        "_loop",
+        "_queue",
+        "_thread",
+        "actor",
+        "capacity",
+        "created",
+        "draining",
+        "failed",
+        "gate",
+        "handled",
+        "handling_s",
+        "label",
+        "last_put",
+        "paused",
+        "waited_s",
+    )
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._queue: deque[Delivery] | None = None  # an idle mailbox holds no queue
+        self.actor: AsyncioActor | None = None
+        self.label: str | None = None
+        """What people call the actor, where it has been told."""
+        self.gate = _OPEN
+        self.capacity = 2**31
+        self.paused = False
+        """Whether this mailbox alone is not drained; `release` it, do not just reset this."""
+        self._back_off: asyncio.TimerHandle | None = None
+        self.draining = False
+        self.handled = 0
+        self.failed = 0
+        self.waited_s = 0.0
+        self.handling_s = 0.0
+        self.created = self.last_put = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._queue) if self._queue else 0
+
+    def empty(self) -> bool:
+        """Tell whether nothing waits."""
+        return not self._queue
+
+    def get(self) -> Envelope[Any]:
+        """Refuse: pykka's blocking loop does not run these actors."""
+        raise NotImplementedError("loop actors take their messages with take()")
+
+    def put(self, envelope: Envelope[Any]) -> None:
+        """Add a message and wake the actor.
+
+        Raises:
+            MailboxFull: nothing was added; this mailbox, or all of its gate, is full.
+
+        """
+        reply_to = cast("LoopFuture[Any] | None", envelope.reply_to)
+        delivery = Delivery(envelope.message, reply_to)
+        if threading.get_ident() == self._thread:
+            self._check_room(envelope.message)
+            self._add(delivery)
+        else:
+            self._check_room(envelope.message)
+            self._loop.call_soon_threadsafe(self._add_from_thread, delivery)
+
+    def _check_room(self, message: object) -> None:
+        if isinstance(message, (_ActorStop, Control)):
+            return
+        if len(self) >= self.capacity:
+            raise MailboxFull("mailbox", self.capacity)
+        if self.gate.waiting - self.gate.accepted >= self.gate.max_waiting:
+            raise MailboxFull("node", self.gate.max_waiting)
+
+    def place(
+        self, message: object, reply_to: LoopFuture[Any], *, attempts: int
+    ) -> Delivery | None:
+        """Add a message that is kept in the store, full or not; None where there is no actor.
+
+        `attempts` says how often it has failed before.
+        """
+        if self.actor is None or self.actor.actor_stopped.is_set():
+            return None
+        delivery = Delivery(message, reply_to)
+        delivery.accepted, delivery.attempts = True, attempts
+        self.gate.accepted += 1
+        self._add(delivery)
+        return delivery
+
+    def _add_from_thread(self, delivery: Delivery) -> None:
+        try:
+            self._check_room(delivery.message)
+        except MailboxFull as error:
+            self.failed += 1
+            delivery.fail(error)
+            if delivery.reply_to is None:
+                _log.warning("a told message found its mailbox full: %s", error)
+        else:
+            self._add(delivery)
+
+    def _add(self, delivery: Delivery) -> None:
+        actor = self.actor
+        if actor is None or actor.actor_stopped.is_set():
+            delivery.fail(pykka.ActorDeadError("the actor stopped before it saw the message"))
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(delivery)
+        self.last_put = delivery.enqueued_at
+        self.gate.waiting += 1
+        self.gate.busy.add(self)
+        if delivery.reply_to is not None:
+            delivery.reply_to.bind(self, delivery)
+        self.wake()
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing is taken from this mailbox, for a reason of its own."""
+        return self.paused or self._back_off is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether messages are taken from it."""
+        return self.gate.open and not self.held
+
+    def release(self) -> None:
+        """Take messages again, after a pause of this mailbox."""
+        self.paused = False
+        self.wake()
+
+    def back_off(self, seconds: float) -> None:
+        """Take nothing for a while: the first message failed and keeps its place."""
+        first = self._queue[0] if self._queue else None
+        if first is None or self._back_off is not None:
+            return
+        first.stage = Stage.DELAYED
+        self.gate.backing_off += 1
+        self._back_off = self._loop.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._end_back_off()
+        self.wake()
+
+    def _end_back_off(self) -> None:
+        if self._back_off is not None:
+            self._back_off.cancel()
+            self._back_off = None
+            self.gate.backing_off -= 1
+            if self._queue:
+                self._queue[0].stage = Stage.WAITING
+
+    def wake(self) -> None:
+        """Let the actor drain what waits, unless it is at it or nothing is to be taken."""
+        if self._queue and not self.draining and self.open and self.actor is not None:
+            self.draining = True
+            self.actor.begin_draining()
+
+    def take(self) -> Delivery | None:
+        """Give the next message to its actor; None when there is none or none is to be taken."""
+        if not self._queue or not self.open:
+            return None
+        delivery = self._queue.popleft()
+        delivery.stage = Stage.ACTIVE
+        self._left(delivery)
+        delivery.taken_at = time.monotonic()
+        waited = delivery.taken_at - delivery.enqueued_at
+        self.gate.waits.note(waited)
+        self.waited_s += waited
+        self.gate.wait_s += (waited - self.gate.wait_s) * _SMOOTHING
+        return delivery
+
+    @property
+    def first(self) -> Delivery | None:
+        """The message that waits longest, whether or not it may be taken."""
+        return self._queue[0] if self._queue else None
+
+    @property
+    def backs_off(self) -> bool:
+        """Whether the first message failed, and is tried again in a while."""
+        return self._back_off is not None
+
+    def head(self) -> Delivery | None:
+        """Look at the next message without taking it; None when none is to be taken."""
+        return self._queue[0] if self._queue and self.open else None
+
+    def remove(self, delivery: Delivery) -> bool:
+        """Take a message back before any actor saw it; ``False`` when one has."""
+        if delivery.attempts or not self._queue or delivery not in self._queue:
+            return False
+        self._queue.remove(delivery)
+        self._left(delivery)
+        if not self._queue and not self.draining:
+            self.gate.busy.discard(self)
+        return True
+
+    def _left(self, delivery: Delivery) -> None:
+        self.gate.waiting -= 1
+        if delivery.accepted:
+            self.gate.accepted -= 1
+
+    def detach(self) -> None:
+        """Part from an actor that died: what waits stays for the next one (`adopt`)."""
+        self.actor = None
+        self.draining = False
+
+    def put_back(self, deliveries: list[Delivery]) -> None:
+        """Return messages that an actor died holding to the front, in their order."""
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.extendleft(reversed(deliveries))
+        self.gate.waiting += len(deliveries)
+        self.gate.busy.add(self)
+        for delivery in deliveries:
+            delivery.stage = Stage.WAITING
+            self.gate.accepted += delivery.accepted
+
+    def rest(self) -> None:
+        """Give the queue's memory back once it is empty."""
+        self.draining = False
+        if not self._queue:
+            self._queue = None
+            self.gate.busy.discard(self)
+
+    def discard(self, error: BaseException) -> int:
+        """Answer everything that waits with `error`; give how many that were.
+
+        Only what no actor ever saw: one that died may have had a message's change committed.
+        """
+        self._end_back_off()
+        self.gate.busy.discard(self)
+        waiting, self._queue = self._queue or (), None
+        for delivery in waiting:
+            self._left(delivery)
+            if isinstance(delivery.message, _ActorStop):
+                delivery.reply(None)
+            elif delivery.attempts:
+                delivery.fail(OutcomeUnknown("its actor died, and there is no other to find out"))
+            else:
+                delivery.fail(error)
+        return len(waiting)
+
+    def stats(self) -> MailboxStats:
+        """Say how the mailbox is doing."""
+        oldest = time.monotonic() - self._queue[0].enqueued_at if self._queue else 0.0
+        return MailboxStats(
+            len(self), oldest, self.handled, self.failed, self.waited_s, self.handling_s
+        )
+
+
+_OPEN = Gate()

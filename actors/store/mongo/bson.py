@@ -1,0 +1,155 @@
+"""Orders, outcomes and commits as BSON: what `MongoStore` sends and reads."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+
+from actors.domain.model import SCAN_PROCESS
+from actors.store.documents import number_from, outcome_document, position_of
+from actors.store.schema import LOG_ID_FIELDS, OURS, STORED_SEQ
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actors.domain.commit import ChangeSet, StoredOrder
+    from actors.domain.evidence import Evidence, Outcome
+    from actors.domain.model import Epoch
+
+_COUNTS = (f"{OURS}.epoch", f"{OURS}.seq", f"{OURS}.turn")
+
+_REPEATED_ID_FIELDS = tuple(name for name in LOG_ID_FIELDS if name != "_id")
+_RAW = CodecOptions(document_class=RawBSONDocument)
+_MOST_KEPT = 20_000
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+
+
+@lru_cache(maxsize=8192)  # lines, materials, steps and orders come again and again
+def as_object_id(text: str | None) -> ObjectId | str | None:
+    """Give the ObjectId that `text` names; other texts, which other writers left, stay."""
+    return ObjectId(text) if text is not None and ObjectId.is_valid(text) else text
+
+
+def encode(outcome: Outcome) -> RawBSONDocument:
+    """Encode an outcome once, for outbox and log."""
+    document = outcome_document(outcome)
+    document["_id"] = ObjectId(outcome.change.job_id)
+    for name in _REPEATED_ID_FIELDS:
+        value = document.get(name)
+        if value is not None:
+            document[name] = as_object_id(value)
+    return RawBSONDocument(bson.encode(document), _RAW)
+
+
+class EncodedOnce:
+    """The encoded form of outcomes between their commit and their relay, by job.
+
+    A job that is decided again is another outcome: its old form is not given for it.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Outcome, RawBSONDocument]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def give(self, outcome: Outcome) -> RawBSONDocument:
+        """Encode an outcome, or give what it was encoded to before."""
+        known = self._known.get(outcome.change.job_id)
+        if known is not None and known[0] is outcome:
+            return known[1]
+        raw = encode(outcome)
+        self._known[outcome.change.job_id] = (outcome, raw)
+        if len(self._known) > _MOST_KEPT:  # left by decisions that were never committed
+            del self._known[next(iter(self._known))]
+        return raw
+
+    def forget(self, outcome: Outcome) -> None:
+        """Let go of an outcome that is in the log."""
+        self._known.pop(outcome.change.job_id, None)
+
+
+def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
+    """Say which document the commit may change: the one that was decided on, fenced."""
+    state, guard = before.state, before.guard
+    expected: dict[str, Any] = {
+        **turn_filter(epoch, before),
+        "inputQuantity": state.input_quantity,
+        "outputQuantity": state.output_quantity,
+        "status": state.status,
+        "planProductionQuantity": state.plan_production_quantity,
+        "scrapQuantity": state.scrap_quantity,
+    }
+    return expected | dict(guard) if guard else expected
+
+
+def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
+    """Say which document is still at the order's seq and turn, and not beyond our epoch.
+
+    Where somebody put an old copy of the document back, the order's seq goes on from its log,
+    and the one that was read is in its guard.
+    """
+    fenced = {"_id": as_object_id(order.id), f"{OURS}.epoch": {"$not": {"$gt": epoch}}}
+    if order.adopted:
+        seq = order.guard.get(STORED_SEQ, order.seq)
+        return fenced | {STORED_SEQ: seq, f"{OURS}.turn": order.turn}
+    # Nothing there, or something else than what `is_ours` takes for our state.
+    return fenced | {"$nor": [{name: {"$type": "number"} for name in _COUNTS}]}
+
+
+def commit_update(
+    epoch: Epoch,
+    fields: Mapping[str, Any],
+    after: StoredOrder,
+    outbox: Sequence[RawBSONDocument],
+) -> dict[str, Any]:
+    """Give the update of a commit: only the `fields` that change, and our own state as a whole."""
+    ours = {
+        "epoch": epoch,
+        "seq": after.seq,
+        "turn": after.turn,
+        "outbox": outbox,
+        # A constant while there is an outbox, so that its index is not written each time.
+        "dirty": True,
+    }
+    return {"$set": {**fields, OURS: ours}}
+
+
+def changed_fields(change: ChangeSet) -> dict[str, Any]:
+    """Give the shared schema's fields that the change set writes."""
+    before, after = change.before.state, change.after
+    fields: dict[str, Any] = {}
+    if after is not before:  # else there are refusals only, and the order is not touched
+        fields["updateAt"] = change.at
+    if after.input_quantity != before.input_quantity:
+        fields["inputQuantity"] = after.input_quantity
+    if after.output_quantity != before.output_quantity:
+        fields["outputQuantity"] = after.output_quantity
+    if after.status != before.status:
+        fields["status"] = after.status
+    if after.progress != before.progress:
+        fields["progress"] = after.progress
+    if after.ended_at != before.ended_at:
+        fields["actualEndTime"] = after.ended_at
+    return fields
+
+
+def note_history(evidence: Evidence, document: Mapping[str, Any]) -> None:
+    """Note what a log document, of this service or older, says about its barcode (rule 4)."""
+    applied = number_from(document.get("changeQuantity")) or 0
+    asked = number_from(document.get(OURS, {}).get("requestedQuantity"))
+    asked = applied if asked is None else asked
+    barcode = str(document["relatedBarcode"])
+    if asked < 0:
+        evidence.note_unbind(barcode, position_of(document))
+    elif (
+        applied > 0
+        and document.get("barcodeOperation") == SCAN_PROCESS
+        and document.get("processStepId") is not None
+    ):
+        evidence.note_scan(barcode, str(document["processStepId"]), position_of(document))

@@ -1,0 +1,173 @@
+"""Connecting to MongoDB: the driver, the concerns, the indexes, and its errors as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from bson.errors import InvalidDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import (
+    ConfigurationError,
+    DocumentTooLarge,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable
+from actors.store.schema import INBOX, LOGS, ORDERS, OURS, REFUSALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Driver = Literal["motor", "pymongo"]
+
+# What the driver raises for documents that BSON cannot hold (a lone surrogate, a huge number).
+UNSTORABLE: Final = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEncodeError)
+# Errors of a single write that say nothing about whether it was carried out: the server was
+# shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
+UNSETTLED_CODES: Final = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
+_INDEX_OPTIONS_CONFLICT: Final = 85
+_INDEX_KEY_SPECS_CONFLICT: Final = 86
+
+INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
+    ORDERS: (
+        IndexModel(
+            [(f"{OURS}.dirty", ASCENDING)],
+            name="plan_server_dirty",
+            partialFilterExpression={f"{OURS}.dirty": True},
+        ),
+    ),
+    LOGS: (
+        # The shared schema's own; made here too, for a database the main service has not met.
+        IndexModel([("workOrderId", ASCENDING), ("operateTime", DESCENDING)]),
+        IndexModel([("relatedBarcode", ASCENDING), ("operateTime", DESCENDING)]),
+        IndexModel([("materialId", ASCENDING), ("operateTime", DESCENDING)]),
+        IndexModel([("operateTime", DESCENDING)]),
+        IndexModel([("changeType", ASCENDING), ("operateTime", DESCENDING)]),
+        IndexModel(
+            [
+                ("workOrderId", ASCENDING),
+                ("relatedBarcode", ASCENDING),
+                ("processStepId", ASCENDING),
+                ("changeType", ASCENDING),
+                ("operateTime", DESCENDING),
+            ],
+            name="idx_workorder_barcode_process_duplicate_check",
+        ),
+        # Ours: one entry per order and seq, one outcome per order and key.
+        IndexModel(
+            [("workOrderId", ASCENDING), (f"{OURS}.seq", ASCENDING)],
+            name="plan_server_seq",
+            unique=True,
+            partialFilterExpression={f"{OURS}.seq": {"$gt": 0}},
+        ),
+        IndexModel(
+            [(f"{OURS}.requestKey", ASCENDING)],
+            name="plan_server_request",
+            unique=True,
+            partialFilterExpression={f"{OURS}.requestKey": {"$exists": True}},
+        ),
+    ),
+    INBOX: (
+        IndexModel([("state", ASCENDING), ("epoch", ASCENDING), ("n", ASCENDING)]),
+        IndexModel([("state", ASCENDING), ("dead", ASCENDING), ("finishedAt", DESCENDING)]),
+        IndexModel(
+            [("requestKey", ASCENDING)],
+            name="plan_server_inbox_request",
+            unique=True,
+            partialFilterExpression={"requestKey": {"$exists": True}},
+        ),
+    ),
+    REFUSALS: (IndexModel([(f"{OURS}.requestKey", ASCENDING)], unique=True),),
+}
+
+
+def connect(uri: str, driver: Driver, timeout_s: float) -> Any:  # noqa: ANN401 -- either driver's client
+    """Make a client; it connects when first used.
+
+    Raises:
+        StartupError: the URI or one of its options is not understood.
+
+    """
+    options: dict[str, Any] = {"tz_aware": True, "appname": "work-order-service"}
+    if "timeoutms=" not in uri.lower():
+        # PyMongo has no deadline for an operation unless this is set.
+        options["timeoutMS"] = int(timeout_s * 1000)
+    for name in ("serverSelectionTimeoutMS", "socketTimeoutMS"):
+        # The latter is for the driver's own business, such as the good-bye when it closes.
+        if f"{name.lower()}=" not in uri.lower():
+            options[name] = int(timeout_s * 1000)
+    try:
+        if driver == "motor":
+            from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415 -- the other is not needed
+
+            return AsyncIOMotorClient(uri, **options)
+        from pymongo import AsyncMongoClient  # noqa: PLC0415 -- the other is not needed
+
+        return AsyncMongoClient(uri, **options)
+    except (ConfigurationError, PyMongoError, ValueError) as error:
+        raise StartupError(f"MONGODB_URI: {error}") from error
+
+
+async def disconnect(client: Any) -> None:  # noqa: ANN401 -- either driver's client
+    """Close a client; it says good-bye to the server first, for its time-out at most."""
+    if inspect.iscoroutinefunction(client.close):
+        await client.close()
+    else:
+        # Motor's is a function that waits for the server's answer where it is called.
+        await asyncio.to_thread(client.close)
+
+
+async def make_indexes(database: Any) -> None:  # noqa: ANN401 -- either driver's database
+    """Make the indexes that are missing; MongoDB goes on serving reads and writes meanwhile.
+
+    An index that exists with the same keys under another name or with other options is left
+    as it is: it belongs to somebody else, and serves.
+    """
+    for collection, indexes in INDEXES.items():
+        for index in indexes:
+            try:
+                await database[collection].create_indexes([index])
+            except OperationFailure as error:
+                if error.code not in (_INDEX_OPTIONS_CONFLICT, _INDEX_KEY_SPECS_CONFLICT):
+                    raise
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn the driver's errors of an operation that changes no order into `StoreUnavailable`."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise StoreUnavailable(_line(error)) from error
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn the driver's errors of a write into ours: sent or not is what counts."""
+    try:
+        yield
+    except (ServerSelectionTimeoutError, InvalidOperation) as error:
+        # Raised before anything is sent (the latter when the client is closed); after a lost
+        # first try PyMongo raises that try's error.
+        raise StoreUnavailable(_line(error)) from error
+    except PyMongoError as error:
+        raise OutcomeUnknown(_line(error)) from error
+
+
+@contextmanager
+def sent() -> Iterator[None]:
+    """Turn `StoreUnavailable` into `OutcomeUnknown`: not being able to look undoes no write."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise OutcomeUnknown(str(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).split(', Topology', 1)[0][:300]}"

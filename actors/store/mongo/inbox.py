@@ -1,0 +1,256 @@
+"""Waiting work in MongoDB: a collection of its own, written by majority and journaled."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
+
+from actors.domain.job import Job, JobState
+from actors.domain.model import JobId, WorkOrderId
+from actors.errors import OutcomeUnknown, Overtaken, StoreRejected
+from actors.store.documents import outcome_from, request_key
+from actors.store.job_documents import job_document, job_from, state_fields
+from actors.store.mongo.bson import as_object_id
+from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
+from actors.store.port import JobPage, JobQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from actors.domain.evidence import Outcome
+    from actors.domain.job import Position, Progress
+    from actors.domain.model import Epoch
+    from actors.store.mongo.reads import Collections
+
+_DUPLICATE_KEY: Final = 11000
+_TRIES: Final = 5
+_IN_ORDER: Final = [("epoch", 1), ("n", 1)]
+_NEWEST_FIRST: Final = [("finishedAt", -1), ("_id", -1)]
+_CONTROL: Final = {"_id": "control"}
+
+
+class _Rejected(Exception):
+    """The server refuses one of the documents for good."""
+
+
+class MongoInbox:
+    """Implements `actors.store.inbox.Inbox` in the collections that `at` gives, once open."""
+
+    def __init__(self, at: Callable[[], Collections]) -> None:
+        self._collections = at
+
+    async def add(self, epoch: Epoch, jobs: Sequence[Job]) -> list[Job]:
+        """Insert by majority, then look whether the epoch is still ours.
+
+        In this order: who claims a higher epoch reads the inbox after that, so it either sees
+        these jobs, or its claim is seen here.
+        """
+        stored: dict[str, Job] = {}
+        missing = jobs
+        for tried in range(_TRIES):
+            try:
+                with sent() if tried else nullcontext(), writing():
+                    taken = await self._insert([_bson(job) for job in missing])
+            except (*UNSTORABLE, _Rejected) as error:
+                if len(jobs) == 1:
+                    raise StoreRejected(str(error)[:300]) from error
+                raise
+            with sent(), reading():
+                state = await self._at.state.find_one({"_id": "owner"})
+                stored |= await self._those_there(missing) if taken else _by_name(missing)
+            if state is not None and state["epoch"] > epoch:
+                raise Overtaken(epoch, state["epoch"])
+            # What has taken a job's key may be forgotten before it could be read.
+            missing = [job for job in jobs if _name(job) not in stored]
+            if not missing:
+                return [stored[_name(job)] for job in jobs]
+        raise OutcomeUnknown("a key was taken and given back again and again")
+
+    async def _insert(self, documents: list[dict[str, Any]]) -> bool:
+        """Insert what is missing; tell whether an id or a key was taken."""
+        try:
+            await self._at.inbox.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            details: Mapping[str, Any] = error.details or {}
+            codes = {each["code"] for each in details.get("writeErrors", [])}
+            if details.get("writeConcernErrors") or codes & UNSETTLED_CODES:
+                raise OutcomeUnknown(str(error)[:300]) from error
+            if codes != {_DUPLICATE_KEY}:
+                raise _Rejected(str(error)[:300]) from error
+            return True
+        return False
+
+    async def _those_there(self, jobs: Sequence[Job]) -> dict[str, Job]:
+        """Find the jobs that are kept under the ids or the keys of these."""
+        ids = [ObjectId(job.id) for job in jobs]
+        keys = [_name(job) for job in jobs if job.change.request_id is not None]
+        condition = {"$or": [{"_id": {"$in": ids}}, {"requestKey": {"$in": keys}}]}
+        found = await self._at.inbox.find(condition).to_list(None)
+        return _by_name(map(job_from, found))
+
+    async def waiting(self) -> list[Job]:
+        """Read all that waits, in order."""
+        with reading():
+            found = self._at.inbox.find({"state": JobState.WAITING.value}).sort(_IN_ORDER)
+            return [job_from(each) async for each in found]
+
+    async def waiting_ids(self) -> list[JobId]:
+        """Read the ids of all that waits."""
+        with reading():
+            found = await self._at.inbox.find(
+                {"state": JobState.WAITING.value}, {"_id": 1}
+            ).to_list(None)
+        return [JobId(str(each["_id"])) for each in found]
+
+    async def note(self, progress: Sequence[Progress]) -> None:
+        """Record what became of jobs, all in one round trip."""
+        operations = [
+            UpdateOne(_expected(each), {"$set": _with_ids(state_fields(each))}) for each in progress
+        ]
+        if operations:
+            with writing():
+                await self._at.inbox.bulk_write(operations, ordered=False)
+
+    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+        """Let jobs wait at new places."""
+        anew = {} if state is JobState.WAITING else {"attempts": 0}
+        waiting = {"state": JobState.WAITING.value, "dead": False, "finishedAt": None, **anew}
+        operations = [
+            UpdateOne(
+                {"_id": ObjectId(job_id), "state": state.value},
+                {"$set": {"epoch": place.epoch, "n": place.n, **waiting}},
+            )
+            for job_id, place in places.items()
+        ]
+        if not operations:
+            return []
+        with writing():
+            await self._at.inbox.bulk_write(operations, ordered=False)
+        ids = [ObjectId(job_id) for job_id in places]
+        with sent(), reading():
+            found = await self._at.inbox.find({"_id": {"$in": ids}}).sort(_IN_ORDER).to_list(None)
+        moved = [job_from(each) for each in found]
+        return [job for job in moved if places[job.id] == job.position]
+
+    async def find(self, job_id: JobId) -> Job | None:
+        """Read a job."""
+        with reading():
+            found = await self._at.inbox.find_one({"_id": ObjectId(job_id)})
+        return None if found is None else job_from(found)
+
+    async def page(self, query: JobQuery) -> JobPage:
+        """Read a page."""
+        condition: dict[str, Any] = {"state": query.state.value}
+        if query.work_order_id is not None:
+            condition["workOrderId"] = ObjectId(query.work_order_id)
+        if query.error_code is not None:
+            condition["error.code"] = query.error_code
+        order = _IN_ORDER if query.state is JobState.WAITING else _NEWEST_FIRST
+        start = (query.page - 1) * query.page_size
+        with reading():
+            total = await self._at.inbox.count_documents(condition)
+            rows = await (
+                self._at.inbox.find(condition)
+                .sort(order)
+                .skip(start)
+                .limit(query.page_size)
+                .to_list(None)
+            )
+        return JobPage(total, tuple(map(job_from, rows)))
+
+    async def remove(self, job_id: JobId, state: JobState) -> bool:
+        """Delete one job."""
+        with writing():
+            result = await self._at.inbox.delete_one(
+                {"_id": ObjectId(job_id), "state": state.value}
+            )
+        return bool(result.deleted_count)
+
+    async def forget(self, before: datetime) -> int:
+        """Delete what finished before then."""
+        finished = [JobState.COMPLETED.value, JobState.FAILED.value]
+        with writing():
+            result = await self._at.inbox.delete_many(
+                {"state": {"$in": finished}, "finishedAt": {"$lt": before}}
+            )
+        return int(result.deleted_count)
+
+    async def bound(self, kept: int) -> None:
+        """Delete the oldest completed and the oldest refused jobs."""
+        for state in (JobState.COMPLETED, JobState.FAILED):
+            condition: dict[str, Any] = {"state": state.value, "dead": False}
+            with reading():
+                oldest = await (
+                    self._at.inbox.find(condition, {"finishedAt": 1})
+                    .sort([("finishedAt", -1)])
+                    .skip(kept)
+                    .limit(1)
+                    .to_list(None)
+                )
+            if oldest:
+                with writing():
+                    await self._at.inbox.delete_many(
+                        condition | {"finishedAt": {"$lte": oldest[0]["finishedAt"]}}
+                    )
+
+    async def outcome(self, job_id: JobId) -> Outcome | None:
+        """Look into the log, then into the refusals."""
+        with reading():
+            for collection in (self._at.logs, self._at.refusals):
+                found = await collection.find_one(
+                    {"_id": ObjectId(job_id), "planServer": {"$exists": True}}
+                )
+                if found is not None:
+                    return outcome_from(found)
+        return None
+
+    async def paused_orders(self) -> frozenset[WorkOrderId]:
+        """Read which orders are paused."""
+        with reading():
+            state = await self._at.state.find_one(_CONTROL)
+        return frozenset(WorkOrderId(str(each)) for each in (state or {}).get("pausedOrders", ()))
+
+    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+        """Remember by majority whether an order is paused."""
+        change = {"pausedOrders": ObjectId(order_id)}
+        with writing():
+            await self._at.state.update_one(
+                _CONTROL, {"$addToSet" if paused else "$pull": change}, upsert=True
+            )
+
+    @property
+    def _at(self) -> Collections:
+        return self._collections()
+
+
+def _by_name(jobs: Iterable[Job]) -> dict[str, Job]:
+    return {_name(job): job for job in jobs}
+
+
+def _name(job: Job) -> str:
+    """Give what no two kept jobs share: the key, or the id of one without."""
+    key = job.change.request_id
+    return str(job.id) if key is None else request_key(job.work_order_id, key)
+
+
+def _expected(progress: Progress) -> dict[str, Any]:
+    condition: dict[str, Any] = {"_id": ObjectId(progress.job_id)}
+    if progress.state is not JobState.COMPLETED:
+        condition["state"] = JobState.WAITING.value
+    return condition
+
+
+def _bson(job: Job) -> dict[str, Any]:
+    return _with_ids(job_document(job))
+
+
+def _with_ids(document: dict[str, Any]) -> dict[str, Any]:
+    for name in ("_id", "workOrderId"):
+        if name in document:
+            document[name] = as_object_id(document[name])
+    return document

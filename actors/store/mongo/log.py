@@ -1,0 +1,98 @@
+"""A page of an order's log in MongoDB, with what only the order's outbox has merged in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+
+from actors.store.documents import EPOCH_START
+from actors.store.port import LogPage, LogQuery
+from actors.store.schema import OURS
+from actors.store.views import log_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Document = Mapping[str, Any]
+
+
+async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa: ANN401 -- either driver's
+    """Read the page; the outbox first, for what leaves it meanwhile is in the log then.
+
+    What the outbox has is left out of the log, where it may arrive at any moment: else it would
+    be shown twice, or not at all.
+    """
+    order_id = ObjectId(query.work_order_id)
+    order = await orders.find_one({"_id": order_id}, {f"{OURS}.outbox": 1})
+    pending = _matching_entries(order, query)
+    condition = _condition(order_id, query, pending)
+    in_log = await logs.count_documents(condition)
+    start = (query.page - 1) * query.page_size
+    offset = max(0, start - len(pending))
+    rows = (
+        await logs.find(condition)
+        .sort([("operateTime", -1), (f"{OURS}.seq", -1), ("_id", -1)])
+        .skip(offset)
+        .limit(start + query.page_size - offset)
+        .to_list(None)
+    )
+    page = _merge(rows, pending, offset, start) if pending else rows
+    return LogPage(
+        total=in_log + len(pending),
+        logs=tuple(log_row(row) for row in page[: query.page_size]),
+    )
+
+
+def _condition(order_id: ObjectId, query: LogQuery, pending: Sequence[Document]) -> dict[str, Any]:
+    condition: dict[str, Any] = {"workOrderId": order_id}
+    if pending:
+        condition["_id"] = {"$nin": [entry["_id"] for entry in pending]}
+    if query.change_type is not None:
+        condition["changeType"] = query.change_type
+    between = {"$gte": query.since, "$lte": query.until}
+    limits = {operator: value for operator, value in between.items() if value is not None}
+    if limits:
+        condition["operateTime"] = limits
+    return condition
+
+
+def _matching_entries(order: Document | None, query: LogQuery) -> list[Document]:
+    ours = (order or {}).get(OURS) or {}
+    return [entry for entry in ours.get("outbox", ()) if _matches(entry, query)]
+
+
+def _matches(entry: Document, query: LogQuery) -> bool:
+    at = entry.get("operateTime")
+    return (
+        at is not None  # a refusal has none
+        and query.change_type in (None, entry["changeType"])
+        and (query.since is None or at >= query.since)
+        and (query.until is None or at <= query.until)
+    )
+
+
+def _merge(
+    rows: Sequence[Document], pending: Sequence[Document], offset: int, start: int
+) -> list[Document]:
+    """Merge two newest-first parts; the result begins at position `start` of the whole.
+
+    `rows` are the log's from position `offset` on, `offset` being `start` less the number of
+    pending entries (at least 0). Of those, the ones newer than the first row stand before it,
+    and so before `start`; without rows the page is beyond the end.
+    """
+    if offset and not rows:
+        return []
+    before = 0
+    if offset:
+        first = _newest_first(rows[0])
+        older = [entry for entry in pending if _newest_first(entry) < first]
+        before = len(pending) - len(older)
+        pending = older
+    merged = sorted([*rows, *pending], key=_newest_first, reverse=True)
+    return merged[start - offset - before :]
+
+
+def _newest_first(entry: Document) -> tuple[Any, int, Any]:
+    seq = (entry.get(OURS) or {}).get("seq", 0)
+    return (entry.get("operateTime") or EPOCH_START, seq, entry["_id"])

@@ -1,0 +1,195 @@
+"""What is read from MongoDB before changes are decided: orders, and what their log says."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+
+from actors.domain.evidence import Evidence, EvidenceQuery
+from actors.domain.model import WorkOrderId
+from actors.store.documents import needs_material, order_from, outcome_from, request_key
+from actors.store.mongo.bson import note_history
+from actors.store.mongo.client import reading
+from actors.store.schema import (
+    INBOX,
+    LOGS,
+    MATERIALS,
+    NODE_STATE,
+    ORDER_FIELDS,
+    ORDERS,
+    OURS,
+    REFUSALS,
+)
+from actors.store.views import detail_row, id_range, number_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from actors.domain.commit import StoredOrder
+
+_BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
+_NUMBER = "workOrderNo"
+_HISTORY_FIELDS = (
+    "workOrderId",
+    "relatedBarcode",
+    "processStepId",
+    "changeQuantity",
+    "barcodeOperation",
+    "operateTime",
+    f"{OURS}.seq",
+    f"{OURS}.requestedQuantity",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """The collections, of either driver."""
+
+    orders: Any
+    logs: Any
+    materials: Any
+    refusals: Any
+    state: Any
+    inbox: Any
+
+    @classmethod
+    def of(cls, database: Any) -> Collections:  # noqa: ANN401 -- either driver's database
+        """Find them in a database."""
+        return cls(
+            database[ORDERS],
+            database[LOGS],
+            database[MATERIALS],
+            database[REFUSALS],
+            database[NODE_STATE],
+            database[INBOX],
+        )
+
+
+async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+    """Read orders with their outboxes, in the order of `ids`."""
+    with reading():
+        found = await at.orders.find(
+            {"_id": {"$in": [ObjectId(each) for each in ids]}}, dict.fromkeys(ORDER_FIELDS, 1)
+        ).to_list(None)
+        materials = await materials_of(at, found)
+        seqs = await _log_seqs(at, found)
+    orders = {}
+    for document in found:
+        material = materials.get(document.get("materialId"))
+        order_id = WorkOrderId(str(document["_id"]))
+        orders[order_id] = order_from(document, material, seqs.get(document["_id"], 0))
+    return [orders.get(each) for each in ids]
+
+
+async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:
+    """Look up the materials of orders that do not carry their code or name themselves."""
+    wanted = {order["materialId"] for order in orders if needs_material(order)}
+    if not wanted:
+        return {}
+    found = await at.materials.find(
+        {"_id": {"$in": list(wanted)}}, {"FNumber": 1, "FName": 1}
+    ).to_list(None)
+    return {material["_id"]: material for material in found}
+
+
+async def detail(at: Collections, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+    """Do `Store.detail`."""
+    with reading():
+        document = await at.orders.find_one({"_id": ObjectId(order_id)}, {OURS: 0})
+        return None if document is None else (await _details(at, [document]))[0]
+
+
+async def search(at: Collections, text: str, limit: int) -> list[Mapping[str, Any]]:
+    """Do `Store.search`; both ways have an index to go by, and read no more than they give."""
+    ids = id_range(text)
+    found: dict[ObjectId, Mapping[str, Any]] = {}
+    with reading():
+        if ids is not None:
+            among = {"$gte": ObjectId(ids[0]), "$lte": ObjectId(ids[1])}
+            found |= await _first(at, {"_id": among}, "_id", limit)
+        among_numbers = [{_NUMBER: {"$gte": low, "$lt": high}} for low, high in number_ranges(text)]
+        found |= await _first(at, {"$or": among_numbers}, _NUMBER, limit)
+        return await _details(at, list(found.values())[:limit])
+
+
+async def _first(
+    at: Collections, condition: Mapping[str, Any], field: str, limit: int
+) -> dict[ObjectId, Mapping[str, Any]]:
+    cursor = at.orders.find(condition, {OURS: 0}).sort(field, 1).limit(limit)
+    return {each["_id"]: each for each in await cursor.to_list(None)}
+
+
+async def _details(
+    at: Collections, documents: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    materials = await materials_of(at, documents)
+    return [detail_row(each, materials.get(each.get("materialId"))) for each in documents]
+
+
+async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
+    """Give the highest seq in the log of each order that has one."""
+    ids = [order["_id"] for order in orders]
+    highest = at.logs.aggregate(
+        [
+            {"$match": {"workOrderId": {"$in": ids}, f"{OURS}.seq": {"$gt": 0}}},
+            # In the index's own order backwards: MongoDB reads one index key per order.
+            {"$sort": {"workOrderId": -1, f"{OURS}.seq": -1}},
+            {"$group": {"_id": "$workOrderId", "seq": {"$first": f"${OURS}.seq"}}},
+        ]
+    )
+    if inspect.isawaitable(highest):  # with PyMongo's own API
+        highest = await highest
+    return {each["_id"]: int(each["seq"]) async for each in highest}
+
+
+async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+    """Ask log and refusals for all queries at once; results in the order of `queries`."""
+    known = {query.work_order_id: Evidence() for query in queries}
+    with reading():
+        await _note_outcomes(at, queries, known)
+        await _note_scans(at, queries, known)
+    # A copy each: of one order's two askers, one a crashed actor, neither may see what the
+    # other adds to it.
+    answers = [Evidence() for _ in queries]
+    for query, answer in zip(queries, answers, strict=True):
+        answer.include(known[query.work_order_id])
+    return answers
+
+
+async def _note_outcomes(
+    at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
+) -> None:
+    keys = [request_key(q.work_order_id, each) for q in queries for each in q.request_ids]
+    jobs = [ObjectId(each) for q in queries for each in q.job_ids]
+    conditions: list[dict[str, Any]] = []
+    if keys:
+        conditions.append({f"{OURS}.requestKey": {"$in": keys}})
+    if jobs:
+        conditions.append({"_id": {"$in": jobs}})
+    for condition in conditions:
+        for collection in (at.logs, at.refusals):
+            for document in await collection.find(condition).to_list(None):
+                outcome = outcome_from(document)
+                if outcome.work_order_id in known:
+                    known[outcome.work_order_id].note(outcome)
+
+
+async def _note_scans(
+    at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
+) -> None:
+    asking = [query for query in queries if query.barcodes]
+    if not asking:
+        return
+    found = at.logs.find(
+        {
+            "relatedBarcode": {"$in": [each for query in asking for each in query.barcodes]},
+            "workOrderId": {"$in": [ObjectId(query.work_order_id) for query in asking]},
+            "changeType": "input",
+        },
+        dict.fromkeys(_HISTORY_FIELDS, 1),
+    )
+    for document in await found.hint(_BARCODE_INDEX).to_list(None):
+        note_history(known[WorkOrderId(str(document["workOrderId"]))], document)

@@ -1,0 +1,384 @@
+"""The store on MongoDB, stand-alone or replica set, through motor or PyMongo's async API.
+
+Only calls that both drivers have are used. Writes are acknowledged by a majority and
+journaled; what decides about new writes is read with read concern majority.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+from pymongo import ReadPreference, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from actors.domain.commit import Committed, Stale, StoredOrder
+from actors.domain.model import Epoch, LogEntry, WorkOrderId
+from actors.errors import (
+    OutcomeUnknown,
+    RelayRejected,
+    StartupError,
+    StoreRejected,
+    StoreUnavailable,
+)
+from actors.store.documents import is_same, outcome_from
+from actors.store.mongo import reads
+from actors.store.mongo.bson import (
+    CODEC,
+    EncodedOnce,
+    as_object_id,
+    changed_fields,
+    commit_filter,
+    commit_update,
+    turn_filter,
+)
+from actors.store.mongo.client import (
+    UNSETTLED_CODES,
+    UNSTORABLE,
+    Driver,
+    connect,
+    disconnect,
+    make_indexes,
+    reading,
+    sent,
+    writing,
+)
+from actors.store.mongo.inbox import MongoInbox
+from actors.store.mongo.log import log_page
+from actors.store.mongo.reads import Collections, evidence, load
+from actors.store.schema import OURS, STORED_SEQ
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actors.domain.commit import ChangeSet, CommitResult
+    from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
+    from actors.store.port import Inbox, LogPage, LogQuery
+
+_DUPLICATE_KEY = 11000
+
+
+class MongoStore:
+    """Implements `actors.store.port.Store`; `timeout_s` bounds each operation."""
+
+    name = "mongodb"
+
+    def __init__(
+        self, uri: str, database: str, *, driver: Driver = "motor", timeout_s: float = 5.0
+    ) -> None:
+        self._uri, self._database_name = uri, database
+        self._driver, self._timeout_s = driver, timeout_s
+        self._client: Any = None
+        self._encoded = EncodedOnce()
+        self.inbox: Inbox = MongoInbox(lambda: self._at)
+
+    def __repr__(self) -> str:
+        return f"<MongoStore {self._database_name} by {self._driver}>"
+
+    async def open(self) -> None:
+        """Connect and make indexes; raises `StartupError` with one line that says what to do."""
+        self._client = connect(self._uri, self._driver, self._timeout_s)
+        database = self._client.get_database(
+            self._database_name,
+            codec_options=CODEC,
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+            # Whatever the URI says: a secondary that lags would hide a key or a scan.
+            read_preference=ReadPreference.PRIMARY,
+        )
+        self._at = Collections.of(database)
+        try:
+            await make_indexes(database)
+        except PyMongoError as error:
+            await self.close()
+            reason = str(error).split(", Timeout", 1)[0][:300]
+            raise StartupError(f"MongoDB (MONGODB_URI) can't be used: {reason}") from error
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        client, self._client = self._client, None
+        if client is not None:
+            await disconnect(client)
+
+    async def ping(self) -> None:
+        """Return when a primary answers."""
+        if self._client is None:
+            raise StoreUnavailable("MongoDB's client is closed")
+        with reading():
+            await self._client.admin.command("ping")
+
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+        """Take the next epoch, by majority."""
+        following = {"$add": [{"$max": ["$epoch", above]}, 1]}
+        with writing():
+            state = await self._at.state.find_one_and_update(
+                {"_id": "owner"},
+                [{"$set": {"epoch": following, "node": {"$literal": node}}}],
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        return Epoch(state["epoch"])
+
+    async def epoch(self) -> Epoch:
+        """Give the highest epoch claimed so far."""
+        with reading():
+            state = await self._at.state.find_one({"_id": "owner"})
+        return Epoch(state["epoch"] if state else 0)
+
+    # -- reading before a decision -----------------------------------------------------------
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+        """Read orders with their outboxes."""
+        return await load(self._at, ids)
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        """Ask log and refusals, for all queries at once."""
+        return await evidence(self._at, queries)
+
+    # -- committing --------------------------------------------------------------------------
+
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        """Compare-and-set each order in one round trip."""
+        if not changes:
+            return []
+        written = [changed_fields(change) for change in changes]
+        afters = [
+            _after(epoch, change, fields) for change, fields in zip(changes, written, strict=True)
+        ]
+        rejected: dict[int, StoreRejected] = {}
+        try:
+            operations = [
+                UpdateOne(
+                    self._filter(epoch, change.before), self._update(epoch, change, fields, after)
+                )
+                for change, fields, after in zip(changes, written, afters, strict=True)
+            ]
+            with writing():
+                matched = await self._write(operations, rejected)
+        except UNSTORABLE as error:
+            if len(changes) == 1:
+                return [StoreRejected(str(error)[:300])]
+            with sent():
+                return [(await self.commit(epoch, [change]))[0] for change in changes]
+        if matched == len(changes):
+            return [Committed(after) for after in afters]
+        with sent():
+            return await self._sort_out(changes, rejected)
+
+    # Hooks for the negative controls of the test suite, which break the one or the other.
+    _filter = staticmethod(commit_filter)
+
+    def _update(
+        self, epoch: Epoch, change: ChangeSet, fields: Mapping[str, Any], after: StoredOrder
+    ) -> dict[str, Any]:
+        outbox = [self._encoded.give(outcome) for outcome in (*change.carried, *change.outcomes)]
+        return commit_update(epoch, fields, after, outbox)
+
+    async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
+        """Send the operations; give how many matched, and which the server refuses for good."""
+        try:
+            result = await self._at.orders.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            details: Mapping[str, Any] = error.details or {}
+            failed = details.get("writeErrors", [])
+            if details.get("writeConcernErrors") or any(
+                each["code"] in UNSETTLED_CODES for each in failed
+            ):
+                raise OutcomeUnknown(str(error)[:300]) from error
+            rejected.update(
+                (each["index"], StoreRejected(str(each.get("errmsg"))[:300])) for each in failed
+            )
+            return -1
+        matched: int = result.matched_count
+        return matched
+
+    async def _sort_out(
+        self, changes: Sequence[ChangeSet], rejected: Mapping[int, StoreRejected]
+    ) -> list[CommitResult]:
+        """Find out which of the changes are stored, after a write that did not match them all."""
+        stored = await self.load([change.before.id for change in changes])
+        found = await self._find_outcomes(changes, stored)
+        results: list[CommitResult] = []
+        for index, (change, order) in enumerate(zip(changes, stored, strict=True)):
+            if index in rejected:
+                results.append(rejected[index])
+            elif _is_stored(change, found):
+                results.append(Committed(replace(order or change.before, outbox=())))
+            else:
+                results.append(Stale(order))
+        return results
+
+    async def _find_outcomes(
+        self, changes: Sequence[ChangeSet], stored: Sequence[StoredOrder | None]
+    ) -> dict[str, Outcome]:
+        """Find the first and last outcome of each change set, by job, as they are stored.
+
+        In an outbox, or, when a later commit has moved them on, in the log. The outboxes were
+        read before: what is in neither was never applied.
+        """
+        wanted = {str(each.change.job_id) for change in changes for each in _ends(change)}
+        found: dict[str, Outcome] = {
+            outcome.change.job_id: outcome for order in stored if order for outcome in order.outbox
+        }
+        rest = [ObjectId(job_id) for job_id in wanted - found.keys()]
+        if rest:
+            with reading():
+                for collection in (self._at.logs, self._at.refusals):
+                    for document in await collection.find({"_id": {"$in": rest}}).to_list(None):
+                        found[str(document["_id"])] = outcome_from(document)
+        return found
+
+    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
+        """Advance the turn, so that no attempt decided on `order` can match any more."""
+        spent = {
+            "epoch": epoch,
+            "seq": order.seq,
+            "turn": order.turn + 1,
+            "outbox": [],
+        }
+        fields: dict[str, Any] = {f"{OURS}.turn": order.turn + 1, f"{OURS}.epoch": epoch}
+        with writing():
+            await self._at.orders.update_one(
+                turn_filter(epoch, order), {"$set": fields if order.adopted else {OURS: spent}}
+            )
+
+    # -- the log -----------------------------------------------------------------------------
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        """Insert outcomes into log and refusals, by majority; a second time does no harm."""
+        entries = [each for each in outcomes if isinstance(each, LogEntry)]
+        refusals = [each for each in outcomes if not isinstance(each, LogEntry)]
+        refused: dict[str, str] = {}
+        for collection, some in (
+            (self._at.logs, entries),
+            (self._at.refusals, refusals),
+        ):
+            if some:
+                refused |= await self._insert(collection, some)
+        for outcome in outcomes:
+            if outcome.change.job_id not in refused:
+                self._encoded.forget(outcome)
+        if refused:
+            raise RelayRejected(frozenset(refused), next(iter(refused.values())))
+
+    async def _insert(self, collection: Any, outcomes: Sequence[Outcome]) -> dict[str, str]:  # noqa: ANN401 -- either driver's
+        """Insert what is missing; give the jobs that the server refuses, with its reasons."""
+        try:
+            with writing():
+                try:
+                    await collection.insert_many(
+                        [self._encoded.give(outcome) for outcome in outcomes], ordered=False
+                    )
+                except BulkWriteError as error:
+                    return await self._refused(collection, outcomes, error)
+        except UNSTORABLE as error:
+            return {each.change.job_id: str(error)[:300] for each in outcomes}
+        return {}
+
+    async def _refused(
+        self,
+        collection: Any,  # noqa: ANN401 -- either driver's
+        outcomes: Sequence[Outcome],
+        error: BulkWriteError,
+    ) -> dict[str, str]:
+        details: Mapping[str, Any] = error.details or {}
+        failed = details.get("writeErrors", [])
+        if details.get("writeConcernErrors") or any(
+            each["code"] in UNSETTLED_CODES for each in failed
+        ):
+            raise OutcomeUnknown(str(error)[:300]) from error
+        reasons = {
+            outcomes[each["index"]].change.job_id: str(each.get("errmsg"))[:300] for each in failed
+        }
+        there = await collection.find(
+            {"_id": {"$in": [ObjectId(job_id) for job_id in reasons]}}, {"_id": 1}
+        ).to_list(None)
+        for document in there:
+            del reasons[str(document["_id"])]
+        return reasons
+
+    async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
+        """Empty outboxes whose outcomes the log holds."""
+        if not orders:
+            return
+        empty = {"$set": {f"{OURS}.outbox": []}, "$unset": {f"{OURS}.dirty": ""}}
+        with writing():
+            await self._at.orders.bulk_write(
+                [UpdateOne(turn_filter(epoch, order), empty) for order in orders], ordered=False
+            )
+
+    async def dirty(self, limit: int) -> list[WorkOrderId]:
+        """Find orders whose outbox is not empty, by a partial index."""
+        with reading():
+            found = await self._at.orders.find({f"{OURS}.dirty": True}, {"_id": 1}).to_list(limit)
+        return [WorkOrderId(str(document["_id"])) for document in found]
+
+    # -- for readers -------------------------------------------------------------------------
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        """Read an order as `detail/:id` shows it."""
+        return await reads.detail(self._at, order_id)
+
+    async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Find orders by the beginning of their id or number."""
+        return await reads.search(self._at, text, limit)
+
+    async def log_page(self, query: LogQuery) -> LogPage:
+        """Read a page of the log, the outbox merged in."""
+        with reading():
+            return await log_page(self._at.orders, self._at.logs, query)
+
+    async def paused(self) -> bool:
+        """Tell whether processing is paused."""
+        with reading():
+            state = await self._at.state.find_one({"_id": "control"})
+        return bool(state and state.get("paused"))
+
+    async def set_paused(self, *, paused: bool) -> None:
+        """Remember by majority whether processing is paused."""
+        with writing():
+            await self._at.state.update_one(
+                {"_id": "control"}, {"$set": {"paused": paused}}, upsert=True
+            )
+
+    async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        """Add orders whose `_id` or number is new."""
+        if not documents:
+            return 0
+        ids = ("_id", "materialId", "productionLineId", "originalWorkOrderId")
+        orders = [
+            {name: as_object_id(value) if name in ids else value for name, value in each.items()}
+            for each in documents
+        ]
+        with writing():
+            try:
+                result = await self._at.orders.insert_many(orders, ordered=False)
+            except BulkWriteError as error:
+                details: Mapping[str, Any] = error.details or {}
+                if any(each["code"] != _DUPLICATE_KEY for each in details.get("writeErrors", [])):
+                    raise
+                return int(details.get("nInserted", 0))
+        return len(result.inserted_ids)
+
+
+def _ends(change: ChangeSet) -> tuple[Outcome, ...]:
+    """Give the first and the last outcome: a change set is applied as a whole or not at all."""
+    return change.outcomes[:1] + change.outcomes[-1:]
+
+
+def _is_stored(change: ChangeSet, found: Mapping[str, Outcome]) -> bool:
+    ends = _ends(change)
+    return bool(ends) and all(is_same(found.get(each.change.job_id), each) for each in ends)
+
+
+def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> StoredOrder:
+    """Give the order as it is once the change set is applied."""
+    before = change.before
+    guard = before.guard
+    if guard:
+        settled = {*written, STORED_SEQ}
+        guard = {name: value for name, value in guard.items() if name not in settled}
+    return change.applied(epoch, guard)

@@ -1,0 +1,39 @@
+"""Names of collections and fields in the shared database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ORDERS: Final = "production_plan_work_orders"
+LOGS: Final = "work_order_quantity_logs"
+MATERIALS: Final = "k3_bd_materials"
+REFUSALS: Final = "plan_server_refusals"
+NODE_STATE: Final = "plan_server_state"
+INBOX: Final = "plan_server_inbox"
+OURS: Final = "planServer"
+STORED_SEQ: Final = f"{OURS}.seq"
+LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
+ORDER_FIELDS: Final = (
+    "workOrderNo",
+    "materialId",
+    "materialNumber",
+    "materialName",
+    "productionLineId",
+    "lineName",
+    "status",
+    "planProductionQuantity",
+    "inputQuantity",
+    "outputQuantity",
+    "scrapQuantity",
+    "progress",
+    OURS,
+)
+"""What `load` reads of an order."""
+GUARDED: Final = (
+    "inputQuantity",
+    "outputQuantity",
+    "status",
+    "planProductionQuantity",
+    "scrapQuantity",
+)
+"""What the rules read, so what a commit compares."""

@@ -1,0 +1,213 @@
+"""Changes of orders on SQLite: compare-and-set of each order, with its log, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.domain.commit import Committed, Stale, StoredOrder
+from actors.domain.model import LogEntry
+from actors.errors import RelayRejected, StoreRejected
+from actors.store.documents import is_ours
+from actors.store.schema import GUARDED, OURS
+from actors.store.sqlite.rows import (
+    OrderRow,
+    entry_row,
+    insert_entries,
+    insert_refusals,
+    is_stored,
+    read_order,
+    refusal_row,
+    to_text,
+    write_order,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.domain.commit import ChangeSet, CommitResult
+    from actors.domain.evidence import Outcome
+    from actors.domain.model import Epoch, WorkOrderId
+    from actors.store.sqlite.file import SqliteFile
+
+_STATE_FIELDS: Final = {
+    "inputQuantity": "input_quantity",
+    "outputQuantity": "output_quantity",
+    "planProductionQuantity": "plan_production_quantity",
+    "scrapQuantity": "scrap_quantity",
+    "status": "status",
+    "progress": "progress",
+}
+_WRITTEN: Final = ("inputQuantity", "outputQuantity", "status", "progress")
+
+
+def commit(file: SqliteFile, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+    """Do all of `Store.commit` in one transaction."""
+    try:
+        with file.writing() as db:
+            return _Batch(db, epoch).commit(changes)
+    except sqlite3.IntegrityError:
+        # A row of somebody's is in the way of one of them; the others must not suffer.
+        with file.writing() as db:
+            return [_commit_alone(db, epoch, change) for change in changes]
+
+
+def burn(file: SqliteFile, epoch: Epoch, order: StoredOrder) -> None:
+    """Advance the order's turn where it is still as given."""
+    with file.writing() as db:
+        row = read_order(db, order.id)
+        if row is not None and _is_at(row, order, epoch):
+            ours = {"epoch": epoch, "seq": order.seq, "turn": order.turn + 1}
+            write_order(db, [(to_text(row.document | {OURS: ours}), order.id)])
+
+
+def relay(file: SqliteFile, outcomes: Sequence[Outcome]) -> None:
+    """Add the outcomes that are missing: none, as commits add them, unless rows were deleted.
+
+    Raises:
+        RelayRejected: another row has the seq or key of some; the others were added.
+
+    """
+    with file.reading() as db:
+        missing = [each for each in outcomes if not is_stored(db, each)]
+    if not missing:
+        return
+    refused: dict[str, str] = {}
+    with file.writing() as db:
+        for each in missing:
+            try:
+                _add_if_missing(db, each)
+            except sqlite3.IntegrityError as error:
+                refused[each.change.job_id] = str(error)
+    if refused:
+        raise RelayRejected(frozenset(refused), next(iter(refused.values())))
+
+
+def _add_if_missing(db: sqlite3.Connection, outcome: Outcome) -> None:
+    if is_stored(db, outcome):
+        return
+    if isinstance(outcome, LogEntry):
+        insert_entries(db, [entry_row(outcome)])
+    else:
+        insert_refusals(db, [refusal_row(outcome)])
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Decides about change sets one by one and writes what they did all at once."""
+
+    db: sqlite3.Connection
+    epoch: Epoch
+    _orders: dict[WorkOrderId, OrderRow | None] = field(default_factory=dict)
+    _order_texts: list[tuple[str, str]] = field(default_factory=list)
+    _entries: list[tuple[Any, ...]] = field(default_factory=list)
+    _refusals: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def commit(self, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        results = [self._commit_one(change) for change in changes]
+        write_order(self.db, self._order_texts)
+        insert_entries(self.db, self._entries)
+        insert_refusals(self.db, self._refusals)
+        return results
+
+    def _commit_one(self, change: ChangeSet) -> CommitResult:
+        order_id = change.before.id
+        if order_id not in self._orders:
+            self._orders[order_id] = read_order(self.db, order_id)
+        row = self._orders[order_id]
+        if row is None or not _is_unchanged(row, change.before, self.epoch):
+            return _settled(self.db, change, row)
+        after = _after(change, self.epoch)
+        document = _applied(row.document, change, after)
+        try:
+            text = to_text(document)
+            entries = [entry_row(each) for each in change.outcomes if isinstance(each, LogEntry)]
+            refusals = [
+                refusal_row(each) for each in change.outcomes if not isinstance(each, LogEntry)
+            ]
+        except TypeError as error:
+            return StoreRejected(f"work order {order_id} cannot be stored: {error}")
+        self._orders[order_id] = OrderRow(document, after.seq)
+        self._order_texts.append((text, order_id))
+        self._entries += entries
+        self._refusals += refusals
+        return Committed(after)
+
+
+def _commit_alone(db: sqlite3.Connection, epoch: Epoch, change: ChangeSet) -> CommitResult:
+    db.execute("SAVEPOINT alone")
+    try:
+        return _Batch(db, epoch).commit([change])[0]
+    except sqlite3.IntegrityError as error:
+        db.execute("ROLLBACK TO alone")
+        row = read_order(db, change.before.id)
+        result = _settled(db, change, row)
+        if isinstance(result, Stale) and "request_key" not in str(error):
+            return StoreRejected(f"work order {change.before.id}: {error}")
+        # A key that is taken was decided about without its evidence: decide again.
+        return result
+    finally:
+        db.execute("RELEASE alone")
+
+
+def _settled(db: sqlite3.Connection, change: ChangeSet, row: OrderRow | None) -> CommitResult:
+    """Answer for a change set that can't be applied (any more): perhaps it was."""
+    if not change.outcomes or not all(is_stored(db, each) for each in change.outcomes):
+        return Stale(None if row is None else row.order(db))
+    # Deleted since: the order as the change set left it.
+    return Committed(_after(change, change.outcomes[0].epoch) if row is None else row.order(db))
+
+
+def _is_at(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
+    ours = row.document.get(OURS)
+    if not is_ours(ours):
+        return not before.adopted and row.log_seq == before.seq
+    return (
+        before.adopted
+        and ours["epoch"] <= epoch
+        and ours["turn"] == before.turn
+        and max(ours["seq"], row.log_seq) == before.seq
+    )
+
+
+def _is_unchanged(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
+    if not _is_at(row, before, epoch):
+        return False
+    for name in GUARDED:
+        stored, guard = row.document.get(name), before.guard
+        expected = guard[name] if name in guard else getattr(before.state, _STATE_FIELDS[name])
+        # In Python True == 1; in a document they differ.
+        if stored != expected or isinstance(stored, bool) != isinstance(expected, bool):
+            return False
+    return True
+
+
+def _after(change: ChangeSet, epoch: int) -> StoredOrder:
+    """Give the order as it is once the change set is applied."""
+    before = change.before
+    guard = before.guard
+    if guard:
+        written = _written(change)
+        guard = {name: guard[name] for name in guard if name in GUARDED and name not in written}
+    return change.applied(epoch, guard)
+
+
+def _applied(document: dict[str, Any], change: ChangeSet, after: StoredOrder) -> dict[str, Any]:
+    """Give the document with the change set in it; what that does not change stays."""
+    ours = {"epoch": after.epoch, "seq": after.seq, "turn": after.turn}
+    document = document | _written(change) | {OURS: ours}
+    if after.seq > change.before.seq:
+        document["updateAt"] = change.at
+    if change.after.ended_at != change.before.state.ended_at:
+        document["actualEndTime"] = change.after.ended_at
+    return document
+
+
+def _written(change: ChangeSet) -> dict[str, Any]:
+    before, after = change.before.state, change.after
+    return {
+        name: value
+        for name in _WRITTEN
+        if (value := getattr(after, _STATE_FIELDS[name])) != getattr(before, _STATE_FIELDS[name])
+    }

@@ -1,0 +1,264 @@
+"""Waiting work in SQLite: a table beside the orders; the fence is in the same transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import orjson
+
+from actors.domain.job import Job, JobState
+from actors.domain.model import JobId, WorkOrderId
+from actors.errors import Overtaken, StoreRejected
+from actors.store.documents import outcome_from, request_key
+from actors.store.job_documents import job_document, job_from, state_fields
+from actors.store.port import JobPage, JobQuery
+from actors.store.sqlite.rows import log_document, microseconds, to_text
+from actors.store.views import time_from
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from actors.domain.evidence import Outcome
+    from actors.domain.job import Position, Progress
+    from actors.domain.model import Epoch
+    from actors.store.sqlite.file import SqliteFile
+
+T = TypeVar("T")
+
+_PAUSED: Final = "paused:"
+"""Begins the names of orders that are paused, in the table of states."""
+
+
+class SqliteInbox:
+    """Implements `actors.store.inbox.Inbox`; `run` calls a function in the file's thread."""
+
+    def __init__(
+        self, file: SqliteFile, run: Callable[[Callable[[], Any]], Awaitable[Any]]
+    ) -> None:
+        self._file, self._run = file, run
+
+    async def add(self, epoch: Epoch, jobs: Sequence[Job]) -> list[Job]:
+        """Insert what is missing, unless a higher epoch is claimed."""
+
+        def work(db: sqlite3.Connection) -> list[Job]:
+            row = db.execute("SELECT value FROM state WHERE name = 'epoch'").fetchone()
+            if row is not None and row[0] > epoch:
+                raise Overtaken(epoch, row[0])
+            return [_add(db, job) for job in jobs]
+
+        try:
+            return await self._write(work)
+        except TypeError as error:  # what JSON can't hold
+            if len(jobs) == 1:
+                raise StoreRejected(str(error)) from error
+            raise
+
+    async def waiting(self) -> list[Job]:
+        """Read all that waits, in order."""
+        return await self._read(
+            lambda db: _jobs(db, "WHERE state = 'waiting' ORDER BY epoch, n", ())
+        )
+
+    async def waiting_ids(self) -> list[JobId]:
+        """Read the ids of all that waits."""
+        rows = await self._read(
+            lambda db: db.execute("SELECT id FROM inbox WHERE state = 'waiting'").fetchall()
+        )
+        return [JobId(row[0]) for row in rows]
+
+    async def note(self, progress: Sequence[Progress]) -> None:
+        """Record what became of jobs."""
+
+        def work(db: sqlite3.Connection) -> None:
+            for each in progress:
+                document = _document(db, each.job_id)
+                if document is None or (
+                    each.state is not JobState.COMPLETED and document["state"] != JobState.WAITING
+                ):
+                    continue
+                _put(db, document | state_fields(each))
+
+        await self._write(work)
+
+    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+        """Let jobs wait at new places."""
+
+        def work(db: sqlite3.Connection) -> list[Job]:
+            moved = []
+            for job_id, place in places.items():
+                document = _document(db, job_id)
+                if document is None or document["state"] != state:
+                    continue
+                document |= {"epoch": place.epoch, "n": place.n, "state": JobState.WAITING.value}
+                document |= {"dead": False, "finishedAt": None}
+                if state is not JobState.WAITING:
+                    document["attempts"] = 0
+                _put(db, document)
+                moved.append(job_from(document))
+            return moved
+
+        return await self._write(work)
+
+    async def find(self, job_id: JobId) -> Job | None:
+        """Read a job."""
+
+        def work(db: sqlite3.Connection) -> Job | None:
+            document = _document(db, job_id)
+            return None if document is None else job_from(document)
+
+        return await self._read(work)
+
+    async def page(self, query: JobQuery) -> JobPage:
+        """Read a page."""
+        where, values = "WHERE state = ?", [query.state.value]
+        for column, value in (
+            ("work_order_id", query.work_order_id),
+            ("error_code", query.error_code),
+        ):
+            if value is not None:
+                where += f" AND {column} = ?"
+                values.append(value)
+        waiting = query.state is JobState.WAITING
+        order = "epoch, n" if waiting else "finished_at DESC, id DESC"
+        limits = (query.page_size, (query.page - 1) * query.page_size)
+
+        def work(db: sqlite3.Connection) -> JobPage:
+            (total,) = db.execute(
+                f"SELECT count(*) FROM inbox {where}",  # noqa: S608 constants
+                values,
+            ).fetchone()
+            rows = _jobs(db, f"{where} ORDER BY {order} LIMIT ? OFFSET ?", (*values, *limits))
+            return JobPage(total, tuple(rows))
+
+        return await self._read(work)
+
+    async def remove(self, job_id: JobId, state: JobState) -> bool:
+        """Delete one job."""
+        statement = "DELETE FROM inbox WHERE id = ? AND state = ?"
+        deleted = await self._write(lambda db: db.execute(statement, (job_id, state)).rowcount)
+        return bool(deleted)
+
+    async def forget(self, before: datetime) -> int:
+        """Delete what finished before then."""
+        statement = "DELETE FROM inbox WHERE state <> 'waiting' AND finished_at < ?"
+        return await self._write(lambda db: db.execute(statement, (microseconds(before),)).rowcount)
+
+    async def bound(self, kept: int) -> None:
+        """Delete the oldest completed and the oldest refused jobs."""
+        statement = (
+            "DELETE FROM inbox WHERE state = ?1 AND NOT dead AND finished_at <="
+            " (SELECT finished_at FROM inbox WHERE state = ?1 AND NOT dead"
+            " ORDER BY finished_at DESC LIMIT 1 OFFSET ?2)"
+        )
+
+        def work(db: sqlite3.Connection) -> None:
+            for state in (JobState.COMPLETED, JobState.FAILED):
+                db.execute(statement, (state, kept))
+
+        await self._write(work)
+
+    async def outcome(self, job_id: JobId) -> Outcome | None:
+        """Look into the log, then into the refusals."""
+
+        def work(db: sqlite3.Connection) -> Outcome | None:
+            for table in ("logs", "refusals"):
+                row = db.execute(
+                    f"SELECT document FROM {table} WHERE id = ?",  # noqa: S608 constants
+                    (job_id,),
+                ).fetchone()
+                if row is not None and "planServer" in (document := log_document(row[0])):
+                    return outcome_from(document)
+            return None
+
+        return await self._read(work)
+
+    async def paused_orders(self) -> frozenset[WorkOrderId]:
+        """Read which orders are paused."""
+        rows = await self._read(
+            lambda db: db.execute(
+                "SELECT name FROM state WHERE name GLOB ?", (f"{_PAUSED}*",)
+            ).fetchall()
+        )
+        return frozenset(WorkOrderId(row[0].removeprefix(_PAUSED)) for row in rows)
+
+    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+        """Remember durably whether an order is paused."""
+        statement = (
+            "INSERT OR REPLACE INTO state (name, value) VALUES (?, 1)"
+            if paused
+            else "DELETE FROM state WHERE name = ?"
+        )
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(statement, (f"{_PAUSED}{order_id}",))
+
+        await self._write(work)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def run() -> T:
+            with self._file.reading() as db:
+                return work(db)
+
+        answer: T = await self._run(run)
+        return answer
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def run() -> T:
+            with self._file.writing() as db:
+                return work(db)
+
+        answer: T = await self._run(run)
+        return answer
+
+
+def _add(db: sqlite3.Connection, job: Job) -> Job:
+    key = job.change.request_id
+    kept = _jobs(
+        db,
+        "WHERE id = ? OR request_key = ? LIMIT 1",
+        (job.id, None if key is None else request_key(job.work_order_id, key)),
+    )
+    if kept:
+        return kept[0]
+    _put(db, job_document(job))
+    return job
+
+
+def _put(db: sqlite3.Connection, document: Mapping[str, Any]) -> None:
+    finished_at, error = document["finishedAt"], document["error"]
+    db.execute(
+        "INSERT OR REPLACE INTO inbox (id, work_order_id, epoch, n, state, dead, finished_at,"
+        " error_code, request_key, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            document["_id"],
+            document["workOrderId"],
+            document["epoch"],
+            document["n"],
+            document["state"],
+            document["dead"],
+            None if finished_at is None else microseconds(finished_at),
+            None if error is None else error["code"],
+            document.get("requestKey"),
+            to_text(document),
+        ),
+    )
+
+
+def _document(db: sqlite3.Connection, job_id: JobId) -> dict[str, Any] | None:
+    row = db.execute("SELECT document FROM inbox WHERE id = ?", (job_id,)).fetchone()
+    return None if row is None else _decoded(row[0])
+
+
+def _jobs(db: sqlite3.Connection, rest: str, values: Sequence[object]) -> list[Job]:
+    rows = db.execute(f"SELECT document FROM inbox {rest}", values)  # noqa: S608 constants
+    return [job_from(_decoded(row[0])) for row in rows]
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(text)
+    for name in ("receivedAt", "finishedAt"):
+        if document[name] is not None:
+            document[name] = time_from(document[name])
+    return document

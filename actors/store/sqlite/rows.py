@@ -1,0 +1,148 @@
+"""Orders, log entries and refusals as rows: JSON documents beside the columns searched by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from actors.domain.model import LogEntry
+from actors.store.documents import (
+    entry_document,
+    is_same,
+    needs_material,
+    order_from,
+    outcome_from,
+    refusal_document,
+    request_key,
+)
+from actors.store.schema import OURS
+from actors.store.views import time_from
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from actors.domain.commit import StoredOrder
+    from actors.domain.evidence import Outcome, Refusal
+    from actors.domain.model import WorkOrderId
+
+_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_LOG_TIMES: Final = ("operateTime", "createdAt", "updatedAt", "refusedAt")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """An order as it is in its table, and the highest seq in its log."""
+
+    document: dict[str, Any]
+    log_seq: int
+
+    def order(self, db: sqlite3.Connection) -> StoredOrder:
+        """Read what it means, with what it borrows from its material."""
+        return order_from(self.document, read_material(db, self.document), self.log_seq)
+
+
+def to_text(document: Mapping[str, Any]) -> str:
+    """Encode a document; raises TypeError for what JSON cannot hold."""
+    return orjson.dumps(document, default=str).decode()
+
+
+def log_document(text: str) -> dict[str, Any]:
+    """Decode a log entry or refusal, its times too."""
+    document: dict[str, Any] = orjson.loads(text)
+    for name in _LOG_TIMES:
+        if name in document:
+            document[name] = time_from(document[name])
+    return document
+
+
+def microseconds(at: datetime) -> int:
+    """Give an aware time as the log's column has it."""
+    return (at - _START) // _MICROSECOND
+
+
+def time_at(since_start: int | None) -> datetime:
+    """Read the log's column; entries without a time count as the oldest."""
+    return _START + timedelta(microseconds=since_start or 0)
+
+
+def read_order(db: sqlite3.Connection, order_id: WorkOrderId) -> OrderRow | None:
+    """Read one order."""
+    row = db.execute(
+        "SELECT document, (SELECT max(seq) FROM logs WHERE work_order_id = orders.id)"
+        " FROM orders WHERE id = ?",
+        (order_id,),
+    ).fetchone()
+    return None if row is None else OrderRow(orjson.loads(row[0]), row[1] or 0)
+
+
+def read_material(db: sqlite3.Connection, order: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read the material of an order that lacks its code or name."""
+    if not needs_material(order):
+        return None
+    row = db.execute(
+        "SELECT document FROM materials WHERE id = ?", (str(order["materialId"]).lower(),)
+    ).fetchone()
+    return None if row is None else orjson.loads(row[0])
+
+
+def write_order(db: sqlite3.Connection, rows: Iterable[tuple[str, str]]) -> None:
+    """Store (document text, id) of orders that exist."""
+    db.executemany("UPDATE orders SET document = ? WHERE id = ?", rows)
+
+
+def insert_entries(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Add rows of `entry_row`; raises sqlite3.IntegrityError where id, seq or key is taken."""
+    db.executemany(
+        "INSERT INTO logs (id, work_order_id, seq, operate_time, change_type, related_barcode,"
+        " process_step_id, request_key, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def insert_refusals(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Add rows of `refusal_row`; raises sqlite3.IntegrityError where id or key is taken."""
+    db.executemany(
+        "INSERT INTO refusals (id, work_order_id, request_key, document) VALUES (?, ?, ?, ?)", rows
+    )
+
+
+def entry_row(entry: LogEntry) -> tuple[Any, ...]:
+    """Give an entry's columns in the order of `insert_entries`."""
+    document = entry_document(entry)
+    return (
+        entry.change.job_id,
+        entry.work_order_id,
+        entry.seq,
+        microseconds(entry.operate_time),
+        document["changeType"],
+        document["relatedBarcode"],
+        document["processStepId"],
+        document[OURS].get("requestKey"),
+        to_text(document),
+    )
+
+
+def refusal_row(refusal: Refusal) -> tuple[Any, ...]:
+    """Give a refusal's columns in the order of `insert_refusals`."""
+    request_id = refusal.change.request_id
+    return (
+        refusal.change.job_id,
+        refusal.work_order_id,
+        None if request_id is None else request_key(refusal.work_order_id, request_id),
+        to_text(refusal_document(refusal)),
+    )
+
+
+def is_stored(db: sqlite3.Connection, outcome: Outcome) -> bool:
+    """Tell whether this very outcome of its job is in its table."""
+    table = "logs" if isinstance(outcome, LogEntry) else "refusals"
+    row = db.execute(
+        f"SELECT document FROM {table} WHERE id = ? AND work_order_id = ?",  # noqa: S608 constants
+        (outcome.change.job_id, outcome.work_order_id),
+    ).fetchone()
+    return row is not None and is_same(outcome_from(log_document(row[0])), outcome)

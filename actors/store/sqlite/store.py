@@ -1,0 +1,214 @@
+"""The Store on SQLite: one file, no server, the same promises.
+
+SQLite has real transactions, so an order and its log entries are committed together and no
+outbox is ever needed. All work on the file happens in one thread of its own: a call of the
+port is one function that runs there, and the event loop never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from actors.domain.model import Epoch
+from actors.errors import StoreUnavailable
+from actors.store.sqlite import commit, reads
+from actors.store.sqlite.file import SqliteFile
+from actors.store.sqlite.inbox import SqliteInbox
+from actors.store.sqlite.rows import read_order, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
+    from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
+    from actors.domain.model import WorkOrderId
+    from actors.store.port import Inbox, LogPage, LogQuery
+
+T = TypeVar("T")
+
+FILE_NAME: Final = "work-orders.sqlite3"
+"""The file's name in the folder of data."""
+
+_SET_STATE: Final = (
+    "INSERT INTO state (name, value, note) VALUES (?, ?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, note = excluded.note"
+)
+
+
+class SqliteStore:
+    """Keep orders and logs in the SQLite file at `path`, which is made when missing.
+
+    Several processes may use one file; a lock held by another one for longer than
+    `timeout_s` makes a call fail with `StoreUnavailable`.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path, *, timeout_s: float = 5.0) -> None:
+        self._file = SqliteFile(path, timeout_s)
+        self._worker: ThreadPoolExecutor | None = None
+        self.inbox: Inbox = SqliteInbox(self._file, self._run)
+
+    async def open(self) -> None:
+        """Make or check the file; raises `StartupError`."""
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+        try:
+            await self._run(self._file.open)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish what is under way and close the file. Idempotent."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        await asyncio.get_running_loop().run_in_executor(worker, self._file.close)
+        worker.shutdown()
+
+    async def ping(self) -> None:
+        """Return when a write has reached the disk."""
+
+        def work() -> None:
+            with self._file.writing() as db:
+                db.execute(_SET_STATE, ("ping", int(time.time()), None))
+
+        await self._run(work)
+
+    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+        """Take the next epoch, durably; higher than every one given before, and than `above`."""
+
+        def work() -> Epoch:
+            with self._file.writing() as db:
+                epoch = max(_state(db, "epoch"), above) + 1
+                db.execute(_SET_STATE, ("epoch", epoch, node))
+            return Epoch(epoch)
+
+        return await self._run(work)
+
+    async def epoch(self) -> Epoch:
+        """Give the highest epoch claimed so far, 0 when none."""
+
+        def work() -> Epoch:
+            with self._file.reading() as db:
+                return Epoch(_state(db, "epoch"))
+
+        return await self._run(work)
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
+        """Read orders, in the order of `ids`."""
+
+        def work() -> list[StoredOrder | None]:
+            with self._file.reading() as db:
+                rows = [read_order(db, each) for each in ids]
+                return [None if row is None else row.order(db) for row in rows]
+
+        return await self._run(work)
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        """Ask the log, in the order of `queries`."""
+
+        def work() -> list[Evidence]:
+            with self._file.reading() as db:
+                return [reads.read_evidence(db, each) for each in queries]
+
+        return await self._run(work)
+
+    async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        """Compare-and-set each order and add its log, all in one transaction."""
+        return await self._run(lambda: commit.commit(self._file, epoch, changes))
+
+    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
+        """Advance `turn` where seq and turn are still `order`'s, changing nothing else."""
+        await self._run(lambda: commit.burn(self._file, epoch, order))
+
+    async def relay(self, outcomes: Sequence[Outcome]) -> None:
+        """Make sure that outcomes are in the log: commits put them there."""
+        await self._run(lambda: commit.relay(self._file, outcomes))
+
+    async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
+        """Do nothing: no order here has an outbox."""
+
+    async def dirty(self, limit: int) -> list[WorkOrderId]:  # noqa: ARG002 the port's
+        """Give no order: none has an outbox."""
+        return []
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        """Give the order under the shared schema's field names, for `detail/:id`."""
+
+        def work() -> Mapping[str, Any] | None:
+            with self._file.reading() as db:
+                return reads.read_detail(db, order_id)
+
+        return await self._run(work)
+
+    async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Find orders by the beginning of their id or number."""
+
+        def work() -> Sequence[Mapping[str, Any]]:
+            with self._file.reading() as db:
+                return reads.search(db, text, limit)
+
+        return await self._run(work)
+
+    async def log_page(self, query: LogQuery) -> LogPage:
+        """Give a page of the log."""
+
+        def work() -> LogPage:
+            with self._file.reading() as db:
+                return reads.read_log_page(db, query)
+
+        return await self._run(work)
+
+    async def paused(self) -> bool:
+        """Tell whether processing is paused."""
+
+        def work() -> bool:
+            with self._file.reading() as db:
+                return bool(_state(db, "paused"))
+
+        return await self._run(work)
+
+    async def set_paused(self, *, paused: bool) -> None:
+        """Remember durably whether processing is paused."""
+
+        def work() -> None:
+            with self._file.writing() as db:
+                db.execute(_SET_STATE, ("paused", int(paused), None))
+
+        await self._run(work)
+
+    async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        """Add orders under the shared schema's names; skip ids that exist."""
+        rows = [
+            (order_id, to_text({**document, "_id": order_id}))
+            for document in documents
+            for order_id in (str(document["_id"]).lower(),)
+        ]
+
+        def work() -> int:
+            with self._file.writing() as db:
+                return db.executemany(
+                    "INSERT INTO orders (id, document) VALUES (?, ?) ON CONFLICT (id) DO NOTHING",
+                    rows,
+                ).rowcount
+
+        return await self._run(work)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._worker is None:
+            raise StoreUnavailable("the SQLite file is not open")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"SQLite: {error}") from error
+
+
+def _state(db: sqlite3.Connection, name: str) -> int:
+    row = db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,1 @@
+"""What is measured: counters, histograms, recent events, and the port for spans."""

@@ -1,0 +1,154 @@
+"""What the actors of this node did, since it started and lately: counted as it happens."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from actors.telemetry.counters import CommitStats, SupervisorStats
+from actors.telemetry.histogram import Histogram, percentile
+from actors.telemetry.journal import Happening, Journal
+from actors.telemetry.spans import NO_SPANS
+from actors.telemetry.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actors.domain.messages import Updated
+    from actors.errors import WorkOrderError
+    from actors.runtime.delivery import Delivery
+    from actors.telemetry.spans import Spans
+
+SAMPLED_EVERY_S: Final = 10.0
+_RECENT_SAMPLES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How long something took: percentiles of the last minute, in seconds."""
+
+    count: int
+    p50_s: float
+    p90_s: float
+    p99_s: float
+    longest_s: float
+    """Since the node started."""
+
+
+class _Sample(NamedTuple):
+    at: float
+    answered: int
+    counts: Mapping[str, Sequence[int]]
+
+
+@dataclass(slots=True)
+class Figures:
+    """Shared by all terms of a node. A handful of additions per update, and no more."""
+
+    tally: Tally = field(default_factory=Tally)
+    journal: Journal = field(default_factory=Journal)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Answered updates by what became of them, and code."""
+    waits: Histogram = field(default_factory=Histogram)
+    """Time in a mailbox."""
+    handlings: Histogram = field(default_factory=Histogram)
+    """Time at work, of the whole batch that an update was part of."""
+    wholes: Histogram = field(default_factory=Histogram)
+    """Time from a mailbox to the answer."""
+    commits: CommitStats = field(default_factory=CommitStats)
+    actors: SupervisorStats = field(default_factory=SupervisorStats)
+    spans: Spans = NO_SPANS
+    """Told of each update and of each commit, for those who trace."""
+    _samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=_RECENT_SAMPLES))
+
+    def applied(self, delivery: Delivery, updated: Updated) -> None:
+        """Count an update that was answered with its outcome."""
+        took_s = time.monotonic() - delivery.enqueued_at
+        event = "replayed" if updated.replayed else "applied"
+        change = updated.change
+        self.tally.note(completed=1)
+        self.wholes.note(took_s)
+        self.outcomes[event, "UPDATED"] += 1
+        self.spans.answered(delivery, updated.epoch, event, "UPDATED")
+        self.journal.note(
+            Happening(
+                time.time(),
+                event,
+                updated.work_order_id,
+                change.job_id,
+                change.type.value,
+                updated.applied_quantity,
+                updated.after_quantity,
+                updated.seq,
+                "UPDATED",
+                None,
+                took_s,
+                delivery.message.trace.http_request_id,
+            )
+        )
+
+    def not_applied(
+        self, delivery: Delivery, epoch: int, error: WorkOrderError, *, failed: bool
+    ) -> None:
+        """Count an update that the rules refused, or that failed, in the term `epoch`."""
+        took_s = time.monotonic() - delivery.enqueued_at
+        event = "failed" if failed else "refused"
+        message = delivery.message
+        self.tally.note(failed=1)
+        self.wholes.note(took_s)
+        self.outcomes[event, error.code] += 1
+        self.spans.answered(delivery, epoch, event, error.code)
+        self.journal.note(
+            Happening(
+                time.time(),
+                event,
+                message.work_order_id,
+                message.change.job_id,
+                message.change.type.value,
+                message.change.quantity,
+                code=error.code,
+                detail=str(error),
+                took_s=took_s,
+                request_id=message.trace.http_request_id,
+            )
+        )
+
+    def happened(self, event: str, *, order_id: str | None = None, detail: str = "") -> None:
+        """Note that the owner or a pause changed."""
+        self.journal.note(Happening(time.time(), event, order_id, detail=detail))
+
+    # -- lately ------------------------------------------------------------------------------
+
+    def sample(self) -> None:
+        """Remember the counts as they are; called every `SAMPLED_EVERY_S`."""
+        counts = {name: tuple(kind.counts) for name, kind in self._histograms().items()}
+        self._samples.append(_Sample(time.monotonic(), self.wholes.count, counts))
+
+    def _histograms(self) -> dict[str, Histogram]:
+        return {
+            "waiting": self.waits,
+            "handling": self.handlings,
+            "commit": self.commits.times,
+            "total": self.wholes,
+        }
+
+    def spreads(self) -> dict[str, Spread]:
+        """Give how long waiting, handling, a commit and all together took in the last minute."""
+        return {name: self._spread(name, kind) for name, kind in self._histograms().items()}
+
+    def _spread(self, name: str, kind: Histogram) -> Spread:
+        recent: Sequence[int] = kind.counts
+        if self._samples:
+            before = self._samples[0].counts[name]
+            recent = [now - then for now, then in zip(kind.counts, before, strict=True)]
+        p50, p90, p99 = (percentile(recent, share) for share in (0.5, 0.9, 0.99))
+        return Spread(sum(recent), p50, p90, p99, kind.longest_s)
+
+    def rate(self) -> float:
+        """Give the updates answered per second, over the last minute."""
+        if not self._samples:
+            return 0.0
+        oldest = self._samples[0]
+        return (self.wholes.count - oldest.answered) / max(1e-3, time.monotonic() - oldest.at)

@@ -1,0 +1,1 @@
+"""The service's log: one JSON object a line, written off the event loop."""

@@ -1,0 +1,325 @@
+"""Every setting: its environment variable, default, bounds, and what it is in two languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, AliasGenerator, BeforeValidator, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config.settings import checks as _checks
+from config.settings.fields import lower, new_node_id, number, secret, setting, url_of
+from config.settings.origins import check_origins, default_origins
+from config.settings.tokens import check_cors_origins, check_tokens
+
+if TYPE_CHECKING:
+    from pydantic_settings import PydanticBaseSettingsSource
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+LogFormat: TypeAlias = Literal["json", "console"]
+
+
+class Variables(BaseSettings):
+    """All that can be set, as it was set. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(validation_alias=str.upper),
+        validate_by_name=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+    host: Annotated[str, AfterValidator(_checks.check_host)] = setting(
+        "127.0.0.1",
+        "Address to listen on. Beyond the loopback the service starts only with API_TOKENS or"
+        " OPERATOR_TOKENS, or with ALLOW_UNAUTHENTICATED=1.",
+        "监听地址。离开本机回环地址时，须设置 API_TOKENS 或 OPERATOR_TOKENS，"
+        "或 ALLOW_UNAUTHENTICATED=1，否则不启动。",
+    )
+    port: int = number(
+        3001,
+        0,
+        65535,
+        "Port to listen on; 0 takes a free one.",
+        "监听端口；0 表示任取一个空闲端口。",
+    )
+    api_tokens: Annotated[SecretStr, secret(check_tokens)] | None = setting(
+        None,
+        "Tokens of callers, as name:token with commas between them. With these or OPERATOR_TOKENS"
+        " set, every call but the probes and pages needs one: Authorization: Bearer <token>.",
+        "调用方令牌，格式为 名称:令牌，以逗号分隔。设置它或 OPERATOR_TOKENS 后，"
+        "除探活和页面外的请求都须带 Authorization: Bearer <令牌>。",
+    )
+    operator_tokens: Annotated[SecretStr, secret(check_tokens)] | None = setting(
+        None,
+        "Tokens of operators, in the same form: these may also pause, resume, clean, retry and"
+        " change the log level.",
+        "运维令牌，格式相同：还可暂停、恢复、清理、重试和更改日志级别。",
+    )
+    allow_unauthenticated: Literal["0", "1"] = setting(
+        "0",
+        "1 lets the service listen beyond the loopback without tokens: only behind a firewall or"
+        " a proxy that asks.",
+        "1 表示允许不设令牌就监听回环以外的地址：仅用于有防火墙或代理鉴权的环境。",
+    )
+    cors_origins: Annotated[str, AfterValidator(check_cors_origins)] = setting(
+        "",
+        "Other sites whose pages may call the service from a browser, such as"
+        " https://factory.example, with commas between them.",
+        "允许其页面从浏览器调用本服务的其他网站，如 https://factory.example，以逗号分隔。",
+    )
+    console_write: Literal["0", "1"] = setting(
+        "0",
+        "1 lets the page at /console pause, resume, clean, retry and remove; without it that page"
+        " only shows.",
+        "1 表示允许 /console 页面暂停、恢复、清理、重试和删除；否则该页面只能查看。",
+    )
+    max_connections: int = number(
+        2000,
+        10,
+        100_000,
+        "Connections at most; further ones get 503 and are closed.",
+        "连接数上限；再多则答复 503 并关闭。",
+    )
+    mongodb_uri: Annotated[SecretStr, secret(_checks.check_mongodb_uri)] | None = setting(
+        None,
+        "MongoDB to keep work orders in; without it they are in SQLite under DATA_DIR.",
+        "存放工单的 MongoDB；不设置则使用 DATA_DIR 下的 SQLite。",
+    )
+    mongodb_db: Annotated[str, AfterValidator(_checks.check_database_name)] | None = setting(
+        None,
+        "Database to use instead of the one that MONGODB_URI names.",
+        "所用数据库，优先于 MONGODB_URI 中的库名。",
+    )
+    mongodb_driver: Annotated[Literal["motor", "pymongo"], BeforeValidator(lower)] = setting(
+        "motor",
+        "MongoDB driver: motor, or PyMongo's own async API.",
+        "MongoDB 驱动：motor，或 PyMongo 自带的异步接口。",
+    )
+    redis_url: Annotated[SecretStr, secret(_checks.check_redis_url)] | None = setting(
+        None,
+        "Redis that decides which node is the owner (redis://, rediss:// or unix://);"
+        " without it and REDIS_HOST a file under DATA_DIR decides.",
+        "决定由哪个节点处理更新的 Redis（redis://、rediss:// 或 unix://）；"
+        "它与 REDIS_HOST 都不设置时，由 DATA_DIR 下的文件决定。",
+    )
+    redis_host: Annotated[str, AfterValidator(_checks.check_host)] | None = setting(
+        None,
+        "Host of that Redis, in place of REDIS_URL.",
+        "该 Redis 的主机，用来代替 REDIS_URL。",
+    )
+    redis_port: int = number(
+        6379,
+        1,
+        65535,
+        "Port at REDIS_HOST.",
+        "REDIS_HOST 的端口。",
+    )
+    redis_password: SecretStr | None = setting(
+        None,
+        "Password at REDIS_HOST.",
+        "REDIS_HOST 的密码。",
+    )
+    redis_db: int = number(
+        0,
+        0,
+        65535,
+        "Database number at REDIS_HOST.",
+        "REDIS_HOST 的库号。",
+    )
+    data_dir: Annotated[Path, AfterValidator(_checks.check_folder)] = setting(
+        Path("data"),
+        "Folder of the SQLite file and of the file lease; made when missing.",
+        "SQLite 文件和文件租约所在目录；没有则自动创建。",
+    )
+    node_id: Annotated[str, AfterValidator(_checks.check_node_id)] = setting(
+        new_node_id,
+        "Name of this process among the nodes; no two may share one.",
+        "本进程在各节点中的名字，不得重复。",
+        shown="host-pid-random",
+    )
+    node_url: Annotated[str, AfterValidator(_checks.check_node_url)] = setting(
+        lambda data: url_of(data["host"], data["port"]),
+        "Where other nodes reach this one, to forward requests to the owner.",
+        "其他节点访问本节点（把请求转给处理者）所用的地址。",
+        shown="http://HOST:PORT",
+    )
+    lease_ttl_s: float = number(
+        5.0,
+        1,
+        3600,
+        "How long a silent owner keeps its ownership before another node takes over.",
+        "处理者失去联系后，其所有权保留多久才由其他节点接管。",
+        validation_alias="LEASE_TTL",
+    )
+    node_url_allow: Annotated[str, AfterValidator(check_origins)] = setting(
+        lambda data: default_origins(data["node_url"]),
+        "Nodes that requests may be forwarded to: origins such as http://10.0.0.*:3001 with"
+        " commas between them, * being any port or anything in one part of a host's name."
+        " Nodes on several machines need it.",
+        "允许把请求转往哪些节点：以逗号分隔的地址，如 http://10.0.0.*:3001，"
+        "* 代表任意端口，或主机名某一段中的任意内容。节点分布在多台机器上时须设置。",
+        shown="loopback and the host of NODE_URL",
+    )
+    lease_loss: Annotated[Literal["fenced", "strict"], BeforeValidator(lower)] = setting(
+        "fenced",
+        "What an owner does while the lease's server can't be reached: fenced goes on, as the"
+        " store refuses its commits once another node has taken over; strict steps down.",
+        "租约服务器无法访问时处理者的做法：fenced 继续处理，一旦其他节点接管，"
+        "存储会拒绝它的提交；strict 立即退为备用。",
+    )
+    actor_idle_s: float = number(
+        300.0,
+        0.1,
+        604_800,
+        "An order's actor without work for this long is removed from memory.",
+        "工单 actor 空闲这么久后移出内存。",
+    )
+    max_actors: int = number(
+        100_000,
+        1,
+        10_000_000,
+        "Order actors in memory at most; beyond it the least recently used go first.",
+        "内存中工单 actor 的上限；超出时最久未用的先移出。",
+    )
+    mailbox_size: int = number(
+        1000,
+        1,
+        1_000_000,
+        "Updates that may wait for one order; further ones get 429.",
+        "单个工单可等待的更新数；再多则答复 429。",
+    )
+    max_waiting: int = number(
+        20_000,
+        1,
+        10_000_000,
+        "Updates that may wait in all; further ones get 429.",
+        "全部工单可等待的更新总数；再多则答复 429。",
+    )
+    inbox_size: int = number(
+        20_000,
+        1,
+        1_000_000,
+        "Updates that may wait in the store's inbox (paused, or not waited for); further ones"
+        " get 429.",
+        "存储收件箱中可等待的更新数（处理暂停，或调用方不等待结果）；再多则答复 429。",
+    )
+    job_attempts: int = number(
+        3,
+        1,
+        100,
+        "How often such an update is tried that fails by its own fault.",
+        "这类更新因自身原因失败时，最多尝试的次数。",
+    )
+    job_backoff_s: float = number(
+        2.0,
+        0.01,
+        3600,
+        "Pause before its second try; doubled before each further one.",
+        "第二次尝试前的间隔；之后每次加倍。",
+    )
+    max_batch: int = number(
+        1000,
+        1,
+        100_000,
+        "Items that one batch call may carry.",
+        "一次批量调用的条目上限。",
+    )
+    request_timeout_s: float = number(
+        25.0,
+        0.1,
+        300,
+        "A call is answered by then, if only with 504; keep it below the callers'"
+        " own time-out (30).",
+        "最迟此时给出答复，哪怕是 504；应小于调用方自己的超时（30）。",
+    )
+    body_timeout_s: float = number(
+        10.0,
+        0.1,
+        300,
+        "A request's body must have arrived by then.",
+        "请求体须在此时间内到齐。",
+    )
+    max_body_bytes: int = number(
+        1_048_576,
+        1024,
+        1_073_741_824,
+        "Bytes of a request's body at most; larger ones get 413.",
+        "请求体字节数上限；超出则答复 413。",
+    )
+    shutdown_s: float = number(
+        30.0,
+        0.1,
+        3600,
+        "Time to finish what is queued after SIGTERM.",
+        "收到 SIGTERM 后完成排队工作的时间。",
+    )
+    commit_batch: int = number(
+        200,
+        1,
+        10_000,
+        "Orders that one commit to the store may carry.",
+        "一次提交可包含的工单数。",
+    )
+    commits_in_flight: int = number(
+        3,
+        1,
+        64,
+        "Commits that may be under way at the same time.",
+        "可同时进行的提交数。",
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(lower)] = setting(
+        "info",
+        "Least severe level to log.",
+        "记录日志的最低级别。",
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(lower)] = setting(
+        "json",
+        "json: one object a line, for collectors; console: for people.",
+        "json：每行一个对象，供采集；console：供人阅读。",
+    )
+
+    log_file: Annotated[Path, AfterValidator(_checks.check_folder)] | None = setting(
+        None,
+        "File to log to, in place of standard output.",
+        "写入日志的文件，代替标准输出。",
+    )
+    log_file_mb: int = number(
+        100,
+        1,
+        100_000,
+        "Megabytes after which LOG_FILE is put aside, as LOG_FILE.1.",
+        "LOG_FILE 达到多少 MB 后改名为 LOG_FILE.1。",
+    )
+    log_files: int = number(
+        5,
+        1,
+        1000,
+        "Files put aside that are kept.",
+        "保留多少个改名后的文件。",
+    )
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_checks.check_node_url)] | None = (
+        setting(
+            None,
+            "OpenTelemetry collector that spans are sent to, such as http://127.0.0.1:4318; needs"
+            " the packages of requirements-otel.lock. Other OTEL_ variables are OpenTelemetry's"
+            " own.",
+            "接收跨度（span）的 OpenTelemetry 采集器，如 http://127.0.0.1:4318；需要"
+            " requirements-otel.lock 中的包。其余 OTEL_ 变量由 OpenTelemetry 自身读取。",
+        )
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 pydantic-settings passes them by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take nothing but what the caller passes: `load_settings` reads the environment."""
+        return (init_settings,)

@@ -1,0 +1,357 @@
+"""Alarms: when each holds, that Prometheus' rules say the same, and what operators are told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.domain.model import WorkOrderId
+from actors.node.status import Tenure, Tenures
+from actors.operators.rows import LongestWait
+from actors.orders.region import Statistics
+from actors.telemetry.figures import Figures
+from actors.telemetry.histogram import Histogram
+from tests.fakes import Fault
+from tests.unit.actors.owner import ORDER, update
+from tests.unit.web.conftest import until
+from tests.unit.web.fake_node import FakeNode
+from tests.unit.web.observe.test_metrics import alert_rules
+from tests.unit.web.served import served
+from web.observe.alarms import RULES, WORDINGS, render_alarm
+from web.observe.alarms.recent import Recent, counts_of
+from web.observe.alarms.rules import LastFailure, Situation, findings
+from web.observe.alarms.texts import span_text
+from web.site import Language
+
+if TYPE_CHECKING:
+    from tests.fake_lease import LeaseServer
+    from tests.fakes import MemoryStore
+    from tests.unit.web.conftest import Client
+    from tests.unit.web.fake_owner import FakeOwner
+    from tests.unit.web.served import Served
+
+_STATUS = FakeNode().status()
+_NOW = datetime.now(UTC)
+_ONLY_PROMETHEUS = {"TWO_OWNERS", "NODE_DOWN"}
+"""What takes a look at all nodes together."""
+
+
+class Lately:
+    """Counts that rise by what a test says between a first look and a second, 4 minutes later."""
+
+    def __init__(self) -> None:
+        self.figures, self.lags = Figures(), Histogram()
+        self.calls: Counter[tuple[str, str, int]] = Counter()
+
+    def situation(self, **changes: Any) -> Situation:  # noqa: ANN401 -- fields of the situation
+        recent = Recent()
+        recent.note(counts_of(Figures(), Counter(), Histogram(), 1_000.0))
+        recent.note(counts_of(self.figures, self.calls, self.lags, 1_240.0))
+        statistics = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=1.0)
+        ordinary = Situation(
+            _STATUS,
+            served=True,
+            reason=None,
+            statistics=statistics,
+            recent=recent,
+            tenures=Tenures(),
+            unlogged=0,
+        )
+        return replace(ordinary, **changes)
+
+
+def codes(situation: Situation) -> list[str]:
+    return [each.rule.code for each in findings(situation)]
+
+
+def test_an_ordinary_day_has_no_alarms() -> None:
+    lately = Lately()
+    lately.figures.outcomes["applied", "UPDATED"] += 1_000_000
+    lately.figures.outcomes["refused", "DUPLICATE_OPERATION"] += 1_000
+    lately.figures.commits.times.note(0.02, 10_000)
+    lately.lags.note(0.001, 10_000)
+    lately.calls["POST", "/x", 503] += 3
+    assert codes(lately.situation(oldest=LongestWait(ORDER, "WO-1", 9.9), unlogged=5_000)) == []
+
+
+def _down(name: str) -> dict[str, object]:
+    server = getattr(_STATUS, name)
+    return {"status": replace(_STATUS, **{name: replace(server, ok=False, since_s=12.2)})}
+
+
+def _tenures(count: int, ago_s: float = 60) -> Tenures:
+    tenures = Tenures()
+    for number in range(count):
+        tenures.seen.append(Tenure(f"n{number}", "", number, _NOW - timedelta(seconds=ago_s)))
+    return tenures
+
+
+def _paused_orders(*orders: str) -> dict[str, object]:
+    counts = Statistics(
+        0, 0, 0, 0, 0, 0, paused=False, wait_ms=0, paused_orders=tuple(map(WorkOrderId, orders))
+    )
+    return {"statistics": counts}
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("STORE_DOWN", _down("store")),
+        ("LEASE_DOWN", _down("lease")),
+        ("NO_OWNER", {"served": False, "reason": "node-2 owns the actors"}),
+        ("PAUSED", {"status": replace(_STATUS, paused=True)}),
+        ("ORDERS_PAUSED", _paused_orders(ORDER)),
+        ("UPDATES_WAIT", {"oldest": LongestWait(ORDER, "WO-1", 10.1)}),
+        ("OUTBOXES_GROW", {"unlogged": 5_001}),
+        ("DEAD_LETTERS", {"failure": LastFailure(3, ORDER, "STORE_REJECTED", _NOW, dead=False)}),
+        ("OWNER_CHANGES", {"tenures": _tenures(4)}),
+    ],
+)
+def test_a_state_makes_its_alarm_and_no_other(code: str, changes: dict[str, object]) -> None:
+    assert codes(Lately().situation(**changes)) == [code]
+
+
+def test_states_that_are_not_worth_it_make_none() -> None:
+    lately = Lately()
+    paused = replace(_STATUS, paused=True)
+    old = LastFailure(3, ORDER, "X", _NOW - timedelta(minutes=16), dead=False)
+    assert codes(lately.situation(status=paused, oldest=LongestWait(ORDER, "WO-1", 99))) == [
+        "PAUSED"
+    ]
+    assert codes(lately.situation(failure=old)) == []
+    assert codes(lately.situation(failure=old._replace(dead=True))) == ["DEAD_LETTERS"]
+    assert codes(lately.situation(tenures=_tenures(3))) == []
+    assert codes(lately.situation(tenures=_tenures(9, ago_s=1_000))) == []
+
+
+def _fail(lately: Lately, times: int) -> None:
+    lately.figures.outcomes["failed", "SYSTEM_ERROR"] += times
+
+
+def _turn_away(lately: Lately, times: int) -> None:
+    lately.calls["POST", "/api/workorder/update-quantity", 429] += times
+
+
+def _count(name: str) -> Any:  # noqa: ANN401 -- one of the functions below
+    def rise(lately: Lately, times: int) -> None:
+        setattr(lately.figures.commits, name, times)
+
+    return rise
+
+
+def _crash(lately: Lately, times: int) -> None:
+    lately.figures.actors.restarted += times
+
+
+def _commit(lately: Lately, slow: int) -> None:
+    lately.figures.commits.times.note(0.01, 98)
+    lately.figures.commits.times.note(3.0, slow)
+
+
+def _lag(lately: Lately, late: int) -> None:
+    lately.lags.note(0.001, 980)
+    lately.lags.note(0.3, late)
+
+
+@pytest.mark.parametrize(
+    ("code", "rise", "fine", "too_many"),
+    [
+        ("UPDATES_FAIL", _fail, 15, 16),
+        ("REFUSED_FOR_ROOM", _turn_away, 0, 1),
+        ("COMMITS_SLOW", _commit, 0, 3),
+        ("COMMITS_UNANSWERED", _count("retries"), 5, 6),
+        ("LOG_REFUSES", _count("relay_errors"), 0, 1),
+        ("FENCED", _count("fenced"), 0, 1),
+        ("ACTORS_CRASH", _crash, 0, 1),
+        ("LOOP_LATE", _lag, 2, 30),
+    ],
+)
+def test_what_was_counted_lately_makes_its_alarm_and_is_forgotten(
+    code: str,
+    rise: Any,  # noqa: ANN401 -- changes the counts
+    fine: int,
+    too_many: int,
+) -> None:
+    quiet, loud = Lately(), Lately()
+    rise(quiet, fine)
+    rise(loud, too_many)
+    assert codes(quiet.situation()) == []
+    assert codes(loud.situation()) == [code]
+    recent = Recent()
+    recent.note(counts_of(Figures(), Counter(), Histogram(), 0.0))
+    for later_s in range(10, 1_500, 5):
+        recent.note(counts_of(loud.figures, loud.calls, loud.lags, float(later_s)))
+    assert codes(loud.situation(recent=recent)) == [], "long ago by now"
+
+
+def test_critical_alarms_come_first_and_each_once() -> None:
+    severities = [rule.severity for rule in RULES]
+    assert severities == sorted(severities), "critical sorts before warning"
+    assert len({rule.code for rule in RULES}) == len(RULES)
+
+
+# -- the same as Prometheus' -----------------------------------------------------------------
+
+
+def test_the_alarms_are_those_of_prometheus_with_its_thresholds() -> None:
+    alerts = {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", name.removeprefix("WorkOrder")).upper(): alert
+        for name, alert in alert_rules().items()
+    }
+    assert {rule.code for rule in RULES} | _ONLY_PROMETHEUS == set(alerts)
+    for rule in RULES:
+        alert = alerts[rule.code]
+        assert rule.severity == alert["severity"], rule.code
+        windows = re.findall(r"\[(\d+)m\]|offset (\d+)m", alert["expr"])
+        minutes = [int(inside or offset) for inside, offset in windows]
+        assert minutes == ([rule.within_s // 60] if rule.within_s else []), rule.code
+        above = re.search(r"> ([\d.]+)", alert["expr"])
+        assert rule.above == (float(above[1]) if above else 0), rule.code
+
+
+def test_every_alarm_has_words_in_both_languages() -> None:
+    assert set(WORDINGS) == {rule.code for rule in RULES}
+    for wording in WORDINGS.values():
+        for text in wording:
+            fields = [set(re.findall(r"{(\w+)}", each)) for each in text]
+            assert fields[0] == fields[1]
+            assert re.search(r"[\u4e00-\u9fff]", text.zh)
+            assert text.en.isascii()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "zh", "en"),
+    [(0.25, "0.25 秒", "0.25 s"), (12.4, "12 秒", "12 s"), (600, "10 分", "10 min")],
+)
+def test_a_span_is_written_as_people_say_it(seconds: float, zh: str, en: str) -> None:
+    assert [span_text(seconds, each) for each in Language] == [zh, en]
+    assert span_text(3 * 3600, Language.ENGLISH) == "3 h"
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_words_have_the_numbers_in_them(language: Language) -> None:
+    (found,) = findings(Lately().situation(**_down("store")))
+    message, advice = render_alarm(found.rule.code, language, found.params)
+    assert "MongoDB" in message
+    assert "12" in message
+    assert "ok" in advice, "the last error"
+
+
+# -- as operators see them -------------------------------------------------------------------
+
+
+async def _alarm(here: Served, code: str) -> dict[str, Any]:
+    """Return the alarm `code`, as soon as it is there."""
+    async with asyncio.timeout(20):
+        while True:
+            data = await here.get("/api/alarms")
+            assert data["ok"] is not bool(data["alarms"])
+            for each in data["alarms"]:
+                if each["code"] == code:
+                    found: dict[str, Any] = each
+                    return found
+            await asyncio.sleep(0.05)
+
+
+async def test_all_is_well_from_either_node(first: Served, second: Served) -> None:
+    for here in (first, second):
+        data = await here.get("/api/alarms")
+        assert (data["ok"], data["alarms"]) == (True, [])
+
+
+async def test_a_store_that_is_away_is_told_with_the_seconds(
+    first: Served, store: MemoryStore
+) -> None:
+    store.choose = lambda _method: Fault.REFUSE
+    found = await _alarm(first, "STORE_DOWN")
+    store.choose = lambda _method: None
+    assert re.search(r"memory has not answered for [\d.]+ s; .* nothing is lost", found["message"])
+    assert (found["severity"], found["show"], found["workOrderId"]) == ("critical", "node", None)
+
+
+async def test_a_lease_server_that_is_away_is_told(first: Served, lease: LeaseServer) -> None:
+    lease.reachable = False
+    found = await _alarm(first, "LEASE_DOWN")
+    lease.reachable = True
+    assert found["severity"] == "warning"
+
+
+async def test_a_pause_is_told_by_a_standby_too_and_goes(first: Served, second: Served) -> None:
+    await first.node.region.pause()
+    assert (await _alarm(second, "PAUSED"))["severity"] == "warning"
+    await first.node.region.resume()
+    assert (await second.get("/api/alarms"))["ok"]
+
+
+async def test_a_paused_order_leads_to_its_page(first: Served, second: Served) -> None:
+    await first.node.region.pause_order(ORDER)
+    found = await _alarm(second, "ORDERS_PAUSED")
+    assert (found["show"], found["workOrderId"]) == ("order", ORDER)
+    assert f"WO-{ORDER}" in found["message"], "by its number, though it rests"
+
+
+async def test_the_order_that_waits_longest_is_named(first: Served, store: MemoryStore) -> None:
+    async with store.holding("commit") as committing:
+        asked = asyncio.create_task(first.node.region.update(update(5, ORDER)))
+        await committing.wait()
+        assert (await first.get("/api/alarms"))["ok"], "it waits, but not for long"
+        view = first.node.region._directory  # noqa: SLF001 -- so that nobody waits ten seconds
+        assert view is not None
+        view.made[ORDER].actor.current.enqueued_at -= 60  # type: ignore[union-attr]
+        found = await _alarm(first, "UPDATES_WAIT")
+    await asked
+    assert (found["workOrderId"], found["show"]) == (ORDER, "order")
+    assert found["sinceS"] >= 60
+
+
+async def test_a_job_that_failed_for_good_is_told_even_while_the_store_hangs(
+    monkeypatch: pytest.MonkeyPatch, first: Served, second: Served
+) -> None:
+    monkeypatch.setattr("web.observe.alarms.watch._JOBS_EVERY_S", 0.0)
+    body = {"workOrderId": "f" * 24, "type": "input", "wait": False}
+    async with first.session.post("/api/workorder/update-quantity", json=body) as reply:
+        assert (await reply.json())["code"] == "QUEUED"
+    found = await _alarm(second, "DEAD_LETTERS")
+    assert found["show"] == "jobs"
+    assert "WORK_ORDER_NOT_FOUND" in found["message"]
+
+    async def hang(*_what: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("web.observe.alarms.watch._STORE_S", 0.01)
+    monkeypatch.setattr(first.node.jobs, "page", hang)
+    assert await _alarm(first, "DEAD_LETTERS")
+
+
+async def test_a_node_without_an_owner_says_why(store: MemoryStore, lease: LeaseServer) -> None:
+    lease.reachable = False
+    async with served(store, lease, "alone") as here:
+        found = await _alarm(here, "NO_OWNER")
+        assert "the lease's server does not answer" in found["message"]
+        lease.reachable = True
+        await until(lambda: here.node.status().serving)
+        assert (await here.get("/api/alarms"))["ok"]
+
+
+async def test_a_standby_whose_owner_hangs_answers_itself(
+    monkeypatch: pytest.MonkeyPatch, client: Client, standby: FakeNode, owner: FakeOwner
+) -> None:
+    monkeypatch.setattr("web.cluster.forward._VIEW_S", 0.1)
+    assert standby.owner_elsewhere() is not None
+    async with asyncio.timeout(20):
+        while True:
+            async with client.get("/readyz") as ready:
+                if ready.status == 200:
+                    break
+    owner.gate = asyncio.Event()
+    async with client.get("/api/alarms") as reply:
+        assert reply.status == 200
+        assert (await reply.json())["data"]["ok"] is True
+    assert [each.path for each in owner.seen] == ["/api/alarms"]
+    owner.gate.set()

@@ -1,0 +1,191 @@
+"""The OpenAPI document against the routes, the codes, the models, and its own examples."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+
+from actors.node.status import Dependency, Role
+from tests.unit.web.fake_node import ORDER
+from web.openapi.document import OPERATIONS, failures_of, write_document
+from web.openapi.failures import NOT_OF_A_ROUTE
+from web.routes.table import ROUTES
+from web.site import Options, Token
+from web.wire.problems import STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.unit.web.conftest import Client
+    from tests.unit.web.fake_node import FakeNode
+
+# A new route needs its `Operation` in a table of web/openapi/*_operations.py; what it answers is
+# described in a model beside them and tried in tests/service/http/test_openapi_http.py.
+_LACKING = {route.name for route in ROUTES} - set(OPERATIONS)
+assert not _LACKING, f"no Operation in web/openapi for {_LACKING}"
+_DOCUMENT = write_document(ROUTES, Options())
+_OPERATIONS = [
+    (f"{method.upper()} {path}", operation)
+    for path, operations in _DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+
+
+def _contents() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give every content of every body and reply, with a name for it."""
+    for name, operation in _OPERATIONS:
+        bodies = {"body": operation.get("requestBody", {}), **operation["responses"]}
+        for what, body in bodies.items():
+            for content in body.get("content", {}).values():
+                yield f"{name} {what}", content
+    for code, reply in _DOCUMENT["components"]["responses"].items():
+        yield code, reply["content"]["application/json"]
+
+
+def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        {**schema, "components": _DOCUMENT["components"]}, validate_formats=True
+    )
+
+
+def test_every_route_is_in_the_document_and_the_reverse() -> None:
+    routes = {route.name: f"{route.method} {route.path}" for route in ROUTES}
+    assert set(OPERATIONS) == set(routes)
+    assert {each["operationId"]: name for name, each in _OPERATIONS} == routes
+
+
+async def test_every_route_of_the_application_is_in_the_document(client: Client) -> None:
+    async with client.get("/openapi.json") as reply:
+        document = await reply.json()
+    served = {
+        f"{route.method} {route.resource.canonical}"
+        for route in client.routes
+        if route.resource is not None and route.method != "HEAD"
+    }
+    documented = {
+        f"{method.upper()} {path}"
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    # Each is taken with a closing slash as well, as the service before this one did.
+    assert {re.sub("(?<=.)/$", "", each.replace(" /", " ./")) for each in served} == {
+        re.sub("(?<=.)/$", "", each.replace(" /", " ./")) for each in documented
+    }
+
+
+def test_every_code_is_in_the_document_with_its_status() -> None:
+    listed: dict[str, set[int]] = {}
+    for _, operation in _OPERATIONS:
+        for status, reply in operation["responses"].items():
+            schema = reply["content"].get("application/json", {}).get("schema", {})
+            if schema.get("properties", {}).get("success") == {"const": False}:
+                for code in schema["properties"]["code"]["enum"]:
+                    listed.setdefault(code, set()).add(int(status))
+    for code in _DOCUMENT["components"]["schemas"]["FailedItem"]["properties"]["code"]["enum"]:
+        listed.setdefault(code, {STATUS[code]})
+    for code in NOT_OF_A_ROUTE:
+        assert code in _DOCUMENT["components"]["responses"]
+        listed[code] = {STATUS[code]}
+    assert listed == {code: {status} for code, status in STATUS.items()}
+
+
+def test_an_operation_lists_no_code_twice_and_none_that_is_unknown() -> None:
+    for route in ROUTES:
+        codes = failures_of(route)
+        assert len(set(codes)) == len(codes)
+        assert set(codes) <= set(STATUS)
+
+
+@pytest.mark.parametrize(("name", "content"), list(_contents()))
+def test_every_example_fits_its_schema(name: str, content: dict[str, Any]) -> None:
+    examples = content.get("examples") or {"the": {"value": content["example"]}}
+    assert examples, name
+    for example in examples.values():
+        _validator(content["schema"]).validate(example["value"])
+
+
+def test_every_parameter_fits_its_path_and_its_example_its_schema() -> None:
+    for name, operation in _OPERATIONS:
+        in_path = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+        assert in_path == set(re.findall(r"\{(\w+)\}", name))
+        for each in operation["parameters"]:
+            if "example" in each:
+                _validator(each["schema"]).validate(each["example"])
+
+
+def test_every_schema_is_named_by_somebody_and_every_reference_leads_somewhere() -> None:
+    named = set(re.findall(r"#/components/schemas/(\w+)", str(_DOCUMENT)))
+    assert named == set(_DOCUMENT["components"]["schemas"])
+
+
+def test_the_document_states_the_limit_of_a_batch_that_is_set() -> None:
+    schemas = write_document(ROUTES, Options(max_batch=7))["components"]["schemas"]
+    assert schemas["BatchBody"]["properties"]["updates"]["maxItems"] == 7
+
+
+def test_the_document_says_who_needs_a_token() -> None:
+    for tokens, needed in (((), [{}, {"token": []}]), ((Token("a", "s"),), [{"token": []}])):
+        paths = write_document(ROUTES, Options(tokens=tokens))["paths"]
+        assert paths["/api/workorder/queue/pause"]["post"]["security"] == needed
+        assert "security" not in paths["/health"]["get"], "probes are open to all"
+        assert {"401", "403"} <= set(paths["/api/workorder/queue/pause"]["post"]["responses"])
+        assert "403" not in paths["/api/node"]["get"]["responses"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/readyz"])
+async def test_a_node_that_does_not_serve_says_so_as_the_document_does(
+    client: Client, node: FakeNode, path: str
+) -> None:
+    down = Dependency("mongodb", ok=False, detail="no answer", since_s=3)
+    node.become(role=Role.STANDBY, epoch=0, serving=False, reason="no answer", store=down)
+    described = _DOCUMENT["paths"][path]["get"]["responses"]["503"]
+    async with client.get(path) as reply:
+        assert reply.status == 503
+        body = await reply.json()
+    _validator(described["content"]["application/json"]["schema"]).validate(body)
+
+
+async def test_the_document_is_valid_openapi_where_it_is_served(client: Client) -> None:
+    async with client.get("/openapi.json") as reply:
+        assert (reply.status, reply.content_type) == (200, "application/json")
+        document = await reply.json()
+    assert document["openapi"] == "3.1.0"
+    assert document["servers"] == [{"url": "."}], "an absolute one is wrong behind a proxy"
+    for schema in document["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(schema)
+
+
+# -- the page ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/docs", "openapi.json"), ("/docs/", "../openapi.json")]
+)
+async def test_the_page_names_all_and_loads_nothing(
+    client: Client, path: str, expected: str
+) -> None:
+    async with client.get(path) as reply:
+        assert (reply.status, reply.content_type) == (200, "text/html")
+        policy = reply.headers["Content-Security-Policy"]
+        text = await reply.text()
+    assert policy.startswith("default-src 'none'")
+    for route in ROUTES:
+        assert f'<details id="{route.name}">' in text
+        assert f"<code>{route.path}</code>" in text
+    routes_codes = set(STATUS) - set(NOT_OF_A_ROUTE)
+    assert [code for code in routes_codes if code not in text] == []
+    anchors = set(re.findall(r' id="(\w+)"', text))
+    addresses = re.findall(r'(?:href|src|action)="([^"]*)"', text)
+    assert {each for each in addresses if not each.startswith("#")} == {expected, "data:,"}
+    assert {each[1:] for each in addresses if each.startswith("#")} <= anchors
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttp", text)
+
+
+async def test_what_the_document_says_of_ids_is_what_the_service_takes(client: Client) -> None:
+    pattern = re.compile("^[0-9a-fA-F]{24}$")
+    for order_id in (ORDER, ORDER.upper(), ORDER[1:], f"{ORDER}0", f"g{ORDER[1:]}"):
+        async with client.get(f"/api/workorder/detail/{order_id}") as reply:
+            assert (reply.status == 400) is not bool(pattern.fullmatch(order_id))

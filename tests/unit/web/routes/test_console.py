@@ -1,0 +1,160 @@
+"""How the console is served: its page, its files, what it is told, and what browsers may do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import web
+from tests.unit.web.test_admission import CALLER, OPERATOR
+from web.app import Options
+from web.routes.console import CONTENT_SECURITY_POLICY
+from web.site import Token
+
+if TYPE_CHECKING:
+    from tests.unit.web.conftest import Client
+    from tests.unit.web.fake_node import FakeNode
+    from tests.unit.web.fake_owner import FakeOwner
+
+_FOLDER = Path(web.__file__).parent / "console"
+_MEDIA = {".js": "text/javascript", ".css": "text/css"}
+_FILES = sorted(each.name for each in _FOLDER.iterdir() if each.suffix in _MEDIA)
+
+
+@pytest.mark.parametrize(("path", "folder"), [("/console", "console/"), ("/console/", "")])
+async def test_the_page_names_its_files_where_they_are(
+    client: Client, path: str, folder: str
+) -> None:
+    async with client.get(path) as reply:
+        assert (reply.status, reply.content_type) == (200, "text/html")
+        text = await reply.text()
+    named = [each for each in re.findall(r'(?:src|href)="([^"]+)"', text) if ":" not in each]
+    assert {each.rpartition("/")[2] for each in named} <= set(_FILES)
+    assert "main.js" in str(named)
+    for each in named:
+        assert each.startswith(folder)
+        async with client.get(f"/console/{each.removeprefix(folder)}") as reply:
+            assert reply.status == 200
+
+
+@pytest.mark.parametrize("name", _FILES)
+async def test_every_file_is_served_as_what_it_is(client: Client, name: str) -> None:
+    async with client.get(f"/console/{name}") as reply:
+        assert (reply.status, reply.content_type) == (200, _MEDIA[Path(name).suffix])
+        assert await reply.read() == (_FOLDER / name).read_bytes()
+    async with client.head(f"/console/{name}") as reply:
+        assert (reply.status, await reply.read()) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "none.js",
+        "none.css",
+        "index.html",
+        "..%2F__main__.py",
+        "..%2Fclients%2Fnode%2Fcalls.js",
+        "%2Fetc%2Fpasswd",
+        ".js",
+    ],
+)
+async def test_what_is_none_of_its_files_is_not_found(client: Client, path: str) -> None:
+    async with client.get(f"/console/{path}") as reply:
+        assert (reply.status, (await reply.json())["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/", "/console/main.js", "/console/base.css"])
+async def test_its_policy_lets_nothing_from_elsewhere_in(client: Client, path: str) -> None:
+    async with client.get(path) as reply:
+        assert reply.headers.getall("Content-Security-Policy") == [CONTENT_SECURITY_POLICY]
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in CONTENT_SECURITY_POLICY
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+
+
+def test_its_files_need_nothing_from_elsewhere_and_read_no_text_as_html() -> None:
+    page = (_FOLDER / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"<script>|<style|\son\w+=|\sstyle=", page), "its policy forbids these"
+    for name in _FILES:
+        text = (_FOLDER / name).read_text(encoding="utf-8")
+        for address in re.findall(r"(?:from|import) '([^']+)'", text):
+            assert address.removeprefix("./") in _FILES, (name, address)
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", text)
+        elsewhere = set(re.findall(r"https?://[^'\s]+", text)) - {"http://www.w3.org/2000/svg"}
+        assert not elsewhere, (name, elsewhere)
+        assert "@import" not in text
+
+
+def test_every_module_is_used_by_another() -> None:
+    texts = {name: (_FOLDER / name).read_text(encoding="utf-8") for name in _FILES}
+    named = set(re.findall(r"'\./([\w.]+)'", "".join(texts.values())))
+    assert {name for name in _FILES if name.endswith(".js")} == named | {"main.js"}
+
+
+async def test_it_is_told_that_it_may_only_look_and_needs_no_token(
+    client: Client, node: FakeNode
+) -> None:
+    async with client.get("/api/console") as reply:
+        told = (await reply.json())["data"]
+    assert told == {
+        "write": False,
+        "tokens": False,
+        "access": "operator",
+        "service": Options().service,
+        "version": Options().version,
+        "node": node.node_id,
+    }
+
+
+class TestWithTokens:
+    @pytest.fixture
+    def options(self) -> Options:
+        tokens = (Token("main", CALLER), Token("ops", OPERATOR, operator=True))
+        return Options(tokens=tokens, console_write=True)
+
+    @pytest.mark.parametrize(
+        ("token", "access"),
+        [("", "none"), ("wrong", "none"), (CALLER, "caller"), (OPERATOR, "operator")],
+    )
+    async def test_it_is_told_what_its_token_is_good_for(
+        self, client: Client, token: str, access: str
+    ) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with client.get("/api/console", headers=headers) as reply:
+            assert reply.status == 200
+            told = (await reply.json())["data"]
+        assert (told["write"], told["tokens"], told["access"]) == (True, True, access)
+
+    async def test_the_page_and_its_files_need_none(self, client: Client) -> None:
+        for path in ("/console", "/console/", "/console/main.js", "/docs", "/openapi.json"):
+            async with client.get(path) as reply:
+                assert reply.status == 200
+
+
+class TestOnAStandby:
+    @pytest.fixture
+    def options(self) -> Options:
+        return Options(console_write=True)
+
+    async def test_the_node_that_the_browser_asks_decides_and_passes_on_a_call_of_its_own(
+        self, client: Client, standby: FakeNode, owner: FakeOwner
+    ) -> None:
+        assert standby.owner is not None
+        page = {"Sec-Fetch-Site": "same-origin", "Origin": f"http://127.0.0.1:{client.port}"}
+        async with client.post("/api/workorder/queue/pause", headers=page) as reply:
+            assert reply.status == 200
+        (seen,) = owner.seen
+        assert not {"Origin", "Sec-Fetch-Site"} & set(seen.headers), "the owner would refuse it"
+
+
+async def test_a_standby_whose_console_only_shows_passes_nothing_on(
+    client: Client, standby: FakeNode, owner: FakeOwner
+) -> None:
+    assert standby.owner is not None
+    page = {"Sec-Fetch-Site": "same-origin"}
+    async with client.post("/api/workorder/queue/pause", headers=page) as reply:
+        assert (await reply.json())["code"] == "CONSOLE_READ_ONLY"
+    assert owner.seen == []

@@ -1,0 +1,119 @@
+"""JSON bodies: what is not JSON is refused, and the field at fault is named where there is one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web.wire.json_body import decode, decode_object, encode
+from web.wire.problems import RequestError
+
+
+def _problem(body: bytes) -> tuple[str, Any]:
+    with pytest.raises(RequestError) as caught:
+        decode_object(body)
+    return caught.value.problem.code, (caught.value.problem.data or {}).get("field")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=30,
+)
+
+
+@given(value=st.dictionaries(st.text(), _JSON), indented=st.booleans())
+def test_what_is_json_is_read_whatever_its_texts_and_blanks(
+    value: dict[str, object], *, indented: bool
+) -> None:
+    body = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else 0)
+    assert decode(body) == value
+
+
+def test_no_body_counts_as_an_empty_object() -> None:
+    assert decode_object(b"") == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"workOrderId=1",
+        b'{"a": undefined}',
+        b"{'a': 1}",
+        b'{"a": 1,}',
+        b'{"a": "\xff"}',
+        b'{"a": "\\ud800"}',
+        b'{"a": 01}',
+        b'{"a": 1} {"a": 1}',
+        b"\x00",
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        b'{"a":' + b"[" * 990 + b'":"' + b"]" * 990 + b"}",
+        b'{"a":' * 1010 + b"1" + b"}" * 1010,
+    ],
+    ids=lambda body: body[:20],
+)
+def test_what_is_not_json_is_refused(body: bytes) -> None:
+    assert _problem(body) == ("INVALID_JSON", None)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'"text"', b"true"])
+def test_json_that_is_no_object_is_refused(body: bytes) -> None:
+    assert _problem(body) == ("INVALID_JSON", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"quantity": 1, "quantity": 5}', "quantity"),
+        (b'{"quantity" : 1 , "quantity" : 5}', "quantity"),
+        (b'{"quantity": 1, "quant\\u0069ty": 5}', "quantity"),
+        (b'{"logContext": {"reason": "a", "reason": "b"}}', "reason"),
+        (b'{"updates": [{"type": "input", "type": "output"}]}', "type"),
+    ],
+)
+def test_a_field_that_is_there_twice_is_refused_by_name(body: bytes, field: str) -> None:
+    assert _problem(body) == ("INVALID_JSON", field)
+
+
+def test_colons_in_texts_are_no_repeated_fields() -> None:
+    assert decode(b'{"a": "x:y", "b": ["::", {"a": ":"}]}') == {"a": "x:y", "b": ["::", {"a": ":"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        (b'{"quantity": NaN}', "INVALID_QUANTITY", "quantity"),
+        (b'{"quantity": -Infinity}', "INVALID_QUANTITY", "quantity"),
+        (b'{"quantity": 1e999}', "INVALID_QUANTITY", "quantity"),
+        (b'{"updates": [{}, {"quantity": NaN}]}', "INVALID_QUANTITY", "updates[1].quantity"),
+        (b'{"logContext": {"remark": NaN}}', "INVALID_LOG_CONTEXT", "logContext.remark"),
+        (b'{"grace": Infinity}', "INVALID_GRACE", "grace"),
+        (b'{"other": NaN}', "INVALID_JSON", "other"),
+    ],
+)
+def test_a_number_that_json_lacks_is_refused_with_its_field(
+    body: bytes, code: str, field: str
+) -> None:
+    assert _problem(body) == (code, field)
+
+
+def test_what_other_programs_stored_is_written_as_json() -> None:
+    class Foreign:
+        def __str__(self) -> str:
+            return "64b700000000000000000001"
+
+    value = MappingProxyType(
+        {"at": datetime(2026, 11, 23, tzinfo=UTC), "id": Foreign(), "nested": ({1: float("nan")},)}
+    )
+    assert orjson.loads(encode(value)) == {
+        "at": "2026-11-23T00:00:00.000Z",
+        "id": "64b700000000000000000001",
+        "nested": [{"1": None}],
+    }

@@ -1,0 +1,348 @@
+"""From bodies and query strings to typed messages: what is taken, what is refused, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.domain.model import MAX_QUANTITY, ChangeType, LogContext, RequestId, Trace, WorkOrderId
+from actors.store import LogQuery
+from web.wire.problems import RequestError
+from web.wire.queries import MAX_LOCKS, MAX_PAGE, parse_limit, parse_log_query
+from web.wire.schemas import (
+    check_request_id,
+    merge_request_ids,
+    parse_grace,
+    parse_update,
+    parse_work_order_id,
+)
+
+if TYPE_CHECKING:
+    from actors.domain.messages import UpdateQuantity
+
+_ID = "00000000000000000000000A"
+_TRACE = Trace("request-1", "")
+
+
+def _parse(**body: object) -> UpdateQuantity:
+    return parse_update({"workOrderId": _ID, "type": "input", **body}, None, 99.5, _TRACE)
+
+
+def _refused(**body: object) -> tuple[str, Any]:
+    with pytest.raises(RequestError) as caught:
+        _parse(**body)
+    problem = caught.value.problem
+    assert problem.status == 400
+    return problem.code, (problem.data or {})["field"]
+
+
+def test_a_bare_update_gets_the_defaults_of_the_shared_schema() -> None:
+    message = _parse()
+    assert message.work_order_id == _ID.lower()
+    assert (message.deadline, message.trace) == (99.5, _TRACE)
+    change = message.change
+    assert (change.type, change.quantity) == (ChangeType.INPUT, 1)
+    assert change.context == LogContext()
+    assert (change.request_id, change.fingerprint) == (None, "")
+
+
+def test_every_update_is_a_job_of_its_own() -> None:
+    assert len({_parse().change.job_id for _ in range(100)}) == 100
+
+
+def test_the_whole_log_context_arrives() -> None:
+    context = _parse(
+        logContext={
+            "relatedBarcode": "SN1",
+            "barcodeOperation": "SCAN_PROCESS",
+            "processStepId": "5F0C00000000000000000001",
+            "processName": "组装",
+            "processCode": "ASM-1",
+            "operatorId": "64b7",
+            "operatorName": "张伟",
+            "reason": "首道工序",
+            "remark": "r",
+            "ipAddress": "10.0.0.1",
+            "userAgent": "ua",
+            "isAutomatic": False,
+            "source": "DEVICE",
+            "somethingNew": {"a": [1]},
+        }
+    ).change.context
+    assert context == LogContext(
+        related_barcode="SN1",
+        barcode_operation="SCAN_PROCESS",
+        process_step_id="5f0c00000000000000000001",
+        process_name="组装",
+        process_code="ASM-1",
+        operator_id="64b7",
+        operator_name="张伟",
+        reason="首道工序",
+        remark="r",
+        ip_address="10.0.0.1",
+        user_agent="ua",
+        is_automatic=False,
+        source="DEVICE",
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_null_and_empty_text_in_the_log_context_count_as_not_said(nothing: object) -> None:
+    names = (
+        "relatedBarcode barcodeOperation processStepId processName processCode operatorId"
+        " operatorName reason remark ipAddress userAgent isAutomatic source"
+    )
+    context = _parse(logContext=dict.fromkeys(names.split(), nothing)).change.context
+    assert context == LogContext()
+
+
+def test_a_log_context_of_null_counts_as_not_said() -> None:
+    assert _parse(logContext=None).change.context == LogContext()
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [(5, "5"), (5.0, "5"), (5.5, "5.5"), (True, "true"), (False, "false"), (0, "0")],
+)
+def test_numbers_and_booleans_become_text_where_text_belongs(sent: object, stored: str) -> None:
+    context = _parse(logContext={"operatorId": sent, "relatedBarcode": sent}).change.context
+    assert (context.operator_id, context.related_barcode) == (stored, stored)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [("true", True), ("false", False), (1, True), (0, False), ("no", False)]
+)
+def test_is_automatic_may_be_text(sent: object, *, meant: bool) -> None:
+    assert _parse(logContext={"isAutomatic": sent}).change.context.is_automatic is meant
+
+
+@pytest.mark.parametrize("quantity", [1, -1, 0, 0.25, -3.5, MAX_QUANTITY, -MAX_QUANTITY])
+def test_quantities_in_range_are_taken(quantity: float) -> None:
+    assert _parse(quantity=quantity).change.quantity == quantity
+
+
+def test_a_whole_float_is_the_same_quantity_as_the_int() -> None:
+    quantity = _parse(quantity=5.0).change.quantity
+    assert isinstance(quantity, int)
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    ["1", "", None, True, False, [1], {}, MAX_QUANTITY + 1, -MAX_QUANTITY - 1, 1e300, float("nan")],
+)
+def test_what_is_no_quantity_is_refused(quantity: object) -> None:
+    assert _refused(quantity=quantity) == ("INVALID_QUANTITY", "quantity")
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+def test_a_missing_work_order_id_is_told_from_a_wrong_one(missing: object) -> None:
+    assert _refused(workOrderId=missing) == ("MISSING_WORK_ORDER_ID", "workOrderId")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["1", "g" * 24, "a" * 25, f"{_ID}\n", f" {_ID[1:]}", 1, 0, True, ["a"], {"$ne": 1}]
+)
+def test_what_is_no_work_order_id_is_refused(wrong: object) -> None:
+    assert _refused(workOrderId=wrong) == ("INVALID_WORK_ORDER_ID", "workOrderId")
+
+
+@pytest.mark.parametrize("wrong", [None, "", "INPUT", "both", 1, ["input"], {"a": 1}])
+def test_what_is_no_type_is_refused(wrong: object) -> None:
+    assert _refused(type=wrong) == ("INVALID_TYPE", "type")
+
+
+@pytest.mark.parametrize("wrong", ["", "text", 1, True, [], [1]])
+def test_a_log_context_that_is_no_object_is_refused(wrong: object) -> None:
+    assert _refused(logContext=wrong) == ("INVALID_LOG_CONTEXT", "logContext")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("relatedBarcode", ["SN1"]),
+        ("operatorId", {"$oid": "1"}),
+        ("remark", "x" * 2001),
+        ("barcodeOperation", "SCAN"),
+        ("barcodeOperation", 1),
+        ("source", "PHONE"),
+        ("source", ["WEB"]),
+        ("isAutomatic", "perhaps"),
+        ("isAutomatic", 2),
+        ("processStepId", "step-1"),
+        ("processStepId", 5),
+        ("processStepId", "a" * 23),
+    ],
+)
+def test_a_wrong_field_of_the_log_context_is_named(name: str, wrong: object) -> None:
+    assert _refused(logContext={name: wrong}) == ("INVALID_LOG_CONTEXT", f"logContext.{name}")
+
+
+@pytest.mark.parametrize(("name", "one"), [("barcodeOperation", "OTHER"), ("source", "SYSTEM")])
+def test_a_wrong_choice_is_answered_with_the_right_ones(name: str, one: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        _parse(logContext={name: "X"})
+    assert one in str(caught.value.problem.params["allowed"])
+
+
+def test_a_text_of_the_greatest_length_is_taken() -> None:
+    assert _parse(logContext={"remark": "字" * 2000}).change.context.remark == "字" * 2000
+
+
+def test_the_first_wrong_field_is_named_in_the_order_of_the_contract() -> None:
+    everything_wrong = {"workOrderId": "", "type": "x", "quantity": "1", "logContext": 1}
+    order = ["MISSING_WORK_ORDER_ID", "INVALID_TYPE", "INVALID_QUANTITY", "INVALID_LOG_CONTEXT"]
+    right = {"workOrderId": _ID, "type": "input", "quantity": 1, "logContext": {}}
+    body: dict[str, object] = dict(everything_wrong)
+    for code, name in zip(order, right, strict=True):
+        assert _refused(**body)[0] == code
+        body[name] = right[name]
+
+
+# -- request ids ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["k", "k" * 200, "订单-1 a", "'quoted\"", "k#0"])
+def test_a_printable_request_id_is_taken(key: str) -> None:
+    assert _parse(requestId=key).change.request_id == key
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201, "a\nb", "a\x00", "\u2028", "\x7f", 1, True, [], {}])
+def test_another_request_id_is_refused(key: object) -> None:
+    assert _refused(requestId=key) == ("INVALID_REQUEST_ID", "requestId")
+
+
+def test_a_header_of_undecodable_bytes_is_refused() -> None:
+    with pytest.raises(RequestError):
+        check_request_id("a\udcff", "Idempotency-Key")
+
+
+def test_header_and_body_must_agree_on_the_request_id() -> None:
+    header = RequestId("a")
+    assert merge_request_ids(header, None) == "a"
+    assert merge_request_ids(header, "a") == "a"
+    assert merge_request_ids(None, "b") == "b"
+    assert merge_request_ids(None, None) is None
+    with pytest.raises(RequestError) as caught:
+        merge_request_ids(header, "b")
+    assert caught.value.problem.code == "INVALID_REQUEST_ID"
+
+
+def _fingerprint(**body: object) -> str:
+    return _parse(requestId="k", **body).change.fingerprint
+
+
+def test_the_fingerprint_is_the_same_for_what_means_the_same() -> None:
+    first = _fingerprint(quantity=1, logContext={"reason": "r", "operatorId": 5})
+    again = _fingerprint(
+        quantity=1.0, logContext={"operatorId": "5", "reason": "r", "remark": "", "new": 1}
+    )
+    assert first == again
+    assert len(first) == 32
+
+
+def test_the_fingerprint_of_a_request_stays_as_it_is_across_releases() -> None:
+    # Stored with the log: another digest would refuse retries that began before an upgrade.
+    context = {"relatedBarcode": "SN1", "isAutomatic": False}
+    assert _fingerprint(quantity=2, logContext=context) == "5a9cd97f68b25179029917e00596b963"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"quantity": 2},
+        {"type": "output"},
+        {"logContext": {"relatedBarcode": "SN2"}},
+        {"logContext": {"processName": "SN1"}},
+        {},
+    ],
+)
+def test_the_fingerprint_differs_where_the_payload_does(other: dict[str, object]) -> None:
+    base = {"quantity": 1, "logContext": {"relatedBarcode": "SN1"}}
+    changed = {**base, **other} if other else {"quantity": 1}
+    assert _fingerprint(**base) != _fingerprint(**changed)
+
+
+# -- paths, query strings and the clean body -------------------------------------------------
+
+
+def test_an_id_in_a_path_is_read_in_one_spelling() -> None:
+    assert parse_work_order_id(_ID) == _ID.lower()
+    with pytest.raises(RequestError) as caught:
+        parse_work_order_id("1")
+    assert caught.value.problem.code == "INVALID_WORK_ORDER_ID"
+
+
+@pytest.mark.parametrize(("grace", "seconds"), [(0, 0.0), (1500, 1.5), (0.5, 0.0005)])
+def test_grace_is_in_milliseconds(grace: float, seconds: float) -> None:
+    assert parse_grace({"grace": grace}) == seconds
+
+
+def test_grace_is_five_seconds_unless_said() -> None:
+    assert parse_grace({}) == 5.0
+
+
+@pytest.mark.parametrize("grace", [-1, "5000", None, True, float("inf"), float("nan"), [1]])
+def test_what_is_no_grace_is_refused(grace: object) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_grace({"grace": grace})
+    assert caught.value.problem.code == "INVALID_GRACE"
+
+
+_ORDER = WorkOrderId(_ID.lower())
+
+
+@pytest.mark.parametrize("query", [{}, dict.fromkeys(("page", "pageSize", "startDate"), "")])
+def test_a_log_query_has_the_defaults_of_the_contract(query: dict[str, str]) -> None:
+    assert parse_log_query(_ORDER, query) == LogQuery(_ORDER, 1, 20, None, None, None)
+
+
+def test_a_full_log_query_is_read() -> None:
+    query = {
+        "page": "3",
+        "pageSize": "1000",
+        "changeType": "output",
+        "startDate": "2026-11-01",
+        "endDate": "2026-11-23",
+    }
+    assert parse_log_query(_ORDER, query) == LogQuery(
+        _ORDER,
+        3,
+        1000,
+        "output",
+        datetime(2026, 11, 1, tzinfo=UTC),
+        datetime(2026, 11, 23, 23, 59, 59, 999999, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("page", "0", "INVALID_PAGE"),
+        ("page", "-1", "INVALID_PAGE"),
+        ("page", "1.5", "INVALID_PAGE"),
+        ("page", "two", "INVALID_PAGE"),
+        ("page", str(MAX_PAGE + 1), "INVALID_PAGE"),
+        ("page", "9" * 30, "INVALID_PAGE"),
+        ("pageSize", "0", "INVALID_PAGE"),
+        ("pageSize", "1001", "INVALID_PAGE"),
+        ("changeType", "both", "INVALID_TYPE"),
+        ("changeType", "INPUT", "INVALID_TYPE"),
+        ("startDate", "soon", "INVALID_DATE"),
+        ("endDate", "2026-11-31", "INVALID_DATE"),
+    ],
+)
+def test_a_wrong_filter_is_named(name: str, value: str, code: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_log_query(_ORDER, {name: value})
+    assert caught.value.problem.code == code
+    assert (caught.value.problem.data or {})["field"] == name
+
+
+def test_the_number_of_locks_is_bounded() -> None:
+    assert parse_limit({}) == 1000
+    assert parse_limit({"limit": str(MAX_LOCKS)}) == MAX_LOCKS
+    for wrong in ("0", str(MAX_LOCKS + 1), "all"):
+        with pytest.raises(RequestError):
+            parse_limit({"limit": wrong})

@@ -1,0 +1,1 @@
+"""Calls between nodes: forwarding to the owner, and what is known of the others."""

@@ -1,0 +1,312 @@
+"""Hand calls that need the owner to the owner: one hop, nothing repeated, its answer unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from actors.errors import NotOwner
+from actors.node.status import Role
+from web.cluster.hop import DEADLINE, FORWARDED_BY, FORWARDED_TO, allowed_s, refuse_if_misled
+from web.cluster.peer import PeerWatch
+from web.outgoing import Attempt, open_session
+from web.site import CALL
+from web.tracing.port import UNTRACED
+from web.wire.bodies import read_body
+from web.wire.problems import Problem, RequestError
+from web.wire.schemas import check_request_id
+from web.wire.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp.typedefs import Handler
+
+    from web.cluster.peer import Peer
+    from web.site import Site
+    from web.tracing.port import Tracing, Work
+    from web.wire.streams import Stream
+
+_KEY: Final = "Idempotency-Key"
+_SERVED_BY: Final = "X-Served-By"
+_REQUEST_HEADERS: Final = (
+    "Content-Type",
+    _KEY,
+    "Accept-Language",
+    "Authorization",
+    "Prefer",
+    "tracestate",
+)
+_REPLY_HEADERS: Final = ("Content-Type", "Retry-After", _SERVED_BY, "Allow")
+_UPDATES_AT_ONCE: Final = 512
+_OPERATORS_AT_ONCE: Final = 16
+_STREAMS_AT_ONCE: Final = 64
+_STREAM_LOOKS_S: Final = 0.1
+_SILENT_S: Final = 15.0
+"""Longer than a stream is ever silent: an owner that is says no more."""
+_VIEW_S: Final = 2.0
+"""What an owner that hangs may take of a call that any node can answer."""
+_WAY_BACK_S: Final = 0.5
+"""Of the time for a call, what the owner's last word and its way back may take."""
+_LARGE: Final = 2**20
+"""Bytes from which aiohttp wants a body as a file, to send it in pieces."""
+_RETRY_AFTER_S: Final = 1
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """A call as it is sent on, and by when (loop time) its answer must be here."""
+
+    method: str
+    url: URL
+    headers: CIMultiDict[str]
+    body: bytes
+    end: float
+
+
+class Forwarder:
+    """Serves calls here while this node is the owner, and at the owner while another one is."""
+
+    def __init__(self, site: Site, tracing: Tracing = UNTRACED) -> None:
+        self._site = site
+        self._tracing = tracing
+        self.watch = PeerWatch(site.node, site.options.node_url_allow)
+        self._updates: aiohttp.ClientSession | None = None
+        self._operators: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
+
+    async def open(self, _app: web.Application) -> AsyncIterator[None]:
+        """Open the connections to other nodes; close them when the application ends."""
+        async with (
+            open_session(_UPDATES_AT_ONCE, keep_alive=True) as self._updates,
+            # Of their own: updates that wait must not keep an operator from resuming them.
+            open_session(_OPERATORS_AT_ONCE, keep_alive=False) as self._operators,
+            open_session(_STREAMS_AT_ONCE, keep_alive=False) as self._streams,
+        ):
+            watching = asyncio.create_task(self.watch.run(self._operators))
+            yield
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+    def update(self, here: Handler) -> Handler:
+        """Wrap the handler of updates, which the region refuses on a node that is no owner."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._site.node.owner_elsewhere() is not None:
+                return await self._elsewhere(request, self._updates)
+            refuse_if_misled(request)
+            return await here(request)
+
+        return handle
+
+    def operate(self, here: Handler) -> Handler:
+        """Wrap the handler of a call to which only the owner knows the answer."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._site.node.owner_elsewhere() is not None:
+                return await self._elsewhere(request, self._operators)
+            refuse_if_misled(request)
+            if self._site.node.status().role is not Role.OWNER:
+                raise NotOwner("this node does not own the actors")
+            return await here(request)
+
+        return handle
+
+    def view(self, here: Handler, *, always: bool = False) -> Handler:
+        """Wrap the handler of a call that the owner answers best, and any node somehow.
+
+        With `always`, where the owner can't be asked too.
+        """
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
+                return await here(request)
+            if not always:
+                return await self._elsewhere(request, self._operators)
+            if self.watch.health() is not None:
+                with suppress(TimeoutError, NotOwner, RequestError):
+                    async with asyncio.timeout(_VIEW_S):
+                        return await self._elsewhere(request, self._operators)
+            return await here(request)
+
+        return handle
+
+    def stream(self, here: Handler) -> Handler:
+        """Wrap the handler of a reply without an end, which is passed on as it comes."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
+                return await here(request)
+            return await self._streamed(request)
+
+        return handle
+
+    async def _streamed(self, request: web.Request) -> web.StreamResponse:
+        peer = self.watch.peer()
+        if peer is None or self._streams is None:
+            raise NotOwner("another node owns the actors")
+        headers = _headers(request)
+        headers[FORWARDED_BY] = self._site.node.node_id
+        headers[FORWARDED_TO] = peer.holder.node
+        try:
+            async with self._streams.get(
+                _target(peer, request),
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=_SILENT_S),
+            ) as reply:
+                if reply.content_type != "text/event-stream":
+                    return await self._passed_back(reply)
+                async with request.app[STREAMS].open(request) as stream:
+                    await self._copy(reply, stream, peer)
+                    return stream.response
+        except (aiohttp.ClientError, OSError) as error:
+            text = "SERVICE_UNAVAILABLE.read"
+            raise RequestError(
+                Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
+            ) from error
+
+    async def _copy(self, reply: aiohttp.ClientResponse, stream: Stream, peer: Peer) -> None:
+        """Pass on what comes, until either side ends or the owner is another one."""
+        reading = asyncio.ensure_future(reply.content.readany())
+        try:
+            while await stream.goes_on(0 if reading.done() else _STREAM_LOOKS_S):
+                holder = self._site.node.owner_elsewhere()
+                if holder is None or holder.token != peer.holder.token:
+                    break
+                if reading.done():
+                    data = reading.result()
+                    if not data:
+                        break
+                    await stream.send(data)
+                    reading = asyncio.ensure_future(reply.content.readany())
+        except (aiohttp.ClientError, OSError):
+            return  # the reader comes again by itself
+        finally:
+            reading.cancel()
+
+    async def _elsewhere(
+        self, request: web.Request, session: aiohttp.ClientSession | None
+    ) -> web.Response:
+        peer = self.watch.peer()
+        if FORWARDED_BY in request.headers or peer is None or session is None:
+            raise NotOwner("another node owns the actors")
+        end = asyncio.get_running_loop().time() + allowed_s(request)
+        headers = _headers(request)
+        # Whole, and within its limits, before anything of it is sent on.
+        body = await read_body(request)
+        outgoing = _Outgoing(request.method, _target(peer, request), headers, body, end)
+        attempt = Attempt()
+        hop = self._hop(request, peer, outgoing)
+        status = None
+        try:
+            reply = await self._send(session, peer, outgoing, attempt)
+            status = reply.status
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            _log.warning(
+                "forward_failed",
+                node=peer.holder.node,
+                url=peer.holder.url,
+                request_id=request[CALL].trace.http_request_id,
+                **request[CALL].trace.ids(),
+                sent=attempt.connected,
+                error=str(error) or type(error).__name__,
+            )
+            raise RequestError(_problem(request.method, attempt)) from error
+        finally:
+            hop.end(status)
+        return reply
+
+    def _hop(self, request: web.Request, peer: Peer, outgoing: _Outgoing) -> Work:
+        resource = request.match_info.route.resource
+        hop = self._tracing.hop(
+            request.method,
+            "none" if resource is None else resource.canonical,
+            request[CALL].trace.traceparent,
+            peer.holder.node,
+        )
+        if hop.traceparent:
+            outgoing.headers["traceparent"] = hop.traceparent
+        return hop
+
+    async def _send(
+        self, session: aiohttp.ClientSession, peer: Peer, outgoing: _Outgoing, attempt: Attempt
+    ) -> web.Response:
+        left_s = outgoing.end - asyncio.get_running_loop().time()
+        outgoing.headers[FORWARDED_BY] = self._site.node.node_id
+        outgoing.headers[FORWARDED_TO] = peer.holder.node
+        outgoing.headers[DEADLINE] = str(_owners_share_ms(left_s))
+        async with asyncio.timeout_at(outgoing.end) as limit:
+            with self.watch.waiting(limit, peer.holder):
+                async with session.request(
+                    outgoing.method,
+                    outgoing.url,
+                    data=outgoing.body if len(outgoing.body) <= _LARGE else BytesIO(outgoing.body),
+                    headers=outgoing.headers,
+                    allow_redirects=False,
+                    trace_request_ctx=attempt,
+                ) as reply:
+                    return await self._passed_back(reply)
+
+    async def _passed_back(self, reply: aiohttp.ClientResponse) -> web.Response:
+        if _SERVED_BY not in reply.headers or 300 <= reply.status < 400:  # noqa: PLR2004
+            raise aiohttp.ClientPayloadError("what answered is not a node")
+        body = await reply.read()
+        headers = self._site.headers.copy()
+        for name in _REPLY_HEADERS:
+            if name in reply.headers:
+                headers[name] = reply.headers[name]
+        headers[FORWARDED_BY] = self._site.node.node_id
+        return web.Response(body=body, status=reply.status, headers=headers)
+
+
+FORWARDER: Final = web.AppKey("forwarder", Forwarder)
+
+
+def _target(peer: Peer, request: web.Request) -> URL:
+    # Only path and query: the caller may have sent a whole URL, of any host.
+    path = peer.url.raw_path.rstrip("/") + request.rel_url.raw_path
+    query = request.rel_url.raw_query_string
+    return peer.url.join(URL(f"{path}?{query}" if query else path, encoded=True))
+
+
+def _headers(request: web.Request) -> CIMultiDict[str]:
+    """Take over what the caller says about its call, under the id that this node logs."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    for name in _REQUEST_HEADERS:
+        for value in request.headers.getall(name, ()):
+            if value.isprintable():
+                headers.add(name, value)
+            elif name == _KEY:  # it can't be sent and must not be lost: refuse it as the owner does
+                check_request_id(value, name)
+    trace = request[CALL].trace
+    headers["X-Request-Id"] = trace.http_request_id
+    if trace.traceparent:
+        headers["traceparent"] = trace.traceparent
+    return headers
+
+
+def _owners_share_ms(left_s: float) -> int:
+    return max(0, int(1000 * max(left_s - _WAY_BACK_S, left_s / 2)))
+
+
+def _problem(method: str, attempt: Attempt) -> Problem:
+    """Say what a caller must know: surely not applied, or unknown."""
+    if not attempt.connected:
+        return Problem("SERVICE_UNAVAILABLE", "SERVICE_UNAVAILABLE", retry_after_s=_RETRY_AFTER_S)
+    if method in ("POST", "DELETE"):
+        return Problem("TIMEOUT", "TIMEOUT")
+    text = "SERVICE_UNAVAILABLE.read"
+    return Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)

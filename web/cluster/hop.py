@@ -1,0 +1,55 @@
+"""The one hop from a standby to the owner: its headers, and what the receiver makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from actors.errors import NotOwner
+from web.site import SITE
+from web.wire.problems import Problem, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from aiohttp import web
+
+_Answer = TypeVar("_Answer")
+FORWARDED_BY: Final = "X-Forwarded-By-Node"
+"""Names the node that forwarded; a request that has it is never forwarded again."""
+FORWARDED_TO: Final = "X-Forwarded-To-Node"
+"""Names the node it is meant for: another one may listen at that address by now."""
+DEADLINE: Final = "X-Deadline-Ms"
+"""Milliseconds that the receiver has for its answer."""
+_MAX_DIGITS: Final = 9
+
+
+def allowed_s(request: web.Request) -> float:
+    """Give the seconds that `request` may take; a forwarding node can only shorten them."""
+    limit: float = request.app[SITE].options.request_timeout_s
+    if FORWARDED_BY not in request.headers:
+        return limit
+    text = request.headers.get(DEADLINE, "")
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
+        return min(limit, int(text) / 1000)
+    return limit
+
+
+def refuse_if_misled(request: web.Request) -> None:
+    """Raise `NotOwner` for a forwarded request that is meant for another node."""
+    if FORWARDED_BY in request.headers:
+        node_id = request.app[SITE].node.node_id
+        if request.headers.get(FORWARDED_TO, node_id) != node_id:
+            raise NotOwner("forwarded to a node that is gone from this address")
+
+
+async def in_time(request: web.Request, answer: Awaitable[_Answer]) -> _Answer:
+    """Wait for what an operator asked for, no longer than the call may take.
+
+    Raises `RequestError` (504) after that.
+    """
+    try:
+        async with asyncio.timeout(allowed_s(request)):
+            return await answer
+    except TimeoutError:
+        raise RequestError(Problem("TIMEOUT", "TIMEOUT")) from None

@@ -1,0 +1,1 @@
+"""What this process shows of itself: metrics, samples and alarms."""

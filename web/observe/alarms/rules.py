@@ -1,0 +1,224 @@
+"""When an alarm holds: the thresholds of config/deploy/prometheus/alerts.yml, on what a node knows.
+
+There a condition must hold for a while before somebody is woken; here it shows at once, with the
+time since when it does. What only all nodes together show (two owners, a node that is down) is
+left to Prometheus.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from actors.node.status import Dependency, NodeStatus, Tenures
+    from actors.operators.rows import LongestWait
+    from actors.orders.region import Statistics
+    from web.observe.alarms.recent import Recent
+
+MINUTE_S: Final = 60
+Severity = Literal["critical", "warning"]
+Show = Literal["node", "order", "actors", "jobs"]
+"""The page of the console that has more of it."""
+_NAMES: Final = {"mongodb": "MongoDB", "sqlite": "SQLite", "redis": "Redis"}
+
+
+class LastFailure(NamedTuple):
+    """A job that failed for good, and how many there are: a dead letter, or else the latest."""
+
+    total: int
+    work_order_id: str
+    code: str
+    at: datetime
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that is known. Without actors here, the figures are those of a node with none."""
+
+    status: NodeStatus
+    served: bool
+    """Whether updates that come to this node are served, here or by the owner."""
+    reason: str | None
+    statistics: Statistics
+    recent: Recent
+    tenures: Tenures
+    unlogged: int
+    """Entries that are committed and not yet in the log."""
+    oldest: LongestWait | None = None
+    failure: LastFailure | None = None
+    paused_number: str | None = None
+    """The number of the first order that is paused alone, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An alarm that holds; `since_s` is None where only its first sight tells."""
+
+    rule: Rule
+    params: Mapping[str, object] = field(default_factory=dict)
+    since_s: float | None = None
+    work_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An alarm: what is above `above` (within the last `within_s`) makes it hold."""
+
+    code: str
+    severity: Severity
+    show: Show
+    holds: Callable[[Rule, Situation], Finding | None]
+    above: float = 0
+    within_s: int = 0
+
+
+def findings(situation: Situation) -> Iterator[Finding]:
+    """Give the alarms that hold, the critical ones first, a cause before what follows from it."""
+    for rule in RULES:
+        found = rule.holds(rule, situation)
+        if found is not None:
+            yield found
+
+
+def _store_down(rule: Rule, now: Situation) -> Finding | None:
+    return _down(rule, now.status.store)
+
+
+def _lease_down(rule: Rule, now: Situation) -> Finding | None:
+    return _down(rule, now.status.lease)
+
+
+def _down(rule: Rule, server: Dependency) -> Finding | None:
+    if server.ok:
+        return None
+    name = _NAMES.get(server.name, server.name)
+    params = {"name": name, "span": server.since_s, "detail": server.detail}
+    return Finding(rule, params, server.since_s)
+
+
+def _no_owner(rule: Rule, now: Situation) -> Finding | None:
+    return None if now.served else Finding(rule, {"reason": now.reason or "?"})
+
+
+def _paused(rule: Rule, now: Situation) -> Finding | None:
+    if not now.status.paused:
+        return None
+    return Finding(rule, {"waiting": _waiting(now)})
+
+
+def _orders_paused(rule: Rule, now: Situation) -> Finding | None:
+    orders = now.statistics.paused_orders
+    if len(orders) <= rule.above:
+        return None
+    first = now.paused_number or orders[0]
+    return Finding(rule, {"count": len(orders), "first": first}, work_order_id=orders[0])
+
+
+def _updates_wait(rule: Rule, now: Situation) -> Finding | None:
+    oldest = now.oldest
+    if oldest is None or oldest.seconds <= rule.above or now.status.paused:
+        return None
+    params = {
+        "order": oldest.work_order_no or oldest.work_order_id,
+        "span": oldest.seconds,
+        "waiting": _waiting(now),
+    }
+    return Finding(rule, params, oldest.seconds, oldest.work_order_id)
+
+
+def _updates_fail(rule: Rule, now: Situation) -> Finding | None:
+    failed = now.recent.failed(rule.within_s)
+    if failed.total() / rule.within_s <= rule.above:
+        return None
+    ((code, most),) = failed.most_common(1)
+    return Finding(rule, {"count": failed.total(), "most": most, "code": code})
+
+
+def _turned_away(rule: Rule, now: Situation) -> Finding | None:
+    return _increased(rule, now, "turned_away", waiting=_waiting(now))
+
+
+def _commits_slow(rule: Rule, now: Situation) -> Finding | None:
+    slow_s = now.recent.commit_s(0.99, rule.within_s)
+    if slow_s <= rule.above:
+        return None
+    name = _NAMES.get(now.status.store.name, now.status.store.name)
+    return Finding(rule, {"span": slow_s, "name": name})
+
+
+def _commits_unanswered(rule: Rule, now: Situation) -> Finding | None:
+    return _increased(rule, now, "retries")
+
+
+def _log_refuses(rule: Rule, now: Situation) -> Finding | None:
+    return _increased(rule, now, "relay_errors", entries=now.unlogged)
+
+
+def _outboxes_grow(rule: Rule, now: Situation) -> Finding | None:
+    return Finding(rule, {"entries": now.unlogged}) if now.unlogged > rule.above else None
+
+
+def _dead_letters(rule: Rule, now: Situation) -> Finding | None:
+    last = now.failure
+    if last is None:
+        return None
+    ago = datetime.now(UTC) - last.at
+    # What was given up stays until somebody has dealt with it.
+    if ago > timedelta(seconds=rule.within_s) and not last.dead:
+        return None
+    params = {"total": last.total, "order": last.work_order_id, "code": last.code}
+    return Finding(rule, params, max(0.0, ago.total_seconds()))
+
+
+def _loop_late(rule: Rule, now: Situation) -> Finding | None:
+    late_s = now.recent.lag_s(0.99, rule.within_s)
+    return Finding(rule, {"span": late_s}) if late_s > rule.above else None
+
+
+def _owner_changes(rule: Rule, now: Situation) -> Finding | None:
+    since = datetime.now(UTC) - timedelta(seconds=rule.within_s)
+    count = sum(each.since >= since for each in now.tenures.seen)
+    return Finding(rule, {"count": count}) if count > rule.above else None
+
+
+def _fenced(rule: Rule, now: Situation) -> Finding | None:
+    return _increased(rule, now, "fenced")
+
+
+def _actors_crash(rule: Rule, now: Situation) -> Finding | None:
+    return _increased(rule, now, "restarted")
+
+
+def _increased(rule: Rule, now: Situation, counter: str, **params: Any) -> Finding | None:  # noqa: ANN401 -- for a text
+    count = now.recent.increase(counter, rule.within_s)
+    return Finding(rule, {"count": count, **params}) if count > rule.above else None
+
+
+def _waiting(now: Situation) -> int:
+    return now.statistics.waiting + now.statistics.delayed
+
+
+RULES: Final = (
+    Rule("STORE_DOWN", "critical", "node", _store_down),
+    Rule("NO_OWNER", "critical", "node", _no_owner),
+    Rule("UPDATES_WAIT", "critical", "order", _updates_wait, above=10),
+    Rule("UPDATES_FAIL", "critical", "actors", _updates_fail, 0.05, 5 * MINUTE_S),
+    Rule("LOG_REFUSES", "critical", "node", _log_refuses, 0, 5 * MINUTE_S),
+    Rule("LEASE_DOWN", "warning", "node", _lease_down),
+    Rule("PAUSED", "warning", "node", _paused),
+    Rule("ORDERS_PAUSED", "warning", "actors", _orders_paused, above=0),
+    Rule("DEAD_LETTERS", "warning", "jobs", _dead_letters, 0, 15 * MINUTE_S),
+    Rule("REFUSED_FOR_ROOM", "warning", "actors", _turned_away, 0, 5 * MINUTE_S),
+    Rule("COMMITS_SLOW", "warning", "node", _commits_slow, 1, 5 * MINUTE_S),
+    Rule("COMMITS_UNANSWERED", "warning", "node", _commits_unanswered, 5, 5 * MINUTE_S),
+    Rule("OUTBOXES_GROW", "warning", "actors", _outboxes_grow, above=5000),
+    Rule("LOOP_LATE", "warning", "node", _loop_late, 0.1, 5 * MINUTE_S),
+    Rule("OWNER_CHANGES", "warning", "node", _owner_changes, 3, 15 * MINUTE_S),
+    Rule("FENCED", "warning", "node", _fenced, 0, 10 * MINUTE_S),
+    Rule("ACTORS_CRASH", "warning", "actors", _actors_crash, 0, 10 * MINUTE_S),
+)

@@ -1,0 +1,235 @@
+"""What an alarm says to somebody who was just woken: what is wrong, and what to do first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from web.site import Language
+from web.wire.texts import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_UNITS: Final = {Language.CHINESE: ("秒", "分", "小时"), Language.ENGLISH: ("s", "min", "h")}
+
+
+class Wording(NamedTuple):
+    """An alarm's words, with `str.format` fields."""
+
+    message: Text
+    advice: Text
+
+
+WORDINGS: Final[Mapping[str, Wording]] = {
+    "STORE_DOWN": Wording(
+        Text(
+            "{name} 已 {span}没有应答；更新在等待，到期答复 503；没有丢失",
+            "{name} has not answered for {span}; updates wait, and get 503 at their deadline;"
+            " nothing is lost",
+        ),
+        Text(
+            "检查它是否在运行、有无主节点、本机能否连上、磁盘是否已满。恢复后节点自行继续。最近的错误：{detail}",
+            "Is it up, has it a primary, can this machine reach it, is its disk full? The node goes"
+            " on by itself once it answers. Last error: {detail}",
+        ),
+    ),
+    "NO_OWNER": Wording(
+        Text(
+            "没有节点处理更新（{reason}）；调用方收到 503；没有执行，也没有丢失",
+            "No node serves updates ({reason}); callers get 503; nothing is applied, nothing lost",
+        ),
+        Text(
+            "查看各节点：全部停止则启动一个；租约持有者没有应答则结束该进程，租约随后自动失效",
+            "Look at the nodes: start one if all are down; if the lease's holder does not answer,"
+            " end that process, and its lease ends by itself",
+        ),
+    ),
+    "UPDATES_WAIT": Wording(
+        Text(
+            "工单 {order} 的更新已等待 {span}；等待中的更新共 {waiting} 条",
+            "An update of order {order} has waited for {span}; updates that wait: {waiting}",
+        ),
+        Text(
+            "打开该工单，看它在做什么：等待存储、提交缓慢，还是被单独暂停",
+            "Open that order and see what it does: wait for the store, commit slowly, or rest"
+            " because it is paused alone",
+        ),
+    ),
+    "UPDATES_FAIL": Wording(
+        Text(
+            "5 分钟内有 {count} 条更新非正常失败，其中 {most} 条为 {code}；调用方已获知",
+            "Updates that failed in the last 5 minutes: {count}, of them {most} with {code};"
+            " their callers were told",
+        ),
+        Text(
+            "SERVICE_UNAVAILABLE 或 TIMEOUT：存储或处理者有问题。SYSTEM_ERROR：在日志中查找 update_failed 和 actor_crashed",  # noqa: E501
+            "SERVICE_UNAVAILABLE or TIMEOUT: look at the store and the owner. SYSTEM_ERROR: look"
+            " for update_failed and actor_crashed in the log",
+        ),
+    ),
+    "LOG_REFUSES": Wording(
+        Text(
+            "5 分钟内日志写入失败 {count} 次；{entries} 条尚未写入，保存在各自的工单中，没有丢失",
+            "Writes to the log that failed in the last 5 minutes: {count}; entries not in the"
+            " collection yet: {entries}. They are safe in their orders",
+        ),
+        Text(
+            "在日志中查找 relay_rejected（集合的校验规则或唯一索引）和 relay_unanswered（数据库）",
+            "Look for relay_rejected (the collection's validator, or a unique index) and"
+            " relay_unanswered (the database) in the log",
+        ),
+    ),
+    "LEASE_DOWN": Wording(
+        Text(
+            "{name} 已 {span}没有应答；处理者继续处理，但没有节点能接替它",
+            "{name} has not answered for {span}; the owner goes on, nobody could take over",
+        ),
+        Text(
+            "检查它是否在运行、本机能否连上；其中没有会丢失的数据，可以重启。最近的错误：{detail}",
+            "Is it up, can this machine reach it? It holds nothing that can be lost: restart it."
+            " Last error: {detail}",
+        ),
+    ),
+    "PAUSED": Wording(
+        Text(
+            "处理已暂停；等待中的更新 {waiting} 条，均已保存，没有丢失",
+            "Processing is paused; updates that wait: {waiting}; all are kept, nothing is lost",
+        ),
+        Text(
+            "查明是谁为何暂停（日志中的 queue/pause）；原因消除后恢复处理",
+            "Find out who paused it and why (queue/pause in the log); resume when that is over",
+        ),
+    ),
+    "ORDERS_PAUSED": Wording(
+        Text(
+            "单独暂停的工单 {count} 个（{first}）；它们的更新已保存并等待",
+            "Orders that are paused alone: {count} ({first}); their updates are kept and wait",
+        ),
+        Text("原因消除后恢复该工单", "Resume an order when the reason is over"),
+    ),
+    "DEAD_LETTERS": Wording(
+        Text(
+            "最终失败的任务共 {total} 个，最近一个属于工单 {order}，错误 {code}",
+            "Jobs that failed for good: {total}, the latest of order {order}, with {code}",
+        ),
+        Text(
+            "查看失败任务及其错误，消除原因后重试；没有人在等它们的答复",
+            "Look at the failed jobs and their errors, mend the cause, then retry: nobody waits for"
+            " their answer",
+        ),
+    ),
+    "REFUSED_FOR_ROOM": Wording(
+        Text(
+            "5 分钟内因等待过多拒绝了 {count} 次调用（429，未执行）；等待中的更新 {waiting} 条",
+            "Calls turned away for lack of room in the last 5 minutes: {count} (429, not applied);"
+            " updates that wait: {waiting}",
+        ),
+        Text(
+            "看最热的工单：只有一个很深是来源过快，很多都深是数据库慢或已暂停",
+            "Look at the hot orders: one deep order is one source that floods; many are a slow"
+            " database, or a pause",
+        ),
+    ),
+    "COMMITS_SLOW": Wording(
+        Text(
+            "百分之一的提交超过 {span}：{name} 缓慢；更新等待更久，没有丢失",
+            "One commit in a hundred takes {span} or more: {name} is slow; updates wait"
+            " longer, nothing is lost",
+        ),
+        Text(
+            "检查磁盘、落后的从节点、缺失的 plan_server_* 索引和长查询",
+            "Look at its disk, a secondary that lags, missing plan_server_* indexes, a long query",
+        ),
+    ),
+    "COMMITS_UNANSWERED": Wording(
+        Text(
+            "5 分钟内有 {count} 次提交没有应答而重发；结果会先查明，不会重复",
+            "Commits that got no answer in the last 5 minutes and were sent again: {count};"
+            " nothing doubles",
+        ),
+        Text(
+            "检查到数据库的网络，以及它是否在切换主节点",
+            "Look at the network to the database, and whether its primary changes",
+        ),
+    ),
+    "OUTBOXES_GROW": Wording(
+        Text(
+            "{entries} 条日志等待写入日志集合，落后于工单；没有丢失",
+            "Entries that wait to be copied to the log: {entries}; it falls behind the orders,"
+            " nothing is lost",
+        ),
+        Text(
+            "数据库的写入跟不上：检查磁盘和日志集合的索引",
+            "The database can't keep up: look at its disk and the log's indexes",
+        ),
+    ),
+    "LOOP_LATE": Wording(
+        Text(
+            "节点的事件循环迟滞：百分之一的定时器迟到 {span}以上；该节点一切变慢",
+            "The node's event loop is late: one timer in a hundred by {span} or more; all of that"
+            " node is slow",
+        ),
+        Text(
+            "检查这台机器的 CPU 和内存交换；持续下去会失去租约",
+            "Look at that machine's CPU and swapping; if it lasts, the lease is lost",
+        ),
+    ),
+    "OWNER_CHANGES": Wording(
+        Text(
+            "15 分钟内处理者变更 {count} 次；每次有数秒答复 503",
+            "Changes of the owner in the last 15 minutes: {count}; each costs seconds of 503",
+        ),
+        Text(
+            "日志中的 stepped_down 带有原因：Redis 慢、LEASE_TTL 过短、存储不可用，或进程反复重启",
+            "stepped_down in the log has the reason: a slow Redis, LEASE_TTL too short, the store"
+            " away, or a process that restarts",
+        ),
+    ),
+    "FENCED": Wording(
+        Text(
+            "10 分钟内本节点有 {count} 次写入被后来的处理者挡下；没有丢失，没有重复",
+            "Writes of this node that a later owner kept out in the last 10 minutes: {count};"
+            " nothing is lost or doubled",
+        ),
+        Text(
+            "本节点曾停顿或断网：检查这台机器当时的负载、休眠和网络",
+            "This node was frozen or cut off: look at its machine's load, sleep and network then",
+        ),
+    ),
+    "ACTORS_CRASH": Wording(
+        Text(
+            "10 分钟内有 {count} 个工单 actor 崩溃并被替换；其邮箱保留",
+            "Actors that crashed in the last 10 minutes and were replaced: {count}; their mailboxes"
+            " were kept",
+        ),
+        Text(
+            "在日志中查找 actor_crashed：其中有工单和错误，请报告给开发者",
+            "Look for actor_crashed in the log: it has the order and the error; report it",
+        ),
+    ),
+}
+
+
+def span_text(seconds: float, language: Language) -> str:
+    """Write a span of time, such as 12 s or 3 min."""
+    second, minute, hour = _UNITS[language]
+    if seconds < 1:
+        return f"{seconds:.2g} {second}"
+    if seconds < 2 * _MINUTE_S:
+        return f"{seconds:.0f} {second}"
+    if seconds < 2 * _HOUR_S:
+        return f"{seconds / _MINUTE_S:.0f} {minute}"
+    return f"{seconds / _HOUR_S:.0f} {hour}"
+
+
+def render_alarm(code: str, language: Language, params: Mapping[str, object]) -> tuple[str, str]:
+    """Give message and advice; `span` among the params is in seconds."""
+    if isinstance(seconds := params.get("span"), float | int):
+        params = {**params, "span": span_text(seconds, language)}
+    message, advice = (
+        each.en if language is Language.ENGLISH else each.zh for each in WORDINGS[code]
+    )
+    return message.format_map(params), advice.format_map(params)

@@ -1,0 +1,202 @@
+"""Metrics for Prometheus: read when they are asked for, from counts that are kept anyway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from actors.node.status import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
+
+    from actors.node.status import NodeStatus
+    from actors.operators.rows import Summary
+    from actors.telemetry.histogram import Histogram
+    from web.observe.pulse import Pulse
+    from web.site import Site
+
+_SHORTEST_S: Final = 256e-6
+_LONGEST_S: Final = 34.0
+_PREFIX: Final = "workorder"
+
+
+class Traffic:
+    """Answered calls, by method, route and status."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[tuple[str, str, int]] = Counter()
+
+    def note(self, method: str, route: str, status: int) -> None:
+        """Count one; `route` is a template, so that no order makes a series of its own."""
+        self.calls[method, route, status] += 1
+
+
+class NodeCollector(Collector):
+    """Gives a node's metrics; what only the owner knows, while it is the owner."""
+
+    def __init__(self, site: Site, pulse: Pulse, traffic: Traffic) -> None:
+        self._site, self._pulse, self._traffic = site, pulse, traffic
+        self.summary: Summary | None = None
+        """A look at the actors, taken just before; None on a node without any."""
+        self.failed_jobs: int | None = None
+        """As the store said just before; None where it did not."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all families."""
+        build = InfoMetricFamily(f"{_PREFIX}_build", "The service's version")
+        build.add_metric([], {"version": self._site.options.version})
+        yield build
+        yield from self._updates()
+        yield from self._times()
+        yield from self._commits()
+        yield from self._node(self._site.node.status())
+        yield from self._waiting()
+        if self.summary is not None:
+            yield from _actors(self.summary)
+        yield from self._calls()
+        if self._site.logs is not None:
+            yield _counter("log_lines_dropped", "Log lines lost", self._site.logs.dropped)
+
+    def _updates(self) -> Iterator[Metric]:
+        figures = self._site.node.region.figures
+        updates = CounterMetricFamily(
+            f"{_PREFIX}_updates",
+            "Answered updates, by what became of them",
+            labels=["outcome", "code"],
+        )
+        # All outcomes from the beginning: a rate needs a zero to rise from.
+        for event in ("applied", "replayed"):
+            updates.add_metric([event, "UPDATED"], figures.outcomes.get((event, "UPDATED"), 0))
+        for (event, code), count in sorted(figures.outcomes.items()):
+            if code != "UPDATED":
+                updates.add_metric([event, code], count)
+        yield updates
+        stats = figures.actors
+        yield _counter("actors_created", "Order actors made", stats.created)
+        yield _counter("actors_passivated", "Idle order actors retired", stats.passivated)
+        yield _counter("actors_restarted", "Order actors replaced after a crash", stats.restarted)
+
+    def _times(self) -> Iterator[Metric]:
+        figures = self._site.node.region.figures
+        yield _histogram("update_seconds", "From mailbox to answer", figures.wholes)
+        yield _histogram("update_wait_seconds", "In a mailbox", figures.waits)
+        yield _histogram("update_handling_seconds", "At work, with its batch", figures.handlings)
+        yield _histogram("commit_seconds", "One commit of many orders", figures.commits.times)
+        yield _histogram("loop_lag_seconds", "How late the loop's timers are", self._pulse.lags)
+
+    def _commits(self) -> Iterator[Metric]:
+        stats = self._site.node.region.figures.commits
+        yield _counter("commit_batches", "Commits sent to the store", stats.batches.batches)
+        yield _counter("commit_batch_orders", "Orders in those commits", stats.batches.items)
+        yield _counter("commits", "Orders committed", stats.commits)
+        yield _counter("commit_entries", "Log entries committed", stats.entries)
+        yield _counter("commit_conflicts", "Orders others had changed", stats.conflicts)
+        yield _counter("commit_retries", "Commits sent again, unanswered", stats.retries)
+        yield _counter("commit_fenced", "Orders that a later owner had", stats.fenced)
+        yield _counter("relay_errors", "Copies to the log that failed", stats.relay_errors)
+
+    def _node(self, status: NodeStatus) -> Iterator[Metric]:
+        role = GaugeMetricFamily(f"{_PREFIX}_node_role", "1 for the node's role", labels=["role"])
+        for one in Role:
+            role.add_metric([one.value], one is status.role)
+        yield role
+        yield _gauge("node_serving", "1 while the node takes updates itself", status.serving)
+        yield _gauge("epoch", "Epoch of the node's term, 0 without one", status.epoch)
+        yield _gauge("paused", "1 while processing is paused", status.paused)
+        if status.lease_ttl_s is not None:
+            yield _gauge("lease_left_seconds", "Until the lease ends", status.lease_ttl_s)
+        tenures = self._site.node.tenures()
+        yield _counter("takeovers", "Times this node became the owner", tenures.taken_over)
+        yield _counter("stepdowns", "Times it stepped down", tenures.stepped_down)
+        labels = ["dependency", "kind"]
+        up = GaugeMetricFamily(f"{_PREFIX}_dependency_up", "1 while it answers", labels=labels)
+        failures = CounterMetricFamily(
+            f"{_PREFIX}_dependency_failures", "Looks it did not answer", labels=labels
+        )
+        for name, each in (("store", status.store), ("lease", status.lease)):
+            up.add_metric([name, each.name], each.ok)
+            failures.add_metric([name, each.name], each.failures)
+        yield up
+        yield failures
+
+    def _waiting(self) -> Iterator[Metric]:
+        region = self._site.node.region
+        counts = region.statistics()
+        yield _gauge("updates_waiting", "Updates that wait for their turn", counts.waiting)
+        yield _gauge("updates_active", "Updates at work", counts.active)
+        yield _gauge("updates_delayed", "Updates that wait to be tried again", counts.delayed)
+        yield _gauge("paused_orders", "Orders that are paused alone", len(counts.paused_orders))
+        if region.jobs is not None:
+            yield _gauge("jobs_waiting", "Accepted jobs not done yet", len(region.jobs.known))
+        if self.failed_jobs is not None:
+            yield _gauge("jobs_failed", "Failed jobs, dead letters too", self.failed_jobs)
+
+    def _calls(self) -> Iterator[Metric]:
+        calls = CounterMetricFamily(
+            f"{_PREFIX}_http_requests",
+            "Answered calls by route and status",
+            labels=["method", "route", "status"],
+        )
+        for (method, route, status), count in sorted(self._traffic.calls.items()):
+            calls.add_metric([method, route, str(status)], count)
+        yield calls
+
+
+def _actors(summary: Summary) -> Iterator[Metric]:
+    states = GaugeMetricFamily(f"{_PREFIX}_actors", "Live order actors", labels=["state"])
+    for state, count in summary.states.items():
+        states.add_metric([state], count)
+    yield states
+    depths = summary.depths
+    yield _gauge("mailbox_depth_max", "The deepest mailbox", depths[-1] if depths else 0)
+    yield _gauge("oldest_wait_seconds", "Age of the oldest unanswered update", summary.oldest_s)
+    yield _gauge("outbox_orders", "Orders with an outbox to empty", summary.outboxes)
+    yield _gauge("outbox_entries", "Entries not yet in the log", summary.outbox_entries)
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{_PREFIX}_{name}", text, value=value)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{_PREFIX}_{name}", text, value=value)
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+    buckets: list[tuple[str, float]] = [
+        (repr(seconds), count)
+        for seconds, count in histogram.below()
+        if _SHORTEST_S <= seconds <= _LONGEST_S
+    ]
+    buckets.append(("+Inf", histogram.count))
+    return HistogramMetricFamily(
+        f"{_PREFIX}_{name}", text, buckets=buckets, sum_value=histogram.total_s
+    )
+
+
+class Metrics:
+    """The registry of one application, and what fills it."""
+
+    def __init__(self, site: Site, pulse: Pulse) -> None:
+        self.traffic = Traffic()
+        self.node = NodeCollector(site, pulse, self.traffic)
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self.node)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+
+METRICS: Final = web.AppKey("metrics", Metrics)

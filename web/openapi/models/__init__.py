@@ -1,0 +1,1 @@
+"""Shapes of requests and replies, as the OpenAPI document shows them."""

@@ -1,0 +1,1 @@
+"""The listening process: sockets, connections, signals."""

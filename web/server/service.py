@@ -1,0 +1,138 @@
+"""Run one node behind one HTTP server: start, serve, stop in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiohttp import web
+
+from actors.errors import StartupError
+from web.server.connections import Door, GuardedSite, allow_files
+from web.site import SITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from actors.node.node import Node
+    from web.server.signals import StopSignals
+
+_LAST_REPLIES_S: Final = 2.0
+"""How long requests that the drain answered may take to send their reply."""
+RUNNER_OPTIONS: Final[Mapping[str, Any]] = {
+    # The access line is our own.
+    "access_log": None,
+    # The process's signals are ours too.
+    "handle_signals": False,
+    # A caller that hangs up must not cancel a commit.
+    "handler_cancellation": False,
+    # Longer than callers and balancers keep a connection, so that they close it first.
+    "keepalive_timeout": 75.0,
+    # How long the rest of a refused body is read, so that its sender sees the answer.
+    "lingering_time": 1.0,
+    "shutdown_timeout": _LAST_REPLIES_S,
+}
+"""How aiohttp runs the application; times in seconds."""
+
+_log = structlog.get_logger(__name__)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Take the addresses to listen on; nobody can connect before `serve`.
+
+    Raises `StartupError` when one of them is taken or is not an address of this machine.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        kind = socket.SOCK_STREAM
+        addresses = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in dict.fromkeys(addresses):
+            sock = socket.socket(family, kind)
+            sockets.append(sock)
+            if sys.platform != "win32":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # With port 0 all addresses share the port that the first one was given.
+            sock.bind((address[0], sockets[0].getsockname()[1] or port, *address[2:]))
+            sock.setblocking(False)  # noqa: FBT003 the standard library's signature
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise _not_available(host, port, error) from error
+    return sockets
+
+
+def _not_available(host: str, port: int, error: OSError) -> StartupError:
+    return StartupError(f"can't listen on HOST {host}, PORT {port}: {error.strerror or error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One node, its application and the sockets it is reached at."""
+
+    node: Node
+    app: web.Application
+    sockets: Sequence[socket.socket]
+    shutdown_s: float
+
+    async def run(self, stop: StopSignals, started: Callable[[], None]) -> int:
+        """Start, call `started`, serve until told to stop; give the exit code.
+
+        Raises `StartupError`.
+        """
+        runner = web.AppRunner(self.app, **RUNNER_OPTIONS)
+        try:
+            if not await _unless(stop, self.node.start()):
+                return 0
+            await self._listen(runner)
+            started()
+            failed = await _unless(stop, self.node.wait_failed())
+            if failed:
+                _log.error("node_failed", node=self.node.node_id)
+            await self._drain(stop)
+            return 1 if failed else 0
+        finally:
+            await runner.cleanup()
+            for sock in self.sockets:
+                sock.close()
+            await self.node.close()
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        await runner.setup()
+        options = self.app[SITE].options
+        allow_files(options.max_connections)
+        door = Door(options.max_connections, options.body_timeout_s)
+        for sock in self.sockets:
+            host, port = sock.getsockname()[:2]
+            try:
+                await GuardedSite(runner, sock, door).start()
+            except OSError as error:
+                raise _not_available(host, port, error) from error
+
+    async def _drain(self, stop: StopSignals) -> None:
+        """Finish what is queued while new updates get 503, and status calls their answers."""
+        stop.exit_after(self.shutdown_s)
+        _log.info("service_stopping", signal=stop.name or None, within_s=self.shutdown_s)
+        # What follows the drain needs its share of the time.
+        timeout_s = max(self.shutdown_s - 2 * _LAST_REPLIES_S, self.shutdown_s / 2)
+        finished = await self.node.drain(timeout_s)
+        _log.info("service_stopped", finished=finished)
+
+
+async def _unless(stop: StopSignals, work: Coroutine[object, object, None]) -> bool:
+    """Wait for `work` to be done; give it up, and return False, when told to stop."""
+    task = asyncio.create_task(work)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+        return False
+    await task
+    return True

@@ -1,0 +1,1 @@
+"""Spans of calls: the port, and OpenTelemetry behind it."""

@@ -1,0 +1,1 @@
+"""What goes over HTTP: bodies, queries, replies, texts and errors."""

@@ -1,0 +1,55 @@
+"""Read a request's body within its limits of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import ClientError, web
+
+from web.site import SITE
+from web.wire.json_body import decode_object
+from web.wire.problems import Problem, RequestError
+
+if TYPE_CHECKING:
+    from web.site import Options
+
+
+async def read_object(request: web.Request) -> dict[str, object]:
+    """Read a body that must be a JSON object; none at all counts as ``{}``.
+
+    Raises `RequestError` when it is no such body, or can't be read.
+    """
+    return decode_object(await read_body(request))
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Read a whole body, unpacked.
+
+    Raises `RequestError` when it is larger than `max_body_bytes`, not there within
+    `body_timeout_s`, or garbled; the connection is closed then.
+    """
+    options = request.app[SITE].options
+    if (request.content_length or 0) > options.max_body_bytes:
+        raise _too_large(options)
+    try:
+        # Most bodies arrived together with their headers: no timer for those.
+        if request.content.is_eof():
+            return await request.read()
+        async with asyncio.timeout(options.body_timeout_s):
+            return await request.read()
+    except TimeoutError:
+        params = {"limit": options.body_timeout_s}
+        raise RequestError(Problem("BODY_TIMEOUT", "BODY_TIMEOUT", params, close=True)) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(options) from None
+    except (web.RequestPayloadError, ClientError):
+        # Nothing more of it can be read: else aiohttp tries, and logs a traceback.
+        request.content.feed_eof()
+        unreadable = Problem("INVALID_JSON", "INVALID_JSON.unreadable", close=True)
+        raise RequestError(unreadable) from None
+
+
+def _too_large(options: Options) -> RequestError:
+    params = {"limit": options.max_body_bytes}
+    return RequestError(Problem("BODY_TOO_LARGE", "BODY_TOO_LARGE", params, params, close=True))

@@ -1,0 +1,158 @@
+"""Query strings: pages, filters and limits."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from actors.domain.job import JobState
+from actors.domain.model import ChangeType
+from actors.operators.job_desk import LIVE_STATES
+from actors.operators.rows import ActorQuery, ActorState, Sort
+from actors.store import LogQuery
+from web.wire.dates import parse_moment
+from web.wire.problems import invalid
+from web.wire.schemas import parse_work_order_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from actors.domain.model import WorkOrderId
+
+MAX_PAGE: Final = 1_000_000
+MAX_PAGE_SIZE: Final = 1000
+MAX_LOCKS: Final = 10_000
+MAX_MINUTES: Final = 60
+FOUND: Final = 20
+MAX_FOUND: Final = 100
+_MAX_SEARCH: Final = 100
+ORDERS: Final = ("desc", "asc")
+JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
+_ERROR_CODE: Final = re.compile(r"[A-Z_]{1,64}")
+_WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def parse_log_query(work_order_id: WorkOrderId, query: Mapping[str, str]) -> LogQuery:
+    """Read the query string of `quantity-logs`; blank values count as absent.
+
+    Raises `RequestError`.
+    """
+    return LogQuery(
+        work_order_id,
+        page=_whole(query, "page", 1, MAX_PAGE),
+        page_size=_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        change_type=_change_type(query, "changeType"),
+        since=_moment(query, "startDate"),
+        until=_moment(query, "endDate", end_of_day=True),
+    )
+
+
+class JobPageQuery(NamedTuple):
+    """Which page of which jobs is asked for."""
+
+    state: str
+    work_order_id: WorkOrderId | None
+    code: str | None
+    page: int
+    page_size: int
+
+
+def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
+    """Read the query string of `queue/jobs`; blank values count as absent.
+
+    Raises `RequestError`.
+    """
+    state = query.get("state", "").strip() or JOB_STATES[0]
+    if state not in JOB_STATES:
+        raise invalid("INVALID_JOB_QUERY", "state", allowed=", ".join(JOB_STATES))
+    order_id = query.get("workOrderId", "").strip()
+    return JobPageQuery(
+        state,
+        parse_work_order_id(order_id, "workOrderId") if order_id else None,
+        _error_code(query, "code"),
+        _whole(query, "page", 1, MAX_PAGE),
+        _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+    )
+
+
+def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
+    """Read the query string of `/api/actors`; blank values count as absent.
+
+    Raises `RequestError`.
+    """
+    state = query.get("state", "").strip()
+    return ActorQuery(
+        _whole(query, "page", 1, MAX_PAGE),
+        _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        Sort(_choice(query, "sort", tuple(Sort))),
+        descending=_choice(query, "order", ORDERS) == "desc",
+        search=query.get("search", "").strip()[:_MAX_SEARCH],
+        state=ActorState(_choice(query, "state", tuple(ActorState))) if state else None,
+    )
+
+
+def parse_count(query: Mapping[str, str]) -> int:
+    """Read how many of each kind to show; raises `RequestError`."""
+    return _whole(query, "n", 10, MAX_PAGE_SIZE)
+
+
+def parse_minutes(query: Mapping[str, str]) -> int:
+    """Read over how many minutes to look back; raises `RequestError`."""
+    return _whole(query, "minutes", MAX_MINUTES, MAX_MINUTES)
+
+
+def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> str:
+    """Give one of `allowed`; the first where none is asked for."""
+    text = query.get(field, "").strip() or allowed[0]
+    if text not in allowed:
+        raise invalid("INVALID_ACTOR_QUERY", field, allowed=", ".join(allowed))
+    return text
+
+
+def parse_search(query: Mapping[str, str]) -> tuple[str, int]:
+    """Read what orders to find, and how many at most; raises `RequestError`."""
+    text = query.get("q", "").strip()[:_MAX_SEARCH]
+    return text, _whole(query, "limit", FOUND, MAX_FOUND)
+
+
+def parse_limit(query: Mapping[str, str]) -> int:
+    """Read how many locks to list; raises `RequestError`."""
+    return _whole(query, "limit", 1000, MAX_LOCKS)
+
+
+def _whole(query: Mapping[str, str], field: str, default: int, high: int) -> int:
+    text = query.get(field, "").strip()
+    if not text:
+        return default
+    number = int(text) if _WHOLE.fullmatch(text) else 0
+    if not 1 <= number <= high:
+        raise invalid("INVALID_PAGE", field, low=1, high=high)
+    return number
+
+
+def _error_code(query: Mapping[str, str], field: str) -> str | None:
+    text = query.get(field, "").strip()
+    if text and not _ERROR_CODE.fullmatch(text):
+        raise invalid("INVALID_JOB_QUERY", field, "code")
+    return text or None
+
+
+def _change_type(query: Mapping[str, str], field: str) -> str | None:
+    text = query.get(field, "").strip()
+    if not text:
+        return None
+    try:
+        return ChangeType(text).value
+    except ValueError:
+        raise invalid("INVALID_TYPE", field) from None
+
+
+def _moment(query: Mapping[str, str], field: str, *, end_of_day: bool = False) -> datetime | None:
+    text = query.get(field, "").strip()
+    if not text:
+        return None
+    try:
+        return parse_moment(text, end_of_day=end_of_day)
+    except ValueError:
+        raise invalid("INVALID_DATE", field) from None

@@ -1,0 +1,329 @@
+"""The bodies and query strings that callers send, and their way into typed messages.
+
+The models accept what today's callers send (numbers where text belongs, empty text for
+nothing) and name the field of whatever they refuse. They are on the way of every update:
+`validate_python` of a ready model, no adapter built per request.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from actors.domain.messages import UpdateQuantity
+from actors.domain.model import (
+    MAX_QUANTITY,
+    Change,
+    ChangeType,
+    JobId,
+    LogContext,
+    Number,
+    RequestId,
+    WorkOrderId,
+    new_job_id,
+)
+from actors.domain.rules import normalize
+from web.site import LogLevel
+from web.wire.problems import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actors.domain.model import Trace
+    from web.wire.problems import RequestError
+
+MAX_TEXT: Final = 2000
+"""Characters that a text of `logContext` may have."""
+MAX_REQUEST_ID: Final = 200
+"""Characters that a request id may have."""
+MAX_GRACE: Final = 2**53 - 1
+"""Milliseconds: the largest whole number that every reader of JSON reads as it is."""
+_HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
+
+
+class BarcodeOperation(StrEnum):
+    """Why a barcode's quantity changed, as the shared log schema lists it."""
+
+    SCAN_PROCESS = "SCAN_PROCESS"
+    SCAN_BATCH_DOC = "SCAN_BATCH_DOC"
+    UNBIND_PROCESS = "UNBIND_PROCESS"
+    INITIALIZE_PRODUCT = "INITIALIZE_PRODUCT"
+    MANUAL_ADJUST = "MANUAL_ADJUST"
+    OTHER = "OTHER"
+
+
+class Source(StrEnum):
+    """Where a change comes from, as the shared log schema lists it."""
+
+    DEVICE = "DEVICE"
+    WEB = "WEB"
+    API = "API"
+    SYSTEM = "SYSTEM"
+
+
+_Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+_Nothing = Literal[""] | None
+# Mongoose casts numbers and booleans to text, and today's callers may count on it.
+_LooseText = _Text | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
+_HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$", to_lower=True)]
+_Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REQUEST_ID)]
+_Quantity = (
+    Annotated[int, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
+    | Annotated[float, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY, allow_inf_nan=False)]
+)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+
+class LogContextBody(_Body):
+    """What the caller says about a change; null and empty text count as not said."""
+
+    related_barcode: _LooseText = None
+    barcode_operation: BarcodeOperation | _Nothing = None
+    process_step_id: _HexId | _Nothing = None
+    process_name: _LooseText = None
+    process_code: _LooseText = None
+    operator_id: _LooseText = None
+    operator_name: _LooseText = None
+    reason: _LooseText = None
+    remark: _LooseText = None
+    ip_address: _LooseText = None
+    user_agent: _LooseText = None
+    is_automatic: bool | _Nothing = None
+    source: Source | _Nothing = None
+
+
+class UpdateBody(_Body):
+    """One change: the body of `update-quantity`, and an item of a batch."""
+
+    work_order_id: _HexId
+    type: ChangeType
+    quantity: _Quantity = 1
+    log_context: LogContextBody | None = None
+    request_id: _Key | None = None
+    wait: Annotated[bool, Field(strict=True)] | None = None
+
+
+class BatchBody(_Body):
+    """Many changes. Each item is checked by itself, so that a bad one fails alone."""
+
+    updates: Annotated[list[UpdateBody], Field(min_length=1)]
+    request_id: _Key | None = None
+    wait: Annotated[bool, Field(strict=True)] | None = None
+
+
+class RetryFilterBody(_Body):
+    """Which failed jobs are meant: of one order, with one error, or all."""
+
+    work_order_id: _HexId | _Nothing = None
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
+
+
+class CleanBody(_Body):
+    """Body of `queue/clean`."""
+
+    grace: Annotated[float, Field(strict=True, ge=0, le=MAX_GRACE, allow_inf_nan=False)] = 5000.0
+    """Milliseconds."""
+
+
+class LogLevelBody(_Body):
+    """Body of a change of `log-level`."""
+
+    level: LogLevel
+
+
+_CHOICES: Final[Mapping[str, type[StrEnum]]] = {
+    "barcodeOperation": BarcodeOperation,
+    "source": Source,
+}
+_UPDATE: Final = UpdateBody.__pydantic_validator__
+_NO_CONTEXT: Final = LogContext()
+_CONTEXT_DEFAULTS: Final = {
+    name: getattr(_NO_CONTEXT, name) for name in LogContext.__dataclass_fields__
+}
+
+
+def parse_update(
+    body: Mapping[str, object],
+    request_id: RequestId | None,
+    deadline: float,
+    trace: Trace,
+    *,
+    wait: bool = True,
+) -> UpdateQuantity:
+    """Read one change; `request_id` and `wait` are what is said outside of `body`.
+
+    `deadline` is in `time.monotonic()` seconds. Raises `RequestError`, naming the first field
+    at fault in the order of the model.
+    """
+    try:
+        update: UpdateBody = _UPDATE.validate_python(body)
+    except ValidationError as error:
+        raise _refusal(error, body) from None
+    context = _NO_CONTEXT if update.log_context is None else _context(update.log_context)
+    quantity = normalize(update.quantity)
+    key = merge_request_ids(request_id, update.request_id)
+    fingerprint = "" if key is None else _fingerprint(update.type, quantity, context)
+    change = Change(new_job_id(), update.type, quantity, context, key, fingerprint)
+    waits = wait if update.wait is None else update.wait
+    return UpdateQuantity(WorkOrderId(update.work_order_id), change, deadline, trace, waits)
+
+
+def parse_work_order_id(text: str, field: str = "id") -> WorkOrderId:
+    """Read an order's id from a path; raises `RequestError`."""
+    if not _HEX_ID.fullmatch(text):
+        raise invalid("INVALID_WORK_ORDER_ID", field)
+    return WorkOrderId(text.lower())
+
+
+def parse_job_id(text: str) -> JobId:
+    """Read a job's id from a path; raises `RequestError`."""
+    if not _HEX_ID.fullmatch(text):
+        raise invalid("INVALID_JOB_ID", "id")
+    return JobId(text.lower())
+
+
+def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT001 -- what else
+    """Read whether the caller of a batch waits; raises `RequestError`."""
+    wait = body.get("wait")
+    if wait is None:
+        return default
+    if not isinstance(wait, bool):
+        raise invalid("INVALID_WAIT", "wait")
+    return wait
+
+
+def parse_retry_filter(body: Mapping[str, object]) -> tuple[WorkOrderId | None, str | None]:
+    """Read which failed jobs to try again: of one order, with one error; raises `RequestError`."""
+    try:
+        asked = RetryFilterBody.model_validate(body)
+    except ValidationError as error:
+        if error.errors(include_url=False)[0]["loc"][0] == "code":
+            raise invalid("INVALID_JOB_QUERY", "code", "code") from None
+        raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
+    return WorkOrderId(asked.work_order_id) if asked.work_order_id else None, asked.code
+
+
+def parse_log_level(body: Mapping[str, object]) -> LogLevel:
+    """Read the level to log from now on; raises `RequestError`."""
+    try:
+        return LogLevelBody.model_validate(body).level
+    except ValidationError:
+        allowed = ", ".join(get_args(LogLevel))
+        raise invalid("INVALID_LOG_LEVEL", "level", allowed=allowed) from None
+
+
+def parse_grace(body: Mapping[str, object]) -> float:
+    """Read how long finished jobs are kept, in seconds; raises `RequestError`."""
+    try:
+        return CleanBody.model_validate(body).grace / 1000
+    except ValidationError:
+        raise invalid("INVALID_GRACE", "grace") from None
+
+
+def check_request_id(value: object, field: str) -> RequestId:
+    """Check an idempotency key from the header or body field `field`; raises `RequestError`."""
+    if isinstance(value, str) and 0 < len(value) <= MAX_REQUEST_ID and value.isprintable():
+        return RequestId(value)
+    raise invalid("INVALID_REQUEST_ID", field, limit=MAX_REQUEST_ID)
+
+
+def merge_request_ids(header: RequestId | None, in_body: object) -> RequestId | None:
+    """Give the one key that header and body agree on; raises `RequestError`."""
+    if in_body is None:
+        return header
+    key = check_request_id(in_body, "requestId")
+    if header is not None and header != key:
+        raise invalid("INVALID_REQUEST_ID", "requestId", "differs")
+    return key
+
+
+def _context(body: LogContextBody) -> LogContext:
+    operation, source = body.barcode_operation, body.source
+    return LogContext(
+        related_barcode=_text(body.related_barcode),
+        barcode_operation=operation.value if operation else _NO_CONTEXT.barcode_operation,
+        process_step_id=body.process_step_id or None,
+        process_name=_text(body.process_name),
+        process_code=_text(body.process_code),
+        operator_id=_text(body.operator_id) or _NO_CONTEXT.operator_id,
+        operator_name=_text(body.operator_name),
+        reason=_text(body.reason),
+        remark=_text(body.remark),
+        ip_address=_text(body.ip_address),
+        user_agent=_text(body.user_agent),
+        is_automatic=body.is_automatic
+        if isinstance(body.is_automatic, bool)
+        else _NO_CONTEXT.is_automatic,
+        source=source.value if source else _NO_CONTEXT.source,
+    )
+
+
+def _text(value: str | Number | None) -> str | None:
+    """Cast as Mongoose does."""
+    if isinstance(value, str):
+        return value or None
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(normalize(value))
+
+
+def _fingerprint(kind: ChangeType, quantity: Number, context: LogContext) -> str:
+    """Digest what was asked for, leaving defaults out: new fields must not change old digests."""
+    said = {
+        name: value
+        for name, default in _CONTEXT_DEFAULTS.items()
+        if (value := getattr(context, name)) != default
+    }
+    content = orjson.dumps((kind.value, quantity, said), option=orjson.OPT_SORT_KEYS)
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def _refusal(error: ValidationError, body: Mapping[str, object]) -> RequestError:
+    """Say what is wrong with the first field that the model refused."""
+    location = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    field = str(location[0]) if location else ""
+    value = body.get(field) if isinstance(body, dict) else None
+    match field:
+        case "workOrderId" if value is None or value == "":
+            return invalid("MISSING_WORK_ORDER_ID", field)
+        case "workOrderId":
+            return invalid("INVALID_WORK_ORDER_ID", field)
+        case "type":
+            return invalid("INVALID_TYPE", field)
+        case "quantity":
+            return invalid("INVALID_QUANTITY", field, limit=MAX_QUANTITY)
+        case "wait" | "requestId":
+            code = "INVALID_WAIT" if field == "wait" else "INVALID_REQUEST_ID"
+            return invalid(code, field, limit=MAX_REQUEST_ID)
+        case _:
+            return _context_refusal(location, value)
+
+
+def _context_refusal(location: tuple[int | str, ...], context: object) -> RequestError:
+    if len(location) == 1 or not isinstance(context, dict):
+        return invalid("INVALID_LOG_CONTEXT", "logContext")
+    name = str(location[1])
+    field = f"logContext.{name}"
+    if choices := _CHOICES.get(name):
+        allowed = ", ".join(choices)
+        return invalid("INVALID_LOG_CONTEXT", field, "choice", allowed=allowed)
+    if name == "isAutomatic":
+        return invalid("INVALID_LOG_CONTEXT", field, "boolean")
+    if name == "processStepId":
+        return invalid("INVALID_LOG_CONTEXT", field, "id")
+    if isinstance(context.get(name), str):
+        return invalid("INVALID_LOG_CONTEXT", field, "length", limit=MAX_TEXT)
+    return invalid("INVALID_LOG_CONTEXT", field, "text")
