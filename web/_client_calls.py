@@ -55,13 +55,13 @@ class Reply:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Give the payload; empty where there is none."""
+        """Return the payload; empty where there is none."""
         data = self.body.get("data")
         return data if isinstance(data, dict) else {}
 
     @property
     def code(self) -> str:
-        """Give the code of the envelope."""
+        """Return the code of the envelope."""
         return str(self.body.get("code"))
 
 
@@ -140,8 +140,8 @@ class Calls:
         """Send it once to each address that is not left alone, until one settles it."""
         last = Unsettled("SERVICE_UNAVAILABLE", "all addresses are left alone", again=False)
         addresses = list(self.breakers)
-        for turn in range(len(addresses)):
-            number = (self._preferred + turn) % len(addresses)
+        for revision in range(len(addresses)):
+            number = (self._preferred + revision) % len(addresses)
             breaker = self.breakers[addresses[number]]
             if not breaker.admit():
                 continue

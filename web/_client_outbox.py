@@ -55,7 +55,7 @@ class Outbox:
 
     @property
     def file(self) -> OutboxFile:
-        """Give the blocking side, whose methods are for `run`."""
+        """Return the blocking side, whose methods are for `run`."""
         return self._file
 
     async def run(
@@ -67,7 +67,7 @@ class Outbox:
         return await asyncio.wrap_future(self._worker.submit(work, *args, **kwargs))
 
     async def waits(self, order: str) -> bool:
-        """Tell whether an update of the order waits; a later one must go behind it."""
+        """Return whether an update of the order waits; a later one must go behind it."""
         return await self.run(self._file.waits, order)
 
     async def put(self, update: Update) -> int:

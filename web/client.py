@@ -250,7 +250,7 @@ class PlanServerClient:
         return result
 
     async def is_service_available(self) -> bool:
-        """Tell whether updates would be served now."""
+        """Return whether updates would be served now."""
         return (await self.health_check())["success"] is True
 
     def get_config(self) -> Result:
@@ -274,7 +274,7 @@ class PlanServerClient:
         return await outbox.run(outbox.file.usage)
 
     async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
-        """Give what the service refused when it was replayed, oldest first."""
+        """Return what the service refused when it was replayed, oldest first."""
         outbox = self._some_outbox()
         return await outbox.run(outbox.file.dead_letters, limit=limit)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from web.app_context import Language
 from web.openapi.models.reply import HexId, Reply
-from web.site import Language
 from web.wire.problems import STATUS
 from web.wire.texts import render
 
@@ -190,7 +190,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
 
 
 def data_models(codes: Iterable[str]) -> list[Any]:
-    """Give the types of `data` that go with any of `codes`."""
+    """Return the types of `data` that go with any of `codes`."""
     found: dict[Any, None] = {}
     for code in codes:
         if code in _WITHOUT or code in _MAYBE_WITHOUT:
@@ -201,7 +201,7 @@ def data_models(codes: Iterable[str]) -> list[Any]:
 
 
 def failure_example(code: str) -> dict[str, object]:
-    """Give a whole reply of a call that failed."""
+    """Return a whole reply of a call that failed."""
     field = _FIELDS.get(code, "quantity")
     data: object = None
     if code in _DATA:

@@ -35,7 +35,7 @@ async def service() -> AsyncIterator[FakeService]:
 
 @pytest.fixture
 async def client(service: FakeService) -> AsyncIterator[PlanServerClient]:
-    """Give one with patience: on a busy machine an answer may take its time."""
+    """Return one with patience: on a busy machine an answer may take its time."""
     options = quick(None, attempt_s=1.0, deadline_s=10.0)
     async with PlanServerClient(service.url, options) as client:
         yield client

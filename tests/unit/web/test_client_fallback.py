@@ -49,7 +49,7 @@ def outbox(tmp_path: Path) -> Path:
 async def client(
     service: FakeService, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[PlanServerClient]:
-    """Give one that sends for a second, and has four for a disk that others keep busy."""
+    """Return one that sends for a second, and has four for a disk that others keep busy."""
     monkeypatch.setattr("web.client._FOR_THE_DISK", 0.8)
     monkeypatch.setattr("web.client._MOST_FOR_THE_DISK_S", 4.0)
     async with PlanServerClient(service.url, quick(outbox, deadline_s=5.0)) as client:
