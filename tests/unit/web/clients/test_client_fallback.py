@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.web.client_cases import ORDER, OTHER, quick, until
-from tests.unit.web.fake_service import (
+from tests.unit.web.clients.cases import ORDER, OTHER, quick, until
+from tests.unit.web.clients.fake_service import (
     FakeService,
     Fault,
     answers,
@@ -23,15 +23,15 @@ from tests.unit.web.fake_service import (
     hangs,
     says,
 )
-from web._client_outbox_file import OutboxFile
-from web.client import DeadLetter, OutboxUnusable, PlanServerClient
+from web.clients.python import DeadLetter, OutboxUnusable, PlanServerClient
+from web.clients.python.outbox_file import OutboxFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
 
-_ROOT = Path(__file__).parents[3]
+_ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ async def client(
     service: FakeService, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[PlanServerClient]:
     """Give one that sends for a second, and has four for a disk that others keep busy."""
-    monkeypatch.setattr("web.client._FOR_THE_DISK", 0.8)
-    monkeypatch.setattr("web.client._MOST_FOR_THE_DISK_S", 4.0)
+    monkeypatch.setattr("web.clients.python.client._FOR_THE_DISK", 0.8)
+    monkeypatch.setattr("web.clients.python.client._MOST_FOR_THE_DISK_S", 4.0)
     async with PlanServerClient(service.url, quick(outbox, deadline_s=5.0)) as client:
         yield client
 
@@ -403,7 +403,7 @@ class Block:
             raise ImportError(f"blocked: {name}")
 
 sys.meta_path.insert(0, Block())
-import web.client
+import web.clients.python
 print(sorted(name for name in sys.modules if name.partition(".")[0] == "web"))
 """
     answer = subprocess.run(
@@ -415,4 +415,4 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] == "web"))
         timeout=60,
     )
     assert answer.returncode == 0, answer.stderr
-    assert "web.client" in answer.stdout
+    assert "web.clients.python" in answer.stdout
