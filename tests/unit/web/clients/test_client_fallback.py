@@ -4,10 +4,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,10 +25,9 @@ from web.clients.python.outbox_file import OutboxFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from aiohttp import web
-
-_ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -388,31 +384,3 @@ async def test_the_loop_never_waits_for_a_slow_disk_and_a_call_never_beyond_its_
             other.execute("ROLLBACK")
         assert (result["success"], result["code"]) == (False, "OUTBOX_FAILED")
         assert result["fallback"] is False
-
-
-def test_the_client_needs_nothing_but_aiohttp_and_stamina() -> None:
-    program = """
-import sys
-
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {
-            "pydantic", "pydantic_settings", "motor", "pymongo", "bson", "redis", "pykka",
-            "structlog", "orjson", "uvloop", "prometheus_client", "actors", "config", "scripts",
-        }:
-            raise ImportError(f"blocked: {name}")
-
-sys.meta_path.insert(0, Block())
-import web.clients.python
-print(sorted(name for name in sys.modules if name.partition(".")[0] == "web"))
-"""
-    answer = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert "web.clients.python" in answer.stdout
