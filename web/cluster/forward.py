@@ -17,9 +17,9 @@ from yarl import URL
 from actors.errors import NotOwner
 from actors.node.status import Role
 from web.app_context import CALL
+from web.clients.python.session import Attempt, open_session
 from web.cluster.hop import DEADLINE, FORWARDED_BY, FORWARDED_TO, allowed_s, refuse_if_misled
 from web.cluster.peer import PeerWatch
-from web.outgoing import Attempt, open_session
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
 from web.wire.problems import Problem, RequestError

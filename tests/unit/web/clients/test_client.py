@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.web.client_cases import ORDER, OTHER, quick, until
-from tests.unit.web.fake_service import (
+from tests.unit.web.clients.cases import ORDER, OTHER, quick, until
+from tests.unit.web.clients.fake_service import (
     FakeService,
     Fault,
     answers,
@@ -17,7 +17,7 @@ from tests.unit.web.fake_service import (
     hangs,
     says,
 )
-from web.client import ClientOptions, PlanServerClient
+from web.clients.python import ClientOptions, PlanServerClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from web.client import ClientOptions
+from web.clients.python import ClientOptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

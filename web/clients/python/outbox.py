@@ -7,13 +7,13 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from web._client_outbox_file import OutboxFile, OutboxUnusable
+from .outbox_file import OutboxFile, OutboxUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from web._client_options import ClientOptions
-    from web._client_results import Update
+    from .options import ClientOptions
+    from .results import Update
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")

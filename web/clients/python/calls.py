@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import stamina
 
-from web._client_breaker import Breaker
-from web.outgoing import Attempt, open_session
+from .breaker import Breaker
+from .session import Attempt, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from web._client_options import ClientOptions
+    from .options import ClientOptions
 
 _WAIT_FIRST_S: Final = 0.1
 _WAIT_LONGEST_S: Final = 2.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from web._client_calls import Request, Unsettled
-from web._client_results import Invalid, Result, Update, make_item
+from .calls import Request, Unsettled
+from .results import Invalid, Result, Update, make_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from web._client_calls import Calls, Reply
+    from .calls import Calls, Reply
 
 BATCH_PATH: Final = "/api/workorder/batch-update-quantity"
 OF_THE_CALL: Final = frozenset({"INVALID_JSON", "INVALID_UPDATES", "BODY_TOO_LARGE"})

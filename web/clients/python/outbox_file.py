@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from web._client_results import Update
+from .results import Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from web._client_options import Language
+    from .options import Language
 
 Result = dict[str, Any]
 """`success`, `code`, `message` or `error`, `fallback`; and on success the fields of `data`."""
