@@ -152,9 +152,15 @@ async def test_a_call_without_a_body_stays_without_one(client: Client, owner: Fa
 
 
 @pytest.mark.usefixtures("standby")
-async def test_a_body_over_its_limits_is_refused_here(client: Client, owner: FakeOwner) -> None:
+async def test_a_body_too_large_is_refused_here(client: Client, owner: FakeOwner) -> None:
     async with client.post(UPDATE, data=b" " * 4097) as reply:
         assert (reply.status, (await reply.json())["code"]) == (413, "BODY_TOO_LARGE")
+    assert owner.seen == []
+
+
+@pytest.mark.usefixtures("standby")
+@pytest.mark.parametrize("options", [Options(body_timeout_s=0.3)])
+async def test_a_body_that_drips_is_refused_here(client: Client, owner: FakeOwner) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(f"POST {UPDATE} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
     assert b" 408 " in await asyncio.wait_for(reader.read(), 10)
