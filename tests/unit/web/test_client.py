@@ -197,7 +197,8 @@ async def test_an_address_that_keeps_failing_is_left_alone_then_probed_once(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(
-        "web._client_calls.Breaker", lambda *limits: Breaker(*limits, clock=lambda: now)
+        "web._client_calls.Breaker",
+        lambda failures, open_s: Breaker(failures, open_s, clock=lambda: now),
     )
     options = quick(None, breaker_failures=3, breaker_open_s=5.0)
     service.always = answers(503, "SERVICE_UNAVAILABLE", Retry_After="60")
