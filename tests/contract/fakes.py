@@ -17,6 +17,7 @@ from tests.fake_views import document_of
 from tests.sim.chance import chance
 from tests.sim.database import Database, Document, Ours, stored_order
 from tests.sim.faults import Faults
+from tests.sim.lease import LeaseServer
 from tests.sim.loop import Process, SimLoop
 from tests.sim.store import Network, SimStore
 
@@ -147,6 +148,11 @@ class RealLoop:
 def real_loop() -> SimLoop:
     """Give the running loop in the place of a simulated one."""
     return cast("SimLoop", RealLoop())
+
+
+def new_lease_server(ttl_s: float) -> LeaseServer:
+    """Give a simulated lease's server, without faults."""
+    return LeaseServer(real_loop(), Faults(chance(0, "contract")), ttl_s)
 
 
 def new_sim_store(database: Database) -> SimStore:
