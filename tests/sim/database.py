@@ -223,9 +223,7 @@ class Database:
 
     def delete_logs(self, order_id: WorkOrderId) -> None:
         """Delete the order's log, and with it what its unique indexes hold."""
-        self.logs = {
-            job: each for job, each in self.logs.items() if each.work_order_id != order_id
-        }
+        self.logs = {job: each for job, each in self.logs.items() if each.work_order_id != order_id}
         self._places = {at: job for at, job in self._places.items() if at[0] != order_id}
         self._keys = {key: job for key, job in self._keys.items() if key[0] != order_id}
         self._highest.pop(order_id, None)

@@ -63,9 +63,7 @@ class SimInbox:
         return await self._store.read(lambda: self._db.inbox.page(query))  # type: ignore[no-any-return]
 
     async def remove(self, job_id: JobId, state: JobState) -> bool:
-        (removed,) = await self._store.write(
-            "note", [lambda: self._db.inbox.remove(job_id, state)]
-        )
+        (removed,) = await self._store.write("note", [lambda: self._db.inbox.remove(job_id, state)])
         return removed  # type: ignore[no-any-return]
 
     async def forget(self, before: datetime) -> int:

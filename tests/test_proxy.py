@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.proxy import HOST, Wire, Wires
+from tests.proxy import HOST, Wire, Wires
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
