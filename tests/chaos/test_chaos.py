@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.callers import Pace
 from tests.chaos.drill import DrillOptions, run_drill
 from tests.chaos.faults import FAULTS, FEW, THREE_MEMBERS, WIRED
 from tests.chaos.fleet import FleetOptions
 
 SEED = 20261123
-PACE = Pace(callers=24)
-"""Enough that each fault hits calls under way; more would only keep the machine busy."""
 
 
 def test_each_fault_has_a_fleet() -> None:
@@ -35,7 +32,7 @@ def test_each_fault_is_in_the_page_of_guarantees() -> None:
 )
 def test_whatever_fails_every_promise_is_kept(members: int, faults: tuple[str, ...]) -> None:
     fleet = FleetOptions(members=members, lease_ttl_s=2.0)
-    figures = run_drill(DrillOptions(fleet, faults, seed=SEED, short=True, pace=PACE))
+    figures = run_drill(DrillOptions(fleet, faults, seed=SEED, short=True))
     assert not figures.failed, f"{figures.mistakes}\n{figures}"
     assert {each.fault for each in figures.hits} == {*faults}
     assert min(each.in_flight for each in figures.hits) >= 1

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.callers import Pace
 from tests.chaos.controls import CONTROLS
 from tests.chaos.drill import DrillOptions, run_drill
 from tests.chaos.fleet import FleetOptions
@@ -35,7 +34,5 @@ def test_a_safeguard_that_is_taken_out_is_missed(control: str, tmp_path: Path) -
     fault, expected = _CASES[control]
     members = 3 if control == "w:1" else 1
     fleet = replace(_FLEET, control=control, members=members)
-    figures = run_drill(
-        DrillOptions(fleet, [fault], short=True, pace=Pace(callers=24), keep=tmp_path)
-    )
+    figures = run_drill(DrillOptions(fleet, [fault], short=True, keep=tmp_path))
     assert expected & figures.verdict.found.keys(), figures

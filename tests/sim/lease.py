@@ -89,6 +89,9 @@ class SimLease:
     async def _run(self, step: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the step gives
         if not self._is_open:
             raise LeaseUnavailable("it is not open")
+        return await self._ask(step)
+
+    async def _ask(self, step: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the step gives
         server, loop = self._server, self._server.loop
         faults = server.faults
         reply: asyncio.Future[Any] = loop.create_future()
