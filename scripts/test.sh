@@ -6,10 +6,10 @@ usage() {
     cat <<'EOF'
 Usage: scripts/test.sh [--fast] [pytest arguments]
 
-Lint, format, types and import rules, then all tests with branch coverage. Runs every check and
-fails when one did. The first run creates .venv, installs the locked packages and fetches
-MongoDB and Redis for the tests, unless mongod and redis-server are on PATH. Where Chromium is not
-on PATH, root gets it by apt-get; others are told how to.
+Lint, format, types and import rules, and beside them all tests with branch coverage. Runs every
+check and fails when one did. The first run creates .venv, installs the locked packages and
+fetches MongoDB and Redis for the tests, unless mongod and redis-server are on PATH. Where
+Chromium is not on PATH, root gets it by apt-get; others are told how to.
 
   --fast   the tests only
   --help   show this

@@ -67,7 +67,10 @@ class MemoryInbox:
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
         await self._store.read("find")
-        kept = (*self._store.log.values(), *self._store.refused.values())
+        kept: list[Mapping[str, Outcome]] = [
+            *self._store.log.values(),
+            *self._store.refused.values(),
+        ]
         return next((each[job_id] for each in kept if job_id in each), None)
 
     async def paused_orders(self) -> frozenset[WorkOrderId]:

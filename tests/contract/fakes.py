@@ -39,7 +39,7 @@ class FakeBackdoor(ABC):
     def edit_order(
         self, order_id: WorkOrderId, fields: Mapping[str, Any], *, without: tuple[str, ...] = ()
     ) -> None:
-        document = self.order(order_id) | fields
+        document = {**self.order(order_id), **fields}
         self.put_order({name: each for name, each in document.items() if name not in without})
 
     def order(self, order_id: WorkOrderId) -> dict[str, Any]:
