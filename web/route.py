@@ -35,6 +35,6 @@ class Route(NamedTuple):
 _PROBES: Final = frozenset({"health", "live", "ready"})
 # A browser shows no token when it opens a page, and these hold no secret.
 _PAGES: Final = frozenset(
-    {"openapi", "docs", "console", "consoleScript", "consoleStyle", "consoleState"}
+    {"openapi", "docs", "console", "consoleScript", "consolePart", "consoleStyle", "consoleState"}
 )
 _OPEN: Final = _PROBES | _PAGES

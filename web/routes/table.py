@@ -36,6 +36,7 @@ ROUTES: Final = (
     Route("docs", "GET", "/docs", documents.docs),
     Route("console", "GET", "/console", console.page),
     Route("consoleScript", "GET", "/console/{name}.js", console.script),
+    Route("consolePart", "GET", "/console/{folder}/{name}.js", console.script),
     Route("consoleStyle", "GET", "/console/{name}.css", console.style),
     Route("consoleState", "GET", "/api/console", console.state),
     Route("updateQuantity", "POST", f"{_API}/update-quantity", updates.update_quantity, "actors"),

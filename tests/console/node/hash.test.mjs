@@ -3,7 +3,7 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { hashOf, oneOf, orderHash, pageOf, parseHash } from '../../../web/console/hash.js';
+import { hashOf, oneOf, orderHash, pageOf, parseHash } from '../../../web/console/kit/hash.js';
 
 const ORDER = '65f0c0ffee0000000000a001';
 

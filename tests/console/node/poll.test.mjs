@@ -3,7 +3,7 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { Poll } from '../../../web/console/poll.js';
+import { Poll } from '../../../web/console/kit/poll.js';
 
 /** A service that is asked, and answers when the test says so. */
 class Asked {

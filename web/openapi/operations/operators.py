@@ -113,6 +113,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         bare=True,
         media="text/javascript",
     ),
+    "consolePart": Operation(
+        _SERVICE,
+        "Give a module in a folder of the console",
+        str,
+        "export class Poll {}",
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_FOLDER, parameters.CONSOLE_SCRIPT),
+        bare=True,
+        media="text/javascript",
+    ),
     "consoleStyle": Operation(
         _SERVICE,
         "Give a style sheet of the console",
