@@ -168,7 +168,7 @@ export class Console {
     const focused = document.activeElement;
     render(shell(this, view.render()), this.place);
     // What had the focus and was moved in the page keeps it.
-    if (focused !== document.activeElement && focused.isConnected)
+    if (focused !== document.activeElement && focused instanceof HTMLElement && focused.isConnected)
       focused.focus({ preventScroll: true });
     this.acting.settle();
     if (!this.fresh) return;

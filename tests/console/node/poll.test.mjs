@@ -41,12 +41,12 @@ function stopTheClock(t) {
   const { setTimeout: set, clearTimeout: clear } = globalThis;
   const waiting = new Map();
   let now = 0;
-  globalThis.setTimeout = (act, ms) => {
+  const setTimeout = (act, ms) => {
     const timer = { act, at: now + ms };
     waiting.set(timer, timer);
     return timer;
   };
-  globalThis.clearTimeout = (timer) => waiting.delete(timer);
+  Object.assign(globalThis, { setTimeout, clearTimeout: (timer) => waiting.delete(timer) });
   t.after(() => Object.assign(globalThis, { setTimeout: set, clearTimeout: clear }));
   return (ms) => {
     now += ms;

@@ -42,7 +42,7 @@ export class Chart {
    */
   render({ t, f }, at, lines, write, paused) {
     const pointed = this.pointed === null ? -1 : scale.nearest(at, this.pointed);
-    const valueOf = (values) => write(pointed < 0 ? scale.latest(values) : values[pointed]);
+    const shown = (values) => write(pointed < 0 ? scale.latest(values) : values[pointed]);
     const shade = html`<rect class="shade" width="18" height="10" />`;
     const dash = html`<path d="M0 5H18" />`;
     const title = t(this.name);
@@ -52,7 +52,7 @@ export class Chart {
         ${paused.includes(true) && legend('soft', shade, t('paused'))}
         <span class="soft small">${pointed < 0 ? t('lastHour') : f.time(at[pointed])}</span>
         <span class="legend">
-          ${lines.map(([name, values], n) => legend(`line-${n}`, dash, t(name), html`<b>${valueOf(values)}</b>`))}
+          ${lines.map(([name, values], n) => legend(`line-${n}`, dash, t(name), html`<b>${shown(values)}</b>`))}
         </span>
       </figcaption>
       <div class="plot" ref=${this.watch}>
@@ -80,18 +80,25 @@ export class Chart {
     const shade = ([first, last]) => html`<rect class="shade" x=${xs[first]} y=${TOP}
       width=${Math.max(2, xs[last] - xs[first])} height=${FOOT - TOP} />`;
     const line = ([, values], n) => html`<path class="line line-${n}"
-      d=${scale.linePath(xs, values.map((value) => (value === null ? null : y(value))))} />`;
+      d=${scale.linePath(
+        xs,
+        values.map((value) => (value === null ? null : y(value))),
+      )} />`;
     return html`<svg role="img" aria-label=${words} width=${this.width} height=${HEIGHT}
       viewBox="0 0 ${this.width} ${HEIGHT}" onpointerleave=${() => point(null)}
       onpointermove=${(event) => point(scale.linear(LEFT, right, to - HOUR_MS, to)(event.offsetX))}>
       ${scale.ranges(paused).map(shade)}
-      ${scale.gridLines(rounded).map((value) => html`<g>
+      ${scale.gridLines(rounded).map(
+        (value) => html`<g>
         <line class="grid" x1=${LEFT} x2=${right} y1=${y(value)} y2=${y(value)} />
         <text class="tick" x=${LEFT - 6} y=${y(value) + 4} text-anchor="end">${write(value)}</text>
-      </g>`)}
-      ${moments.map((moment) => html`<text class="tick" x=${x(moment)} y=${HEIGHT - 4} text-anchor="middle">
+      </g>`,
+      )}
+      ${moments.map(
+        (moment) => html`<text class="tick" x=${x(moment)} y=${HEIGHT - 4} text-anchor="middle">
         ${f.minute(moment)}
-      </text>`)}
+      </text>`,
+      )}
       ${lines.map(line)}
       ${pointed >= 0 && html`<line class="pointer" x1=${xs[pointed]} x2=${xs[pointed]} y1=${TOP} y2=${FOOT} />`}
     </svg>`;
@@ -109,7 +116,13 @@ function inWords({ t, f }, at, lines, write, title) {
     if (most === null) return t('nothingKnown', { name: t(name) });
     const now = write(scale.latest(values));
     const mean = write(scale.mean(values));
-    return t('nowIs', { name: t(name), now, most: write(most.value), at: f.time(at[most.index]), mean });
+    return t('nowIs', {
+      name: t(name),
+      now,
+      most: write(most.value),
+      at: f.time(at[most.index]),
+      mean,
+    });
   };
   return `${title}, ${t('lastHour')}. ${lines.map(told).join('')}`;
 }
@@ -125,10 +138,12 @@ function inFigures({ t, f }, at, lines, write, title) {
         ${lines.map(([name]) => html`<th scope="col" class="number">${t(name)}</th>`)}
       </tr></thead>
       <tbody>
-        ${scale.means(at, columns, 5).map(({ from, values }) => html`<tr key=${from}>
+        ${scale.means(at, columns, 5).map(
+          ({ from, values }) => html`<tr key=${from}>
           <th scope="row">${f.minute(from)}</th>
           ${values.map((value) => html`<td class="number">${write(value)}</td>`)}
-        </tr>`)}
+        </tr>`,
+        )}
       </tbody>
     </table>
   </details>`;

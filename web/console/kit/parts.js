@@ -7,7 +7,16 @@ import { orderHash } from './hash.js';
 const KINDS = Object.entries({
   ok: ['COMPLETED', 'owner', 'applied'],
   busy: ['active', 'waiting', 'IN_PROGRESS'],
-  warn: ['delayed', 'paused', 'PAUSED', 'taking_over', 'draining', 'refused', 'stepped_down', 'missed'],
+  warn: [
+    'delayed',
+    'paused',
+    'PAUSED',
+    'taking_over',
+    'draining',
+    'refused',
+    'stepped_down',
+    'missed',
+  ],
   bad: ['failed'],
 });
 
@@ -38,13 +47,16 @@ export function stateBadge(state, text) {
 
 /** Describe names and their values; entries that are null are left out. */
 export function terms(entries) {
-  const entry = ([name, ...values]) => html`<div key=${name}><dt>${name}</dt><dd>${values}</dd></div>`;
+  const entry = ([name, ...values]) =>
+    html`<div key=${name}><dt>${name}</dt><dd>${values}</dd></div>`;
   return html`<dl class="terms">${entries.filter(Boolean).map(entry)}</dl>`;
 }
 
 /** Describe a link to an order's page: its number, or its id where that is not known. */
 export const orderLink = (id, number) =>
-  id ? html`<a href=${orderHash(id)} data-order=${id} title=${id}>${number || shortId(id)}</a>` : '–';
+  id
+    ? html`<a href=${orderHash(id)} data-order=${id} title=${id}>${number || shortId(id)}</a>`
+    : '–';
 
 /** Describe an id; where there is little room, its end, by which ids differ. */
 export const shortId = (id) =>

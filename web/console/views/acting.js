@@ -10,6 +10,7 @@ export class Acting {
   constructor(app) {
     this.app = app;
     this.busy = false;
+    /** @type {any} */
     this.asked = null;
     this.shown = null;
     this.said = null;
@@ -33,9 +34,10 @@ export class Acting {
    * @param {{kind?: string, about?: string}} [options]
    */
   button(name, label, act, { kind = '', about } = {}) {
-    const why = this.obstacle && { title: this.app.t(this.obstacle), 'aria-describedby': 'obstacle' };
+    const { obstacle } = this;
+    const why = obstacle && { title: this.app.t(obstacle), 'aria-describedby': 'obstacle' };
     return html`<button key=${name} type="button" class="button ${kind}" data-act=${name} aria-label=${about}
-      disabled=${why !== '' || this.busy} ...${why || {}} onclick=${act}>${label}</button>`;
+      disabled=${obstacle !== '' || this.busy} ...${why || {}} onclick=${act}>${label}</button>`;
   }
 
   /**

@@ -52,7 +52,13 @@ export class Actors {
         list.data && pages(app, list.data, (page) => this.#hash({ page }), title),
       ),
       found &&
-        panel('stored', t('inStore'), {}, trouble(app, found), found.data && this.#stored(found.data)),
+        panel(
+          'stored',
+          t('inStore'),
+          {},
+          trouble(app, found),
+          found.data && this.#stored(found.data),
+        ),
     ];
   }
 
@@ -119,6 +125,7 @@ export class Actors {
   }
 
   #sorting(name) {
+    /** @type {import('../kit/table.js').Sort['now']} */
     const now = this.sort === name ? (this.order === 'desc' ? 'descending' : 'ascending') : null;
     const order = now === 'descending' ? 'asc' : 'desc';
     return { now, turn: () => this.app.go(this.#hash({ sort: name, order })) };
@@ -127,6 +134,7 @@ export class Actors {
   #table(rows) {
     const { t, f } = this.app;
     const ms = (value) => (value ? f.ms(value) : '–');
+    /** @returns {import('../kit/table.js').Column} */
     const sorted = (name, title, kind, show) => [name, title, kind, show, this.#sorting(name)];
     return table({
       name: 'actors',

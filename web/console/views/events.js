@@ -71,7 +71,13 @@ export class Events {
       onchange: (chosen) => go(hashOf('events', '', { only: chosen })),
     });
     const options = { about: t('eventsAbout', { count: KEPT }), beside };
-    return panel('events', this.title, options, html`<div class="filters">${only}</div>`, this.#table());
+    return panel(
+      'events',
+      this.title,
+      options,
+      html`<div class="filters">${only}</div>`,
+      this.#table(),
+    );
   }
 
   #take(events) {

@@ -119,7 +119,11 @@ export class Jobs {
     };
     const count = f.count(data?.total);
     const label = this.order || this.code ? t('retryThese', { count }) : t('retryAll');
-    const question = { title: t('retryAllTitle', { count }), text: t('retryAllText'), yes: t('retry') };
+    const question = {
+      title: t('retryAllTitle', { count }),
+      text: t('retryAllText'),
+      yes: t('retry'),
+    };
     const retryAll = async () => {
       if (await acting.ask(question))
         await acting.run('POST', 'api/workorder/queue/retry-failed', filter);
@@ -205,7 +209,8 @@ export class Jobs {
       if (await acting.ask(question)) await acting.run('DELETE', path);
     };
     const retry = () => acting.run('POST', `${path}/retry`);
-    const button = (name, act) => acting.button(name, t(name), act, { about: `${t(name)} ${jobId}` });
+    const button = (name, act) =>
+      acting.button(name, t(name), act, { about: `${t(name)} ${jobId}` });
     return html`<span class="buttons">
       ${state === 'failed' && button('retry', retry)}
       ${state !== 'active' && button('remove', remove)}

@@ -6,7 +6,12 @@ import { html } from '../vendor/htm-preact.js';
 import { pauseOne } from './pausing.js';
 import { lastUpdates, SHOWN, timeline } from './timeline.js';
 
-const JOBS = { waiting: 'jobWaiting', active: 'jobActive', delayed: 'jobDelayed', failed: 'jobFailed' };
+const JOBS = {
+  waiting: 'jobWaiting',
+  active: 'jobActive',
+  delayed: 'jobDelayed',
+  failed: 'jobFailed',
+};
 
 /** The page of one order. */
 export class Order {
@@ -19,7 +24,8 @@ export class Order {
     this.detail = app.poll(`api/workorder/detail/${this.id}`, 2500);
     this.actor = app.poll(`api/actors/${this.id}`, 2000);
     this.log = app.poll(this.#logPath(), 4000);
-    const jobs = (state) => `api/workorder/queue/jobs?state=${state}&workOrderId=${this.id}&pageSize=1`;
+    const jobs = (state) =>
+      `api/workorder/queue/jobs?state=${state}&workOrderId=${this.id}&pageSize=1`;
     this.jobs = Object.keys(JOBS).map((state) => [state, app.poll(jobs(state), 5000)]);
   }
 
@@ -45,7 +51,13 @@ export class Order {
     const { t } = app;
     if (detail.failure?.code === 'WORK_ORDER_NOT_FOUND' && actor.failure) {
       const unknown = html`<p class="note">${t('unknownOrder')}</p>`;
-      return panel('order', this.title, {}, unknown, html`<a href=${hashOf('actors')}>${t('actors')}</a>`);
+      return panel(
+        'order',
+        this.title,
+        {},
+        unknown,
+        html`<a href=${hashOf('actors')}>${t('actors')}</a>`,
+      );
     }
     const shown = { data: log.data, type, hash: (changes) => this.#hash(changes) };
     return [

@@ -72,7 +72,10 @@ export class Overview {
           html`<a href=${hashOf('nodes')}>${f.count(ownerChanges.length)}</a>`,
           below(latest && t('sinceTime', { time: f.stamp(latest.since) })),
         ],
-        [t('pausedOrders'), paused > 0 ? html`<a href=${list}>${f.count(paused)}</a>` : f.count(paused)],
+        [
+          t('pausedOrders'),
+          paused > 0 ? html`<a href=${list}>${f.count(paused)}</a>` : f.count(paused),
+        ],
       ]),
     );
   }
@@ -129,7 +132,12 @@ export class Overview {
     if (this.drawn.data !== data)
       this.drawn = { data, at: data.at.map((each) => Date.parse(each)) };
     const graphs = [
-      [f.rate, ['applied', data.applied], ['refused', data.refused], ['failedUpdates', data.failed]],
+      [
+        f.rate,
+        ['applied', data.applied],
+        ['refused', data.refused],
+        ['failedUpdates', data.failed],
+      ],
       [f.ms, ['p50', data.p50Ms], ['p99', data.p99Ms]],
       [f.count, ['waitingUpdates', data.waiting], ['activeUpdates', data.active]],
     ];

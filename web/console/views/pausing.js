@@ -24,6 +24,7 @@ function button(acting, paused, what, path, { resume, ...question }) {
     return acting.button(`resume-${what}`, resume, goOn, { kind: 'main' });
   }
   return acting.button(`pause-${what}`, question.yes, async () => {
-    if (await acting.ask({ ...question, kind: 'danger' })) await acting.run('POST', `${path}/pause`);
+    if (await acting.ask({ ...question, kind: 'danger' }))
+      await acting.run('POST', `${path}/pause`);
   });
 }

@@ -46,8 +46,11 @@ function rights(app) {
     <span id="obstacle" hidden=${!obstacle} title=${obstacle && t(obstacle)} data-obstacle=${obstacle}>
       ${obstacle && [badge('quiet', t('readOnly')), html`<span class="unseen">${t(obstacle)}</span>`]}
     </span>
-    ${poll.data?.tokens && html`<button type="button" class="button ${api.token ? 'plain' : ''}"
-      data-act="token" onclick=${() => askForToken(app)}>${t('token')}</button>`}`;
+    ${
+      poll.data?.tokens &&
+      html`<button type="button" class="button ${api.token ? 'plain' : ''}"
+      data-act="token" onclick=${() => askForToken(app)}>${t('token')}</button>`
+    }`;
 }
 
 function connection(app) {
