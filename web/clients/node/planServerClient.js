@@ -15,6 +15,7 @@
 
 const { Calls, Unsettled, isOk, now } = require('./calls');
 const { Lock } = require('./lock');
+const { withDefaults } = require('./options');
 const { Outbox, OutboxError } = require('./outbox');
 const { Replayer } = require('./replayer');
 const { isResult, note, summed } = require('./results');
@@ -25,43 +26,12 @@ const API = '/api/workorder';
 const FOR_THE_DISK = 0.2;
 const MOST_FOR_THE_DISK_MS = 1000;
 
-/**
- * @typedef {import('./planServerClient').PlanServerClient} Client
- * @type {import('./planServerClient').Options}
- */
-const DEFAULTS = {
-  /** The folder of the outbox, on a local disk; processes of one host may share it. */
-  outbox: null,
-  /** Whether what can't be delivered goes to the outbox; without it the caller is told. */
-  fallback: true,
-  /** A call is answered by then. The main service's own callers wait 30 s. */
-  deadlineMs: 10000,
-  /** One attempt at one address is given up by then, and tried again with the same key. */
-  attemptMs: 5000,
-  /** Failures in a row after which an address is left alone, and for how long. */
-  breakerFailures: 5,
-  breakerOpenMs: 2000,
-  /** To each address; further calls wait for one. */
-  connections: 100,
-  /** What the outbox holds at most: updates, and bytes of their JSON. */
-  maxEntries: 100000,
-  maxBytes: 64 * 1024 * 1024,
-  /** Updates that one replay call carries at most; the service takes 1,000. */
-  replayBatch: 500,
-  /** How often the outbox is looked at for what other processes left. */
-  replayPollMs: 250,
-  /** Of messages, the service's and the client's own: zh-CN or en. */
-  language: 'zh-CN',
-  token: null, // what a service with API_TOKENS asks for
-  /** Called with each update that the service refused for good when it was replayed. */
-  onDeadLetter: undefined,
-  logger: console,
-};
+/** @typedef {import('./planServerClient').PlanServerClient} Client */
 
 /** @implements {Client} */
 class PlanServerClient {
   constructor(addresses, options = {}) {
-    this.options = checked({ ...DEFAULTS, ...options });
+    this.options = withDefaults(options);
     this.calls = new Calls([addresses].flat(), this.options);
     this.outbox = null;
     this.opening = null;
@@ -393,19 +363,6 @@ async function by(end, promise) {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function checked(options) {
-  if (options.fallback && !options.outbox) {
-    throw new TypeError('fallback needs `outbox`, a folder; without one say fallback: false');
-  }
-  for (const [name, standard] of Object.entries(DEFAULTS)) {
-    const value = options[name];
-    if (typeof standard === 'number' && !(typeof value === 'number' && value > 0)) {
-      throw new RangeError(`${name} must be positive, not ${value}`);
-    }
-  }
-  return options;
 }
 
 module.exports = { OutboxError, PlanServerClient };
