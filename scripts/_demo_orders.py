@@ -22,7 +22,7 @@ _PENDING_EACH: Final = 4
 
 
 def demo_orders() -> list[dict[str, Any]]:
-    """Give the orders, planned around the moment of the call."""
+    """Return the orders, planned around the moment of the call."""
     today = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     return [_order(number, today) for number in range(1, 21)]
 

@@ -49,7 +49,7 @@ class BadLine(ValueError):
 
 
 def orders_in(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
-    """Give (line number from 1, order or what is wrong with it) for each line that is not blank.
+    """Return (line number from 1, order or what is wrong with it) for each line that is not blank.
 
     `_id` and the ids of `_IDS` come as lower-case hex text, times as aware datetimes.
     """

@@ -33,7 +33,7 @@ class LeaseServer:
             raise LeaseUnavailable("no answer")
 
     def held(self) -> Holder | None:
-        """Give who holds the lease now."""
+        """Return who holds the lease now."""
         if self.holder is not None and time.monotonic() >= self._until:
             self.holder = None
         return self.holder

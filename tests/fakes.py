@@ -46,7 +46,6 @@ _GUARDED: Final = (
     "plan_production_quantity",
     "scrap_quantity",
 )
-_STORED_SEQ: Final = "seq"
 
 Check = Literal["turn", "state", "keys", "outbox", "overtaken"]
 Method = Literal[
@@ -55,7 +54,7 @@ Method = Literal[
     "load",
     "evidence",
     "commit",
-    "burn",
+    "invalidate",
     "relay",
     "trim",
     "dirty",
@@ -158,7 +157,7 @@ class MemoryStore:
             work()
 
     def written(self, order_id: WorkOrderId) -> list[LogEntry]:
-        """Give the order's log with its outbox merged in, by seq, as readers see it."""
+        """Return the order's log with its outbox merged in, by seq, as readers see it."""
         entries = dict(self.log[order_id])
         for outcome in self.orders[order_id].outbox:
             if isinstance(outcome, LogEntry):
@@ -166,7 +165,7 @@ class MemoryStore:
         return sorted(entries.values(), key=lambda entry: entry.seq)
 
     def quantity(self, order_id: WorkOrderId) -> float:
-        """Give the stored input quantity."""
+        """Return the stored input quantity."""
         return self.orders[order_id].state.input_quantity
 
     async def _meet(self, method: Method) -> Fault | None:
@@ -234,8 +233,7 @@ class MemoryStore:
         logged = max((each.seq for each in self.log[order_id].values()), default=0)
         if order.seq >= logged:
             return order
-        guard = {_STORED_SEQ: order.seq} if order.adopted else {}
-        return replace(order, seq=logged, guard=guard)
+        return replace(order, seq=logged, stored_seq=order.seq if order.adopted else None)
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
         await self.read("evidence")
@@ -285,7 +283,7 @@ class MemoryStore:
             order,
             state=replace(order.state, **written),
             seq=before.seq + sum(isinstance(each, LogEntry) for each in change.outcomes),
-            turn=before.turn + 1,
+            revision=before.revision + 1,
             epoch=epoch,
             adopted=True,
             outbox=(*carried, *change.outcomes),
@@ -309,15 +307,15 @@ class MemoryStore:
             is_same(found.get(each.change.job_id), each) for each in change.outcomes
         )
 
-    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
-        await self.write("burn", [partial(self._burn, epoch, order)])
+    async def invalidate(self, epoch: Epoch, order: StoredOrder) -> None:
+        await self.write("invalidate", [partial(self._invalidate, epoch, order)])
 
-    def _burn(self, epoch: Epoch, order: StoredOrder) -> None:
+    def _invalidate(self, epoch: Epoch, order: StoredOrder) -> None:
         stored = self.orders.get(order.id)
         if stored is None or not _is_at_turn(stored, order, epoch):
             return
         self.orders[order.id] = replace(
-            stored, seq=order.seq, turn=order.turn + 1, epoch=epoch, adopted=True
+            stored, seq=order.seq, revision=order.revision + 1, epoch=epoch, adopted=True
         )
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
@@ -403,4 +401,4 @@ def _is_at_turn(order: StoredOrder, before: StoredOrder, epoch: Epoch) -> bool:
         return False
     if not before.adopted:
         return True
-    return (order.seq, order.turn) == (before.guard.get(_STORED_SEQ, before.seq), before.turn)
+    return (order.seq, order.revision) == (before.document_seq, before.revision)

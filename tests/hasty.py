@@ -21,6 +21,6 @@ class Hasty(order.WorkOrderActor):
             changes = [each.message.change for each in pending]
             asked = questions(self.order_id, changes, frozenset())
             evidence = Evidence() if asked is None else await self._ask_committer(asked)
-            decision = decide(stored, changes, evidence, self._colleagues.epoch, order._now())  # noqa: SLF001
+            decision = decide(stored, changes, evidence, self._context.epoch, order._now())  # noqa: SLF001
             self._answer(pending, decision.verdicts)
         return await super()._try_commit(pending)

@@ -35,7 +35,7 @@ class JobBook:
         return job
 
     def in_state(self, state: JobState) -> list[Job]:
-        """Give waiting jobs in their order, finished ones newest first."""
+        """Return waiting jobs in their order, finished ones newest first."""
         found = [job for job in self.jobs.values() if job.state is state]
         if state is JobState.WAITING:
             return sorted(found, key=lambda job: job.position)
@@ -80,7 +80,7 @@ class JobBook:
         return moved
 
     def page(self, query: JobQuery) -> JobPage:
-        """Give a page."""
+        """Return a page."""
         found = [
             job
             for job in self.in_state(query.state)

@@ -22,9 +22,9 @@ from config.redaction import mask_text
 from config.settings.settings import SettingsError, load_settings
 from web import SERVICE, VERSION
 from web.app import Options, build_app
+from web.app_context import Token
 from web.server.service import Service, bind
 from web.server.signals import StopSignals
-from web.site import Token
 from web.tracing.port import UNTRACED
 
 try:

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from web.site import SITE
+from web.app_context import CONTEXT
 from web.wire.problems import Problem, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from web.site import Options, Token
+    from web.app_context import Options, Token
 
 Access = Literal["open", "caller", "operator"]
 """Whom a call is for: anybody, who has a token, or who has an operator's."""
@@ -38,7 +38,7 @@ class Admission:
         self._access = access
 
     def check(self, request: web.Request) -> str | None:
-        """Give the name of the token that was shown, if one was asked for.
+        """Return the name of the token that was shown, if one was asked for.
 
         Raises `RequestError`.
         """
@@ -78,7 +78,7 @@ class Admission:
         return self._access.get((method, path.rstrip("/") or "/"), "caller")
 
     def _is_of_another_site(self, request: web.Request) -> bool:
-        """Tell whether a browser sent this for a page that is not ours and not listed."""
+        """Return whether a browser sent this for a page that is not ours and not listed."""
         origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
         if origin in self._origins:
             return False
@@ -99,7 +99,7 @@ class Admission:
             "Access-Control-Allow-Headers": _CORS_HEADERS,
             "Access-Control-Max-Age": _CORS_AGE_S,
         }
-        return web.Response(status=204, headers={**request.app[SITE].headers, **headers})
+        return web.Response(status=204, headers={**request.app[CONTEXT].headers, **headers})
 
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Let a listed page read the reply."""
@@ -137,7 +137,7 @@ class Keyring:
         return not self._known
 
     def shown(self, authorization: str) -> Token | None:
-        """Give the token of an `Authorization` header; None when it is none of ours."""
+        """Return the token of an `Authorization` header; None when it is none of ours."""
         scheme, _, secret = authorization.partition(" ")
         given = _digest(secret.strip() if scheme.lower() == "bearer" else "")
         found = None

@@ -8,15 +8,15 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from web.admission import ADMISSION, Admission
+from web.app_context import CONTEXT, AppContext, Options
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
 from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
+from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
 from web.observe.metrics import METRICS, Metrics
-from web.observe.pulse import PULSE, Pulse
 from web.openapi import DOCUMENT, Document
 from web.routes.table import ROUTES
-from web.site import SITE, Options, Site
 from web.tracing.port import TRACING, UNTRACED
 from web.wire.streams import STREAMS, Streams
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from actors.node.node import Node
+    from web.app_context import LogControl
     from web.route import Route
-    from web.site import LogControl
     from web.tracing.port import Tracing
 
 __all__ = ["Options", "build_app"]
@@ -47,7 +47,7 @@ def build_app(
 ) -> web.Application:
     """Make the application that serves `node`; starting and closing it stays with the caller."""
     app = web.Application(middlewares=[answer], client_max_size=options.max_body_bytes)
-    app[SITE] = Site(
+    app[CONTEXT] = AppContext(
         node,
         options,
         CIMultiDict(
@@ -67,18 +67,18 @@ def build_app(
     )
     app[TRACING] = tracing
     app[DOCUMENT] = Document(ROUTES, options)
-    forwarder = app[FORWARDER] = Forwarder(app[SITE], tracing)
+    forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], tracing)
     app.cleanup_ctx.append(forwarder.open)
     app[NEIGHBOURS] = Neighbours()
-    pulse = app[PULSE] = Pulse(node.region)
-    app.cleanup_ctx.append(pulse.run)
+    monitor = app[LOOP_MONITOR] = LoopMonitor(node)
+    app.cleanup_ctx.append(monitor.run)
     admission = app[ADMISSION] = Admission(
         options, {(route.method, route.path): route.access for route in ROUTES}
     )
     app.on_response_prepare.append(admission.mark)
-    metrics = app[METRICS] = Metrics(app[SITE], pulse)
-    alarms = app[ALARMS] = Alarms(app[SITE], pulse, metrics.traffic, forwarder.watch)
-    pulse.followers.append(alarms.note)
+    metrics = app[METRICS] = Metrics(app[CONTEXT], monitor)
+    alarms = app[ALARMS] = Alarms(app[CONTEXT], monitor, metrics.traffic, forwarder.watch)
+    monitor.followers.append(alarms.note)
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
     for route in ROUTES:

@@ -14,8 +14,8 @@ from aiohttp import web
 from actors.domain.model import Trace
 from actors.errors import WorkOrderError
 from web.admission import ADMISSION
+from web.app_context import CALL, CONTEXT, Call
 from web.observe.metrics import METRICS
-from web.site import CALL, SITE, Call
 from web.tracing.port import TRACING
 from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
 from web.wire.replies import failure
@@ -56,7 +56,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             call.work.end(_CLIENT_GONE)
             raise
         problem = _translate(request, call, error)
-        response = failure(request.app[SITE], call, problem)
+        response = failure(request.app[CONTEXT], call, problem)
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
     call.work.end(response.status)
@@ -108,7 +108,7 @@ def _caller_is_gone(request: web.Request, error: Exception) -> bool:
 
 
 def _template(request: web.Request) -> str:
-    """Give the route, so that lines can be grouped; the path itself where there is no route."""
+    """Return the route, so that lines can be grouped; the path itself where there is no route."""
     resource = request.match_info.route.resource
     return request.path[:_MAX_LOGGED_PATH] if resource is None else resource.canonical
 

@@ -20,8 +20,7 @@ from actors.domain.messages import EmptyOutboxes, Load, Ready, Tidy, Trim
 from actors.errors import Fenced, OutcomeUnknown, StoreUnavailable
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
-from actors.runtime.batcher import Lane, LaneStats
-from actors.store.schema import STORED_SEQ
+from actors.runtime.batcher import Batcher, BatcherStats
 from actors.telemetry.counters import CommitStats
 from actors.telemetry.spans import NO_SPANS
 
@@ -84,16 +83,18 @@ class Committer(AsyncioActor):
         self.stats = stats or CommitStats()
         self._spans = spans
         self._relay = Relay(store, self._note_relay_error)
-        self._loads: Lane[Load] = Lane(self._load, READ_BATCH, 2, apart=True)
-        self._evidence: Lane[EvidenceQuery] = Lane(self._gather, READ_BATCH, in_flight, apart=True)
-        self._commits: Lane[ChangeSet] = Lane(
+        self._loads: Batcher[Load] = Batcher(self._load, READ_BATCH, 2, apart=True)
+        self._evidence: Batcher[EvidenceQuery] = Batcher(
+            self._gather, READ_BATCH, in_flight, apart=True
+        )
+        self._commits: Batcher[ChangeSet] = Batcher(
             self._commit, batch, in_flight, stats=self.stats.batches
         )
-        self._trims: Lane[_Emptying] = Lane(self._trim, TRIM_BATCH, 2)
+        self._trims: Batcher[_Emptying] = Batcher(self._trim, TRIM_BATCH, 2)
 
     def on_receive(self, message: Any) -> None:  # noqa: ANN401 -- pykka's signature
         """Put the request on its lane; the lane answers."""
-        delivery = self.hand_over()
+        delivery = self.defer_reply()
         match message:
             case ChangeSet():
                 self._submit_commit(message, delivery)
@@ -111,7 +112,7 @@ class Committer(AsyncioActor):
                 raise TypeError(f"not for a committer: {message!r}")
 
     @property
-    def batch_stats(self) -> LaneStats:
+    def batch_stats(self) -> BatcherStats:
         """Sizes of the commit batches."""
         return self._commits.stats
 
@@ -161,11 +162,9 @@ class Committer(AsyncioActor):
             return self._fenced(order.epoch)
         self._relay.remember(order.outbox)
         seq = max(order.seq, taken, self.ledger.highest_seq(order.id))
-        guard = order.guard
-        if order.adopted and seq > order.seq:
-            # An old copy was put back: what its seq is there is compared, as it was read.
-            guard = {STORED_SEQ: order.seq, **guard}
-        mine = replace(order, outbox=(), seq=seq, guard=guard)
+        # Where an old copy was put back, the seq that it has is what the next commit must find.
+        stored_seq = order.document_seq if order.adopted and seq > order.seq else order.stored_seq
+        mine = replace(order, outbox=(), seq=seq, stored_seq=stored_seq)
         if order.outbox:
             self.outboxes.note(mine)
         return mine
@@ -242,7 +241,7 @@ class Committer(AsyncioActor):
         pause = FIRST_PAUSE_S
         while isinstance(result, Stale) and _still_possible(change, result, self._epoch):
             try:
-                await self._store.burn(self._epoch, change.before)
+                await self._store.invalidate(self._epoch, change.before)
                 (result,) = await self._store.commit(self._epoch, [change])
             except (OutcomeUnknown, StoreUnavailable):
                 self.stats.retries += 1
@@ -331,12 +330,7 @@ def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:
     return (
         current is not None
         and current.epoch <= epoch
-        and current.turn == before.turn
+        and current.revision == before.revision
         and current.adopted == before.adopted
-        and (_stored_seq(current) == _stored_seq(before) or not before.adopted)
+        and (current.document_seq == before.document_seq or not before.adopted)
     )
-
-
-def _stored_seq(order: StoredOrder) -> object:
-    """Give the seq that the order's document has, which its log may be ahead of."""
-    return order.guard.get(STORED_SEQ, order.seq)

@@ -27,15 +27,15 @@ class Ledger:
         return self._count
 
     def of(self, order_id: WorkOrderId) -> tuple[Outcome, ...]:
-        """Give the order's outcomes, oldest first."""
+        """Return the order's outcomes, oldest first."""
         return tuple(self._orders.get(order_id, {}).values())
 
     def count(self, order_id: WorkOrderId) -> int:
-        """Give the number of the order's outcomes."""
+        """Return the number of the order's outcomes."""
         return len(self._orders.get(order_id, ()))
 
     def highest_seq(self, order_id: WorkOrderId) -> int:
-        """Give the highest seq among the order's entries, 0 when there is none."""
+        """Return the highest seq among the order's entries, 0 when there is none."""
         entries = self._orders.get(order_id, {}).values()
         return max((each.seq for each in entries if isinstance(each, LogEntry)), default=0)
 

@@ -29,7 +29,7 @@ class Outboxes:
         self._orders.move_to_end(order.id)
 
     def find(self, order_id: WorkOrderId) -> StoredOrder | None:
-        """Give the order as it carries its outbox, None when it has none to empty."""
+        """Return the order as it carries its outbox, None when it has none to empty."""
         found = self._orders.get(order_id)
         return found[0] if found else None
 
@@ -39,7 +39,7 @@ class Outboxes:
             del self._orders[order.id]
 
     def resting(self, rest_s: float, limit: int) -> list[StoredOrder]:
-        """Give at most `limit` orders that nobody changed for `rest_s` seconds, oldest first."""
+        """Return at most `limit` orders that nobody changed for `rest_s` seconds, oldest first."""
         before = time.monotonic() - rest_s
         found: list[StoredOrder] = []
         for order, noted in self._orders.values():

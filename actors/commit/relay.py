@@ -13,7 +13,7 @@ import structlog
 from actors.commit.ledger import Ledger
 from actors.errors import RelayRejected
 from actors.runtime.backoff import FIRST_PAUSE_S, LONGEST_PAUSE_S, rest_for
-from actors.runtime.batcher import Lane
+from actors.runtime.batcher import Batcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class Relay:
         self._store, self._failed = store, failed
         self.ledger = Ledger()
         self._closed = False
-        self._lane: Lane[Outcome] = Lane(self._write, RELAY_BATCH, 2)
+        self._lane: Batcher[Outcome] = Batcher(self._write, RELAY_BATCH, 2)
 
     @property
     def idle(self) -> bool:

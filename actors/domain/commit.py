@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from actors.domain.evidence import Outcome
-    from actors.domain.model import WorkOrderId
+    from actors.domain.model import Number, WorkOrderId
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class StoredOrder:
     seq: int = 0
     """Number of log entries that this service wrote for the order."""
     epoch: int = 0
-    turn: int = 0
-    """Counts commits, the ones without an entry too: makes every compare-and-set unique."""
+    revision: int = 0
+    """+1 per commit, also for one with refusals only; the compare-and-set matches it."""
     adopted: bool = False
     """Whether the order carries our state; ``False`` before our first commit to it, or
     after somebody replaced the whole document."""
@@ -35,6 +35,13 @@ class StoredOrder:
     guard: Mapping[str, Any] = field(default_factory=dict)
     """Fields whose stored value is not the plain number or text in `state` (missing, null,
     text): the store compares these as they were read. Opaque to everyone else."""
+    stored_seq: Number | None = None
+    """The seq that the document has, where its log is ahead: an old copy was put back."""
+
+    @property
+    def document_seq(self) -> Number:
+        """The seq that the compare-and-set has to find in the document."""
+        return self.seq if self.stored_seq is None else self.stored_seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class ChangeSet:
     """Of the updates that it carries, where they are traced."""
 
     def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
-        """Give the order as it is once this is committed under `epoch`."""
+        """Return the order as it is once this is committed under `epoch`."""
         before = self.before
         entries = sum(isinstance(each, LogEntry) for each in self.outcomes)
         return StoredOrder(
@@ -61,7 +68,7 @@ class ChangeSet:
             self.after,
             before.seq + entries,
             epoch,
-            before.turn + 1,
+            before.revision + 1,
             adopted=True,
             guard=guard,
         )

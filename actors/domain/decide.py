@@ -173,7 +173,7 @@ def _refusal(
 
 
 def updated(entry: LogEntry, *, replayed: bool = False) -> Updated:
-    """Give the reply that an applied change is answered with."""
+    """Return the reply that an applied change is answered with."""
     return Updated(
         change=entry.change,
         work_order_id=entry.work_order_id,

@@ -57,7 +57,7 @@ class Job:
 
     @property
     def id(self) -> JobId:
-        """Give the id, which its log entry will have."""
+        """Return the id, which its log entry will have."""
         return self.change.job_id
 
 

@@ -94,7 +94,7 @@ class OrderActorState:
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """Give the live actor of this order, created when there is none. Answered with its ref."""
+    """Return the live actor of this order, created when there is none. Answered with its ref."""
 
     work_order_id: WorkOrderId
 
@@ -157,7 +157,7 @@ class ResumeOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OrderLock:
     """An order held by a live actor: what the callers' API calls a lock."""
 
     work_order_id: WorkOrderId

@@ -119,7 +119,7 @@ class LogEntry:
 
     @property
     def reason(self) -> str:
-        """Give the caller's reason, or the default one (rule 6)."""
+        """Return the caller's reason, or the default one (rule 6)."""
         return self.change.context.reason or default_reason(self.change)
 
 
@@ -163,6 +163,6 @@ class Trace:
     """Of the call that this service answers: W3C's form, with that call's own span."""
 
     def ids(self) -> dict[str, str]:
-        """Give the trace and the span under their names in the logs; none without a trace."""
+        """Return the trace and the span under their names in the logs; none without a trace."""
         parts = self.traceparent.split("-")
         return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == _PARTS else {}

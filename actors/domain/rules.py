@@ -41,7 +41,7 @@ def add(left: Number, right: Number) -> Number:
 
 
 def normalize(value: Number) -> Number:
-    """Give a whole float as the int that it is, so 5.0 and 5 are stored alike."""
+    """Return a whole float as the int that it is, so 5.0 and 5 are stored alike."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -53,7 +53,7 @@ def applied_quantity(stored: Number, asked: Number) -> Number:
 
 
 def progress_of(output: Number, plan: Number | None, scrap: Number, current: Number) -> Number:
-    """Give the progress (0–100 %) after an output; `current` where no plan says (rule 3)."""
+    """Return the progress (0–100 %) after an output; `current` where no plan says (rule 3)."""
     if plan is None:
         return current
     total = add(plan, scrap)
@@ -99,7 +99,7 @@ def _after_output(order: OrderState, output: Number, applied: Number, at: dateti
 
 
 def is_first_step_scan(change: Change) -> bool:
-    """Tell whether rule 4 looks at this change at all."""
+    """Return whether rule 4 looks at this change at all."""
     context = change.context
     return (
         context.barcode_operation == SCAN_PROCESS
@@ -111,7 +111,7 @@ def is_first_step_scan(change: Change) -> bool:
 
 
 def is_unbind(change: Change) -> bool:
-    """Tell whether this change lets its barcode be scanned in again (rule 4).
+    """Return whether this change lets its barcode be scanned in again (rule 4).
 
     The quantity asked for decides: an unbind that rule 2 cut to nothing is an unbind all the same.
     """
@@ -119,7 +119,7 @@ def is_unbind(change: Change) -> bool:
 
 
 def counts_twice(scanned: LogPosition | None, unbound: LogPosition | None) -> bool:
-    """Tell whether a scan repeats one that still counts (rule 4).
+    """Return whether a scan repeats one that still counts (rule 4).
 
     `scanned` is the latest such increase of the same barcode and step, `unbound` the latest
     `input` decrease of the barcode at any step.

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from pykka import ActorDeadError
@@ -31,9 +31,9 @@ from actors.errors import (
     TooManyActors,
     WorkOrderError,
 )
-from actors.jobs.outcomes import JobOutcomes, JobReply, Kept, job_error
+from actors.jobs.outcomes import JobOutcomes, JobReply, TrackedJob, job_error
 from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
-from actors.runtime.batcher import Lane
+from actors.runtime.batcher import Batcher
 from actors.runtime.delivery import Delivery
 from actors.runtime.future import LoopFuture
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.domain.model import Epoch, JobId, WorkOrderId
-    from actors.orders.supervisor import Supervisor
     from actors.runtime.directory import Directory
     from actors.runtime.mailbox import Mailbox
     from actors.store.port import Inbox
@@ -53,9 +52,9 @@ _log = structlog.get_logger(__name__)
 _ADDED_AT_ONCE: Final = 500
 _ROOM_S: Final = 0.05
 """Pause before an order's actor is asked for again, when there was no room for one."""
-_STRAYS_FIRST_S: Final = 5.0
-_STRAYS_S: Final = 30.0
-_BURY_AGAIN_S: Final = 1.0
+_UNCLAIMED_FIRST_S: Final = 5.0
+_UNCLAIMED_S: Final = 30.0
+_DEAD_LETTER_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +84,22 @@ class JobKeeper:
     ) -> None:
         self.options = options
         self._inbox, self._epoch, self._deposed = inbox, epoch, deposed
-        self.known: dict[JobId, Kept] = {}
+        self.known: dict[JobId, TrackedJob] = {}
         """All that waits or is at work, until the store knows its outcome."""
-        self.unplaced: dict[WorkOrderId, deque[Kept]] = {}
-        """What waits for an order that has no actor; whoever makes one calls `furnish`."""
+        self.unplaced: dict[WorkOrderId, deque[TrackedJob]] = {}
+        """What waits for an order that has no actor; whoever makes one calls `fill_mailbox`."""
         self._arriving: set[JobId] = set()
-        self._adds: Lane[_Arrival] = Lane(self._keep, _ADDED_AT_ONCE, 1, apart=True)
+        self._adds: Batcher[_Arrival] = Batcher(self._keep, _ADDED_AT_ONCE, 1, apart=True)
         self._outcomes = JobOutcomes(inbox, self.known)
         self._directory: Directory | None = None
-        self._supervisor: ActorRef[Supervisor] | None = None
-        self._hungry = asyncio.Event()
+        self._supervisor: ActorRef[Any] | None = None
+        self._work_waiting = asyncio.Event()
         self._last = 0
         self._draining = self._closed = False
 
     # -- a term ------------------------------------------------------------------------------
 
-    async def begin(self, supervisor: ActorRef[Supervisor], directory: Directory) -> None:
+    async def begin(self, supervisor: ActorRef[Any], directory: Directory) -> None:
         """Take over all that waits, in order; nobody else may be let in before."""
         self._supervisor, self._directory = supervisor, directory
         for job in await self._inbox.waiting():
@@ -121,7 +120,7 @@ class JobKeeper:
         return self._adds.idle and self._outcomes.idle
 
     def place(self) -> Position:
-        """Give the next place in the order of all jobs."""
+        """Return the next place in the order of all jobs."""
         self._last += 1
         return Position(self._epoch, self._last)
 
@@ -129,7 +128,7 @@ class JobKeeper:
 
     @property
     def room(self) -> int:
-        """Give how many more jobs may wait."""
+        """Return how many more jobs may wait."""
         return max(0, self.options.size - len(self.known) - len(self._arriving))
 
     def check_room(self, jobs: int) -> None:
@@ -171,13 +170,13 @@ class JobKeeper:
             for each in arrivals
         ]
 
-    def _kept_as(self, job: Job, stored: Kept) -> Queued | WorkOrderError:
+    def _kept_as(self, job: Job, stored: TrackedJob) -> Queued | WorkOrderError:
         kept = stored.job
         if kept.change.fingerprint != job.change.fingerprint:
             return RequestIdConflict(str(job.change.request_id))
         return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
 
-    async def _until_kept(self, arrivals: list[_Arrival]) -> list[Kept]:
+    async def _until_kept(self, arrivals: list[_Arrival]) -> list[TrackedJob]:
         """Add jobs until the store has answered, and put them into their mailboxes."""
         jobs = [job for each in arrivals for job in each.jobs]
         pause = FIRST_PAUSE_S
@@ -216,7 +215,7 @@ class JobKeeper:
         return job.state is JobState.WAITING and job.id not in self.known
 
     async def _moved(self, jobs: Iterable[Job]) -> list[Job]:
-        """Give jobs that nobody looked after places behind all that were accepted since."""
+        """Return jobs that nobody looked after places behind all that were accepted since."""
         places = {job.id: self.place() for job in jobs}
         try:
             return await self._inbox.requeue(places, JobState.WAITING) if places else []
@@ -226,11 +225,11 @@ class JobKeeper:
 
     # -- placing -----------------------------------------------------------------------------
 
-    def _adopt(self, job: Job, *, suspect: bool) -> Kept:
+    def _adopt(self, job: Job, *, suspect: bool) -> TrackedJob:
         kept = self.known.get(job.id)
         if kept is not None:
             return kept
-        kept = Kept(job, suspect)
+        kept = TrackedJob(job, suspect)
         if job.state is JobState.WAITING and not self._closed:
             self.known[job.id] = kept
             self._put(kept)
@@ -241,7 +240,7 @@ class JobKeeper:
         for job in jobs:
             self._adopt(job, suspect=True)
 
-    def _put(self, kept: Kept) -> None:
+    def _put(self, kept: TrackedJob) -> None:
         order_id = kept.job.work_order_id
         outside = self.unplaced.get(order_id)
         if outside is None:
@@ -250,9 +249,9 @@ class JobKeeper:
                 return
             outside = self.unplaced[order_id] = deque()
         outside.append(kept)
-        self._hungry.set()
+        self._work_waiting.set()
 
-    def _place(self, kept: Kept, mailbox: Mailbox) -> bool:
+    def _place(self, kept: TrackedJob, mailbox: Mailbox) -> bool:
         job = kept.job
         message = UpdateQuantity(
             job.work_order_id, job.change, inf, job.trace, wait=False, suspect=kept.suspect
@@ -262,7 +261,7 @@ class JobKeeper:
         )
         return kept.delivery is not None
 
-    def furnish(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
+    def fill_mailbox(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
         """Put what waits for the order into its new actor's mailbox, before anything else."""
         for kept in self.unplaced.pop(order_id, ()):
             self._place(kept, mailbox)
@@ -270,17 +269,17 @@ class JobKeeper:
     def drain(self) -> None:
         """Make no further actors: what is outside stays in the store, for the next owner."""
         self._draining = True
-        self._hungry.set()
+        self._work_waiting.set()
 
     def feed(self) -> None:
         """Have actors made for orders for which something waits."""
-        self._hungry.set()
+        self._work_waiting.set()
 
     async def run_feeder(self) -> None:
         """Have actors made while there is something for them; runs as long as the term."""
         while self._supervisor is not None and self._directory is not None:
-            await self._hungry.wait()
-            self._hungry.clear()
+            await self._work_waiting.wait()
+            self._work_waiting.clear()
             if self._draining:
                 return
             for order_id in list(self.unplaced):
@@ -292,21 +291,21 @@ class JobKeeper:
     def _makes_actors(self, directory: Directory) -> bool:
         return directory.gate.open and not self._draining
 
-    async def _make_actor(self, supervisor: ActorRef[Supervisor], order_id: WorkOrderId) -> None:
+    async def _make_actor(self, supervisor: ActorRef[Any], order_id: WorkOrderId) -> None:
         try:
             await supervisor.ask(Resolve(order_id), block=False)
         except TooManyActors:
-            self._hungry.set()
+            self._work_waiting.set()
             await asyncio.sleep(_ROOM_S)
         except (ActorDeadError, NotOwner):
             return
 
     async def run_strays(self) -> None:
         """Find jobs that came too late to be taken over, or whose answer was lost."""
-        pause_s = _STRAYS_FIRST_S
+        pause_s = _UNCLAIMED_FIRST_S
         while True:
             await asyncio.sleep(pause_s)
-            pause_s = _STRAYS_S
+            pause_s = _UNCLAIMED_S
             try:
                 found = await self._inbox.waiting_ids()
                 busy = self._arriving.union(self.known)
@@ -320,7 +319,7 @@ class JobKeeper:
 
     # -- outcomes ----------------------------------------------------------------------------
 
-    def withdraw(self, kept: Kept) -> bool:
+    def withdraw(self, kept: TrackedJob) -> bool:
         """Take a job back that waits; False when it may have run, or might yet be stored again."""
         if kept.suspect or kept.done:
             return False
@@ -343,7 +342,7 @@ class JobKeeper:
         """Note that a job failed by its own fault, and will be tried again."""
         self._outcomes.failed(delivery, error)
 
-    def bury(self, message: UpdateQuantity, attempts: int, error: WorkOrderError) -> None:
+    def dead_letter(self, message: UpdateQuantity, attempts: int, error: WorkOrderError) -> None:
         """Keep an update that was given up, whose caller has been told so, as a dead letter."""
         job = Job(
             message.work_order_id,
@@ -363,7 +362,7 @@ class JobKeeper:
         for job in jobs:
             if job.state is JobState.FAILED:
                 asyncio.get_running_loop().call_later(
-                    _BURY_AGAIN_S, self._adds.submit, _Arrival((job,)), None
+                    _DEAD_LETTER_AGAIN_S, self._adds.submit, _Arrival((job,)), None
                 )
 
 

@@ -20,7 +20,7 @@ from actors.errors import (
     WorkOrderError,
 )
 from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
-from actors.runtime.batcher import Lane
+from actors.runtime.batcher import Batcher
 from actors.runtime.delivery import Stage
 from actors.runtime.future import LoopFuture
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-KEPT: Final = 1_000
+MAX_FINISHED: Final = 1_000
 """Completed jobs that are remembered, and refused ones; the log has the former for ever."""
 _NOTED_AT_ONCE: Final = 500
 _BOUND_EVERY: Final = 200
@@ -44,7 +44,7 @@ _CODES: Final = {DeadLetter: "DEAD_LETTER", StoreRejected: "STORE_REJECTED"}
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
+class TrackedJob:
     """A job that this owner looks after."""
 
     job: Job
@@ -68,7 +68,7 @@ class Kept:
 class JobReply(LoopFuture[Updated]):
     """What an order's actor answers a job with; the keeper hears of it at once."""
 
-    def __init__(self, kept: Kept, settled: Callable[[Kept, Any, Any], None]) -> None:
+    def __init__(self, kept: TrackedJob, settled: Callable[[TrackedJob, Any, Any], None]) -> None:
         super().__init__()
         self._kept, self._settled = kept, settled
 
@@ -80,9 +80,9 @@ class JobReply(LoopFuture[Updated]):
 class JobOutcomes:
     """Follows the jobs of one term to their ends; takes what ended out of `known`."""
 
-    def __init__(self, inbox: Inbox, known: dict[JobId, Kept]) -> None:
+    def __init__(self, inbox: Inbox, known: dict[JobId, TrackedJob]) -> None:
         self._inbox, self._known = inbox, known
-        self._lane: Lane[Progress] = Lane(self._note, _NOTED_AT_ONCE, 1)
+        self._lane: Batcher[Progress] = Batcher(self._note, _NOTED_AT_ONCE, 1)
         self._finished = 0
         self._closed = False
 
@@ -96,7 +96,7 @@ class JobOutcomes:
         self._closed = True
         self._lane.close()
 
-    def settled(self, kept: Kept, value: Updated | None, error: BaseException | None) -> None:
+    def settled(self, kept: TrackedJob, value: Updated | None, error: BaseException | None) -> None:
         """Note what became of a job, unless that is for the next owner to find out."""
         job, delivery = kept.job, kept.delivery
         if isinstance(error, (NotApplied, OutcomeUnknown, ActorDeadError)):
@@ -153,13 +153,13 @@ class JobOutcomes:
             return
         self._finished = 0
         try:
-            await self._inbox.bound(KEPT)
+            await self._inbox.bound(MAX_FINISHED)
         except WorkOrderError as error:
             _log.warning("inbox_unanswered", jobs=0, error=str(error))
 
 
 def job_error(error: BaseException) -> JobError:
-    """Give the code and the text that are kept of an error."""
+    """Return the code and the text that are kept of an error."""
     code = error.code if isinstance(error, WorkOrderError) else WorkOrderError.code
     code = _CODES.get(type(error), code)
     text = str(error)[:_MAX_TEXT] or type(error).__name__

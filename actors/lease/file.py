@@ -92,7 +92,7 @@ class FileLease:
         return await self._run(self._lock.view)
 
     async def clear_stuck(self) -> int:
-        """Give 0: the lock ends with its holder, so there is never one without."""
+        """Return 0: the lock ends with its holder, so there is never one without."""
         return 0
 
     async def _run(
@@ -181,7 +181,7 @@ class _LockFile:
             return LeaseView(UNKNOWN, None)
 
     def _held(self) -> Holder | None:
-        """Give our holder while the file we locked is the one that others would lock."""
+        """Return our holder while the file we locked is the one that others would lock."""
         return self._holder if self._fd is not None and self._is_in_place(self._fd) else None
 
     def _is_in_place(self, fd: int) -> bool:
@@ -203,7 +203,7 @@ class _LockFile:
         return False
 
     def _is_locked(self) -> bool:
-        """Tell whether anyone holds the lock, by taking a shared one for an instant."""
+        """Return whether anyone holds the lock, by taking a shared one for an instant."""
         try:
             fd = os.open(self._path, os.O_RDONLY)
         except FileNotFoundError:

@@ -175,7 +175,7 @@ class RedisLease:
         return bool(await self._run(_HOLD, holder.token, encode(holder), ttl_ms))
 
     async def _read(self) -> tuple[bytes | None, int] | None:
-        """Give the value (None when it is no string) and what PTTL says; None without a key."""
+        """Return the value (None when it is no string) and what PTTL says; None without a key."""
         found: tuple[bytes | None, int] | None = await self._run(_READ)
         return found
 

@@ -12,9 +12,9 @@ import structlog
 
 from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
 from actors.lease.port import Holder
-from actors.node.settling import Settling
-from actors.node.status import NodeStatus, Role, Tenures, Watched
+from actors.node.status import NodeStatus, OwnershipHistory, Role, Watched
 from actors.node.term import Term, TermOptions
+from actors.node.unsettled import UnsettledTerms
 from actors.runtime.actor import AsyncioActor
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ class NodeActor(AsyncioActor):
         self._watched_lease = Watched(lease.name)
         self._timer: asyncio.TimerHandle | None = None
         self._term: Term | None = None
-        self._settling = Settling()
+        self._settling = UnsettledTerms()
         self._role = Role.STANDBY
         self._reason: str | None = "starting"
-        self.tenures = Tenures()
+        self.ownership = OwnershipHistory()
         self.died = asyncio.Event()
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
@@ -130,7 +130,7 @@ class NodeActor(AsyncioActor):
         return self._term
 
     def owner_elsewhere(self) -> Holder | None:
-        """Give the holder of the lease while this node is a standby."""
+        """Return the holder of the lease while this node is a standby."""
         if self._role is not Role.STANDBY or self._view is None:
             return None
         return self._view.holder if self._view.holder.node != self._options.node_id else None
@@ -245,7 +245,7 @@ class NodeActor(AsyncioActor):
         if not won:
             if self._view is not None:
                 holder = self._view.holder
-                self.tenures.note(holder.node, holder.url, holder.epoch)
+                self.ownership.note(holder.node, holder.url, holder.epoch)
             self._reason = (
                 f"{self._view.holder.node if self._view else 'another node'} owns the actors"
             )
@@ -271,9 +271,9 @@ class NodeActor(AsyncioActor):
         self._term = term
         self._role, self._reason = Role.OWNER, None
         _log.info("owner", node=self._options.node_id, epoch=epoch)
-        self.tenures.taken_over += 1
-        self.tenures.note(self._options.node_id, self._options.url, epoch)
-        self._region.figures.happened("owner", detail=self._options.node_id)
+        self.ownership.taken_over += 1
+        self.ownership.note(self._options.node_id, self._options.url, epoch)
+        self._region.telemetry.happened("owner", detail=self._options.node_id)
 
     # -- stepping down -----------------------------------------------------------------------
 
@@ -291,8 +291,8 @@ class NodeActor(AsyncioActor):
         term, self._term = self._term, None
         self._role, self._reason = Role.STANDBY, reason
         if term is not None:
-            self.tenures.stepped_down += 1
-            self._region.figures.happened("stepped_down", detail=reason)
+            self.ownership.stepped_down += 1
+            self._region.telemetry.happened("stepped_down", detail=reason)
             _log.warning(
                 "stepped_down", node=self._options.node_id, epoch=term.epoch, reason=reason
             )

@@ -8,11 +8,12 @@ from pykka import ActorDeadError
 
 from actors.errors import NotOwner
 from actors.node.actor import Drain, NodeActor, NodeOptions, Tick
-from actors.node.status import NodeStatus, Tenures
-from actors.operators.census import Census
-from actors.operators.job_desk import JobDesk
+from actors.node.status import NodeStatus, OwnershipHistory
+from actors.operators.inspector import ActorInspector
+from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Region
 from actors.telemetry.spans import NO_SPANS
+from actors.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from actors.lease.port import Holder, Lease
@@ -31,9 +32,9 @@ class Node:
         self.store = store
         self.lease = lease
         self.node_id = options.node_id
-        self.region = Region(self._remember_pause)
-        self.region.figures.spans = spans
-        self.jobs = JobDesk(store.inbox, lambda: self.region.jobs)
+        self.telemetry = Telemetry(spans=spans)
+        self.region = Region(self.telemetry, self._remember_pause)
+        self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs)
         self._options = options
         self._actor: NodeActor | None = None
 
@@ -83,22 +84,22 @@ class Node:
         return self._actor.status()
 
     def owner_elsewhere(self) -> Holder | None:
-        """Give the other node that owns the actors, as the lease last said; None when none does.
+        """Return the other node that owns the actors, as the lease last said; None when none does.
 
         None as well while this node owns them, takes over or drains.
         """
         return self._actor.owner_elsewhere() if self._actor else None
 
-    def census(self) -> Census:
-        """Give the look at the live actors; raises `NotOwner` where there are none."""
+    def inspector(self) -> ActorInspector:
+        """Return the look at the live actors; raises `NotOwner` where there are none."""
         term = self._actor.term if self._actor else None
         if term is None:
             raise NotOwner("this node does not own the actors")
-        return Census(term.directory, term.committer, self.region.figures)
+        return ActorInspector(term.directory, term.committer, self.telemetry)
 
-    def tenures(self) -> Tenures:
+    def ownership(self) -> OwnershipHistory:
         """Tell who owned the actors, as far as this node has seen it."""
-        return self._actor.tenures if self._actor else Tenures()
+        return self._actor.ownership if self._actor else OwnershipHistory()
 
     async def clean_locks(self) -> int:
         """Clear a lease without expiry that nobody lives behind; give how many were cleared."""

@@ -64,7 +64,7 @@ class Tenure:
 
 
 @dataclass(slots=True)
-class Tenures:
+class OwnershipHistory:
     """Who owned the actors lately, the oldest first, and how often this node did."""
 
     seen: deque[Tenure] = field(default_factory=lambda: deque(maxlen=_TENURES))
@@ -111,6 +111,6 @@ class Watched:
         return 0.0 if self.ok else time.monotonic() - self.since
 
     def view(self) -> Dependency:
-        """Give the state as it is now."""
+        """Return the state as it is now."""
         since_s = time.monotonic() - self.since
         return Dependency(self.name, self.ok, self.detail, since_s, self.failures)

@@ -63,12 +63,12 @@ class Term:
             batch=options.batch,
             in_flight=options.in_flight,
             deposed=deposed,
-            stats=region.figures.commits,
-            spans=region.figures.spans,
+            stats=region.telemetry.commits,
+            spans=region.telemetry.spans,
         )
         self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed)
         self._supervisor = Supervisor(
-            epoch, self._committer.actor_ref, options.limits, region.figures, self._jobs
+            epoch, self._committer.actor_ref, options.limits, region.telemetry, self._jobs
         )
         self._idle_s = options.limits.idle_s
         self._upkeep: set[asyncio.Task[None]] = set()

@@ -11,10 +11,10 @@ from actors.telemetry.histogram import percentile
 
 if TYPE_CHECKING:
     from actors.orders.region import Statistics
-    from actors.telemetry.figures import Figures
+    from actors.telemetry.telemetry import Telemetry
 
 RECORDED_EVERY_S: Final = 5.0
-KEPT: Final = 720
+MAX_MOMENTS: Final = 720
 """Moments: an hour of them, in less than half a megabyte."""
 
 
@@ -41,29 +41,29 @@ class Moment(NamedTuple):
 class _Counts:
     clock: float
     outcomes: Counter[str]
-    wholes: tuple[int, ...]
+    end_to_end: tuple[int, ...]
 
 
 class History:
     """The moments of the last hour; the oldest goes."""
 
     def __init__(self) -> None:
-        self._kept: deque[Moment] = deque(maxlen=KEPT)
+        self._kept: deque[Moment] = deque(maxlen=MAX_MOMENTS)
         self._before: _Counts | None = None
 
     def record(
-        self, figures: Figures, statistics: Statistics | None, *, at: float, clock: float
+        self, telemetry: Telemetry, statistics: Statistics | None, *, at: float, clock: float
     ) -> None:
         """Add the time since this was last called; `clock` only ever rises, `at` is the time.
 
         Without `statistics`, of a node that owns nothing, nothing is added.
         """
-        before, now = self._before, _counts(figures, clock)
+        before, now = self._before, _counts(telemetry, clock)
         self._before = now
         if before is None or statistics is None or clock <= before.clock:
             return
         elapsed_s = clock - before.clock
-        answered = [new - old for new, old in zip(now.wholes, before.wholes, strict=True)]
+        answered = [new - old for new, old in zip(now.end_to_end, before.end_to_end, strict=True)]
         applied, refused, failed = (
             (now.outcomes[event] - before.outcomes[event]) / elapsed_s
             for event in ("applied", "refused", "failed")
@@ -84,12 +84,12 @@ class History:
         )
 
     def since(self, at: float) -> list[Moment]:
-        """Give the moments from `at` on, the oldest first."""
+        """Return the moments from `at` on, the oldest first."""
         return list(dropwhile(lambda moment: moment.at < at, self._kept))
 
 
-def _counts(figures: Figures, clock: float) -> _Counts:
+def _counts(telemetry: Telemetry, clock: float) -> _Counts:
     outcomes: Counter[str] = Counter()
-    for (event, _), count in figures.outcomes.items():
+    for (event, _), count in telemetry.outcomes.items():
         outcomes[event] += count
-    return _Counts(clock, outcomes, tuple(figures.wholes.counts))
+    return _Counts(clock, outcomes, tuple(telemetry.end_to_end.counts))

@@ -28,7 +28,7 @@ def cut(
     *,
     backwards: bool,
 ) -> list[WorkOrderId]:
-    """Give places `start` to `end` of all in `live` but those in `ranked`, from its end if asked.
+    """Return places `start` to `end` of all in `live` but those in `ranked`, from its end if asked.
 
     Walks from the nearer end, and no step of it is Python's own.
     """
@@ -46,7 +46,7 @@ async def called(
     wanted: str,
     narrowed: Callable[[Iterable[WorkOrderId]], Iterable[WorkOrderId]],
 ) -> list[WorkOrderId]:
-    """Give the live ones of `order_ids` whose id begins with `wanted`, or whose number has it.
+    """Return the live ones of `order_ids` whose id begins with `wanted`, or whose number has it.
 
     `narrowed` leaves out others before, of a slice at a time.
     """

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from pykka import ActorDeadError
 
 from actors.domain.commit import ChangeSet, Committed, Stale
 from actors.domain.decide import decide, questions
@@ -43,7 +41,7 @@ from actors.runtime.actor import AsyncioActor
 from actors.runtime.delivery import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pykka import ActorRef
 
@@ -53,9 +51,8 @@ if TYPE_CHECKING:
     from actors.domain.messages import SupervisorMessage
     from actors.domain.model import Epoch, WorkOrderId
     from actors.jobs.keeper import JobKeeper
-    from actors.orders.supervisor import Supervisor
     from actors.runtime.delivery import Delivery
-    from actors.telemetry.figures import Figures
+    from actors.telemetry.telemetry import Telemetry
 
 _log = structlog.get_logger(__name__)
 
@@ -68,13 +65,14 @@ LONGEST_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Colleagues:
+class OrderContext:
     """Whom the order actors of one term of ownership work with."""
 
     epoch: Epoch
     committer: ActorRef[Committer]
-    supervisor: ActorRef[Supervisor]
-    figures: Figures
+    tell_supervisor: Callable[[SupervisorMessage], bool]
+    """Tell the supervisor; False when the term is over, and the directory with it."""
+    telemetry: Telemetry
     jobs: JobKeeper
 
 
@@ -83,10 +81,10 @@ class WorkOrderActor(AsyncioActor):
 
     in_registry = False
 
-    def __init__(self, order_id: WorkOrderId, colleagues: Colleagues) -> None:
+    def __init__(self, order_id: WorkOrderId, context: OrderContext) -> None:
         super().__init__()
         self.order_id = order_id
-        self._colleagues = colleagues
+        self._context = context
         self._stored: StoredOrder | None = None
         self._doing = ""
 
@@ -94,7 +92,7 @@ class WorkOrderActor(AsyncioActor):
         """Handle an `OrderMessage`; updates are answered one by one."""
         match message:
             case UpdateQuantity():
-                await self._update(self.hand_over())
+                await self._update(self.defer_reply())
                 return None
             case DescribeOrder():
                 return self.describe()
@@ -109,7 +107,7 @@ class WorkOrderActor(AsyncioActor):
             work_order_id=self.order_id,
             loaded=stored is not None,
             seq=stored.seq if stored else 0,
-            epoch=self._colleagues.epoch,
+            epoch=self._context.epoch,
             waiting=stats.depth,
             handled=stats.handled,
             failed=stats.failed,
@@ -164,10 +162,10 @@ class WorkOrderActor(AsyncioActor):
         return []
 
     def _rejected(self, delivery: Delivery, error: StoreRejected) -> list[Delivery]:
-        if delivery.accepted:
+        if delivery.durable:
             delivery.attempts += 1
-            if delivery.attempts < self._colleagues.jobs.options.attempts:
-                self._colleagues.jobs.failed(delivery, error)
+            if delivery.attempts < self._context.jobs.options.attempts:
+                self._context.jobs.failed(delivery, error)
                 return [delivery]
         self._answer_one(delivery, error)
         return []
@@ -175,7 +173,7 @@ class WorkOrderActor(AsyncioActor):
     def _try_again_later(self, deliveries: list[Delivery]) -> None:
         """Let a job that failed by its own fault keep its place, and its order wait with it."""
         self.actor_inbox.put_back(deliveries)
-        pause_s = self._colleagues.jobs.options.backoff_s * 2 ** (deliveries[0].attempts - 1)
+        pause_s = self._context.jobs.options.backoff_s * 2 ** (deliveries[0].attempts - 1)
         self.actor_inbox.back_off(pause_s)
 
     async def _try_commit(self, pending: list[Delivery]) -> bool:
@@ -183,7 +181,7 @@ class WorkOrderActor(AsyncioActor):
         order = self._stored or await self._load()
         if order is None:
             self._answer_all(pending, WorkOrderNotFound(self.order_id))
-            self._tell_supervisor(Unknown(self.order_id))
+            self._context.tell_supervisor(Unknown(self.order_id))
             return True
         changes = [each.message.change for each in pending]
         suspects = frozenset(
@@ -193,7 +191,7 @@ class WorkOrderActor(AsyncioActor):
         self._doing = "reading the log"
         evidence = Evidence() if asked is None else await self._ask_committer(asked)
         at = _now()
-        decision = decide(order, changes, evidence, self._colleagues.epoch, at)
+        decision = decide(order, changes, evidence, self._context.epoch, at)
         if decision.outcomes:
             if not await self._commit(order, decision, at, pending):
                 return False
@@ -205,7 +203,7 @@ class WorkOrderActor(AsyncioActor):
     async def _commit(
         self, order: StoredOrder, decision: Decision, at: datetime, pending: Sequence[Delivery]
     ) -> bool:
-        traced = self._colleagues.figures.spans.carried(pending)
+        traced = self._context.telemetry.spans.carried(pending)
         change_set = ChangeSet(order, decision.after, decision.outcomes, (), at, traced)
         self._doing = "committing"
         # Until we know better: an attempt that raises may still have been applied.
@@ -236,7 +234,7 @@ class WorkOrderActor(AsyncioActor):
     async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
         # No deadline: the committer settles everything it accepts, and until it has, this
         # actor may not take another message. The askers' deadlines run in the region.
-        return await self._colleagues.committer.ask(message, block=False)
+        return await self._context.committer.ask(message, block=False)
 
     async def _wait_for_store(
         self, pending: Sequence[Delivery], pause: float, error: StoreUnavailable
@@ -288,13 +286,13 @@ class WorkOrderActor(AsyncioActor):
             # Not by this actor; the one that died with it may have had it committed.
             verdict = OutcomeUnknown(f"its actor died, and then: {verdict}")
         if isinstance(verdict, Updated):
-            self._colleagues.figures.applied(delivery, verdict)
+            self._context.telemetry.applied(delivery, verdict)
             self._log_applied(delivery, verdict)
             delivery.reply(verdict)
         else:
             failed = isinstance(verdict, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
-            epoch = self._colleagues.epoch
-            self._colleagues.figures.not_applied(delivery, epoch, verdict, failed=failed)
+            epoch = self._context.epoch
+            self._context.telemetry.not_applied(delivery, epoch, verdict, failed=failed)
             self.actor_inbox.failed += 1
             self._log_not_applied(delivery, verdict, failed=failed)
             delivery.fail(verdict)
@@ -329,22 +327,18 @@ class WorkOrderActor(AsyncioActor):
             code=error.code,
             reason=str(error),
             seq=self._stored.seq if self._stored else 0,
-            epoch=self._colleagues.epoch,
+            epoch=self._context.epoch,
             **message.trace.ids(),
         )
 
     # -- life --------------------------------------------------------------------------------
-
-    def _tell_supervisor(self, message: SupervisorMessage) -> None:
-        with suppress(ActorDeadError):  # the term is over, and the directory with it
-            self._colleagues.supervisor.tell(message)
 
     def _crash(self, batch: Sequence[Delivery], error: BaseException) -> None:
         """Leave the mailbox and the unanswered messages to a successor."""
         _log.error(
             "actor_crashed",
             work_order_id=self.order_id,
-            epoch=self._colleagues.epoch,
+            epoch=self._context.epoch,
             exc_info=error,
         )
         kept = []
@@ -357,31 +351,29 @@ class WorkOrderActor(AsyncioActor):
             else:
                 self._give_up(delivery, error)
         self.actor_stopped.set()
-        if kept and kept[0].accepted and len(batch) == 1:
-            self._colleagues.jobs.failed(kept[0], error)
+        if kept and kept[0].durable and len(batch) == 1:
+            self._context.jobs.failed(kept[0], error)
             self._try_again_later(kept)
         else:  # who of them it was will show: each is tried alone
             self.actor_inbox.put_back(kept)
-        self._bequeath(error)
+        self._hand_mailbox_over(error)
 
     def _attempts_of(self, delivery: Delivery) -> int:
-        return self._colleagues.jobs.options.attempts if delivery.accepted else MAX_ATTEMPTS
+        return self._context.jobs.options.attempts if delivery.durable else MAX_ATTEMPTS
 
     def _give_up(self, delivery: Delivery, error: BaseException) -> None:
         dead = DeadLetter(delivery.attempts, repr(error))
-        if not delivery.accepted:
-            self._colleagues.jobs.bury(delivery.message, delivery.attempts, dead)
+        if not delivery.durable:
+            self._context.jobs.dead_letter(delivery.message, delivery.attempts, dead)
         self._answer_one(delivery, dead)
 
     def on_failure(self, *exc_info: Any) -> None:  # noqa: ANN401 -- pykka's signature
         """Leave the mailbox to a successor: a message that was told killed the actor."""
-        self._bequeath(exc_info[1])
+        self._hand_mailbox_over(exc_info[1])
 
-    def _bequeath(self, error: BaseException) -> None:
+    def _hand_mailbox_over(self, error: BaseException) -> None:
         self.actor_inbox.detach()
-        if self._colleagues.supervisor.is_alive():
-            self._colleagues.supervisor.tell(Crashed(self.order_id, repr(error)))
-        else:
+        if not self._context.tell_supervisor(Crashed(self.order_id, repr(error))):
             self.actor_inbox.discard(NotOwner("this node gave the actors up"))
 
 
@@ -397,5 +389,5 @@ def _fresh_update(delivery: Delivery) -> bool:
 
 
 def _now() -> datetime:
-    """Give the time in the milliseconds that MongoDB keeps."""
+    """Return the time in the milliseconds that MongoDB keeps."""
     return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)

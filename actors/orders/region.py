@@ -28,19 +28,19 @@ from actors.errors import (
 )
 from actors.orders.batch import Answer, update_many
 from actors.orders.deadlines import LAST_WORD_S, LastWord, answer_within, seconds_left
-from actors.telemetry.figures import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pykka import ActorRef
 
-    from actors.domain.messages import Held
+    from actors.domain.messages import OrderLock
     from actors.domain.model import WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.orders.supervisor import Supervisor
     from actors.runtime.directory import Directory
     from actors.runtime.future import LoopFuture
+    from actors.telemetry.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,15 @@ class Region:
     update is answered `NotOwner`.
     """
 
-    def __init__(self, remember_pause: Callable[[bool], Awaitable[None]]) -> None:
+    def __init__(
+        self, telemetry: Telemetry, remember_pause: Callable[[bool], Awaitable[None]]
+    ) -> None:
         self._remember_pause = remember_pause
         self._supervisor: ActorRef[Supervisor] | None = None
         self._directory: Directory | None = None
         self._jobs: JobKeeper | None = None
         self._refusal: str = "this node does not own the actors yet"
-        self.figures = Figures()
+        self.telemetry = telemetry
         self.paused = False
         self.changing_pause = asyncio.Lock()
         """Held while a pause or resume is remembered and told, and while a term reads it."""
@@ -180,13 +182,13 @@ class Region:
                 raise NotOwner(self._refusal)
             await self._remember_pause(paused)
             self.paused = paused
-            self.figures.happened("paused" if paused else "resumed")
+            self.telemetry.happened("paused" if paused else "resumed")
             if self._supervisor is not None:  # else the next term reads what was remembered
                 with suppress(ActorDeadError):
                     await self._supervisor.ask(Pause() if paused else Resume(), block=False)
 
     def is_paused(self, order_id: WorkOrderId) -> bool:
-        """Tell whether this one order is paused, here where it is owned."""
+        """Return whether this one order is paused, here where it is owned."""
         return self._directory is not None and order_id in self._directory.paused
 
     async def pause_order(self, order_id: WorkOrderId) -> None:
@@ -202,7 +204,7 @@ class Region:
             if self._supervisor is None or self._jobs is None:
                 raise NotOwner(self._refusal)
             await self._jobs.set_order_paused(order_id, paused=paused)
-            self.figures.happened("paused" if paused else "resumed", order_id=order_id)
+            self.telemetry.happened("paused" if paused else "resumed", order_id=order_id)
             if self._supervisor is not None:  # else the next term reads what was remembered
                 change = PauseOrder(order_id) if paused else ResumeOrder(order_id)
                 with suppress(ActorDeadError):
@@ -210,7 +212,7 @@ class Region:
 
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""
-        done = (self.figures.tally.completed, self.figures.tally.failed)
+        done = (self.telemetry.tally.completed, self.telemetry.tally.failed)
         directory, jobs = self._directory, self._jobs
         if directory is None or jobs is None:
             return Statistics(0, 0, *done, 0, 0, paused=self.paused, wait_ms=0.0)
@@ -229,10 +231,10 @@ class Region:
 
     def clean(self, grace_s: float) -> None:
         """Forget completed and failed updates that finished more than `grace_s` seconds ago."""
-        self.figures.tally.forget(grace_s)
+        self.telemetry.tally.forget(grace_s)
 
-    def held(self, limit: int) -> tuple[int, list[Held]]:
-        """Give the number of orders held by live actors, and `limit` of them, oldest first."""
+    def held(self, limit: int) -> tuple[int, list[OrderLock]]:
+        """Return the number of orders held by live actors, and `limit` of them, oldest first."""
         if self._directory is None:
             return 0, []
         return len(self._directory), self._directory.held(limit)

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from pykka import ActorDeadError
 
 from actors.domain.messages import (
     Crashed,
@@ -24,7 +25,7 @@ from actors.domain.messages import (
     Unknown,
 )
 from actors.errors import NotOwner, TooManyActors
-from actors.orders.order import Colleagues, WorkOrderActor
+from actors.orders.order import OrderContext, WorkOrderActor
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.directory import Directory, mailbox_of
 from actors.runtime.mailbox import Gate
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.commit.committer import Committer
+    from actors.domain.messages import SupervisorMessage
     from actors.domain.model import Epoch, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.runtime.delivery import Delivery
     from actors.runtime.directory import OrderRef
-    from actors.telemetry.figures import Figures
+    from actors.telemetry.telemetry import Telemetry
 
 
 _log = structlog.get_logger(__name__)
@@ -66,15 +68,15 @@ class Supervisor(AsyncioActor):
         epoch: Epoch,
         committer: ActorRef[Committer],
         limits: Limits,
-        figures: Figures,
+        telemetry: Telemetry,
         jobs: JobKeeper,
     ) -> None:
         super().__init__()
         self._limits = limits
-        self._colleagues = Colleagues(epoch, committer, self.actor_ref, figures, jobs)
-        gate = Gate(limits.max_waiting, figures.waits, figures.handlings)
+        self._context = OrderContext(epoch, committer, self._tell, telemetry, jobs)
+        gate = Gate(limits.max_waiting, telemetry.waits, telemetry.handlings)
         self.directory = Directory(gate=gate)
-        self.stats = figures.actors
+        self.stats = telemetry.actors
         self._outside: deque[tuple[WorkOrderId, Delivery]] = deque()
         """Who waits for room, when `max_actors` orders are live."""
         self._leaving: dict[WorkOrderId, int] = {}
@@ -86,7 +88,7 @@ class Supervisor(AsyncioActor):
         """Handle a `SupervisorMessage`; never waits for an order's actor."""
         match message:
             case Resolve():
-                self._resolve(message.work_order_id, self.hand_over())
+                self._resolve(message.work_order_id, self.defer_reply())
             case Ready():
                 self._on_ready(message)
                 await asyncio.sleep(0)  # many may say so at once
@@ -110,6 +112,13 @@ class Supervisor(AsyncioActor):
                 raise TypeError(f"not for a supervisor: {message!r}")
         return None
 
+    def _tell(self, message: SupervisorMessage) -> bool:
+        try:
+            self.actor_ref.tell(message)
+        except ActorDeadError:
+            return False
+        return True
+
     def _resolve(self, order_id: WorkOrderId, delivery: Delivery) -> None:
         ref = self._find(order_id)
         if ref is not None:
@@ -125,7 +134,7 @@ class Supervisor(AsyncioActor):
         return ref
 
     def _create(self, order_id: WorkOrderId) -> OrderRef:
-        ref = WorkOrderActor.start(order_id, self._colleagues)
+        ref = WorkOrderActor.start(order_id, self._context)
         mailbox = mailbox_of(ref)
         mailbox.gate = self.directory.gate
         mailbox.capacity = self._limits.mailbox_size
@@ -133,22 +142,22 @@ class Supervisor(AsyncioActor):
         self.directory.add(order_id, ref)
         self._tried.discard(order_id)
         self.stats.created += 1
-        self._colleagues.jobs.furnish(order_id, mailbox)
+        self._context.jobs.fill_mailbox(order_id, mailbox)
         return ref
 
     def _replace(self, order_id: WorkOrderId) -> OrderRef:
-        """Give the mailbox of an actor that died to a new one, which reads its state again."""
+        """Return the mailbox of an actor that died to a new one, which reads its state again."""
         ref = self.directory.refs.get(order_id)
         if ref is None:
             return self._create(order_id)
         if not ref.actor_stopped.is_set():
             return ref  # replaced already
-        successor = WorkOrderActor(order_id, self._colleagues)
+        successor = WorkOrderActor(order_id, self._context)
         successor.adopt(mailbox_of(ref))
         self.directory.add(order_id, successor.actor_ref)
         self._leaving.pop(order_id, None)  # it may have died of being asked to
         self.stats.restarted += 1
-        self._colleagues.jobs.furnish(order_id, mailbox_of(ref))
+        self._context.jobs.fill_mailbox(order_id, mailbox_of(ref))
         mailbox_of(ref).wake()
         return successor.actor_ref
 
@@ -213,7 +222,7 @@ class Supervisor(AsyncioActor):
                 self._leaving[order_id] = mailbox_of(ref).handled
                 leaving.append(order_id)
         if leaving:
-            committer = self._colleagues.committer
+            committer = self._context.committer
             committer.tell(EmptyOutboxes(tuple(leaving), self.actor_ref))
         return len(leaving)
 
@@ -248,11 +257,11 @@ class Supervisor(AsyncioActor):
         ref = self.directory.refs.get(order_id)
         if ref is not None:
             mailbox_of(ref).release()
-        self._colleagues.jobs.feed()
+        self._context.jobs.feed()
 
     async def _resume(self) -> None:
         self.directory.gate.open = True
-        self._colleagues.jobs.feed()
+        self._context.jobs.feed()
         for number, ref in enumerate(list(self.directory.refs.values())):
             mailbox_of(ref).wake()
             if number % _SWEEP_ROUND == 0:

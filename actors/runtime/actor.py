@@ -48,7 +48,7 @@ class AsyncioActor(pykka.Actor):
         self._actor_ref = pykka.ActorRef(self)
         self.actor_inbox.actor = self
         self.current: Delivery | None = None
-        self._handed_over = False
+        self._reply_deferred = False
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> pykka.ActorRef[Self]:  # noqa: ANN401 -- pykka's signature
@@ -93,12 +93,12 @@ class AsyncioActor(pykka.Actor):
         mailbox.handled += len(taken)
         return taken
 
-    def hand_over(self) -> Delivery:
-        """Take the current message's reply upon oneself: returning gives no answer any more."""
+    def defer_reply(self) -> Delivery:
+        """Answer the current message later, with `reply` or `fail`: the return value is ignored."""
         delivery = self.current
         if delivery is None:
             raise RuntimeError("no message is being handled")
-        self._handed_over = True
+        self._reply_deferred = True
         return delivery
 
     def finished(self, count: int) -> None:
@@ -129,7 +129,7 @@ class AsyncioActor(pykka.Actor):
     async def _handle(self, delivery: Delivery) -> None:
         mailbox = self.actor_inbox
         self.current = delivery
-        self._handed_over = False
+        self._reply_deferred = False
         mailbox.gate.active += 1
         handled = mailbox.handled
         started = time.monotonic()
@@ -137,7 +137,7 @@ class AsyncioActor(pykka.Actor):
             answer = self._handle_receive(delivery.message)
             if inspect.iscoroutine(answer):
                 answer = await answer
-            if not self._handed_over:
+            if not self._reply_deferred:
                 delivery.reply(answer)
         except BaseException as error:  # noqa: BLE001 -- the edge of an actor
             mailbox.failed += 1

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class LaneStats:
+class BatcherStats:
     """What a lane did since it was made."""
 
     batches: int = 0
@@ -34,7 +34,7 @@ class _Item(Generic[T]):
 
 
 @dataclass(slots=True)
-class Lane(Generic[T]):
+class Batcher(Generic[T]):
     """A queue in front of a batch operation.
 
     A batch starts as soon as fewer than `max_in_flight` are under way, with all that waits up
@@ -50,7 +50,7 @@ class Lane(Generic[T]):
     max_weight: int
     max_in_flight: int
     apart: bool = False
-    stats: LaneStats = field(default_factory=LaneStats)
+    stats: BatcherStats = field(default_factory=BatcherStats)
     _waiting: deque[_Item[T]] = field(default_factory=deque)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _closed: bool = False

@@ -23,7 +23,7 @@ class Stage(Enum):
 class Delivery:
     """One message in, or taken from, a mailbox."""
 
-    __slots__ = ("accepted", "attempts", "enqueued_at", "message", "reply_to", "stage", "taken_at")
+    __slots__ = ("attempts", "durable", "enqueued_at", "message", "reply_to", "stage", "taken_at")
 
     def __init__(self, message: Any, reply_to: LoopFuture[Any] | None) -> None:  # noqa: ANN401 -- pykka sends anything
         self.message = message
@@ -31,7 +31,7 @@ class Delivery:
         self.enqueued_at = time.monotonic()
         self.attempts = 0
         """How often an actor died holding it, or failed with it."""
-        self.accepted = False
+        self.durable = False
         """Whether it is kept in the store: it finds room in a full mailbox."""
         self.stage = Stage.WAITING
         self.taken_at = 0.0

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from actors.domain.messages import Held
+from actors.domain.messages import OrderLock
 from actors.runtime.mailbox import Gate
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Directory:
         self.made.clear()
 
     def find(self, order_id: WorkOrderId) -> OrderRef | None:
-        """Give the order's live actor, if there is one, and count it as used now."""
+        """Return the order's live actor, if there is one, and count it as used now."""
         ref = self.refs.get(order_id)
         if ref is None or ref.actor_stopped.is_set():
             return None
@@ -77,11 +77,11 @@ class Directory:
                 if mailbox_of(ref).held and not mailbox_of(ref).empty():
                     yield ref
 
-    def held(self, limit: int) -> list[Held]:
-        """Give the `limit` live actors that were made first, oldest first."""
+    def held(self, limit: int) -> list[OrderLock]:
+        """Return the `limit` live actors that were made first, oldest first."""
         now, clock = datetime.now(UTC), time.monotonic()
         return [
-            Held(order_id, now - timedelta(seconds=clock - mailbox.created))
+            OrderLock(order_id, now - timedelta(seconds=clock - mailbox.created))
             for order_id, mailbox in islice(self.made.items(), limit)
         ]
 

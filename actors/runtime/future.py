@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
 
-    from actors.runtime.delivery import Delivery
-    from actors.runtime.mailbox import Mailbox
 
 T = TypeVar("T")
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, "TracebackType | None"]
@@ -38,8 +36,7 @@ class LoopFuture(pykka.Future[T]):
     _traceback: TracebackType | None = None
     _waiters: list[asyncio.Future[None]] | None = None
     _thread_waiter: threading.Event | None = None
-    _delivery: Delivery | None = None
-    _mailbox: Mailbox | None = None
+    _withdraw: Callable[[], bool] | None = None
 
     def __init__(self) -> None:
         """Make an unanswered future; pykka's own fields are set by `set_get_hook`."""
@@ -55,21 +52,19 @@ class LoopFuture(pykka.Future[T]):
         return f"<LoopFuture {'done' if self._done else 'pending'}>"
 
     def done(self) -> bool:
-        """Tell whether the reply is there."""
+        """Return whether the reply is there."""
         return self._done
 
-    def bind(self, mailbox: Mailbox, delivery: Delivery) -> None:
-        """Remember where the question waits, for `withdraw`."""
-        self._mailbox, self._delivery = mailbox, delivery
+    def bind(self, withdraw: Callable[[], bool]) -> None:
+        """Remember how to take the question back, for `withdraw`."""
+        self._withdraw = withdraw
 
     def withdraw(self) -> bool:
         """Take the question back; ``True`` means that no actor has seen it or ever will.
 
         On the actors' loop only.
         """
-        if self._done or self._mailbox is None or self._delivery is None:
-            return False
-        return self._mailbox.remove(self._delivery)
+        return not self._done and self._withdraw is not None and self._withdraw()
 
     def set(self, value: T | None = None) -> None:
         """Answer with a value; raises `asyncio.InvalidStateError` when answered before."""
@@ -92,7 +87,7 @@ class LoopFuture(pykka.Future[T]):
             self._traceback = error.__traceback__
         # Last, and before the waiters are looked up: who adds itself later sees it.
         self._done = True
-        self._mailbox = self._delivery = None
+        self._withdraw = None
         if self._thread_waiter is not None:
             self._thread_waiter.set()
         if self._waiters:

@@ -1,4 +1,4 @@
-"""A mailbox on the event loop: what waits for an actor, with its bounds and its figures."""
+"""A mailbox on the event loop: what waits for an actor, bounded and counted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pykka
 from pykka.messages import _ActorStop
@@ -16,32 +17,57 @@ from pykka.messages import _ActorStop
 from actors.domain.messages import Control
 from actors.errors import MailboxFull, OutcomeUnknown
 from actors.runtime.delivery import Delivery, Stage
-from actors.telemetry.histogram import Histogram
 
 if TYPE_CHECKING:
     from pykka._envelope import Envelope
 
-    from actors.runtime.actor import AsyncioActor
     from actors.runtime.future import LoopFuture
 
 _log = logging.getLogger(__name__)
 _SMOOTHING = 0.02
 
 
+class Durations(Protocol):
+    """Takes the seconds that messages waited, or were handled."""
+
+    def note(self, seconds: float, times: int = 1) -> None:
+        """Count a duration that so many messages had."""
+        ...
+
+
+class _Ignored:
+    def note(self, seconds: float, times: int = 1) -> None:
+        pass
+
+
+_IGNORED = _Ignored()
+
+
+class Drained(Protocol):
+    """What a mailbox needs of its actor."""
+
+    actor_stopped: threading.Event
+    current: Delivery | None
+
+    def begin_draining(self) -> None:
+        """Start to take what waits, until nothing does."""
+        ...
+
+
 class Gate:
-    """What mailboxes of one kind share: whether they are drained, and how much may wait in all."""
+    """Shared by all mailboxes of one kind: pause switch, bound on what waits in all, counters."""
 
     def __init__(
         self,
         max_waiting: int = 2**31,
-        waits: Histogram | None = None,
-        handlings: Histogram | None = None,
+        waits: Durations | None = None,
+        handlings: Durations | None = None,
     ) -> None:
         self.open = True
         self.busy: set[Mailbox] = set()
         """Mailboxes in which something waits, or whose actor is at work; some may be done."""
-        self.waits = waits or Histogram()
-        self.handlings = handlings or Histogram()
+        self.waits = waits or _IGNORED
+        self.handlings = handlings or _IGNORED
         self.waiting = 0
         self.active = 0
         """Messages taken by an actor and not finished."""
@@ -50,7 +76,7 @@ class Gate:
         """Time waited in these mailboxes, in seconds, smoothed over about the last fifty."""
         self.delayed = 0
         """Messages whose actor waits for the store before it tries again."""
-        self.accepted = 0
+        self.durable = 0
         """Of the waiting messages, those that are kept in the store: they have a bound there."""
         self.backing_off = 0
         """Of the waiting messages, those that failed and are tried again in a while."""
@@ -77,7 +103,7 @@ class StopFlag:
         self._set = False
 
     def is_set(self) -> bool:
-        """Tell whether the actor has stopped."""
+        """Return whether the actor has stopped."""
         return self._set
 
     def set(self) -> None:
@@ -86,7 +112,7 @@ class StopFlag:
 
 
 class Mailbox:
-    """The waiting messages of one actor, first in first out, and what became of the others.
+    """One actor's bounded FIFO queue, with counters of what was handled.
 
     `put` may be called from any thread; everything else on the loop.
     """
@@ -114,7 +140,7 @@ class Mailbox:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._queue: deque[Delivery] | None = None  # an idle mailbox holds no queue
-        self.actor: AsyncioActor | None = None
+        self.actor: Drained | None = None
         self.label: str | None = None
         """What people call the actor, where it has been told."""
         self.gate = _OPEN
@@ -133,7 +159,7 @@ class Mailbox:
         return len(self._queue) if self._queue else 0
 
     def empty(self) -> bool:
-        """Tell whether nothing waits."""
+        """Return whether nothing waits."""
         return not self._queue
 
     def get(self) -> Envelope[Any]:
@@ -161,7 +187,7 @@ class Mailbox:
             return
         if len(self) >= self.capacity:
             raise MailboxFull("mailbox", self.capacity)
-        if self.gate.waiting - self.gate.accepted >= self.gate.max_waiting:
+        if self.gate.waiting - self.gate.durable >= self.gate.max_waiting:
             raise MailboxFull("node", self.gate.max_waiting)
 
     def place(
@@ -174,8 +200,8 @@ class Mailbox:
         if self.actor is None or self.actor.actor_stopped.is_set():
             return None
         delivery = Delivery(message, reply_to)
-        delivery.accepted, delivery.attempts = True, attempts
-        self.gate.accepted += 1
+        delivery.durable, delivery.attempts = True, attempts
+        self.gate.durable += 1
         self._add(delivery)
         return delivery
 
@@ -202,7 +228,7 @@ class Mailbox:
         self.gate.waiting += 1
         self.gate.busy.add(self)
         if delivery.reply_to is not None:
-            delivery.reply_to.bind(self, delivery)
+            delivery.reply_to.bind(partial(self.remove, delivery))
         self.wake()
 
     @property
@@ -248,7 +274,7 @@ class Mailbox:
             self.actor.begin_draining()
 
     def take(self) -> Delivery | None:
-        """Give the next message to its actor; None when there is none or none is to be taken."""
+        """Return the next message to its actor; None when there is none or none is to be taken."""
         if not self._queue or not self.open:
             return None
         delivery = self._queue.popleft()
@@ -287,8 +313,8 @@ class Mailbox:
 
     def _left(self, delivery: Delivery) -> None:
         self.gate.waiting -= 1
-        if delivery.accepted:
-            self.gate.accepted -= 1
+        if delivery.durable:
+            self.gate.durable -= 1
 
     def detach(self) -> None:
         """Part from an actor that died: what waits stays for the next one (`adopt`)."""
@@ -304,7 +330,7 @@ class Mailbox:
         self.gate.busy.add(self)
         for delivery in deliveries:
             delivery.stage = Stage.WAITING
-            self.gate.accepted += delivery.accepted
+            self.gate.durable += delivery.durable
 
     def rest(self) -> None:
         """Give the queue's memory back once it is empty."""

@@ -25,7 +25,7 @@ from actors.domain.model import (
     WorkOrderId,
 )
 from actors.domain.rules import normalize
-from actors.store.schema import GUARDED, OURS, STORED_SEQ
+from actors.store.schema import GUARDED, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def entry_document(entry: LogEntry) -> dict[str, Any]:
-    """Give an entry as its log document; datetimes stay aware datetimes."""
+    """Return an entry as its log document; datetimes stay aware datetimes."""
     change, facts, context = entry.change, entry.facts, entry.change.context
     at = entry.operate_time
     return {
@@ -112,7 +112,7 @@ def request_key(order_id: WorkOrderId, request_id: str) -> str:
 
 
 def refusal_document(refusal: Refusal) -> dict[str, Any]:
-    """Give a refusal as its document; `_id` is the job's id."""
+    """Return a refusal as its document; `_id` is the job's id."""
     change, context = refusal.change, refusal.change.context
     return {
         "_id": change.job_id,
@@ -134,7 +134,7 @@ def refusal_document(refusal: Refusal) -> dict[str, Any]:
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:
-    """Give any outcome as the document that an outbox holds."""
+    """Return any outcome as the document that an outbox holds."""
     if isinstance(outcome, Refusal):
         return refusal_document(outcome)
     return entry_document(outcome)
@@ -179,7 +179,7 @@ def outcome_from(document: Mapping[str, Any]) -> Outcome:
 
 
 def is_same(stored: Outcome | None, mine: Outcome) -> bool:
-    """Tell whether what a store gave back for a job is this very outcome of it.
+    """Return whether what a store gave back for a job is this very outcome of it.
 
     Not plain equality: what is read back has its defaults spelled out and its times rounded.
     The same job decided again is another outcome, at another seq or as a refusal.
@@ -209,7 +209,7 @@ def context_from(document: Mapping[str, Any]) -> LogContext:
 
 
 def context_document(context: LogContext) -> dict[str, Any]:
-    """Give what the caller said, defaults left out."""
+    """Return what the caller said, defaults left out."""
     return {
         name: value
         for name, field in _CONTEXT.items()
@@ -229,7 +229,7 @@ def _log_facts(document: Mapping[str, Any]) -> OrderFacts:
 
 
 def needs_material(document: Mapping[str, Any]) -> bool:
-    """Tell whether an order has to borrow its code or its name from its material."""
+    """Return whether an order has to borrow its code or its name from its material."""
     if document.get("materialId") is None:
         return False
     return not (document.get("materialNumber") and document.get("materialName"))
@@ -242,7 +242,7 @@ def position_of(document: Mapping[str, Any]) -> LogPosition:
 
 
 def is_ours(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Tell whether an order's `planServer` is what a commit left there, if only as floats.
+    """Return whether an order's `planServer` is what a commit left there, if only as floats.
 
     What else may be there (null, after somebody saved the document in his own way) is replaced
     by the next commit.
@@ -270,20 +270,16 @@ def order_from(
         state=_state(document),
         seq=max(int(mine.get("seq", 0)), log_seq),
         epoch=int(mine.get("epoch", 0)),
-        turn=int(mine.get("turn", 0)),
+        revision=int(mine.get("turn", 0)),
         adopted=is_ours(ours),
         outbox=tuple(outcome_from(each) for each in mine.get("outbox") or ()),
-        guard=_guard(document, mine, log_seq),
+        guard=_guard(document),
+        stored_seq=mine["seq"] if mine and mine["seq"] < log_seq else None,
     )
 
 
-def _guard(document: Mapping[str, Any], mine: Mapping[str, Any], log_seq: int) -> dict[str, Any]:
-    guard = {
-        name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))
-    }
-    if mine and mine["seq"] < log_seq:
-        guard[STORED_SEQ] = mine["seq"]
-    return guard
+def _guard(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))}
 
 
 def _order_facts(document: Mapping[str, Any], material: Mapping[str, Any]) -> OrderFacts:

@@ -30,7 +30,7 @@ _RESULT: Final = {
 
 
 def job_document(job: Job) -> dict[str, Any]:
-    """Give a job as its document."""
+    """Return a job as its document."""
     change = job.change
     document: dict[str, Any] = {
         "_id": job.id,
@@ -52,7 +52,7 @@ def job_document(job: Job) -> dict[str, Any]:
 
 
 def state_fields(job: Job | Progress) -> dict[str, Any]:
-    """Give the fields that change while a job is kept."""
+    """Return the fields that change while a job is kept."""
     error, result = job.error, job.result
     at = job.finished_at if isinstance(job, Job) else job.at
     return {

@@ -2,7 +2,7 @@
 
 Every implementation passes `tests/contract/test_store_*.py` and `test_inbox.py`. The rules:
 
-* `commit` is one compare-and-set per order: it applies only where `seq`, `turn` and the
+* `commit` is one compare-and-set per order: it applies only where `seq`, `revision` and the
   fields that the rules read are still as `before` says and the stored epoch is not above the
   caller's. It never does half of a change set.
 * What `commit` reported as applied is durable (majority and journaled, or fsynced).
@@ -55,7 +55,7 @@ class Store(Protocol):
 
     @property
     def inbox(self) -> Inbox:
-        """Give the waiting work that is kept beside the orders."""
+        """Return the waiting work that is kept beside the orders."""
         ...
 
     async def open(self) -> None:
@@ -79,7 +79,7 @@ class Store(Protocol):
         ...
 
     async def epoch(self) -> Epoch:
-        """Give the highest epoch claimed so far, 0 when none."""
+        """Return the highest epoch claimed so far, 0 when none."""
         ...
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
@@ -99,8 +99,8 @@ class Store(Protocol):
         """
         ...
 
-    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
-        """Advance `turn` where seq and turn are still `order`'s, changing nothing else.
+    async def invalidate(self, epoch: Epoch, order: StoredOrder) -> None:
+        """Advance `revision` where seq and turn are still `order`'s, changing nothing else.
 
         Afterwards no attempt that was decided on `order` can be applied any more, however late
         it arrives. Raises `OutcomeUnknown`.
@@ -121,15 +121,15 @@ class Store(Protocol):
         ...
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
-        """Give at most `limit` orders whose outbox is not empty."""
+        """Return at most `limit` orders whose outbox is not empty."""
         ...
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
-        """Give the order under the shared schema's field names, for `detail/:id`."""
+        """Return the order under the shared schema's field names, for `detail/:id`."""
         ...
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
-        """Give at most `limit` orders whose id or number begins with `text`, as `detail` does.
+        """Return at most `limit` orders whose id or number begins with `text`, as `detail` does.
 
         Those with the id come first, the others by number. A number is tried as it is typed and
         in capitals, an id from its first eight digits on.
@@ -137,11 +137,11 @@ class Store(Protocol):
         ...
 
     async def log_page(self, query: LogQuery) -> LogPage:
-        """Give a page of the log with outboxes merged in: all that was acknowledged."""
+        """Return a page of the log with outboxes merged in: all that was acknowledged."""
         ...
 
     async def paused(self) -> bool:
-        """Tell whether processing is paused; survives restarts and changes of owner."""
+        """Return whether processing is paused; survives restarts and changes of owner."""
         ...
 
     async def set_paused(self, *, paused: bool) -> None:
@@ -198,11 +198,11 @@ class Inbox(Protocol):
         ...
 
     async def waiting(self) -> list[Job]:
-        """Give all jobs that wait, in the order of their positions."""
+        """Return all jobs that wait, in the order of their positions."""
         ...
 
     async def waiting_ids(self) -> list[JobId]:
-        """Give the ids of all jobs that wait."""
+        """Return the ids of all jobs that wait."""
         ...
 
     async def note(self, progress: Sequence[Progress]) -> None:
@@ -221,11 +221,11 @@ class Inbox(Protocol):
         ...
 
     async def find(self, job_id: JobId) -> Job | None:
-        """Give a job."""
+        """Return a job."""
         ...
 
     async def page(self, query: JobQuery) -> JobPage:
-        """Give a page of jobs."""
+        """Return a page of jobs."""
         ...
 
     async def remove(self, job_id: JobId, state: JobState) -> bool:
@@ -244,11 +244,11 @@ class Inbox(Protocol):
         ...
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
-        """Give what the log, or what is kept of refusals, says of a job."""
+        """Return what the log, or what is kept of refusals, says of a job."""
         ...
 
     async def paused_orders(self) -> frozenset[WorkOrderId]:
-        """Give the orders that are paused one by one; survives restarts and changes of owner."""
+        """Return the orders that are paused one by one; survives restarts and changes of owner."""
         ...
 
     async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:

@@ -53,7 +53,7 @@ _LOG_DEFAULTS: Final[Mapping[str, Any]] = dict.fromkeys(
 
 
 def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a log document as `log_page` shows it: ids as text, and of what is ours the `seq`.
+    """Return a log document as `log_page` shows it: ids as text, and of what is ours the `seq`.
 
     Fields that an older document lacks have the shared schema's defaults, else ``None``; what
     else its writer put there stays.
@@ -67,7 +67,7 @@ def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
 def detail_row(
     document: Mapping[str, Any], material: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Give an order as `detail` shows it; `material` as for `order_from`."""
+    """Return an order as `detail` shows it; `material` as for `order_from`."""
     order = order_from({**document, OURS: None}, material, 0)
     return {
         "id": order.id,
@@ -88,7 +88,7 @@ def detail_row(
 
 
 def id_range(text: str) -> tuple[str, str] | None:
-    """Give the lowest and the highest id that begins with `text`; None where it can't be one."""
+    """Return the lowest and the highest id that begins with `text`; None where it can't be one."""
     if not _START_OF_ID.fullmatch(text):
         return None
     start = text.lower()
@@ -96,7 +96,7 @@ def id_range(text: str) -> tuple[str, str] | None:
 
 
 def number_ranges(text: str) -> list[tuple[str, str]]:
-    """Give from where to where, this left out, the numbers are that begin with `text`."""
+    """Return from where to where, this left out, the numbers are that begin with `text`."""
     return [(each, each + _AFTER_ALL) for each in dict.fromkeys((text, text.upper()))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actors.runtime.batcher import LaneStats
+from actors.runtime.batcher import BatcherStats
 from actors.telemetry.histogram import Histogram
 
 
@@ -18,7 +18,7 @@ class CommitStats:
     retries: int = 0
     fenced: int = 0
     relay_errors: int = 0
-    batches: LaneStats = field(default_factory=LaneStats)
+    batches: BatcherStats = field(default_factory=BatcherStats)
     times: Histogram = field(default_factory=Histogram)
     """From a batch's first sending until all of it was settled."""
 

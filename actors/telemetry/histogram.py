@@ -44,13 +44,13 @@ class Histogram:
             self.longest_s = seconds
 
     def below(self) -> list[tuple[float, int]]:
-        """Give (seconds, how many were shorter) at each power of two microseconds."""
+        """Return (seconds, how many were shorter) at each power of two microseconds."""
         sums = list(accumulate(self.counts))
         return [(2**bits / _MICROSECONDS, sums[4 * (bits - 1) - 1]) for bits in range(3, _MAX_BITS)]
 
 
 def percentile(counts: Sequence[int], share: float) -> float:
-    """Give the duration in seconds that `share` (0 to 1) of those counted did not exceed.
+    """Return the duration in seconds that `share` (0 to 1) of those counted did not exceed.
 
     Interpolated within its bucket; 0 when nothing was counted.
     """
@@ -67,7 +67,7 @@ def percentile(counts: Sequence[int], share: float) -> float:
 
 
 def _edges(index: int) -> tuple[int, int]:
-    """Give a bucket's lowest tick, and that of the next one."""
+    """Return a bucket's lowest tick, and that of the next one."""
     if index < 8:  # noqa: PLR2004 -- three bits
         return index, index + 1
     shift, lead = (index >> 2) - 1, 4 + (index & 3)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-KEPT: Final = 20_000
+MAX_EVENTS: Final = 20_000
 """Happenings; at 350 bytes each some 7 MB."""
 _SLICE: Final = 5_000
 """Looked at in one turn of the loop, in a millisecond or two: beside a load each turn is a wait."""
 RECENT_S: Final = 60.0
 
 
-class Happening(NamedTuple):
+class Event(NamedTuple):
     """One event: an update that was answered, or a change of owner or pause.
 
     `at` is in seconds since 1970, `took_s` the time from arrival to answer.
@@ -56,30 +56,30 @@ class Load:
 class Journal:
     """The last happenings, numbered from 1 on; no reader is waited for."""
 
-    def __init__(self, room: int = KEPT) -> None:
-        self._kept: deque[Happening] = deque(maxlen=room)
+    def __init__(self, room: int = MAX_EVENTS) -> None:
+        self._kept: deque[Event] = deque(maxlen=room)
         self._loads = _Loads(room)
         self.count = 0
         """The number of the latest."""
         self.name = secrets.token_hex(4)
         """Tells the numbers of this journal from those of another process."""
 
-    def note(self, happening: Happening) -> None:
+    def note(self, happening: Event) -> None:
         """Add one; the oldest goes."""
         self._kept.append(happening)
         self.count += 1
 
-    def after(self, number: int, limit: int) -> tuple[int, list[Happening]]:
-        """Give how many were missed after `number`, and the latest ones, `limit` at most."""
+    def after(self, number: int, limit: int) -> tuple[int, list[Event]]:
+        """Return how many were missed after `number`, and the latest ones, `limit` at most."""
         new = max(0, self.count - number)
         shown = min(new, limit, len(self._kept))
         latest = list(islice(reversed(self._kept), shown))
         latest.reverse()
         return new - shown, latest
 
-    async def of(self, order_id: str, limit: int) -> list[Happening]:
-        """Give the latest happenings of one order, newest first."""
-        found: list[Happening] = []
+    async def of(self, order_id: str, limit: int) -> list[Event]:
+        """Return the latest happenings of one order, newest first."""
+        found: list[Event] = []
         async for some in self._newest():
             found += [each for each in some if each.work_order_id == order_id]
             if len(found) >= limit:
@@ -87,7 +87,7 @@ class Journal:
         return found[:limit]
 
     async def loads(self) -> tuple[dict[str, Load], float]:
-        """Give the load of each order that was busy lately, and over how many seconds.
+        """Return the load of each order that was busy lately, and over how many seconds.
 
         That is a minute, or less where more than is kept happened within it.
         """
@@ -96,8 +96,8 @@ class Journal:
             await asyncio.sleep(0)
         return self._loads.now()
 
-    async def _newest(self) -> AsyncIterator[Sequence[Happening]]:
-        """Give all of them in slices, the newest first; others have their turn between two."""
+    async def _newest(self) -> AsyncIterator[Sequence[Event]]:
+        """Return all of them in slices, the newest first; others have their turn between two."""
         kept = tuple(reversed(self._kept))
         for start in range(0, len(kept), _SLICE):
             yield kept[start : start + _SLICE]
@@ -114,11 +114,11 @@ class _Loads:
         self._room = room
         self.taken = 0
         """The number of the last happening that was taken."""
-        self._new: deque[Happening] = deque(maxlen=room)
-        self._counted: deque[Happening] = deque()
+        self._new: deque[Event] = deque(maxlen=room)
+        self._counted: deque[Event] = deque()
         self._loads: dict[str, Load] = {}
 
-    def take(self, newest_first: Iterable[Happening], number: int) -> None:
+    def take(self, newest_first: Iterable[Event], number: int) -> None:
         """Take what happened since, up to that number; it is still to be counted."""
         self.taken = number
         new = list(newest_first)
@@ -139,12 +139,12 @@ class _Loads:
         return True
 
     def now(self) -> tuple[dict[str, Load], float]:
-        """Give the loads as they are counted, and over how many seconds."""
+        """Return the loads as they are counted, and over how many seconds."""
         full = len(self._counted) == self._room
         window_s = max(time.time() - self._counted[0].at, 1.0) if full else RECENT_S
         return dict(self._loads), window_s
 
-    def _add(self, happening: Happening, sign: int) -> None:
+    def _add(self, happening: Event, sign: int) -> None:
         order_id = happening.work_order_id
         if order_id is None or happening.job_id is None:
             return

@@ -19,7 +19,7 @@ class Spans(Protocol):
         ...
 
     def carried(self, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
-        """Give the traceparents of updates that are committed together, where they are wanted."""
+        """Return the traceparents of updates that are committed together, where they are wanted."""
         ...
 
     def committed(

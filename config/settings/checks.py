@@ -105,7 +105,7 @@ def check_redis_url(url: str) -> str:
 
 
 def _is_ambiguous(url: str) -> bool:
-    """Tell whether masking, or another reader, may see other borders in `url` than we do."""
+    """Return whether masking, or another reader, may see other borders in `url` than we do."""
     return re.search(r"[\s\"<>#]", url) is not None
 
 

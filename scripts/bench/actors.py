@@ -28,12 +28,13 @@ from actors.commit.committer import Committer
 from actors.domain.messages import Sweep, Tidy, UpdateQuantity
 from actors.domain.model import Change, ChangeType, LogContext, WorkOrderId, new_job_id
 from actors.jobs.keeper import JobKeeper, JobOptions
-from actors.operators.census import Census
+from actors.operators.inspector import ActorInspector
 from actors.operators.rows import ActorQuery, ActorState, Sort
 from actors.orders.region import Region
 from actors.orders.supervisor import Limits, Supervisor
 from actors.store.mongo.store import MongoStore
 from actors.store.sqlite.store import FILE_NAME, SqliteStore
+from actors.telemetry.telemetry import Telemetry
 from scripts.bench.calls import order_id
 from scripts.bench.orders import order_document
 from tests.servers import MongoReplicaSet
@@ -81,11 +82,11 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
         indexes = range(start, min(start + _INSERTED_AT_ONCE, len(orders)))
         await store.insert_orders([_plain(order_document(index)) for index in indexes])
     epoch = await store.claim_epoch("bench")
-    region = Region(lambda _: asyncio.sleep(0))
+    region = Region(Telemetry(), lambda _: asyncio.sleep(0))
     committer = Committer(store, epoch, batch=200, in_flight=3, deposed=lambda _: None)
     limits = Limits(max_actors=count + _WARM)
     jobs = JobKeeper(store.inbox, epoch, JobOptions(), lambda _: None)
-    supervisor = Supervisor(epoch, committer.actor_ref, limits, region.figures, jobs)
+    supervisor = Supervisor(epoch, committer.actor_ref, limits, region.telemetry, jobs)
     region.enter(supervisor.actor_ref, supervisor.directory, jobs, paused=False)
     await _touch(region, orders[:_WARM])
     await _settled(committer)
@@ -97,7 +98,7 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     each = (_resident() - before) / count
     _say(f"{count} live idle actors on {store.name}: {each:.0f} bytes each")
     _say(f"  made, one committed update each, in {made_in:.1f} s; tasks {len(asyncio.all_tasks())}")
-    await _look(Census(supervisor.directory, committer, region.figures), region)
+    await _look(ActorInspector(supervisor.directory, committer, region.telemetry), region)
     tidied, rested, at_once = [], [], []
     for _ in range(rounds):
         tidied.append(await _tidy(committer))
@@ -113,7 +114,7 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     await store.close()
 
 
-async def _look(census: Census, region: Region) -> None:
+async def _look(census: ActorInspector, region: Region) -> None:
     """Time each look that operators take, and the longest time that it keeps the loop."""
     looks: dict[str, Callable[[], Awaitable[object]]] = {
         "counts": census.summary,
@@ -190,7 +191,7 @@ async def _passivate_all(supervisor: Supervisor) -> float:
 
 
 def _resident() -> int:
-    """Give the process's resident memory in bytes."""
+    """Return the process's resident memory in bytes."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * 4096

@@ -80,7 +80,7 @@ class Load:
 
     @property
     def over(self) -> bool:
-        """Tell whether no more calls may be sent."""
+        """Return whether no more calls may be sent."""
         return time.perf_counter() >= self._until or self.problem is not None
 
     async def run(self, host: str, port: int, connections: int) -> None:
@@ -112,7 +112,7 @@ class Load:
             connection.take_turn()
 
     def next_turn_s(self) -> float:
-        """Give how many seconds from now the next call is to be sent: 0 without a pace."""
+        """Return how many seconds from now the next call is to be sent: 0 without a pace."""
         if self._per_second is None:
             return 0.0
         self._turns += 1

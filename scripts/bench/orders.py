@@ -67,7 +67,7 @@ class Check:
 
     @property
     def exact(self) -> bool:
-        """Tell whether everything acknowledged, and nothing else, is there once.
+        """Return whether everything acknowledged, and nothing else, is there once.
 
         Calls without an answer may have been applied or not: they widen what is accepted.
         """

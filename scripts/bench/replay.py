@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from scripts.crash import place_at
 from tests.service.places import STORES
 from tests.trace import FULL, Start, morning
-from web.client import ClientOptions, PlanServerClient
+from web.clients.python import ClientOptions, PlanServerClient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

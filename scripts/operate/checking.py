@@ -123,7 +123,7 @@ def smoke(
 
 
 def _trials(service: ServiceAt, order: str | None) -> list[tuple[str, Callable[[], Any]]]:
-    """Give what is to be tried: every page that reads, as the service itself lists them."""
+    """Return what is to be tried: every page that reads, as the service itself lists them."""
     listed = [str(each).partition(" ") for each in service.get("/")["endpoints"].values()]
     trials: list[tuple[str, Callable[[], Any]]] = []
     for path in (path for method, _, path in listed if method == "GET"):

@@ -30,7 +30,7 @@ def as_json(value: object, *, in_one_line: bool = False) -> None:
 
 
 def shown(value: object) -> Text:
-    """Give a value as a cell; what the service says is text, never markup."""
+    """Return a value as a cell; what the service says is text, never markup."""
     if value is None or value == "":
         return Text("-", style="dim")
     if isinstance(value, bool):
@@ -41,7 +41,7 @@ def shown(value: object) -> Text:
 
 
 def facts(title: str, rows: Mapping[str, object]) -> Table:
-    """Give names and values, one under the other."""
+    """Return names and values, one under the other."""
     table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column()
@@ -53,7 +53,7 @@ def facts(title: str, rows: Mapping[str, object]) -> Table:
 def listing(
     title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
 ) -> RenderableType:
-    """Give rows under headings; `columns` has the heading by the field's name."""
+    """Return rows under headings; `columns` has the heading by the field's name."""
     if not rows:
         return Text(f"{title}: none")
     table = Table(title=title, title_justify="left")

@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def data(self) -> Any:  # noqa: ANN401 -- as the service gives it
-        """Give what the envelope holds, or the body where there is none."""
+        """Return what the envelope holds, or the body where there is none."""
         return self.body.get("data", self.body)
 
 

@@ -14,7 +14,7 @@ _SHOWN = 3
 
 
 async def violations(page: Page, *rules: str) -> list[str]:
-    """Give one text for each of axe's rules that is broken: what is wrong, where, and how often.
+    """Return one text for each of axe's rules that is broken: what is wrong, where, and how often.
 
     Where `rules` are named, no others are looked at.
     """

@@ -17,7 +17,7 @@ _CALLERS = 8
 
 
 def number_of(which: int) -> str:
-    """Give the number of an order, as people know it."""
+    """Return the number of an order, as people know it."""
     return f"WO-{which}"
 
 
@@ -43,7 +43,7 @@ class Floor:
         return codes
 
     async def read(self, path: str) -> Any:  # noqa: ANN401
-        """Give the data of an answer."""
+        """Return the data of an answer."""
         async with session(self.node.uri) as client, client.get(path) as reply:
             return (await reply.json())["data"]
 

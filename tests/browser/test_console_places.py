@@ -179,7 +179,7 @@ _FOCUSED = """() => {
 
 
 async def _focused(page: Page) -> str:
-    """Give the name of what has the focus, which must be seen to have it."""
+    """Return the name of what has the focus, which must be seen to have it."""
     name, visible = await page.evaluate(_FOCUSED)
     assert visible, f"nothing shows that {name} has the focus"
     return str(name)

@@ -43,11 +43,11 @@ class Figures:
 
     @property
     def failed(self) -> bool:
-        """Tell whether anything at all is wrong."""
+        """Return whether anything at all is wrong."""
         return bool(self.verdict.violations or self.mistakes or self.unsettled)
 
     def gaps(self, fault: str) -> list[float]:
-        """Give the gaps of one kind of fault, the shortest first."""
+        """Return the gaps of one kind of fault, the shortest first."""
         return sorted(each.gap_s for each in self.hits if each.fault == fault)
 
     def add(self, other: Figures) -> None:
@@ -68,7 +68,7 @@ class Figures:
         self.mistakes += other.mistakes
 
     def as_json(self) -> dict[str, Any]:
-        """Give everything for a report file."""
+        """Return everything for a report file."""
         return {
             "seconds": round(self.seconds, 1),
             "acknowledged": self.verdict.acknowledged,
@@ -124,5 +124,5 @@ def _fault_rows(hits: Sequence[Hit]) -> list[str]:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Give the smallest value that at least that share of the values does not exceed."""
+    """Return the smallest value that at least that share of the values does not exceed."""
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]

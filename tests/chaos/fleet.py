@@ -71,7 +71,7 @@ class ChaosNode(ServiceNode):
         return self.number % 2 == 1
 
     def owns(self) -> bool:
-        """Tell whether it says that it serves updates as the owner."""
+        """Return whether it says that it serves updates as the owner."""
         if not self.running:
             return False
         connection = HTTPConnection(self.host, self.port, timeout=_ANSWER_S)
@@ -181,7 +181,7 @@ class Fleet:
     # -- who owns ----------------------------------------------------------------------------
 
     def holder(self) -> int | None:
-        """Give the number of the node that holds the lease now."""
+        """Return the number of the node that holds the lease now."""
         try:
             with Redis(host=HOST, port=self.redis.port, socket_timeout=1) as redis:
                 found: Any = redis.get(LEASE)

@@ -29,7 +29,7 @@ class Intent:
     """Whether the caller waits until it is applied; else it is content with QUEUED."""
 
     def body(self) -> dict[str, Any]:
-        """Give the body of its request."""
+        """Return the body of its request."""
         how = {} if self.wait else {"wait": False}
         return how | {
             "workOrderId": self.order,

@@ -88,7 +88,7 @@ class Points:
         return sum(map(int, found.split()))
 
     def taken(self, point: Point) -> bool:
-        """Tell whether the armed point was reached."""
+        """Return whether the armed point was reached."""
         return (self._folder / f"{point.value}{_TAKEN}").exists()
 
     async def pass_by(self, point: Point) -> None:

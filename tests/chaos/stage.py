@@ -116,13 +116,13 @@ class Stage:
         await asyncio.to_thread(node.start)
 
     def longest_gap_s(self, since: float, until: float) -> float:
-        """Give the longest time without a final answer between two moments."""
+        """Return the longest time without a final answer between two moments."""
         served = self.callers.served_at
         times = served[bisect_left(served, since) : bisect_left(served, until)]
         return max(b - a for a, b in pairwise([since, *times, until]))
 
     def resumed_after_s(self, moment: float) -> float:
-        """Give how long after a moment the first final answer came."""
+        """Return how long after a moment the first final answer came."""
         served = self.callers.served_at
         place = bisect_left(served, moment)
         return served[place] - moment if place < len(served) else float("inf")

@@ -18,7 +18,7 @@ from random import Random
 import stamina.instrumentation
 
 from tests.clients.outage_options import ATTEMPT_S, BREAKER_OPEN_S, DEADLINE_S, PAUSE_S
-from web.client import ClientOptions, PlanServerClient
+from web.clients.python import ClientOptions, PlanServerClient
 
 
 async def _main(name: str, addresses: str, outbox: str, journal: str, orders: str) -> None:

@@ -42,7 +42,7 @@ _ticks = count(1)
 
 
 def tick() -> datetime:
-    """Give a time later than all given before, in whole milliseconds as MongoDB keeps them."""
+    """Return a time later than all given before, in whole milliseconds as MongoDB keeps them."""
     return MORNING + timedelta(milliseconds=next(_ticks))
 
 
@@ -51,7 +51,7 @@ def new_order_id() -> WorkOrderId:
 
 
 def order_document(order_id: WorkOrderId | None = None, **fields: object) -> dict[str, Any]:
-    """Give an order as the main service makes it; ids as text."""
+    """Return an order as the main service makes it; ids as text."""
     order_id = order_id or new_order_id()
     return {
         "_id": order_id,
@@ -78,7 +78,7 @@ def order_document(order_id: WorkOrderId | None = None, **fields: object) -> dic
 
 
 def old_log_document(order_id: WorkOrderId, **fields: object) -> dict[str, Any]:
-    """Give a log entry as the replaced service wrote it: nothing of ours in it."""
+    """Return a log entry as the replaced service wrote it: nothing of ours in it."""
     at = fields.get("operateTime", tick())
     return {
         "_id": str(ObjectId()),
@@ -237,5 +237,5 @@ def jobs(*changes: Change) -> list[str]:
 
 
 def told(outcomes: Mapping[Any, Outcome]) -> dict[str, dict[str, Any]]:
-    """Give outcomes as documents: read from a log they have the default reason spelled out."""
+    """Return outcomes as documents: read from a log they have the default reason spelled out."""
     return {str(key): outcome_document(outcome) for key, outcome in outcomes.items()}

@@ -33,7 +33,7 @@ def a_holder(node: str = "a") -> Holder:
 def new_lease(
     request: pytest.FixtureRequest, tmp_path: Path, key_prefix: str, redis_server: RedisServer
 ) -> Callable[[], Lease]:
-    """Give what makes one more node's way to the same lease."""
+    """Return what makes one more node's way to the same lease."""
     if request.param == "redis":
         return lambda: RedisLease(redis_server.uri, ttl_s=TTL_S, key_prefix=key_prefix)
     return lambda: FileLease(tmp_path / "data", ttl_s=TTL_S)

@@ -45,7 +45,7 @@ async def lease(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Red
 
 @pytest.fixture
 async def client(redis_server: RedisServer, key_prefix: str) -> AsyncIterator[Redis]:
-    """Give what others do to the same Redis; the prefix's keys go before it does."""
+    """Return what others do to the same Redis; the prefix's keys go before it does."""
     del key_prefix
     async with Redis.from_url(redis_server.uri) as client:
         yield client
@@ -58,7 +58,7 @@ def key(key_prefix: str) -> str:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """Give a Redis that the test may harm."""
+    """Return a Redis that the test may harm."""
     with RedisServer(tmp_path, password=CANARY) as server:
         yield server
 

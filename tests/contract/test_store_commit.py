@@ -43,9 +43,9 @@ async def test_a_commit_moves_the_order_and_leaves_its_log(
 
     made = await applied(store, before, first, second, third, epoch=SECOND)
 
-    assert (before.seq, before.turn, before.adopted) == (0, 0, False)
+    assert (before.seq, before.revision, before.adopted) == (0, 0, False)
     after = made.order
-    assert (after.seq, after.turn, after.epoch, after.adopted) == (3, 1, 2, True)
+    assert (after.seq, after.revision, after.epoch, after.adopted) == (3, 1, 2, True)
     assert (after.state.input_quantity, after.state.output_quantity) == (4, 2)
     assert after.state.progress == 2
     stored = backdoor.order(order_id)
@@ -74,7 +74,7 @@ async def test_commits_go_on_from_the_order_given_back(store: Store, order_id: W
     for number in range(1, 6):
         order = (await applied(store, order, change(number))).order
 
-    assert (order.seq, order.turn, order.state.input_quantity) == (5, 5, 15)
+    assert (order.seq, order.revision, order.state.input_quantity) == (5, 5, 15)
     assert [each["afterQuantity"] for each in await whole_log(store, order_id)] == [15, 10, 6, 3, 1]
 
 
@@ -88,7 +88,7 @@ async def test_what_was_decided_on_an_older_state_is_stale(
 
     assert isinstance(result, Stale)
     assert result.current is not None
-    assert (result.current.seq, result.current.turn) == (1, 1)
+    assert (result.current.seq, result.current.revision) == (1, 1)
     assert result.current.state.input_quantity == 5
     assert await logged_jobs(store, order_id) == [winner.changes.outcomes[0].change.job_id]
 
@@ -184,7 +184,7 @@ async def test_a_refusal_is_kept_and_changes_nothing_of_the_order(
 
     after = await committed(store, refused)
 
-    assert (after.seq, after.turn) == (0, 1)
+    assert (after.seq, after.revision) == (0, 1)
     assert await whole_log(store, order_id) == []
     assert backdoor.refusals(order_id) == [refused.outcomes[0].change.job_id]
     stored = backdoor.order(order_id)
@@ -192,7 +192,7 @@ async def test_a_refusal_is_kept_and_changes_nothing_of_the_order(
     assert stored == untouched
     result = await commit_one(store, refused)
     assert isinstance(result, Committed)
-    assert (result.order.seq, result.order.turn) == (0, 1)
+    assert (result.order.seq, result.order.revision) == (0, 1)
 
 
 async def test_entries_and_refusals_go_together(store: Store, order_id: WorkOrderId) -> None:
@@ -201,7 +201,7 @@ async def test_entries_and_refusals_go_together(store: Store, order_id: WorkOrde
 
     after = await committed(store, made)
 
-    assert (after.seq, after.turn) == (1, 1)
+    assert (after.seq, after.revision) == (1, 1)
     assert await logged_jobs(store, order_id) == [made.outcomes[0].change.job_id]
 
 
@@ -313,7 +313,7 @@ async def test_a_change_set_without_outcomes_compares_and_sets_all_the_same(
     result = await commit_one(store, nothing)
 
     assert isinstance(result, Committed)
-    assert (result.order.seq, result.order.turn) == (1, 2)
+    assert (result.order.seq, result.order.revision) == (1, 2)
     assert isinstance(await commit_one(store, nothing), Stale)
 
 

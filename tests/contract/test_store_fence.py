@@ -79,10 +79,10 @@ async def test_a_burn_stops_attempts_that_were_decided_before_it(
     late = decide(made.order, change(1))
     before = backdoor.order(order_id)
 
-    await store.burn(FIRST, made.order)
+    await store.invalidate(FIRST, made.order)
 
     burnt = await loaded(store, order_id)
-    assert (burnt.seq, burnt.turn) == (made.order.seq, made.order.turn + 1)
+    assert (burnt.seq, burnt.revision) == (made.order.seq, made.order.revision + 1)
     after = backdoor.order(order_id)
     assert {**after, "planServer": None} == {**before, "planServer": None}
     assert isinstance(await commit_one(store, late), Stale)
@@ -96,10 +96,10 @@ async def test_a_burn_stops_the_first_attempt_on_an_order_that_is_not_yet_ours(
     order = await loaded(store, order_id)
     late = decide(order, change(1))
 
-    await store.burn(FIRST, order)
+    await store.invalidate(FIRST, order)
 
     burnt = await loaded(store, order_id)
-    assert (burnt.seq, burnt.turn, burnt.adopted) == (0, 1, True)
+    assert (burnt.seq, burnt.revision, burnt.adopted) == (0, 1, True)
     assert isinstance(await commit_one(store, late), Stale)
     assert isinstance(await commit_one(store, decide(burnt, change(1))), Committed)
 
@@ -107,7 +107,7 @@ async def test_a_burn_stops_the_first_attempt_on_an_order_that_is_not_yet_ours(
 async def test_a_burn_stops_refusals_too(store: Store, order_id: WorkOrderId) -> None:
     order = await loaded(store, order_id)
     late = decide(order, refused=[scan(key="late")])
-    await store.burn(FIRST, order)
+    await store.invalidate(FIRST, order)
     assert isinstance(await commit_one(store, late), Stale)
 
 
@@ -118,8 +118,8 @@ async def test_a_burn_of_a_state_that_is_past_does_nothing(
     made = await applied(store, old, change(1))
     now = backdoor.order(order_id)
 
-    await store.burn(FIRST, old)
-    await store.burn(SECOND, old)
+    await store.invalidate(FIRST, old)
+    await store.invalidate(SECOND, old)
 
     assert backdoor.order(order_id) == now
     assert isinstance(await commit_one(store, decide(made.order, change(1))), Committed)
@@ -127,7 +127,7 @@ async def test_a_burn_of_a_state_that_is_past_does_nothing(
 
 async def test_a_burn_keeps_what_waits_in_the_outbox(store: Store, order_id: WorkOrderId) -> None:
     made = await applied(store, order_id, change(1), relayed=False)
-    await store.burn(FIRST, made.order)
+    await store.invalidate(FIRST, made.order)
     assert await logged_jobs(store, order_id) == [made.changes.outcomes[0].change.job_id]
     assert isinstance(await commit_one(store, made.changes), Committed)
 
@@ -137,7 +137,7 @@ async def test_a_deposed_owner_burns_nothing(
 ) -> None:
     made = await applied(store, order_id, change(1), epoch=SECOND)
     now = backdoor.order(order_id)
-    await store.burn(FIRST, made.order)
+    await store.invalidate(FIRST, made.order)
     assert backdoor.order(order_id) == now
 
 
@@ -146,7 +146,7 @@ async def test_a_burn_of_an_order_that_is_gone_is_no_error(
 ) -> None:
     order = await loaded(store, order_id)
     backdoor.delete_order(order_id)
-    await store.burn(FIRST, order)
+    await store.invalidate(FIRST, order)
     assert await store.load([order_id]) == [None]
 
 
@@ -160,7 +160,7 @@ async def test_a_quantity_edited_there_and_back_does_not_revive_a_burnt_attempt(
     assert current.state.input_quantity == 3
     assert isinstance(await commit_one(store, late), Stale)
 
-    await store.burn(FIRST, current)
+    await store.invalidate(FIRST, current)
     backdoor.edit_order(order_id, {"inputQuantity": 0})
 
     assert isinstance(await commit_one(store, late), Stale)

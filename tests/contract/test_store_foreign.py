@@ -134,7 +134,7 @@ async def test_fields_of_others_survive_however_odd_they_are(
     backdoor.put_order(order_document(order_id, **odd))
     made = await applied(store, order_id, change(1), output(100))
     await store.trim(FIRST, [made.order])
-    await store.burn(FIRST, made.order)
+    await store.invalidate(FIRST, made.order)
 
     stored = backdoor.order(order_id)
     assert {name: stored[name] for name in odd} == odd
@@ -175,7 +175,7 @@ async def test_odd_quantities_are_read_leniently_and_replaced_only_where_changed
     again = await applied(store, made.order, output(1), change(1))
     assert again.order.seq == 3
     reread = await applied(store, order_id, output(1))
-    assert (reread.order.seq, reread.order.turn) == (4, 3)
+    assert (reread.order.seq, reread.order.revision) == (4, 3)
 
 
 async def test_quantities_that_are_missing_count_as_zero(store: Store, backdoor: Backdoor) -> None:
@@ -288,8 +288,8 @@ async def test_our_state_saved_by_a_tool_that_knows_only_floats_is_still_ours(
 
     order = await loaded(store, order_id)
 
-    assert (order.epoch, order.seq, order.turn, order.adopted) == (1, 2, 1, True)
-    assert {type(each) for each in (order.epoch, order.seq, order.turn)} == {int}
+    assert (order.epoch, order.seq, order.revision, order.adopted) == (1, 2, 1, True)
+    assert {type(each) for each in (order.epoch, order.seq, order.revision)} == {int}
     assert (await applied(store, order, change(1))).order.seq == 3
 
 
@@ -301,7 +301,7 @@ async def test_a_burn_works_where_odd_values_are_in_place_of_our_state(
     order = await loaded(store, order_id)
     late = decide(order, change(1))
 
-    await store.burn(FIRST, order)
+    await store.invalidate(FIRST, order)
 
     assert isinstance(await commit_one(store, late), Stale)
     assert (await applied(store, order_id, change(1))).order.seq == 1

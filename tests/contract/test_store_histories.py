@@ -39,7 +39,7 @@ FEWER_EXAMPLES = 50
 
 _numbers = count(1)
 
-Doing = Literal["read", "change", "decide", "send", "refuse", "burn", "relay", "trim"]
+Doing = Literal["read", "change", "decide", "send", "refuse", "invalidate", "relay", "trim"]
 GUARDED = {
     "inputQuantity": st.integers(0, 4),
     "outputQuantity": st.integers(0, 4),
@@ -71,7 +71,7 @@ class Edit:
 
 moves = st.tuples(st.sampled_from(ChangeType), st.sampled_from([-3, -1, 0, 1, 2, 0.5]))
 # More of what moves things along.
-doings = ["read", "change", "change", "change", "decide", "send", "send", "refuse", "burn"]
+doings = ["read", "change", "change", "change", "decide", "send", "send", "refuse", "invalidate"]
 doings += ["relay", "trim"]
 steps = st.builds(
     Step,
@@ -121,7 +121,7 @@ class World:
     order_id: WorkOrderId
     fields: dict[str, Any]
     seq: int = 0
-    turn: int = 0
+    revision: int = 0
     epoch: int = 0
     adopted: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
@@ -152,8 +152,8 @@ class World:
             case "send":
                 if owner.decided:
                     await self._send(owner, owner.decided[step.which % len(owner.decided)])
-            case "burn":
-                await self._burn(owner)
+            case "invalidate":
+                await self._invalidate(owner)
             case "relay":
                 await owner.store.relay(list(owner.pending.values()))
                 owner.pending.clear()
@@ -186,21 +186,21 @@ class World:
             owner.known = result.order
         elif result.current is not None:
             owner.learn(result.current)
-        assert (owner.known.seq, owner.known.turn) == (self.seq, self.turn)
+        assert (owner.known.seq, owner.known.revision) == (self.seq, self.revision)
 
-    async def _burn(self, owner: Owner) -> None:
+    async def _invalidate(self, owner: Owner) -> None:
         burnt = self._is_at(owner.known, owner.epoch)
-        await owner.store.burn(owner.epoch, owner.known)
+        await owner.store.invalidate(owner.epoch, owner.known)
         if burnt:
-            self.turn += 1
+            self.revision += 1
             # Whether it leaves its epoch is the store's business, as it fences either way.
             self.epoch = (await loaded(owner.store, self.order_id)).epoch
             assert self.epoch <= owner.epoch
             self.adopted = True
 
     def _is_at(self, order: StoredOrder, epoch: int) -> bool:
-        here = (self.adopted, self.seq, self.turn)
-        return self.epoch <= epoch and (order.adopted, order.seq, order.turn) == here
+        here = (self.adopted, self.seq, self.revision)
+        return self.epoch <= epoch and (order.adopted, order.seq, order.revision) == here
 
     def _is_as(self, before: StoredOrder, epoch: int) -> bool:
         state = before.state
@@ -220,7 +220,7 @@ class World:
             self.fields["status"] = entry.after_status
         self.outcomes += made.outcomes
         self.seq += len(entries)
-        self.turn += 1
+        self.revision += 1
         self.epoch, self.adopted = epoch, True
 
     def _edit(self, edit: Edit) -> None:
@@ -240,7 +240,7 @@ class World:
             if not owner.known.adopted:
                 owner.learn(await loaded(owner.store, self.order_id))
         self.fields = {name: document[name] for name in self.fields}
-        self.turn, self.epoch, self.adopted = 0, 0, False
+        self.revision, self.epoch, self.adopted = 0, 0, False
         self.edited_after |= {(self.seq, name) for name in QUANTITIES.values()}
 
     async def _logged(self) -> list[str]:
@@ -264,7 +264,7 @@ class World:
             self._check_chain([each for each in log if each["changeType"] == kind], name)
         assert await self._logged() == self._expected_log()
         order = await loaded(self.owners[0].store, self.order_id)
-        assert (order.seq, order.turn, order.epoch) == (self.seq, self.turn, self.epoch)
+        assert (order.seq, order.revision, order.epoch) == (self.seq, self.revision, self.epoch)
 
     def _check_chain(self, log: Sequence[dict[str, Any]], name: str) -> None:
         value: Number = 0

@@ -142,10 +142,10 @@ async def test_a_lost_commit_that_was_burnt_is_never_applied(wire: Wire) -> None
     with pytest.raises(OutcomeUnknown):
         await wire.store.commit(FIRST, [made])
     with pytest.raises(OutcomeUnknown):
-        await wire.store.burn(FIRST, before)
+        await wire.store.invalidate(FIRST, before)
     wire.proxy.heal()
 
-    await wire.store.burn(FIRST, before)
+    await wire.store.invalidate(FIRST, before)
 
     assert isinstance(await commit_one(wire.store, made), Stale)
     assert await whole_log(wire.store, wire.order_id) == []
@@ -269,7 +269,7 @@ async def test_a_server_that_is_gone_makes_the_store_unavailable_until_it_is_bac
         store.commit(FIRST, [made]),
         store.relay(first.changes.outcomes),
         store.trim(FIRST, [first.order]),
-        store.burn(FIRST, first.order),
+        store.invalidate(FIRST, first.order),
         store.claim_epoch("node"),
         store.set_paused(paused=True),
         store.insert_orders([order_document()]),

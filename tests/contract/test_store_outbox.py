@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 async def known(store: Store, order_id: WorkOrderId, query: EvidenceQuery) -> Evidence:
-    """Give what the log says together with what the order's outbox says, as actors do."""
+    """Return what the log says together with what the order's outbox says, as actors do."""
     [evidence] = await store.evidence([query])
     for outcome in (await loaded(store, order_id)).outbox:
         evidence.note(outcome)
@@ -171,7 +171,7 @@ async def test_trim_empties_the_outbox_and_nothing_else(
 
     order = await loaded(store, order_id)
     assert order.outbox == ()
-    assert (order.seq, order.turn) == (made.order.seq, made.order.turn)
+    assert (order.seq, order.revision) == (made.order.seq, made.order.revision)
     assert {**backdoor.order(order_id), "planServer": None} == {**before, "planServer": None}
     assert await store.dirty(10) == []
     assert isinstance(await commit_one(store, made.changes), Committed)

@@ -36,7 +36,7 @@ async def test_an_order_replaced_as_a_whole_goes_on_from_its_log(
 
     assert isinstance(result, Stale)
     assert result.current is not None
-    assert (result.current.seq, result.current.turn) == (3, 0)
+    assert (result.current.seq, result.current.revision) == (3, 0)
     assert not result.current.adopted
     goes_on = await applied(store, result.current, change(1))
     assert (goes_on.order.seq, goes_on.order.state.input_quantity) == (4, 51)

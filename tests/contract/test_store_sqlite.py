@@ -156,11 +156,11 @@ async def test_a_lock_held_by_another_process_is_waited_for_and_then_told(path: 
                 store.ping(),
                 store.claim_epoch("node"),
                 store.commit(FIRST, [made]),
-                store.burn(FIRST, order),
+                store.invalidate(FIRST, order),
             ):
                 with pytest.raises(StoreUnavailable, match="locked"):
                     await call
-            assert (await loaded(store, order_id)).turn == 0, "reading goes on"
+            assert (await loaded(store, order_id)).revision == 0, "reading goes on"
             other.execute("ROLLBACK")
 
         await committed(store, made)

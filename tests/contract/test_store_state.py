@@ -107,7 +107,7 @@ async def test_everything_is_there_after_a_restart(
     async with database.opened() as reopened:
         assert await whole_log(reopened, order_id) == log
         order = await loaded(reopened, order_id)
-        assert (order.seq, order.turn) == (2, 1)
+        assert (order.seq, order.revision) == (2, 1)
         assert await reopened.epoch() == epoch
         again = await applied(reopened, order_id, change(3))
         assert again.order.seq == made.order.seq + 1

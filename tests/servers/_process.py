@@ -78,7 +78,7 @@ class ServerProcess(ABC):
 
     @property
     def running(self) -> bool:
-        """Tell whether the process lives; a paused one does."""
+        """Return whether the process lives; a paused one does."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -169,7 +169,7 @@ class ServerProcess(ABC):
     @property
     @abstractmethod
     def _ready_line(self) -> bytes:
-        """Give the part of a log line that tells it takes connections."""
+        """Return the part of a log line that tells it takes connections."""
 
     def _end_with_us(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ _REPLY_FIELDS: Final = (
 
 
 def status_of(code: str) -> int:
-    """Give the HTTP status that the contract has for a single call's code."""
+    """Return the HTTP status that the contract has for a single call's code."""
     return _STATUS[code]
 
 

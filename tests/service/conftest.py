@@ -18,7 +18,7 @@ ENVIRONMENT = {"LEASE_TTL": "1"}
 
 @pytest.fixture(params=STORES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """Give a node on the store that the parameter names; start it with `place.open`."""
+    """Return a node on the store that the parameter names; start it with `place.open`."""
     with ExitStack() as undo:
         if request.param == "sqlite":
             yield undo.enter_context(sqlite_place(tmp_path, ENVIRONMENT))

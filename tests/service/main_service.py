@@ -25,7 +25,7 @@ EDITED: Final = tuple(order_id(index) for index in range(4))
 
 
 def orders_of(place: Place) -> Collection[dict[str, Any]]:
-    """Give the collection of orders that the node at `place` works on."""
+    """Return the collection of orders that the node at `place` works on."""
     assert isinstance(place.backdoor, MongoBackdoor)
     return place.backdoor.database["production_plan_work_orders"]
 

@@ -88,7 +88,7 @@ class ServiceNode(ServerProcess):
         return found
 
     def answers(self, path: str, expected: int = _OK) -> bool:
-        """Tell whether GET `path` is answered with that status now."""
+        """Return whether GET `path` is answered with that status now."""
         connection = HTTPConnection(self.host, self.port, timeout=2)
         try:
             connection.request("GET", path)

@@ -103,7 +103,7 @@ async def hold_an_outage(
 
 
 def _orders() -> Start:
-    """Give the line's orders without the one that takes no more input."""
+    """Return the line's orders without the one that takes no more input."""
     start = morning()
     return Start(start.orders[:FULL], start.old_logs, start.materials)
 

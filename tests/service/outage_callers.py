@@ -40,23 +40,23 @@ class Caller:
 
     @property
     def asked(self) -> list[dict[str, Any]]:
-        """Give what it has asked for so far."""
+        """Return what it has asked for so far."""
         self._look()
         return self._asked
 
     @property
     def answers(self) -> list[dict[str, Any]]:
-        """Give what it was answered so far."""
+        """Return what it was answered so far."""
         self._look()
         return self._answers
 
     def told(self, code: str) -> bool:
-        """Tell whether it was ever answered that."""
+        """Return whether it was ever answered that."""
         return any(each["code"] == code for each in self.answers)
 
     @property
     def exit_code(self) -> int | None:
-        """Give how it ended; a negative number is a signal."""
+        """Return how it ended; a negative number is a signal."""
         return self.process.poll()
 
     def _look(self) -> None:
@@ -92,7 +92,7 @@ class Callers:
 
     @property
     def alive(self) -> list[Caller]:
-        """Give those that run."""
+        """Return those that run."""
         return [each for each in self.all if each.exit_code is None]
 
     def add(self, kind: Kind) -> None:

@@ -41,7 +41,7 @@ NOBODY: Final = Foreign()
 
 
 def exact(value: object) -> Decimal:
-    """Give a quantity as the decimal that was written; nothing counts as 0."""
+    """Return a quantity as the decimal that was written; nothing counts as 0."""
     return Decimal(0) if value is None else Decimal(repr(value))
 
 

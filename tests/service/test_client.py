@@ -12,8 +12,8 @@ import pytest
 
 from tests.service.places import Place, sqlite_place
 from tests.trace import Start, morning, order_id, session
-from tests.unit.web.client_cases import until
-from web.client import ClientOptions, DeadLetter, PlanServerClient
+from tests.unit.web.clients.cases import until
+from web.clients.python import ClientOptions, DeadLetter, PlanServerClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ _CALLER = """
 import asyncio, sys
 from pathlib import Path
 from stamina.instrumentation import set_on_retry_hooks
-from web.client import ClientOptions, PlanServerClient
+from web.clients.python import ClientOptions, PlanServerClient
 
 async def main(url, outbox, order):
     set_on_retry_hooks([])

@@ -56,7 +56,7 @@ def _keyed(key: str, kind: str, quantity: int, order: str = ORDER, **context: st
 
 
 def _first_outcome(answer: Answer) -> dict[str, Any]:
-    """Give what must stay the same; how full the service is may differ."""
+    """Return what must stay the same; how full the service is may differ."""
     busy = ("queueLength", "activeJobs", "estimatedDelay", "replayed")
     return {name: value for name, value in answer.body["data"].items() if name not in busy}
 

@@ -22,7 +22,7 @@ WORK_S = 3.0
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """Give a node with the settings that the parameter names."""
+    """Return a node with the settings that the parameter names."""
     with sqlite_place(tmp_path, {"LEASE_TTL": "1", **request.param}) as made:
         yield made
 

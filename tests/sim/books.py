@@ -29,13 +29,13 @@ class Violation:
 
 
 def log_of(database: Database, order_id: WorkOrderId) -> list[LogEntry]:
-    """Give the order's entries by seq."""
+    """Return the order's entries by seq."""
     mine = [each for each in database.logs.values() if each.work_order_id == order_id]
     return sorted(mine, key=lambda each: each.seq)
 
 
 def robbed(database: Database, document: Document) -> bool:
-    """Tell whether outcomes were thrown away by others that the log got never, or too late.
+    """Return whether outcomes were thrown away by others that the log got never, or too late.
 
     Too late is when the order went on without one before the log had it, and gave its seq to
     another: whoever committed it slept meanwhile, and wrote it when it woke.
@@ -62,7 +62,7 @@ def robbed(database: Database, document: Document) -> bool:
 def mistakes(
     order_id: WorkOrderId, document: Document, log: Sequence[LogEntry]
 ) -> Iterator[Violation]:
-    """Give all that is wrong with the books of an order."""
+    """Return all that is wrong with the books of an order."""
     where = f"order {order_id[-2:]}"
     committed = _committed(document)
     yield from _doubled(where, committed)
@@ -74,7 +74,7 @@ def mistakes(
 
 
 def _committed(document: Document) -> list[LogEntry]:
-    """Give all entries ever committed.
+    """Return all entries ever committed.
 
     One that others threw away with the whole document, before its commit was answered, may
     have been committed once more just as it was.

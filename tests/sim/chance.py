@@ -6,5 +6,5 @@ from random import Random
 
 
 def chance(seed: int, purpose: str) -> Random:
-    """Give the seed's generator for one purpose: what one draws leaves the others as they are."""
+    """Return the seed's generator for one purpose: what one draws leaves the others as they are."""
     return Random(f"{purpose} {seed}")  # noqa: S311 -- to be repeated, not to be secret

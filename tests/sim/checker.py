@@ -69,7 +69,7 @@ class Checker:
         self._log = {order_id: log_of(database, order_id) for order_id in self._orders}
 
     def violations(self) -> list[Violation]:
-        """Give all that is wrong."""
+        """Return all that is wrong."""
         found = list(self._hanging())
         for order_id, document in self._orders.items():
             if order_id not in self.tainted:
@@ -198,7 +198,7 @@ class Checker:
                         yield Violation("inversion", what)
 
     def _answered(self, order_id: str) -> list[tuple[float, float, int]]:
-        """Give of each update when it was first sent, when first answered, and its seq."""
+        """Return of each update when it was first sent, when first answered, and its seq."""
         found = []
         for intent in self._callers.intents:
             answers = [
@@ -211,7 +211,7 @@ class Checker:
         return found
 
     def _has_an_old_place(self, intent: Intent) -> bool:
-        """Tell whether it was applied as a job that nobody was told is kept.
+        """Return whether it was applied as a job that nobody was told is kept.
 
         An owner that did not know it was deposed may have stored it late, at a place that was
         its own; the next take-over puts it before what was accepted in between.
@@ -224,7 +224,7 @@ class Checker:
         )
 
     def _seq(self, attempt: Attempt) -> int:
-        """Give the place in the log of what was answered applied, or kept; 0 where it has none."""
+        """Return the log place of what was answered applied, or kept; 0 where it has none."""
         answer = attempt.answer
         if isinstance(answer, Updated):
             return answer.seq

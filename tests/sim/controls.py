@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery
     from actors.domain.model import Change, WorkOrderId
-    from actors.jobs.outcomes import Kept
+    from actors.jobs.outcomes import TrackedJob
     from actors.runtime.mailbox import Mailbox
     from tests.sim.scenario import Scenario
 
@@ -54,7 +54,7 @@ class Control:
                 setattr(owner, name, value)
 
     def scenario(self, drawn: Scenario) -> Scenario:
-        """Give the scenario in which what is taken out is missed."""
+        """Return the scenario in which what is taken out is missed."""
         return replace(drawn, **self.likelier) if self.likelier else drawn
 
 
@@ -90,7 +90,7 @@ def _suspects_nobody(
 _place = JobKeeper._place  # noqa: SLF001 what is broken on purpose
 
 
-def _suspects_no_job(keeper: JobKeeper, kept: Kept, mailbox: Mailbox) -> bool:
+def _suspects_no_job(keeper: JobKeeper, kept: TrackedJob, mailbox: Mailbox) -> bool:
     kept.suspect = False
     return _place(keeper, kept, mailbox)
 
@@ -99,7 +99,7 @@ _ALL = (
     Control(
         "fence",
         100,
-        Fence(epoch=False, seq=False, turn=False),
+        Fence(epoch=False, seq=False, revision=False),
     ),
     Control("key", 20, Fence(), ((world, "SimStore", _Forgetful),)),
     Control("early reply", 20, Fence(), ((supervisor, "WorkOrderActor", Hasty),)),
@@ -110,7 +110,7 @@ _ALL = (
         ((committer.Committer, "_with_carried", _carries_nothing),),
     ),
     Control(
-        "burn",
+        "invalidate",
         400,
         Fence(),
         ((committer.Committer, "_rule_out", _rules_nothing_out),),

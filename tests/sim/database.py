@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from actors.domain.commit import StoredOrder
 from actors.domain.model import LogEntry, OrderFacts, OrderState
 from actors.errors import StoreRejected
-from actors.store.schema import STORED_SEQ
 from tests.job_book import JobBook
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Ours:
 
     epoch: int
     seq: int
-    turn: int
+    revision: int
     outbox: tuple[Outcome, ...] = ()
 
 
@@ -76,7 +75,7 @@ class Fence:
 
     epoch: bool = True
     seq: bool = True
-    turn: bool = True
+    revision: bool = True
     inbox: bool = True
     """Whether who adds to the inbox looks at the epoch afterwards."""
 
@@ -102,16 +101,16 @@ class Database:
     # -- reading -------------------------------------------------------------------------------
 
     def read(self, order_id: WorkOrderId) -> tuple[dict[str, Any], Ours | None] | None:
-        """Give a copy of the document."""
+        """Return a copy of the document."""
         document = self.orders.get(order_id)
         return None if document is None else (dict(document.fields), document.ours)
 
     def log_seq(self, order_id: WorkOrderId) -> int:
-        """Give the highest seq in the order's log."""
+        """Return the highest seq in the order's log."""
         return self._highest.get(order_id, 0)
 
     def has(self, outcome_id: str, order_id: WorkOrderId) -> bool:
-        """Tell whether an outcome is durable: in the log or in its order's outbox."""
+        """Return whether an outcome is durable: in the log or in its order's outbox."""
         if outcome_id in self.logs or outcome_id in self.refusals:
             return True
         document = self.orders[order_id]
@@ -136,7 +135,7 @@ class Database:
                 document.fields[name] = after
         entries = sum(isinstance(each, LogEntry) for each in change.outcomes)
         outbox = (*change.carried, *change.outcomes)
-        document.ours = Ours(epoch, before.seq + entries, before.turn + 1, outbox)
+        document.ours = Ours(epoch, before.seq + entries, before.revision + 1, outbox)
         document.history.append(Applied(epoch, change.outcomes))
         return True
 
@@ -153,17 +152,17 @@ class Database:
             return ours is None and not order.adopted
         return (
             (ours.epoch <= epoch or not self.fence.epoch)
-            and (ours.seq == order.guard.get(STORED_SEQ, order.seq) or not self.fence.seq)
-            and (ours.turn == order.turn or not self.fence.turn)
+            and (ours.seq == order.document_seq or not self.fence.seq)
+            and (ours.revision == order.revision or not self.fence.revision)
         )
 
-    def burn(self, epoch: int, order: StoredOrder) -> None:
+    def invalidate(self, epoch: int, order: StoredOrder) -> None:
         """Advance the turn of an order that is still as given."""
         document = self.orders.get(order.id)
         if document is None or not self._is_at(epoch, order, document.ours):
             return
-        ours = document.ours or Ours(epoch, order.seq, order.turn)
-        document.ours = Ours(epoch, ours.seq, order.turn + 1, ours.outbox)
+        ours = document.ours or Ours(epoch, order.seq, order.revision)
+        document.ours = Ours(epoch, ours.seq, order.revision + 1, ours.outbox)
 
     def trim(self, epoch: int, order: StoredOrder) -> None:
         """Empty the outbox of an order that is still as given."""
@@ -171,7 +170,7 @@ class Database:
         if document is None or not self._is_at(epoch, order, document.ours):
             return
         if document.ours is not None:
-            document.ours = Ours(document.ours.epoch, document.ours.seq, document.ours.turn)
+            document.ours = Ours(document.ours.epoch, document.ours.seq, document.ours.revision)
 
     def insert(self, outcomes: Iterable[Outcome]) -> dict[str, str]:
         """Add to log and refusals what is missing; give jobs and reasons of what is refused."""
@@ -246,16 +245,15 @@ def stored_order(
     guard: dict[str, Any] = {}
     if fields["plan_production_quantity"] is None:
         guard["planProductionQuantity"] = None
-    if ours is not None and ours.seq < log_seq:
-        guard[STORED_SEQ] = ours.seq
     return StoredOrder(
         id=order_id,
         facts=OrderFacts(work_order_no=order_id),
         state=OrderState(**fields),
         seq=max(ours.seq if ours else 0, log_seq),
         epoch=ours.epoch if ours else 0,
-        turn=ours.turn if ours else 0,
+        revision=ours.revision if ours else 0,
         adopted=ours is not None,
         outbox=ours.outbox if ours else (),
         guard=guard,
+        stored_seq=ours.seq if ours is not None and ours.seq < log_seq else None,
     )

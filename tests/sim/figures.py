@@ -44,7 +44,7 @@ class Figures:
         self.failures |= other.failures
 
     def as_json(self) -> dict[str, Any]:
-        """Give everything as JSON knows it."""
+        """Return everything as JSON knows it."""
         return {
             "counts": self.counts,
             "injected": self.injected,

@@ -29,7 +29,7 @@ class LeaseServer:
     down: bool = False
 
     def current(self) -> Holder | None:
-        """Give who holds the lease now."""
+        """Return who holds the lease now."""
         if self.holder is not None and self.expires_at <= self.loop.time():
             self.holder = None
         return self.holder

@@ -39,7 +39,7 @@ def run_seeds(
 
 
 def digests(start: int, stop: int) -> dict[int, str]:
-    """Give the digest of each seed's history."""
+    """Return the digest of each seed's history."""
     told = _lines(_worker(start, stop, 1, "--digests"))
     return {each["seed"]: each["digest"] for each in told if "digest" in each}
 

@@ -15,7 +15,6 @@ from actors.domain.model import Epoch, LogEntry
 from actors.domain.rules import is_first_step_scan, is_unbind
 from actors.errors import OutcomeUnknown, RelayRejected, StoreRejected, StoreUnavailable
 from actors.store.documents import is_same
-from actors.store.schema import STORED_SEQ
 from tests.sim.database import stored_order
 from tests.sim.faults import Fate
 from tests.sim.inbox import SimInbox
@@ -60,11 +59,11 @@ class Network:
     """Processes that can't reach the server."""
 
     def delay(self) -> float:
-        """Give how long a packet takes one way, in seconds."""
+        """Return how long a packet takes one way, in seconds."""
         return self.random.uniform(0.0005, 0.008)
 
     def reaches(self, process: Process) -> bool:
-        """Tell whether packets of that process arrive now."""
+        """Return whether packets of that process arrive now."""
         return not self.down and not (self.cut and process.name in self.cut)
 
 
@@ -175,8 +174,8 @@ class SimStore:
                 results.append(Stale(order))
         return results
 
-    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
-        await self.write("burn", [lambda: self._db.burn(epoch, order)])
+    async def invalidate(self, epoch: Epoch, order: StoredOrder) -> None:
+        await self.write("invalidate", [lambda: self._db.invalidate(epoch, order)])
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
         def step(order: StoredOrder) -> Callable[[], None]:
@@ -327,8 +326,7 @@ def _settle(reply: asyncio.Future[Any], answer: object) -> None:
 
 
 def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
-    guard = {name: each for name, each in change.before.guard.items() if name != STORED_SEQ}
-    return change.applied(epoch, guard)
+    return change.applied(epoch, change.before.guard)
 
 
 def _asked_for(query: EvidenceQuery, outcome: Outcome) -> bool:

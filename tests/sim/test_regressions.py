@@ -14,6 +14,7 @@ from actors.errors import OutcomeUnknown
 from actors.node.term import Term, TermOptions
 from actors.orders.region import Region
 from actors.orders.supervisor import Limits
+from actors.telemetry.telemetry import Telemetry
 from tests.sim.chance import chance
 from tests.sim.database import Database, Document
 from tests.sim.faults import Faults
@@ -211,7 +212,7 @@ def test_an_old_copy_of_the_same_turn_does_not_keep_a_commit_in_doubt_for_ever()
         await _add_one(committer)
         await stage.pass_time(1.0)
         order = await committer.actor_ref.ask(Load(_ORDER), block=False)
-        assert (order.seq, order.turn) == (4, 2)
+        assert (order.seq, order.revision) == (4, 2)
         stage.store.held = True
         stage.store.answer_lost = True
         asked: Any = committer.actor_ref.ask(_one_more(order), block=False)
@@ -229,7 +230,7 @@ def test_a_batch_whose_commit_hangs_is_answered_by_its_deadline_however_many_it_
     stage = _Stage()
 
     async def history() -> None:
-        region = Region(lambda _: stage.pass_time(0))
+        region = Region(Telemetry(), lambda _: stage.pass_time(0))
         term = Term(stage.store, region, Epoch(1), TermOptions(Limits()), lambda _: None)
         await term.begin()
         stage.store.held = True

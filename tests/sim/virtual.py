@@ -62,7 +62,7 @@ class Events:
 
 @contextmanager
 def virtual(loop: SimLoop, chance: Random, tell: Callable[[str], None] | None) -> Iterator[None]:
-    """Give every module of `actors` this clock, this chance and a logger that stays silent."""
+    """Return every module of `actors` this clock, this chance and a logger that stays silent."""
     stand_ins: dict[int, Any] = {
         id(time): Clock(loop),
         id(random): chance,

@@ -172,7 +172,7 @@ class World:
         slot.process.resume()
 
     def owner(self) -> Slot | None:
-        """Give a node that says it is the owner."""
+        """Return a node that says it is the owner."""
         owners = [slot for slot in self.slots if slot.owns]
         return self.random.choice(owners) if owners else None
 
@@ -406,7 +406,7 @@ class World:
         elif self.scenario.replaces is Replaces.COPIES:
             self._copies[order_id] = self.database.read(order_id)
         self.faults.note("old copy put back" if copy else "document replaced", hit=hit)
-        self.tell("replace", order_id[-2:], fields, ours and (ours.seq, ours.turn))
+        self.tell("replace", order_id[-2:], fields, ours and (ours.seq, ours.revision))
         self.database.put(order_id, dict(fields), ours)
 
     def _write(self, order_id: WorkOrderId, fields: dict[str, Any]) -> None:

@@ -84,7 +84,7 @@ class Call:
         return self.updates[0].body()
 
     def key_of(self, index: int) -> str | None:
-        """Give the key under which the service knows one of the updates."""
+        """Return the key under which the service knows one of the updates."""
         update = self.updates[index]
         if update.key is not None or self.header_key is None:
             return update.key
@@ -119,7 +119,7 @@ class Answer:
     retry_after: str | None = None
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Give what became of each update of the call."""
+        """Return what became of each update of the call."""
         if self.call.batch and self.status == 200:
             results = self.body["data"]["results"]
             assert len(results) == len(self.call.updates), self.body

@@ -46,12 +46,12 @@ def yesterdays_barcode(index: int, number: int) -> str:
 
 
 def old_orders() -> tuple[int, ...]:
-    """Give the orders that have a log from yesterday."""
+    """Return the orders that have a log from yesterday."""
     return _OLD
 
 
 def morning() -> Start:
-    """Give the line's forty orders: new ones, old ones, odd ones."""
+    """Return the line's forty orders: new ones, old ones, odd ones."""
     return Start(
         orders=tuple(_order(index) for index in range(ORDERS)),
         old_logs=tuple(_old_log(index, number) for index in _OLD for number in range(_YESTERDAY)),

@@ -104,7 +104,7 @@ def known_refusal(change: Change) -> Refusal:
 
 
 def exact(value: Number) -> Decimal:
-    """Give the number that people read, not the binary fraction next to it."""
+    """Return the number that people read, not the binary fraction next to it."""
     return Decimal(repr(value))
 
 

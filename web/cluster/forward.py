@@ -16,10 +16,10 @@ from yarl import URL
 
 from actors.errors import NotOwner
 from actors.node.status import Role
+from web.app_context import CALL
+from web.clients.python.session import Attempt, open_session
 from web.cluster.hop import DEADLINE, FORWARDED_BY, FORWARDED_TO, allowed_s, refuse_if_misled
 from web.cluster.peer import PeerWatch
-from web.outgoing import Attempt, open_session
-from web.site import CALL
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
 from web.wire.problems import Problem, RequestError
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
+    from web.app_context import AppContext
     from web.cluster.peer import Peer
-    from web.site import Site
     from web.tracing.port import Tracing, Work
     from web.wire.streams import Stream
 
@@ -78,10 +78,10 @@ class _Outgoing:
 class Forwarder:
     """Serves calls here while this node is the owner, and at the owner while another one is."""
 
-    def __init__(self, site: Site, tracing: Tracing = UNTRACED) -> None:
-        self._site = site
+    def __init__(self, context: AppContext, tracing: Tracing = UNTRACED) -> None:
+        self._context = context
         self._tracing = tracing
-        self.watch = PeerWatch(site.node, site.options.node_url_allow)
+        self.watch = PeerWatch(context.node, context.options.node_url_allow)
         self._updates: aiohttp.ClientSession | None = None
         self._operators: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
@@ -104,7 +104,7 @@ class Forwarder:
         """Wrap the handler of updates, which the region refuses on a node that is no owner."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if self._site.node.owner_elsewhere() is not None:
+            if self._context.node.owner_elsewhere() is not None:
                 return await self._elsewhere(request, self._updates)
             refuse_if_misled(request)
             return await here(request)
@@ -115,10 +115,10 @@ class Forwarder:
         """Wrap the handler of a call to which only the owner knows the answer."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if self._site.node.owner_elsewhere() is not None:
+            if self._context.node.owner_elsewhere() is not None:
                 return await self._elsewhere(request, self._operators)
             refuse_if_misled(request)
-            if self._site.node.status().role is not Role.OWNER:
+            if self._context.node.status().role is not Role.OWNER:
                 raise NotOwner("this node does not own the actors")
             return await here(request)
 
@@ -131,7 +131,7 @@ class Forwarder:
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
+            if self._context.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
                 return await here(request)
             if not always:
                 return await self._elsewhere(request, self._operators)
@@ -147,7 +147,7 @@ class Forwarder:
         """Wrap the handler of a reply without an end, which is passed on as it comes."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if self._site.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
+            if self._context.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
                 return await here(request)
             return await self._streamed(request)
 
@@ -158,7 +158,7 @@ class Forwarder:
         if peer is None or self._streams is None:
             raise NotOwner("another node owns the actors")
         headers = _headers(request)
-        headers[FORWARDED_BY] = self._site.node.node_id
+        headers[FORWARDED_BY] = self._context.node.node_id
         headers[FORWARDED_TO] = peer.holder.node
         try:
             async with self._streams.get(
@@ -183,7 +183,7 @@ class Forwarder:
         reading = asyncio.ensure_future(reply.content.readany())
         try:
             while await stream.goes_on(0 if reading.done() else _STREAM_LOOKS_S):
-                holder = self._site.node.owner_elsewhere()
+                holder = self._context.node.owner_elsewhere()
                 if holder is None or holder.token != peer.holder.token:
                     break
                 if reading.done():
@@ -245,7 +245,7 @@ class Forwarder:
         self, session: aiohttp.ClientSession, peer: Peer, outgoing: _Outgoing, attempt: Attempt
     ) -> web.Response:
         left_s = outgoing.end - asyncio.get_running_loop().time()
-        outgoing.headers[FORWARDED_BY] = self._site.node.node_id
+        outgoing.headers[FORWARDED_BY] = self._context.node.node_id
         outgoing.headers[FORWARDED_TO] = peer.holder.node
         outgoing.headers[DEADLINE] = str(_owners_share_ms(left_s))
         async with asyncio.timeout_at(outgoing.end) as limit:
@@ -264,11 +264,11 @@ class Forwarder:
         if _SERVED_BY not in reply.headers or 300 <= reply.status < 400:  # noqa: PLR2004
             raise aiohttp.ClientPayloadError("what answered is not a node")
         body = await reply.read()
-        headers = self._site.headers.copy()
+        headers = self._context.headers.copy()
         for name in _REPLY_HEADERS:
             if name in reply.headers:
                 headers[name] = reply.headers[name]
-        headers[FORWARDED_BY] = self._site.node.node_id
+        headers[FORWARDED_BY] = self._context.node.node_id
         return web.Response(body=body, status=reply.status, headers=headers)
 
 

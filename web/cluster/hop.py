@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from actors.errors import NotOwner
-from web.site import SITE
+from web.app_context import CONTEXT
 from web.wire.problems import Problem, RequestError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _MAX_DIGITS: Final = 9
 
 
 def allowed_s(request: web.Request) -> float:
-    """Give the seconds that `request` may take; a forwarding node can only shorten them."""
-    limit: float = request.app[SITE].options.request_timeout_s
+    """Return the seconds that `request` may take; a forwarding node can only shorten them."""
+    limit: float = request.app[CONTEXT].options.request_timeout_s
     if FORWARDED_BY not in request.headers:
         return limit
     text = request.headers.get(DEADLINE, "")
@@ -38,7 +38,7 @@ def allowed_s(request: web.Request) -> float:
 def refuse_if_misled(request: web.Request) -> None:
     """Raise `NotOwner` for a forwarded request that is meant for another node."""
     if FORWARDED_BY in request.headers:
-        node_id = request.app[SITE].node.node_id
+        node_id = request.app[CONTEXT].node.node_id
         if request.headers.get(FORWARDED_TO, node_id) != node_id:
             raise NotOwner("forwarded to a node that is gone from this address")
 

@@ -56,7 +56,7 @@ class Neighbours:
                     )
 
     def present(self) -> list[Neighbour]:
-        """Give them by name, and forget the others."""
+        """Return them by name, and forget the others."""
         since = time.monotonic() - _PRESENT_S
         self._known = {name: each for name, each in self._known.items() if each.heard_at > since}
         return sorted(self._known.values(), key=lambda each: each.node)

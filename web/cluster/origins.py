@@ -47,7 +47,7 @@ def _expression(pattern: str) -> str:
 
 
 def _origin(url: URL) -> str | None:
-    """Give scheme, host and port; None for a URL that no node would write into the lease."""
+    """Return scheme, host and port; None for a URL that no node would write into the lease."""
     if url.scheme not in _SCHEMES or not url.raw_host:
         return None
     if url.raw_user is not None or url.raw_password is not None:

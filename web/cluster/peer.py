@@ -65,7 +65,7 @@ class PeerWatch:
     # -- who and where -----------------------------------------------------------------------
 
     def peer(self) -> Peer | None:
-        """Give the owner to forward to; None when none is known or its URL is not allowed."""
+        """Return the owner to forward to; None when none is known or its URL is not allowed."""
         holder = self._node.owner_elsewhere()
         if holder is None:
             return None

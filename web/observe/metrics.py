@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from actors.node.status import NodeStatus
     from actors.operators.rows import Summary
     from actors.telemetry.histogram import Histogram
-    from web.observe.pulse import Pulse
-    from web.site import Site
+    from web.app_context import AppContext
+    from web.observe.loop_monitor import LoopMonitor
 
 _SHORTEST_S: Final = 256e-6
 _LONGEST_S: Final = 34.0
@@ -47,31 +47,31 @@ class Traffic:
 class NodeCollector(Collector):
     """Gives a node's metrics; what only the owner knows, while it is the owner."""
 
-    def __init__(self, site: Site, pulse: Pulse, traffic: Traffic) -> None:
-        self._site, self._pulse, self._traffic = site, pulse, traffic
+    def __init__(self, context: AppContext, monitor: LoopMonitor, traffic: Traffic) -> None:
+        self._context, self._pulse, self._traffic = context, monitor, traffic
         self.summary: Summary | None = None
         """A look at the actors, taken just before; None on a node without any."""
         self.failed_jobs: int | None = None
         """As the store said just before; None where it did not."""
 
     def collect(self) -> Iterator[Metric]:
-        """Give all families."""
+        """Return all families."""
         build = InfoMetricFamily(f"{_PREFIX}_build", "The service's version")
-        build.add_metric([], {"version": self._site.options.version})
+        build.add_metric([], {"version": self._context.options.version})
         yield build
         yield from self._updates()
         yield from self._times()
         yield from self._commits()
-        yield from self._node(self._site.node.status())
+        yield from self._node(self._context.node.status())
         yield from self._waiting()
         if self.summary is not None:
             yield from _actors(self.summary)
         yield from self._calls()
-        if self._site.logs is not None:
-            yield _counter("log_lines_dropped", "Log lines lost", self._site.logs.dropped)
+        if self._context.logs is not None:
+            yield _counter("log_lines_dropped", "Log lines lost", self._context.logs.dropped)
 
     def _updates(self) -> Iterator[Metric]:
-        figures = self._site.node.region.figures
+        telemetry = self._context.node.telemetry
         updates = CounterMetricFamily(
             f"{_PREFIX}_updates",
             "Answered updates, by what became of them",
@@ -79,26 +79,26 @@ class NodeCollector(Collector):
         )
         # All outcomes from the beginning: a rate needs a zero to rise from.
         for event in ("applied", "replayed"):
-            updates.add_metric([event, "UPDATED"], figures.outcomes.get((event, "UPDATED"), 0))
-        for (event, code), count in sorted(figures.outcomes.items()):
+            updates.add_metric([event, "UPDATED"], telemetry.outcomes.get((event, "UPDATED"), 0))
+        for (event, code), count in sorted(telemetry.outcomes.items()):
             if code != "UPDATED":
                 updates.add_metric([event, code], count)
         yield updates
-        stats = figures.actors
+        stats = telemetry.actors
         yield _counter("actors_created", "Order actors made", stats.created)
         yield _counter("actors_passivated", "Idle order actors retired", stats.passivated)
         yield _counter("actors_restarted", "Order actors replaced after a crash", stats.restarted)
 
     def _times(self) -> Iterator[Metric]:
-        figures = self._site.node.region.figures
-        yield _histogram("update_seconds", "From mailbox to answer", figures.wholes)
-        yield _histogram("update_wait_seconds", "In a mailbox", figures.waits)
-        yield _histogram("update_handling_seconds", "At work, with its batch", figures.handlings)
-        yield _histogram("commit_seconds", "One commit of many orders", figures.commits.times)
+        telemetry = self._context.node.telemetry
+        yield _histogram("update_seconds", "From mailbox to answer", telemetry.end_to_end)
+        yield _histogram("update_wait_seconds", "In a mailbox", telemetry.waits)
+        yield _histogram("update_handling_seconds", "At work, with its batch", telemetry.handlings)
+        yield _histogram("commit_seconds", "One commit of many orders", telemetry.commits.times)
         yield _histogram("loop_lag_seconds", "How late the loop's timers are", self._pulse.lags)
 
     def _commits(self) -> Iterator[Metric]:
-        stats = self._site.node.region.figures.commits
+        stats = self._context.node.telemetry.commits
         yield _counter("commit_batches", "Commits sent to the store", stats.batches.batches)
         yield _counter("commit_batch_orders", "Orders in those commits", stats.batches.items)
         yield _counter("commits", "Orders committed", stats.commits)
@@ -118,9 +118,9 @@ class NodeCollector(Collector):
         yield _gauge("paused", "1 while processing is paused", status.paused)
         if status.lease_ttl_s is not None:
             yield _gauge("lease_left_seconds", "Until the lease ends", status.lease_ttl_s)
-        tenures = self._site.node.tenures()
-        yield _counter("takeovers", "Times this node became the owner", tenures.taken_over)
-        yield _counter("stepdowns", "Times it stepped down", tenures.stepped_down)
+        ownership = self._context.node.ownership()
+        yield _counter("takeovers", "Times this node became the owner", ownership.taken_over)
+        yield _counter("stepdowns", "Times it stepped down", ownership.stepped_down)
         labels = ["dependency", "kind"]
         up = GaugeMetricFamily(f"{_PREFIX}_dependency_up", "1 while it answers", labels=labels)
         failures = CounterMetricFamily(
@@ -133,7 +133,7 @@ class NodeCollector(Collector):
         yield failures
 
     def _waiting(self) -> Iterator[Metric]:
-        region = self._site.node.region
+        region = self._context.node.region
         counts = region.statistics()
         yield _gauge("updates_waiting", "Updates that wait for their turn", counts.waiting)
         yield _gauge("updates_active", "Updates at work", counts.active)
@@ -190,9 +190,9 @@ def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFam
 class Metrics:
     """The registry of one application, and what fills it."""
 
-    def __init__(self, site: Site, pulse: Pulse) -> None:
+    def __init__(self, context: AppContext, monitor: LoopMonitor) -> None:
         self.traffic = Traffic()
-        self.node = NodeCollector(site, pulse, self.traffic)
+        self.node = NodeCollector(context, monitor, self.traffic)
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self.node)
         ProcessCollector(registry=self.registry)

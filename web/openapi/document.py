@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter
 
+from web.app_context import Language
 from web.openapi.failures import (
     ALWAYS,
     BY_ACCESS,
@@ -21,15 +22,14 @@ from web.openapi.operation import JSON
 from web.openapi.operations import operators as operator_operations
 from web.openapi.operations import work_orders as work_order_operations
 from web.openapi.parameters import LANGUAGE
-from web.site import Language
 from web.wire.texts import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from web.app_context import Options
     from web.openapi.operation import Body, Operation
     from web.route import Route
-    from web.site import Options
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     **operator_operations.OPERATIONS,
@@ -88,7 +88,7 @@ def write_document(routes: Sequence[Route], options: Options) -> dict[str, Any]:
 
 
 def failures_of(route: Route) -> tuple[str, ...]:
-    """Give every code with which a call of `route` can fail."""
+    """Return every code with which a call of `route` can fail."""
     operation = OPERATIONS[route.name]
     writes = route.method != "GET"
     unique = dict.fromkeys(

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from web.openapi.models.reply import HexId, Reply
-from web.site import Language
+from web.app_context import Language
+from web.openapi.models.failures import (
+    CountedScan,
+    FieldAtFault,
+    Full,
+    JobInTheWay,
+    QuantityAtFault,
+    SizeLimit,
+    UnknownJob,
+    UnknownOrder,
+    Unserved,
+    UsedKey,
+)
 from web.wire.problems import STATUS
 from web.wire.texts import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from web.openapi.models.reply import Reply
 
 JSON_BODY: Final = (
     "INVALID_JSON",
@@ -43,94 +56,6 @@ WRITES: Final = ("CROSS_SITE",)
 """A call that changes something."""
 ALWAYS: Final = ("SYSTEM_ERROR",)
 NOT_OF_A_ROUTE: Final = ("NOT_FOUND", "METHOD_NOT_ALLOWED")
-ITEM: Final = (
-    "MISSING_PARAMS",
-    "INVALID_WORK_ORDER_ID",
-    "INVALID_TYPE",
-    "INVALID_QUANTITY",
-    "INVALID_LOG_CONTEXT",
-    "INVALID_REQUEST_ID",
-    "INVALID_WAIT",
-    "WORK_ORDER_NOT_FOUND",
-    "DUPLICATE_OPERATION",
-    "REQUEST_ID_CONFLICT",
-    "MAILBOX_FULL",
-    "SERVICE_UNAVAILABLE",
-    "TIMEOUT",
-    "SYSTEM_ERROR",
-)
-"""One item of a batch."""
-
-
-class FieldAtFault(Reply):
-    """The field that is wrong."""
-
-    field: str
-
-
-class QuantityAtFault(FieldAtFault):
-    """The field, or the total that would be out of range."""
-
-    result: float = 0
-    limit: int = 0
-    replayed: bool = False
-
-
-class UnknownOrder(Reply):
-    """The order that there is not."""
-
-    work_order_id: HexId
-
-
-class CountedScan(Reply):
-    """The barcode that is counted at this step."""
-
-    related_barcode: str | None
-    process_step_id: str | None
-    replayed: bool
-
-
-class UsedKey(Reply):
-    """The key that was used with another content."""
-
-    request_id: str
-
-
-class UnknownJob(Reply):
-    """The job that there is not."""
-
-    job_id: str
-
-
-class JobInTheWay(UnknownJob):
-    """The job, and the state that does not allow it."""
-
-    state: str
-
-
-class SizeLimit(Reply):
-    """The bytes that a body may have."""
-
-    limit: int
-
-
-class Full(Reply):
-    """What is full, and how much it holds."""
-
-    scope: str
-    capacity: int
-
-
-class Unserved(Reply):
-    """Whether it waits because of a pause."""
-
-    paused: bool
-
-
-class NoData(Reply):
-    """Nothing more is known."""
-
-
 _DATA: Final[Mapping[str, tuple[type[Reply], dict[str, object]]]] = {
     "INVALID_QUANTITY": (QuantityAtFault, {"field": "quantity"}),
     "WORK_ORDER_NOT_FOUND": (UnknownOrder, {"workOrderId": "000000000000000000000001"}),
@@ -190,7 +115,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
 
 
 def data_models(codes: Iterable[str]) -> list[Any]:
-    """Give the types of `data` that go with any of `codes`."""
+    """Return the types of `data` that go with any of `codes`."""
     found: dict[Any, None] = {}
     for code in codes:
         if code in _WITHOUT or code in _MAYBE_WITHOUT:
@@ -201,7 +126,7 @@ def data_models(codes: Iterable[str]) -> list[Any]:
 
 
 def failure_example(code: str) -> dict[str, object]:
-    """Give a whole reply of a call that failed."""
+    """Return a whole reply of a call that failed."""
     field = _FIELDS.get(code, "quantity")
     data: object = None
     if code in _DATA:

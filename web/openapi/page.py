@@ -96,7 +96,7 @@ def _content(content: Mapping[str, Any]) -> str:
 
 
 def _payload(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the data's schema where there is an envelope around it."""
+    """Return the data's schema where there is an envelope around it."""
     found: Mapping[str, Any] = schema.get("properties", {}).get("data", schema)
     return found
 

@@ -14,8 +14,8 @@ from web.wire.json_body import encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from web.app_context import Options
     from web.route import Route
-    from web.site import Options
 
 
 class Document:
@@ -26,11 +26,11 @@ class Document:
         self._options = options
 
     async def encoded(self) -> bytes:
-        """Give the document as JSON."""
+        """Return the document as JSON."""
         return await asyncio.to_thread(lambda: self._encoded)
 
     async def page(self) -> str:
-        """Give the document as a page."""
+        """Return the document as a page."""
         return await asyncio.to_thread(lambda: self._page)
 
     # In a thread, as the first time takes tenths of a second; twice at once does no harm.

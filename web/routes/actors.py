@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.errors import StoreUnavailable, WorkOrderNotFound
 from actors.store import LogQuery
-from web.site import SITE
+from web.app_context import CONTEXT
 from web.wire.queries import parse_actor_query, parse_count
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from actors.domain.model import WorkOrderId
     from actors.node.node import Node
     from actors.operators.rows import ActorRow, ActorView
-    from actors.telemetry.figures import Figures, Spread
-    from actors.telemetry.journal import Happening
+    from actors.telemetry.journal import Event
+    from actors.telemetry.telemetry import Latency, Telemetry
 
 _SHOWN: Final = 50
 _STORE_S: Final = 1.0
@@ -32,7 +32,7 @@ _STORE_S: Final = 1.0
 async def actors(request: web.Request) -> web.Response:
     """Show a page of the live actors."""
     query = parse_actor_query(request.query)
-    total, rows = await request.app[SITE].node.census().page(query)
+    total, rows = await request.app[CONTEXT].node.inspector().page(query)
     data = {
         "total": total,
         "page": query.page,
@@ -45,9 +45,9 @@ async def actors(request: web.Request) -> web.Response:
 
 async def stats(request: web.Request) -> web.Response:
     """Show the figures of all actors; times in milliseconds, of the last minute."""
-    node = request.app[SITE].node
-    summary = await node.census().summary()
-    figures, counts, jobs = node.region.figures, node.region.statistics(), node.region.jobs
+    node = request.app[CONTEXT].node
+    summary = await node.inspector().summary()
+    telemetry, counts, jobs = node.telemetry, node.region.statistics(), node.region.jobs
     depths = summary.depths
     data = {
         "node": node.node_id,
@@ -63,16 +63,16 @@ async def stats(request: web.Request) -> web.Response:
             **{f"p{share}": _at(depths, share) for share in (50, 90, 99)},
             "oldestWaitMs": _ms(summary.oldest_s),
         },
-        "timesMs": {name: _spread(each) for name, each in figures.spreads().items()},
-        "updates": _updates(figures),
-        "commits": _commits(figures),
+        "timesMs": {name: _latency(each) for name, each in telemetry.latencies().items()},
+        "updates": _updates(telemetry),
+        "commits": _commits(telemetry),
         "outboxes": {"orders": summary.outboxes, "entries": summary.outbox_entries},
         "jobs": {"waiting": len(jobs.known) if jobs else 0},
         "actors": {
-            "created": figures.actors.created,
-            "passivated": figures.actors.passivated,
-            "restarted": figures.actors.restarted,
-            "unknownOrders": figures.actors.unknown,
+            "created": telemetry.actors.created,
+            "passivated": telemetry.actors.passivated,
+            "restarted": telemetry.actors.restarted,
+            "unknownOrders": telemetry.actors.unknown,
         },
     }
     return success(request, data, "OK.actor_stats")
@@ -80,7 +80,7 @@ async def stats(request: web.Request) -> web.Response:
 
 async def hot(request: web.Request) -> web.Response:
     """Show the actors that stand out."""
-    found = await request.app[SITE].node.census().hot(parse_count(request.query))
+    found = await request.app[CONTEXT].node.inspector().hot(parse_count(request.query))
     data = {
         "deepest": [_row(row) for row in found.deepest],
         "slowest": [_row(row) for row in found.slowest],
@@ -92,10 +92,10 @@ async def hot(request: web.Request) -> web.Response:
 async def actor(request: web.Request) -> web.Response:
     """Show one order's actor, and what became of the order's last updates."""
     order_id = parse_work_order_id(request.match_info["id"])
-    node = request.app[SITE].node
-    census = node.census()
-    view = await census.one(order_id)
-    latest = await census.latest(order_id)
+    node = request.app[CONTEXT].node
+    inspector = node.inspector()
+    view = await inspector.one(order_id)
+    latest = await inspector.latest(order_id)
     order, logged = await _stored(node, order_id)
     if view is None and order is None and logged is not None:
         raise WorkOrderNotFound(order_id)
@@ -125,10 +125,8 @@ async def _stored(
     return order, page.logs
 
 
-def _merged(
-    latest: Sequence[Happening], logs: Sequence[Mapping[str, Any]]
-) -> list[dict[str, object]]:
-    """Give the last updates, newest first: those of this node, and older ones from the log."""
+def _merged(latest: Sequence[Event], logs: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
+    """Return the last updates, newest first: those of this node, and older ones from the log."""
     rows = [happening_fields(each) for each in latest]
     known = {row["jobId"] for row in rows if row["event"] == "applied"}
     rows += [_log_fields(each) for each in logs if each["_id"] not in known]
@@ -136,8 +134,8 @@ def _merged(
     return rows[:_SHOWN]
 
 
-def happening_fields(happening: Happening) -> dict[str, object]:
-    """Give what happened as operators read it."""
+def happening_fields(happening: Event) -> dict[str, object]:
+    """Return what happened as operators read it."""
     return {
         "at": datetime.fromtimestamp(happening.at, UTC).isoformat(timespec="milliseconds"),
         "event": happening.event,
@@ -203,20 +201,20 @@ def _view(view: ActorView) -> dict[str, object]:
     }
 
 
-def _updates(figures: Figures) -> dict[str, object]:
+def _updates(telemetry: Telemetry) -> dict[str, object]:
     counts = dict.fromkeys(("applied", "replayed", "refused", "failed"), 0)
-    for (event, _), count in figures.outcomes.items():
+    for (event, _), count in telemetry.outcomes.items():
         counts[event] += count
     codes = {
         code: count
-        for (event, code), count in figures.outcomes.items()
+        for (event, code), count in telemetry.outcomes.items()
         if event in ("refused", "failed")
     }
-    return {**counts, "byCode": codes, "perSecond": round(figures.rate(), 1)}
+    return {**counts, "byCode": codes, "perSecond": round(telemetry.rate(), 1)}
 
 
-def _commits(figures: Figures) -> dict[str, object]:
-    stats = figures.commits
+def _commits(telemetry: Telemetry) -> dict[str, object]:
+    stats = telemetry.commits
     batches = stats.batches
     return {
         "orders": stats.commits,
@@ -231,7 +229,7 @@ def _commits(figures: Figures) -> dict[str, object]:
     }
 
 
-def _spread(spread: Spread) -> dict[str, object]:
+def _latency(spread: Latency) -> dict[str, object]:
     return {
         "count": spread.count,
         "p50": _ms(spread.p50_s),

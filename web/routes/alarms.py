@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from web.app_context import CALL
 from web.observe.alarms import ALARMS, render_alarm
-from web.site import CALL
 from web.wire.dates import now_text
 from web.wire.replies import success
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from web.app_context import Language
     from web.observe.alarms import Alarm
-    from web.site import Language
 
 
 async def alarms(request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from web.admission import ADMISSION
-from web.site import SITE
+from web.app_context import CONTEXT
 from web.wire.problems import Problem, RequestError
 from web.wire.replies import success
 
@@ -41,25 +41,25 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def script(request: web.Request) -> web.Response:
-    """Give one of its modules."""
+    """Return one of its modules."""
     return _reply(request, await _file(request, "js"), "text/javascript")
 
 
 async def style(request: web.Request) -> web.Response:
-    """Give one of its style sheets."""
+    """Return one of its style sheets."""
     return _reply(request, await _file(request, "css"), "text/css")
 
 
 async def state(request: web.Request) -> web.Response:
     """Tell what the console may do here, and whether the token that is shown allows it."""
-    site = request.app[SITE]
+    context = request.app[CONTEXT]
     data = {
-        "write": site.options.console_write,
-        "tokens": bool(site.options.tokens),
+        "write": context.options.console_write,
+        "tokens": bool(context.options.tokens),
         "access": request.app[ADMISSION].access_of(request),
-        "service": site.options.service,
-        "version": site.options.version,
-        "node": site.node.node_id,
+        "service": context.options.service,
+        "version": context.options.version,
+        "node": context.node.node_id,
     }
     return success(request, data)
 
@@ -78,7 +78,7 @@ def _read(path: Path) -> str:
 
 
 def _reply(request: web.Request, text: str, media: str) -> web.Response:
-    headers = request.app[SITE].headers.copy()
+    headers = request.app[CONTEXT].headers.copy()
     headers["Content-Type"] = f"{media}; charset=utf-8"
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return web.Response(body=text.encode(), headers=headers)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from web.app_context import CONTEXT
 from web.openapi import DOCUMENT
 from web.openapi.page import CONTENT_SECURITY_POLICY
-from web.site import SITE
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     body = await request.app[DOCUMENT].encoded()
-    return web.Response(body=body, headers=request.app[SITE].headers)
+    return web.Response(body=body, headers=request.app[CONTEXT].headers)
 
 
 async def docs(request: web.Request) -> web.Response:
     """Show it as a page."""
-    headers = request.app[SITE].headers.copy()
+    headers = request.app[CONTEXT].headers.copy()
     headers["Content-Type"] = "text/html; charset=utf-8"
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     # The page's addresses are relative to where it is.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from web.app_context import CONTEXT
 from web.routes.actors import happening_fields
-from web.site import SITE
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ async def events(request: web.Request) -> web.StreamResponse:
 
     With `Last-Event-ID`, as browsers send it, from there on.
     """
-    node = request.app[SITE].node
+    node = request.app[CONTEXT].node
     async with request.app[STREAMS].open(request) as stream:
-        journal = node.region.figures.journal
+        journal = node.telemetry.journal
         number = _begin(request, journal)
         await stream.send(b"retry: 2000\n\n" + _event("state", _state(node)))
         spoke = time.monotonic()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from actors.operators.history import RECORDED_EVERY_S
-from web.observe.pulse import PULSE
-from web.site import SITE
+from web.app_context import CONTEXT
+from web.observe.loop_monitor import LOOP_MONITOR
 from web.wire.queries import parse_minutes
 from web.wire.replies import success
 
@@ -21,9 +21,9 @@ _MINUTE_S: Final = 60
 async def history(request: web.Request) -> web.Response:
     """Show what was done and what waited, over the last minutes."""
     minutes = parse_minutes(request.query)
-    moments = request.app[PULSE].history.since(time.time() - minutes * _MINUTE_S)
+    moments = request.app[LOOP_MONITOR].history.since(time.time() - minutes * _MINUTE_S)
     data = {
-        "node": request.app[SITE].node.node_id,
+        "node": request.app[CONTEXT].node.node_id,
         "everyS": round(RECORDED_EVERY_S),
         "at": [_moment(each.at) for each in moments],
         "applied": [round(each.applied, 1) for each in moments],

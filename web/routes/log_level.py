@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from web.site import CALL, SITE
+from web.app_context import CALL, CONTEXT
 from web.wire.bodies import read_object
 from web.wire.problems import Problem, RequestError
 from web.wire.replies import success
@@ -15,7 +15,7 @@ from web.wire.schemas import parse_log_level
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from web.site import LogControl
+    from web.app_context import LogControl
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ async def change(request: web.Request) -> web.Response:
 
 
 def _control(request: web.Request) -> LogControl:
-    control = request.app[SITE].logs
+    control = request.app[CONTEXT].logs
     if control is None:
         raise RequestError(Problem("NOT_FOUND", "NOT_FOUND"))
     return control
@@ -51,7 +51,7 @@ def _control(request: web.Request) -> LogControl:
 
 def _fields(request: web.Request, control: LogControl) -> dict[str, object]:
     return {
-        "node": request.app[SITE].node.node_id,
+        "node": request.app[CONTEXT].node.node_id,
         "level": control.level,
         "dropped": control.dropped,
     }

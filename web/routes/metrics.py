@@ -10,8 +10,8 @@ from prometheus_client import generate_latest
 
 from actors.domain.job import JobState
 from actors.errors import NotOwner, StoreUnavailable
+from web.app_context import CONTEXT
 from web.observe.metrics import METRICS
-from web.site import SITE
 
 if TYPE_CHECKING:
     from actors.node.node import Node
@@ -20,14 +20,14 @@ _STORE_S: Final = 1.0
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Give all metrics in Prometheus' text format."""
-    found, node = request.app[METRICS], request.app[SITE].node
+    """Return all metrics in Prometheus' text format."""
+    found, node = request.app[METRICS], request.app[CONTEXT].node
     try:
-        found.node.summary = await node.census().summary()
+        found.node.summary = await node.inspector().summary()
         found.node.failed_jobs = await _failed_jobs(node)
     except NotOwner:
         found.node.summary = found.node.failed_jobs = None
-    headers = request.app[SITE].headers.copy()
+    headers = request.app[CONTEXT].headers.copy()
     headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
     return web.Response(body=generate_latest(found.registry), headers=headers)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from web.app_context import CONTEXT
 from web.cluster.neighbours import NEIGHBOURS
-from web.observe.pulse import PULSE
-from web.site import SITE
+from web.observe.loop_monitor import LOOP_MONITOR
 from web.wire.replies import success
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.node.status import Dependency, Tenures
+    from actors.node.status import Dependency, OwnershipHistory
     from web.cluster.neighbours import Neighbour
 
 
@@ -25,7 +25,7 @@ async def nodes(request: web.Request) -> web.Response:
     """Show the holder of the lease, and the nodes that are heard of."""
     mine = _of(request)
     others = [_neighbour(each) for each in request.app[NEIGHBOURS].present()]
-    status = request.app[SITE].node.status()
+    status = request.app[CONTEXT].node.status()
     known = {each["node"] for each in others} | {mine["node"]}
     if status.lease_holder is not None and status.lease_holder not in known:
         holder = {"node": status.lease_holder, "role": None, "reason": "not heard of"}
@@ -41,15 +41,15 @@ async def nodes(request: web.Request) -> web.Response:
 
 
 def _of(request: web.Request) -> dict[str, Any]:
-    site = request.app[SITE]
-    status, tenures = site.node.status(), site.node.tenures()
-    elsewhere = site.node.owner_elsewhere()
-    pulse = request.app[PULSE]
+    context = request.app[CONTEXT]
+    status, ownership = context.node.status(), context.node.ownership()
+    elsewhere = context.node.owner_elsewhere()
+    monitor = request.app[LOOP_MONITOR]
     left_s = status.lease_ttl_s
     return {
         "node": status.node,
         "url": status.url,
-        "version": site.options.version,
+        "version": context.options.version,
         "role": status.role.value,
         "epoch": status.epoch,
         "serving": status.serving,
@@ -58,20 +58,20 @@ def _of(request: web.Request) -> dict[str, Any]:
         "leaseHolder": status.lease_holder,
         "leaseLeftMs": None if left_s is None else round(left_s * 1000),
         "ownerUrl": elsewhere.url if elsewhere else status.url if status.epoch else None,
-        "takenOver": tenures.taken_over,
-        "steppedDown": tenures.stepped_down,
-        "ownerChanges": _changes(tenures),
-        "upS": round(pulse.up_s),
-        "loopLagMs": round(pulse.worst_s() * 1000, 1),
+        "takenOver": ownership.taken_over,
+        "steppedDown": ownership.stepped_down,
+        "ownerChanges": _changes(ownership),
+        "upS": round(monitor.up_s),
+        "loopLagMs": round(monitor.worst_s() * 1000, 1),
         "store": _dependency(status.store),
         "lease": _dependency(status.lease),
     }
 
 
-def _changes(tenures: Tenures) -> list[dict[str, object]]:
+def _changes(ownership: OwnershipHistory) -> list[dict[str, object]]:
     return [
         {"node": each.node, "url": each.url, "epoch": each.epoch, "since": each.since}
-        for each in reversed(tenures.seen)
+        for each in reversed(ownership.seen)
     ]
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from actors.errors import NotOwner, WorkOrderNotFound
-from web.site import SITE
+from web.app_context import CONTEXT
 from web.wire.problems import Problem, RequestError
 from web.wire.queries import parse_log_query, parse_search
 from web.wire.replies import success
@@ -38,7 +38,7 @@ _SHOWN = (
 async def detail(request: web.Request) -> web.Response:
     """Show an order."""
     order_id = parse_work_order_id(request.match_info["id"])
-    order = await _in_time(request, request.app[SITE].node.store.detail(order_id))
+    order = await _in_time(request, request.app[CONTEXT].node.store.detail(order_id))
     if order is None:
         raise WorkOrderNotFound(order_id)
     return success(request, order, "OK.detail")
@@ -47,7 +47,7 @@ async def detail(request: web.Request) -> web.Response:
 async def search(request: web.Request) -> web.Response:
     """Find orders by the beginning of their number or id."""
     text, limit = parse_search(request.query)
-    node = request.app[SITE].node
+    node = request.app[CONTEXT].node
     found = await _in_time(request, node.store.search(text, limit + 1)) if text else ()
     data = {"more": len(found) > limit, "orders": [_found(node, each) for each in found[:limit]]}
     return success(request, data, "OK.search")
@@ -64,7 +64,7 @@ def _found(node: Node, order: Mapping[str, Any]) -> dict[str, object]:
 
 def _is_live(node: Node, order_id: WorkOrderId) -> bool:
     try:
-        return node.census().has(order_id)
+        return node.inspector().has(order_id)
     except NotOwner:
         return False
 
@@ -72,7 +72,7 @@ def _is_live(node: Node, order_id: WorkOrderId) -> bool:
 async def quantity_logs(request: web.Request) -> web.Response:
     """Show a page of an order's log, newest first."""
     query = parse_log_query(parse_work_order_id(request.match_info["id"]), request.query)
-    page = await _in_time(request, request.app[SITE].node.store.log_page(query))
+    page = await _in_time(request, request.app[CONTEXT].node.store.log_page(query))
     data = {
         "success": True,
         "total": page.total,
@@ -86,7 +86,7 @@ async def quantity_logs(request: web.Request) -> web.Response:
 
 async def _in_time(request: web.Request, answer: Awaitable[_Answer]) -> _Answer:
     try:
-        async with asyncio.timeout(request.app[SITE].options.request_timeout_s):
+        async with asyncio.timeout(request.app[CONTEXT].options.request_timeout_s):
             return await answer
     except TimeoutError:
         text = "SERVICE_UNAVAILABLE.read"

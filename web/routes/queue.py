@@ -6,8 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from web.app_context import CONTEXT
 from web.cluster.hop import in_time
-from web.site import SITE
 from web.wire.bodies import read_object
 from web.wire.queries import parse_limit
 from web.wire.replies import success
@@ -23,7 +23,7 @@ _ROWS_AT_ONCE = 1_000
 
 async def stats(request: web.Request) -> web.Response:
     """Count updates by what becomes of them."""
-    counts = request.app[SITE].node.region.statistics()
+    counts = request.app[CONTEXT].node.region.statistics()
     data = {
         "waiting": counts.waiting,
         "active": counts.active,
@@ -40,7 +40,7 @@ async def stats(request: web.Request) -> web.Response:
 async def locks(request: web.Request) -> web.Response:
     """List the orders that live actors hold, oldest first; `ttl` and `age` in milliseconds."""
     limit = parse_limit(request.query)
-    node = request.app[SITE].node
+    node = request.app[CONTEXT].node
     status = node.status()
     total, held = node.region.held(limit)
     # An order is held for as long as its node has the lease; without expiry there is no ttl.
@@ -64,7 +64,7 @@ async def locks(request: web.Request) -> web.Response:
 async def clean(request: web.Request) -> web.Response:
     """Forget finished updates that are older than the body's `grace`, never waiting ones."""
     grace_s = parse_grace(await read_object(request))
-    node = request.app[SITE].node
+    node = request.app[CONTEXT].node
     await in_time(request, node.jobs.clean(grace_s))
     node.region.clean(grace_s)
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
@@ -72,19 +72,19 @@ async def clean(request: web.Request) -> web.Response:
 
 async def pause(request: web.Request) -> web.Response:
     """Stop the processing of updates, durably."""
-    await in_time(request, request.app[SITE].node.region.pause())
+    await in_time(request, request.app[CONTEXT].node.region.pause())
     return success(request, {"paused": True}, "OK.pause")
 
 
 async def resume(request: web.Request) -> web.Response:
     """Process updates again."""
-    await in_time(request, request.app[SITE].node.region.resume())
+    await in_time(request, request.app[CONTEXT].node.region.resume())
     return success(request, {"paused": False}, "OK.resume")
 
 
 async def clean_locks(request: web.Request) -> web.Response:
     """Remove a lease that would never expire; one that a live node holds stays."""
-    cleaned = await request.app[SITE].node.clean_locks()
+    cleaned = await request.app[CONTEXT].node.clean_locks()
     return success(
         request, {"cleaned": cleaned}, "OK.clean_locks", {"cleaned": cleaned}, cleaned=cleaned
     )

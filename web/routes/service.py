@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from web.app_context import CALL, CONTEXT
 from web.cluster.forward import FORWARDER
 from web.cluster.neighbours import NEIGHBOURS, REPORT
 from web.cluster.peer import PeerHealth
-from web.site import CALL, SITE
 from web.wire.dates import now_text
 from web.wire.replies import raw
 from web.wire.texts import render
@@ -23,34 +23,34 @@ _UNAVAILABLE = 503
 
 async def index(request: web.Request) -> web.Response:
     """Describe the service."""
-    site = request.app[SITE]
+    context = request.app[CONTEXT]
     return raw(
-        site,
+        context,
         {
-            "service": site.options.service,
-            "version": site.options.version,
+            "service": context.options.service,
+            "version": context.options.version,
             "status": "running",
             "description": render("OK.service", request[CALL].language, {}),
-            "endpoints": site.endpoints,
+            "endpoints": context.endpoints,
             "timestamp": now_text(),
         },
     )
 
 
 async def health(request: web.Request) -> web.Response:
-    """Tell whether updates are served, here or by the owner, and the state of all they need."""
-    site = request.app[SITE]
+    """Return whether updates are served, here or by the owner, and the state of all they need."""
+    context = request.app[CONTEXT]
     if REPORT in request.headers:
         request.app[NEIGHBOURS].heard(request.headers[REPORT])
-    status = site.node.status()
+    status = context.node.status()
     owner = _owner(request, status)
     text = "OK.health" if owner else "SERVICE_UNAVAILABLE.health"
     body = {
         "status": "ok" if owner else "unavailable",
         "message": render(text, request[CALL].language, {}),
         "timestamp": now_text(),
-        "service": site.options.service,
-        "version": site.options.version,
+        "service": context.options.service,
+        "version": context.options.version,
         "role": status.role.value,
         "node": status.node,
         "epoch": status.epoch,
@@ -60,29 +60,29 @@ async def health(request: web.Request) -> web.Response:
         "paused": owner.paused if owner else status.paused,
         "dependencies": {"store": _shown(status.store), "lease": _shown(status.lease)},
     }
-    return raw(site, body, _OK if owner else _UNAVAILABLE)
+    return raw(context, body, _OK if owner else _UNAVAILABLE)
 
 
 async def livez(request: web.Request) -> web.Response:
     """Tell that the process answers; a supervisor restarts it when it doesn't."""
-    return raw(request.app[SITE], {"status": "ok"})
+    return raw(request.app[CONTEXT], {"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
     """Tell a load balancer whether to send updates here: a standby hands them to the owner."""
-    site = request.app[SITE]
-    status = site.node.status()
+    context = request.app[CONTEXT]
+    status = context.node.status()
     owner = _owner(request, status)
     body = {
         "status": "ok" if owner else "unavailable",
         "role": status.role.value,
         "reason": None if owner else _reason(request, status),
     }
-    return raw(site, body, _OK if owner else _UNAVAILABLE)
+    return raw(context, body, _OK if owner else _UNAVAILABLE)
 
 
 def _owner(request: web.Request, status: NodeStatus) -> PeerHealth | None:
-    """Give the node by which updates that come here are served; None when none can be."""
+    """Return the node by which updates that come here are served; None when none can be."""
     if status.serving:
         return PeerHealth(status.node, status.epoch, status.paused)
     return request.app[FORWARDER].watch.health()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.domain.messages import Queued, Updated
 from actors.domain.model import RequestId
 from actors.errors import WorkOrderError
+from web.app_context import CALL, CONTEXT
 from web.cluster.hop import allowed_s
-from web.site import CALL, SITE
 from web.wire.bodies import read_object
 from web.wire.problems import Problem, RequestError, invalid, problem_of
 from web.wire.replies import queued_fields, success, update_fields
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.domain.messages import UpdateQuantity
     from actors.orders.region import Statistics
-    from web.site import Language
+    from web.app_context import Language
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _PARSED_AT_ONCE: Final = 100
@@ -31,12 +31,12 @@ _PARSED_AT_ONCE: Final = 100
 
 async def update_quantity(request: web.Request) -> web.Response:
     """Apply one change, or have it wait; answer once that is durable."""
-    site = request.app[SITE]
+    context = request.app[CONTEXT]
     deadline = time.monotonic() + allowed_s(request)
     key = _key_in_header(request)
     wait = not _prefers_async(request)
     body = await read_object(request)
-    region = site.node.region
+    region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
     done = await region.update(message)
     return success(request, _fields(done, region.statistics()), _text(done))
@@ -44,13 +44,13 @@ async def update_quantity(request: web.Request) -> web.Response:
 
 async def batch_update_quantity(request: web.Request) -> web.Response:
     """Apply many changes: one bad item fails alone, items of one order keep their order."""
-    site = request.app[SITE]
+    context = request.app[CONTEXT]
     deadline = time.monotonic() + allowed_s(request)
     key = _key_in_header(request)
     body = await read_object(request)
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=not _prefers_async(request))
-    items = _items(body, site.options.max_batch)
+    items = _items(body, context.options.max_batch)
     parsed: list[UpdateQuantity | Problem] = []
     for index, item in enumerate(items):
         outer = key and f"{key}#{index}"
@@ -81,7 +81,7 @@ def _items(body: dict[str, object], limit: int) -> list[object]:
 
 
 def _prefers_async(request: web.Request) -> bool:
-    """Tell whether the caller does not want to wait until it is applied (RFC 7240)."""
+    """Return whether the caller does not want to wait until it is applied (RFC 7240)."""
     return any(
         preference.partition(";")[0].strip().lower() == "respond-async"
         for line in request.headers.getall("Prefer", ())
@@ -118,7 +118,7 @@ def _parse_item(
 async def _apply(
     request: web.Request, parsed: list[UpdateQuantity | Problem]
 ) -> list[Updated | Queued | Problem]:
-    region = request.app[SITE].node.region
+    region = request.app[CONTEXT].node.region
     messages = [each for each in parsed if not isinstance(each, Problem)]
     answers = iter(await region.update_many(messages) if messages else [])
     outcomes: list[Updated | Queued | Problem] = []
@@ -141,7 +141,7 @@ def _batch_reply(
     request: web.Request, items: list[object], outcomes: list[Updated | Queued | Problem]
 ) -> web.Response:
     language = request[CALL].language
-    statistics = request.app[SITE].node.region.statistics()
+    statistics = request.app[CONTEXT].node.region.statistics()
     results = [
         _item_result(index, item, outcome, statistics, language)
         for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True))

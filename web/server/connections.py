@@ -30,7 +30,7 @@ _BUSY: Final = (
 _log = structlog.get_logger(__name__)
 
 
-class Door:
+class ConnectionLimit:
     """Lets connections in, up to a number."""
 
     def __init__(self, most: int, head_timeout_s: float) -> None:
@@ -61,7 +61,9 @@ class GuardedHandler(RequestHandler):
 
     __slots__ = ("_door", "_entered", "_head_timer")
 
-    def __init__(self, server: Server, door: Door, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, server: Server, door: ConnectionLimit, loop: asyncio.AbstractEventLoop
+    ) -> None:
         # What aiohttp's server would hand to its own handlers; it has no door for another class.
         super().__init__(server, loop=loop, **server._kwargs)  # noqa: SLF001
         self._door = door
@@ -109,7 +111,7 @@ class GuardedHandler(RequestHandler):
 class GuardedSite(web.SockSite):
     """A listening socket behind a door."""
 
-    def __init__(self, runner: web.BaseRunner, sock: socket.socket, door: Door) -> None:
+    def __init__(self, runner: web.BaseRunner, sock: socket.socket, door: ConnectionLimit) -> None:
         super().__init__(runner, sock, backlog=_BACKLOG)
         self._door = door
 

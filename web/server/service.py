@@ -12,8 +12,8 @@ import structlog
 from aiohttp import web
 
 from actors.errors import StartupError
-from web.server.connections import Door, GuardedSite, allow_files
-from web.site import SITE
+from web.app_context import CONTEXT
+from web.server.connections import ConnectionLimit, GuardedSite, allow_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -104,9 +104,9 @@ class Service:
 
     async def _listen(self, runner: web.AppRunner) -> None:
         await runner.setup()
-        options = self.app[SITE].options
+        options = self.app[CONTEXT].options
         allow_files(options.max_connections)
-        door = Door(options.max_connections, options.body_timeout_s)
+        door = ConnectionLimit(options.max_connections, options.body_timeout_s)
         for sock in self.sockets:
             host, port = sock.getsockname()[:2]
             try:

@@ -53,7 +53,7 @@ _log = structlog.get_logger(__name__)
 
 
 def exporting_to(endpoint: str) -> SpanProcessor:
-    """Give what sends spans to the collector at `endpoint`, from a thread of its own."""
+    """Return what sends spans to the collector at `endpoint`, from a thread of its own."""
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}{_PATH}", timeout=_EXPORT_S)
     return BatchSpanProcessor(exporter)
 
@@ -72,7 +72,7 @@ def _harmless(method: Callable[_P, None]) -> Callable[_P, None]:
 
 
 class OpenTelemetry:
-    """Both ports, `actors.telemetry.spans.Spans` and `web.tracing.port.Tracing`, for the node of that name."""
+    """Implements `actors.telemetry.spans.Spans` and `web.tracing.port.Tracing` for one node."""
 
     def __init__(self, processor: SpanProcessor, node: str) -> None:
         resource = Resource.create({"service.version": VERSION, "service.instance.id": node})
@@ -155,7 +155,7 @@ class OpenTelemetry:
             span.end(ended)
 
     def carried(self, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
-        """Give the traceparents that are sampled, each once."""
+        """Return the traceparents that are sampled, each once."""
         found = (each.message.trace.traceparent for each in deliveries)
         return tuple(dict.fromkeys(each for each in found if _is_sampled(each)))
 
@@ -225,7 +225,7 @@ class _Clock:
         self._monotonic = time.monotonic()
 
     def at(self, monotonic: float) -> int:
-        """Give that moment."""
+        """Return that moment."""
         return self.now - int((self._monotonic - monotonic) * 1e9)
 
 

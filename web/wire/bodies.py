@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import ClientError, web
 
-from web.site import SITE
+from web.app_context import CONTEXT
 from web.wire.json_body import decode_object
 from web.wire.problems import Problem, RequestError
 
 if TYPE_CHECKING:
-    from web.site import Options
+    from web.app_context import Options
 
 
 async def read_object(request: web.Request) -> dict[str, object]:
@@ -29,7 +29,7 @@ async def read_body(request: web.Request) -> bytes:
     Raises `RequestError` when it is larger than `max_body_bytes`, not there within
     `body_timeout_s`, or garbled; the connection is closed then.
     """
-    options = request.app[SITE].options
+    options = request.app[CONTEXT].options
     if (request.content_length or 0) > options.max_body_bytes:
         raise _too_large(options)
     try:

@@ -21,7 +21,7 @@ def to_text(at: datetime) -> str:
 
 
 def now_text() -> str:
-    """Give the present time as `to_text` writes it."""
+    """Return the present time as `to_text` writes it."""
     return to_text(datetime.now(UTC))
 
 

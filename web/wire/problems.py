@@ -85,7 +85,7 @@ class Problem:
 
     @property
     def status(self) -> int:
-        """Give the HTTP status that the code stands for."""
+        """Return the HTTP status that the code stands for."""
         return STATUS[self.code]
 
 

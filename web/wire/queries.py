@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.domain.job import JobState
 from actors.domain.model import ChangeType
-from actors.operators.job_desk import LIVE_STATES
+from actors.operators.job_admin import LIVE_STATES
 from actors.operators.rows import ActorQuery, ActorState, Sort
 from actors.store import LogQuery
 from web.wire.dates import parse_moment
@@ -103,7 +103,7 @@ def parse_minutes(query: Mapping[str, str]) -> int:
 
 
 def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> str:
-    """Give one of `allowed`; the first where none is asked for."""
+    """Return one of `allowed`; the first where none is asked for."""
     text = query.get(field, "").strip() or allowed[0]
     if text not in allowed:
         raise invalid("INVALID_ACTOR_QUERY", field, allowed=", ".join(allowed))

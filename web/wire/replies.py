@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from actors.store.documents import context_document
-from web.site import CALL, SITE
+from web.app_context import CALL, CONTEXT
 from web.wire.json_body import encode
 from web.wire.texts import render
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from actors.domain.job import Job
     from actors.domain.messages import Queued, Updated
     from actors.orders.region import Statistics
-    from web.site import Call, Site
+    from web.app_context import AppContext, Call
     from web.wire.problems import Problem
 
 _NO_PARAMS: Mapping[str, object] = {}
 
 
-def raw(site: Site, value: object, status: int = 200) -> web.Response:
+def raw(context: AppContext, value: object, status: int = 200) -> web.Response:
     """Reply with `value` as it is."""
-    return web.Response(body=encode(value), status=status, headers=site.headers)
+    return web.Response(body=encode(value), status=status, headers=context.headers)
 
 
 def success(
@@ -43,10 +43,10 @@ def success(
         "code": text.partition(".")[0],
         **extra,
     }
-    return raw(request.app[SITE], envelope)
+    return raw(request.app[CONTEXT], envelope)
 
 
-def failure(site: Site, call: Call, problem: Problem) -> web.Response:
+def failure(context: AppContext, call: Call, problem: Problem) -> web.Response:
     """Reply in the envelope that, and why, the request failed."""
     envelope = {
         "success": False,
@@ -54,7 +54,7 @@ def failure(site: Site, call: Call, problem: Problem) -> web.Response:
         "data": problem.data,
         "code": problem.code,
     }
-    response = raw(site, envelope, problem.status)
+    response = raw(context, envelope, problem.status)
     response.headers.update(problem.headers)
     if problem.retry_after_s is not None:
         response.headers["Retry-After"] = str(problem.retry_after_s)
@@ -64,7 +64,7 @@ def failure(site: Site, call: Call, problem: Problem) -> web.Response:
 
 
 def queued_fields(queued: Queued, statistics: Statistics) -> dict[str, Any]:
-    """Give a change that is kept under the callers' names; `estimatedDelay` in milliseconds."""
+    """Return a change that is kept under the callers' names; `estimatedDelay` in milliseconds."""
     change = queued.change
     return {
         "success": True,
@@ -80,7 +80,7 @@ def queued_fields(queued: Queued, statistics: Statistics) -> dict[str, Any]:
 
 
 def job_fields(job: Job, state: str) -> dict[str, Any]:
-    """Give a job as operators see it."""
+    """Return a job as operators see it."""
     change, error, result = job.change, job.error, job.result
     return {
         "jobId": job.id,
@@ -115,7 +115,7 @@ def _result_fields(result: Updated) -> dict[str, Any]:
 
 
 def update_fields(updated: Updated, statistics: Statistics) -> dict[str, Any]:
-    """Give an applied update under the callers' names; `estimatedDelay` is in milliseconds."""
+    """Return an applied update under the callers' names; `estimatedDelay` is in milliseconds."""
     change = updated.change
     return {
         "success": True,

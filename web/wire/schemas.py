@@ -29,7 +29,7 @@ from actors.domain.model import (
     new_job_id,
 )
 from actors.domain.rules import normalize
-from web.site import LogLevel
+from web.app_context import LogLevel
 from web.wire.problems import invalid
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def check_request_id(value: object, field: str) -> RequestId:
 
 
 def merge_request_ids(header: RequestId | None, in_body: object) -> RequestId | None:
-    """Give the one key that header and body agree on; raises `RequestError`."""
+    """Return the one key that header and body agree on; raises `RequestError`."""
     if in_body is None:
         return header
     key = check_request_id(in_body, "requestId")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from web.site import SITE
+from web.app_context import CONTEXT
 from web.wire.problems import Problem, RequestError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Streams:
             raise RequestError(Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S))
         self._open += 1
         try:
-            headers = request.app[SITE].headers.copy()
+            headers = request.app[CONTEXT].headers.copy()
             headers["Content-Type"] = "text/event-stream; charset=utf-8"
             headers["X-Accel-Buffering"] = "no"  # nginx would hold them back
             response = web.StreamResponse(headers=headers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from web.site import Language
+from web.app_context import Language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -273,7 +273,7 @@ TEXTS: Final[Mapping[str, Text]] = {
 
 
 def render(text: str, language: Language, params: Mapping[str, object]) -> str:
-    """Give the text named `text`; raises `KeyError` for an unknown name or a missing parameter."""
+    """Return the text named `text`; raises `KeyError` for an unknown name or missing parameter."""
     both = TEXTS[text]
     template = both.en if language is Language.ENGLISH else both.zh
     return template.format_map(params) if params else template

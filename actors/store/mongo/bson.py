@@ -31,7 +31,7 @@ CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 @lru_cache(maxsize=8192)  # lines, materials, steps and orders come again and again
 def as_object_id(text: str | None) -> ObjectId | str | None:
-    """Give the ObjectId that `text` names; other texts, which other writers left, stay."""
+    """Return the ObjectId that `text` names; other texts, which other writers left, stay."""
     return ObjectId(text) if text is not None and ObjectId.is_valid(text) else text
 
 
@@ -78,7 +78,7 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
     """Say which document the commit may change: the one that was decided on, fenced."""
     state, guard = before.state, before.guard
     expected: dict[str, Any] = {
-        **turn_filter(epoch, before),
+        **revision_filter(epoch, before),
         "inputQuantity": state.input_quantity,
         "outputQuantity": state.output_quantity,
         "status": state.status,
@@ -88,16 +88,15 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
     return expected | dict(guard) if guard else expected
 
 
-def turn_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
-    """Say which document is still at the order's seq and turn, and not beyond our epoch.
+def revision_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
+    """Return the filter for a document that is still at the order's seq and revision, fenced.
 
-    Where somebody put an old copy of the document back, the order's seq goes on from its log,
-    and the one that was read is in its guard.
+    Where somebody put an old copy of the document back, the order's seq goes on from its log;
+    the document still has the one that was read.
     """
     fenced = {"_id": as_object_id(order.id), f"{OURS}.epoch": {"$not": {"$gt": epoch}}}
     if order.adopted:
-        seq = order.guard.get(STORED_SEQ, order.seq)
-        return fenced | {STORED_SEQ: seq, f"{OURS}.turn": order.turn}
+        return fenced | {STORED_SEQ: order.document_seq, f"{OURS}.turn": order.revision}
     # Nothing there, or something else than what `is_ours` takes for our state.
     return fenced | {"$nor": [{name: {"$type": "number"} for name in _COUNTS}]}
 
@@ -108,11 +107,11 @@ def commit_update(
     after: StoredOrder,
     outbox: Sequence[RawBSONDocument],
 ) -> dict[str, Any]:
-    """Give the update of a commit: only the `fields` that change, and our own state as a whole."""
+    """Return the update of a commit: only the `fields` that change, and all of our own state."""
     ours = {
         "epoch": epoch,
         "seq": after.seq,
-        "turn": after.turn,
+        "turn": after.revision,
         "outbox": outbox,
         # A constant while there is an outbox, so that its index is not written each time.
         "dirty": True,
@@ -121,7 +120,7 @@ def commit_update(
 
 
 def changed_fields(change: ChangeSet) -> dict[str, Any]:
-    """Give the shared schema's fields that the change set writes."""
+    """Return the shared schema's fields that the change set writes."""
     before, after = change.before.state, change.after
     fields: dict[str, Any] = {}
     if after is not before:  # else there are refusals only, and the order is not touched

@@ -233,7 +233,7 @@ def _by_name(jobs: Iterable[Job]) -> dict[str, Job]:
 
 
 def _name(job: Job) -> str:
-    """Give what no two kept jobs share: the key, or the id of one without."""
+    """Return what no two kept jobs share: the key, or the id of one without."""
     key = job.change.request_id
     return str(job.id) if key is None else request_key(job.work_order_id, key)
 

@@ -130,7 +130,7 @@ async def _details(
 
 
 async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
-    """Give the highest seq in the log of each order that has one."""
+    """Return the highest seq in the log of each order that has one."""
     ids = [order["_id"] for order in orders]
     highest = at.logs.aggregate(
         [

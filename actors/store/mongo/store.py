@@ -33,7 +33,7 @@ from actors.store.mongo.bson import (
     changed_fields,
     commit_filter,
     commit_update,
-    turn_filter,
+    revision_filter,
 )
 from actors.store.mongo.client import (
     UNSETTLED_CODES,
@@ -49,7 +49,7 @@ from actors.store.mongo.client import (
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
 from actors.store.mongo.reads import Collections, evidence, load
-from actors.store.schema import OURS, STORED_SEQ
+from actors.store.schema import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +123,7 @@ class MongoStore:
         return Epoch(state["epoch"])
 
     async def epoch(self) -> Epoch:
-        """Give the highest epoch claimed so far."""
+        """Return the highest epoch claimed so far."""
         with reading():
             state = await self._at.state.find_one({"_id": "owner"})
         return Epoch(state["epoch"] if state else 0)
@@ -231,18 +231,18 @@ class MongoStore:
                         found[str(document["_id"])] = outcome_from(document)
         return found
 
-    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
+    async def invalidate(self, epoch: Epoch, order: StoredOrder) -> None:
         """Advance the turn, so that no attempt decided on `order` can match any more."""
         spent = {
             "epoch": epoch,
             "seq": order.seq,
-            "turn": order.turn + 1,
+            "turn": order.revision + 1,
             "outbox": [],
         }
-        fields: dict[str, Any] = {f"{OURS}.turn": order.turn + 1, f"{OURS}.epoch": epoch}
+        fields: dict[str, Any] = {f"{OURS}.turn": order.revision + 1, f"{OURS}.epoch": epoch}
         with writing():
             await self._at.orders.update_one(
-                turn_filter(epoch, order), {"$set": fields if order.adopted else {OURS: spent}}
+                revision_filter(epoch, order), {"$set": fields if order.adopted else {OURS: spent}}
             )
 
     # -- the log -----------------------------------------------------------------------------
@@ -307,7 +307,7 @@ class MongoStore:
         empty = {"$set": {f"{OURS}.outbox": []}, "$unset": {f"{OURS}.dirty": ""}}
         with writing():
             await self._at.orders.bulk_write(
-                [UpdateOne(turn_filter(epoch, order), empty) for order in orders], ordered=False
+                [UpdateOne(revision_filter(epoch, order), empty) for order in orders], ordered=False
             )
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
@@ -332,7 +332,7 @@ class MongoStore:
             return await log_page(self._at.orders, self._at.logs, query)
 
     async def paused(self) -> bool:
-        """Tell whether processing is paused."""
+        """Return whether processing is paused."""
         with reading():
             state = await self._at.state.find_one({"_id": "control"})
         return bool(state and state.get("paused"))
@@ -365,7 +365,7 @@ class MongoStore:
 
 
 def _ends(change: ChangeSet) -> tuple[Outcome, ...]:
-    """Give the first and the last outcome: a change set is applied as a whole or not at all."""
+    """Return the first and the last outcome: a change set is applied as a whole or not at all."""
     return change.outcomes[:1] + change.outcomes[-1:]
 
 
@@ -375,10 +375,9 @@ def _is_stored(change: ChangeSet, found: Mapping[str, Outcome]) -> bool:
 
 
 def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> StoredOrder:
-    """Give the order as it is once the change set is applied."""
+    """Return the order as it is once the change set is applied."""
     before = change.before
     guard = before.guard
     if guard:
-        settled = {*written, STORED_SEQ}
-        guard = {name: value for name, value in guard.items() if name not in settled}
+        guard = {name: value for name, value in guard.items() if name not in written}
     return change.applied(epoch, guard)

@@ -53,12 +53,12 @@ def commit(file: SqliteFile, epoch: Epoch, changes: Sequence[ChangeSet]) -> list
             return [_commit_alone(db, epoch, change) for change in changes]
 
 
-def burn(file: SqliteFile, epoch: Epoch, order: StoredOrder) -> None:
+def invalidate(file: SqliteFile, epoch: Epoch, order: StoredOrder) -> None:
     """Advance the order's turn where it is still as given."""
     with file.writing() as db:
         row = read_order(db, order.id)
         if row is not None and _is_at(row, order, epoch):
-            ours = {"epoch": epoch, "seq": order.seq, "turn": order.turn + 1}
+            ours = {"epoch": epoch, "seq": order.seq, "turn": order.revision + 1}
             write_order(db, [(to_text(row.document | {OURS: ours}), order.id)])
 
 
@@ -166,7 +166,7 @@ def _is_at(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
     return (
         before.adopted
         and ours["epoch"] <= epoch
-        and ours["turn"] == before.turn
+        and ours["turn"] == before.revision
         and max(ours["seq"], row.log_seq) == before.seq
     )
 
@@ -184,18 +184,18 @@ def _is_unchanged(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
 
 
 def _after(change: ChangeSet, epoch: int) -> StoredOrder:
-    """Give the order as it is once the change set is applied."""
+    """Return the order as it is once the change set is applied."""
     before = change.before
     guard = before.guard
     if guard:
         written = _written(change)
-        guard = {name: guard[name] for name in guard if name in GUARDED and name not in written}
+        guard = {name: guard[name] for name in guard if name not in written}
     return change.applied(epoch, guard)
 
 
 def _applied(document: dict[str, Any], change: ChangeSet, after: StoredOrder) -> dict[str, Any]:
-    """Give the document with the change set in it; what that does not change stays."""
-    ours = {"epoch": after.epoch, "seq": after.seq, "turn": after.turn}
+    """Return the document with the change set in it; what that does not change stays."""
+    ours = {"epoch": after.epoch, "seq": after.seq, "turn": after.revision}
     document = document | _written(change) | {OURS: ours}
     if after.seq > change.before.seq:
         document["updateAt"] = change.at

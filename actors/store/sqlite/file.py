@@ -126,7 +126,7 @@ class SqliteFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give one snapshot to all queries inside."""
+        """Return one snapshot to all queries inside."""
         connection = self._connected()
         connection.execute("BEGIN")
         try:

@@ -61,7 +61,7 @@ def log_document(text: str) -> dict[str, Any]:
 
 
 def microseconds(at: datetime) -> int:
-    """Give an aware time as the log's column has it."""
+    """Return an aware time as the log's column has it."""
     return (at - _START) // _MICROSECOND
 
 
@@ -112,7 +112,7 @@ def insert_refusals(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> 
 
 
 def entry_row(entry: LogEntry) -> tuple[Any, ...]:
-    """Give an entry's columns in the order of `insert_entries`."""
+    """Return an entry's columns in the order of `insert_entries`."""
     document = entry_document(entry)
     return (
         entry.change.job_id,
@@ -128,7 +128,7 @@ def entry_row(entry: LogEntry) -> tuple[Any, ...]:
 
 
 def refusal_row(refusal: Refusal) -> tuple[Any, ...]:
-    """Give a refusal's columns in the order of `insert_refusals`."""
+    """Return a refusal's columns in the order of `insert_refusals`."""
     request_id = refusal.change.request_id
     return (
         refusal.change.job_id,
@@ -139,7 +139,7 @@ def refusal_row(refusal: Refusal) -> tuple[Any, ...]:
 
 
 def is_stored(db: sqlite3.Connection, outcome: Outcome) -> bool:
-    """Tell whether this very outcome of its job is in its table."""
+    """Return whether this very outcome of its job is in its table."""
     table = "logs" if isinstance(outcome, LogEntry) else "refusals"
     row = db.execute(
         f"SELECT document FROM {table} WHERE id = ? AND work_order_id = ?",  # noqa: S608 constants

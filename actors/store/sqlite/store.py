@@ -92,7 +92,7 @@ class SqliteStore:
         return await self._run(work)
 
     async def epoch(self) -> Epoch:
-        """Give the highest epoch claimed so far, 0 when none."""
+        """Return the highest epoch claimed so far, 0 when none."""
 
         def work() -> Epoch:
             with self._file.reading() as db:
@@ -123,9 +123,9 @@ class SqliteStore:
         """Compare-and-set each order and add its log, all in one transaction."""
         return await self._run(lambda: commit.commit(self._file, epoch, changes))
 
-    async def burn(self, epoch: Epoch, order: StoredOrder) -> None:
-        """Advance `turn` where seq and turn are still `order`'s, changing nothing else."""
-        await self._run(lambda: commit.burn(self._file, epoch, order))
+    async def invalidate(self, epoch: Epoch, order: StoredOrder) -> None:
+        """Advance `revision` where seq and turn are still `order`'s, changing nothing else."""
+        await self._run(lambda: commit.invalidate(self._file, epoch, order))
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
         """Make sure that outcomes are in the log: commits put them there."""
@@ -135,11 +135,11 @@ class SqliteStore:
         """Do nothing: no order here has an outbox."""
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:  # noqa: ARG002 the port's
-        """Give no order: none has an outbox."""
+        """Return no order: none has an outbox."""
         return []
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
-        """Give the order under the shared schema's field names, for `detail/:id`."""
+        """Return the order under the shared schema's field names, for `detail/:id`."""
 
         def work() -> Mapping[str, Any] | None:
             with self._file.reading() as db:
@@ -157,7 +157,7 @@ class SqliteStore:
         return await self._run(work)
 
     async def log_page(self, query: LogQuery) -> LogPage:
-        """Give a page of the log."""
+        """Return a page of the log."""
 
         def work() -> LogPage:
             with self._file.reading() as db:
@@ -166,7 +166,7 @@ class SqliteStore:
         return await self._run(work)
 
     async def paused(self) -> bool:
-        """Tell whether processing is paused."""
+        """Return whether processing is paused."""
 
         def work() -> bool:
             with self._file.reading() as db:

@@ -24,12 +24,12 @@ _REDIS_DB = 7
 
 
 def order_id(number: int) -> str:
-    """Give the id of a test's order."""
+    """Return the id of a test's order."""
     return f"{number:024x}"
 
 
 def order(number: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Give an order as the main service stores it: 100 pieces planned, none done."""
+    """Return an order as the main service stores it: 100 pieces planned, none done."""
     return {
         "_id": order_id(number),
         "workOrderNo": f"WO-{number}",

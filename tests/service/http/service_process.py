@@ -72,7 +72,7 @@ class ServiceProcess:
         return int(self.url.rpartition(":")[2])
 
     def named(self, event: str) -> list[dict[str, Any]]:
-        """Give the log's events of that name so far."""
+        """Return the log's events of that name so far."""
         return [each for each in self.events if each["event"] == event]
 
     async def event(self, name: str, within_s: float = 30.0) -> dict[str, Any]:

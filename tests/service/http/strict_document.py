@@ -25,7 +25,7 @@ class StrictDocument:
             self._close(operation["responses"])
 
     def operations(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Give every operation, by method and path."""
+        """Return every operation, by method and path."""
         for path, operations in self.content["paths"].items():
             for method, operation in operations.items():
                 yield f"{method.upper()} {path}", operation

@@ -54,7 +54,7 @@ async def _accept(http: ClientSession, number: int) -> list[str]:
 
 
 async def _applied(http: ClientSession, number: int) -> list[dict[str, Any]]:
-    """Give the order's log, oldest first."""
+    """Return the order's log, oldest first."""
     log = await _get(http, f"quantity-logs/{order_id(number)}?pageSize=1000")
     assert log["total"] == len(log["logs"])
     rows: list[dict[str, Any]] = log["logs"]

@@ -210,7 +210,7 @@ class Chaos:
             return Fault.REFUSE
         if self.dice.random() >= self.trouble:
             return None
-        writes = method in ("commit", "burn", "relay", "trim", "claim_epoch")
+        writes = method in ("commit", "invalidate", "relay", "trim", "claim_epoch")
         fault = self.dice.choice(list(Fault)) if writes else Fault.REFUSE
         if fault is Fault.DELAY:
             loop = asyncio.get_running_loop()

@@ -49,7 +49,7 @@ class HeldLease(MemoryLease):
 
 
 @dataclass
-class Site:
+class AppContext:
     """A store, a lease's server, and the nodes that share them."""
 
     store: MemoryStore = field(default_factory=MemoryStore)

@@ -21,9 +21,10 @@ from actors.domain.model import (
 from actors.errors import WorkOrderError
 from actors.jobs.keeper import JobOptions
 from actors.node.term import Term, TermOptions
-from actors.operators.job_desk import JobDesk
+from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Region
 from actors.orders.supervisor import Limits
+from actors.telemetry.telemetry import Telemetry
 from tests.fakes import MemoryStore
 
 if TYPE_CHECKING:
@@ -99,7 +100,10 @@ class Owner:
         **limits: Any,  # noqa: ANN401 of Limits
     ) -> Owner:
         """Take over: claim an epoch and serve."""
-        region, deposed = Region(lambda paused: store.set_paused(paused=paused)), list[int]()
+        region, deposed = (
+            Region(Telemetry(), lambda paused: store.set_paused(paused=paused)),
+            list[int](),
+        )
         epoch = await store.claim_epoch("node")
         options = TermOptions(Limits(**limits), jobs=jobs or JobOptions())
         term = Term(store, region, epoch, options, deposed.append)
@@ -119,7 +123,7 @@ class Owner:
         return self.directory.gate
 
     async def ask(self, message: UpdateQuantity) -> Answer:
-        """Give the reply or the error."""
+        """Return the reply or the error."""
         try:
             return await self.region.update(message)
         except WorkOrderError as error:
@@ -129,8 +133,8 @@ class Owner:
         return asyncio.get_running_loop().create_task(self.ask(message))
 
     @property
-    def desk(self) -> JobDesk:
-        return JobDesk(self.store.inbox, lambda: self.region.jobs)
+    def desk(self) -> JobAdmin:
+        return JobAdmin(self.store.inbox, lambda: self.region.jobs)
 
     async def hold(self) -> None:
         """Close the gate: mailboxes take messages, and give none."""
@@ -165,7 +169,7 @@ async def owner_of(
         await owner.end()
     await asyncio.sleep(60)  # in virtual time: until every back-off has ended
     assert (gate.waiting, gate.active, gate.delayed) == (0, 0, 0)
-    assert (gate.accepted, gate.backing_off) == (0, 0)
+    assert (gate.durable, gate.backing_off) == (0, 0)
     running = asyncio.all_tasks() - {asyncio.current_task()}
     assert not running, running
 

@@ -69,7 +69,7 @@ async def ask(node: Node, message: UpdateQuantity) -> Updated | Queued | WorkOrd
 
 
 async def until(condition: Callable[[], object], within: float = 60) -> float:
-    """Give how many seconds it takes until `condition` holds."""
+    """Return how many seconds it takes until `condition` holds."""
     began = time.monotonic()
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 looks at what has no event

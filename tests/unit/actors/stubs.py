@@ -48,7 +48,7 @@ class Gatherer(Clerk):
         if not isinstance(message, int):
             answer = super().on_receive(message)
             return await answer if inspect.iscoroutine(answer) else answer
-        mine = [self.hand_over()]
+        mine = [self.defer_reply()]
         taken = self.take_waiting(9, lambda each: isinstance(each.message, int))
         await asyncio.sleep(0)
         for delivery in [*mine, *taken]:

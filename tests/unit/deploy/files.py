@@ -47,14 +47,14 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def of_the_image(instruction: str) -> list[str]:
-    """Give what one kind of instruction says in the last stage, which is the image."""
+    """Return what one kind of instruction says in the last stage, which is the image."""
     found = instructions()
     start = max(index for index, (word, _) in enumerate(found) if word == "FROM")
     return [rest for word, rest in found[start:] if word == instruction]
 
 
 def image_environment() -> dict[str, str]:
-    """Give the environment that the image sets."""
+    """Return the environment that the image sets."""
     pairs = (word.partition("=") for rest in of_the_image("ENV") for word in shlex.split(rest))
     return {name: value for name, _, value in pairs}
 
@@ -70,7 +70,7 @@ def unit() -> dict[str, list[str]]:
 
 
 def unit_environment() -> dict[str, str]:
-    """Give the environment that the unit sets."""
+    """Return the environment that the unit sets."""
     pairs = (value.partition("=") for value in unit()["Environment"])
     return {name: value for name, _, value in pairs}
 

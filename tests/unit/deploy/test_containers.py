@@ -44,7 +44,7 @@ def read_compose() -> dict[str, Any]:
 
 @pytest.fixture(name="nodes")
 def read_nodes(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Give the services of the compose file that run the image."""
+    """Return the services of the compose file that run the image."""
     image = "work-order-service"
     return {name: each for name, each in compose["services"].items() if each["image"] == image}
 

@@ -19,7 +19,7 @@ _PLACES = ("site.conf", "prefix.conf")
 
 
 def _text(name: str) -> str:
-    """Give a file without its comments."""
+    """Return a file without its comments."""
     return re.sub(r"^\s*#.*\n", "", text_of(f"nginx/{name}"), flags=re.MULTILINE)
 
 
@@ -29,7 +29,7 @@ def _value(text: str, directive: str) -> str:
 
 
 def _locations(name: str) -> dict[str, str]:
-    """Give the body of each location that leads to the nodes."""
+    """Return the body of each location that leads to the nodes."""
     found = re.findall(
         r"^\s*location ([^{]+?) \{\n(.*?)^\s*\}$", _text(name), re.DOTALL | re.MULTILINE
     )

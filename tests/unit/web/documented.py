@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from web.app_context import Options
 from web.cluster.hop import FORWARDED_BY
 from web.openapi.document import write_document
 from web.routes.table import ROUTES
-from web.site import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @cache
 def document() -> dict[str, Any]:
-    """Give the document of the product's routes."""
+    """Return the document of the product's routes."""
     return write_document(ROUTES, Options())
 
 
 def missing_in_document(request: web.Request, response: web.StreamResponse) -> Iterator[str]:
-    """Give what the document lacks of `response`.
+    """Return what the document lacks of `response`.
 
     A path that no route takes is no operation, what a made-up owner answers is not ours, and
     to a caller that hung up aiohttp says something that nobody reads.

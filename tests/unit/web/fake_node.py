@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 from actors.domain.messages import Queued, Updated, UpdateQuantity
 from actors.errors import NotOwner, WorkOrderError
-from actors.node.status import Dependency, NodeStatus, Role, Tenures
-from actors.operators.job_desk import JobDesk
+from actors.node.status import Dependency, NodeStatus, OwnershipHistory, Role
+from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Statistics
 from actors.store import LogPage, LogQuery
-from actors.telemetry.figures import Figures
+from actors.telemetry.telemetry import Telemetry
 from tests.fakes import MemoryStore
 
 if TYPE_CHECKING:
     import asyncio
 
-    from actors.domain.messages import Held
+    from actors.domain.messages import OrderLock
     from actors.domain.model import WorkOrderId
     from actors.lease import Holder
     from actors.node.node import Node
-    from actors.operators.census import Census
+    from actors.operators.inspector import ActorInspector
 
 ORDER = "00000000000000000000000a"
 COUNTS = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=12.4)
@@ -56,10 +56,9 @@ class FakeRegion:
     asked: list[UpdateQuantity] = field(default_factory=list)
     calls: list[object] = field(default_factory=list)
     counts: Statistics = COUNTS
-    held_orders: list[Held] = field(default_factory=list)
+    held_orders: list[OrderLock] = field(default_factory=list)
     gate: asyncio.Event | None = None
     failure: Exception | None = None
-    figures: Figures = field(default_factory=Figures)
     jobs: None = None
 
     async def update(self, message: UpdateQuantity) -> Updated | Queued:
@@ -93,7 +92,7 @@ class FakeRegion:
     def clean(self, grace_s: float) -> None:
         self.calls.append(grace_s)
 
-    def held(self, limit: int) -> tuple[int, list[Held]]:
+    def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         return len(self.held_orders), self.held_orders[:limit]
 
     async def _operate(self, what: str) -> None:
@@ -135,9 +134,10 @@ class FakeNode:
         self.node_id = "node-1"
         self.started = True
         self.region = FakeRegion()
+        self.telemetry = Telemetry()
         self.store = FakeStore()
         self.inbox = MemoryStore().inbox
-        self.jobs = JobDesk(self.inbox, lambda: None)
+        self.jobs = JobAdmin(self.inbox, lambda: None)
         self.stuck_leases: int | Exception = 0
         self.owner: Holder | None = None
         self._status = NodeStatus(
@@ -157,11 +157,11 @@ class FakeNode:
     def status(self) -> NodeStatus:
         return self._status
 
-    def census(self) -> Census:
+    def inspector(self) -> ActorInspector:
         raise NotOwner("a fake has no actors")
 
-    def tenures(self) -> Tenures:
-        return Tenures()
+    def ownership(self) -> OwnershipHistory:
+        return OwnershipHistory()
 
     def owner_elsewhere(self) -> Holder | None:
         return self.owner
@@ -175,5 +175,5 @@ class FakeNode:
         return self.stuck_leases
 
     def as_node(self) -> Node:
-        """Give this fake where a real node belongs."""
+        """Return this fake where a real node belongs."""
         return cast("Node", self)

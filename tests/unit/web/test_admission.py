@@ -11,8 +11,8 @@ import pytest
 from tests.unit.web.fake_node import ORDER
 from web.admission import Keyring
 from web.app import Options
+from web.app_context import Token
 from web.routes.table import ROUTES
-from web.site import Token
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Client, LogRecorder
@@ -191,7 +191,7 @@ async def test_a_page_of_another_site_changes_nothing(
 
 
 def _own_pages(client: Client) -> tuple[dict[str, str], ...]:
-    """Give what browsers say of a page of ours: newer ones, and older ones or without TLS."""
+    """Return what browsers say of a page of ours: newer ones, and older ones or without TLS."""
     return _OWN_PAGE, {"Origin": f"http://127.0.0.1:{client.port}"}
 
 

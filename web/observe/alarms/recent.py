@@ -10,8 +10,8 @@ from actors.telemetry.histogram import percentile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.telemetry.figures import Figures
     from actors.telemetry.histogram import Histogram
+    from actors.telemetry.telemetry import Telemetry
 
 KEPT_EVERY_S: Final = 15.0
 _KEPT: Final = 61
@@ -33,21 +33,21 @@ class Counts(NamedTuple):
 
 
 def counts_of(
-    figures: Figures, calls: Counter[tuple[str, str, int]], lags: Histogram, at: float
+    telemetry: Telemetry, calls: Counter[tuple[str, str, int]], lags: Histogram, at: float
 ) -> Counts:
     """Read the counts of a node as they are; `calls` are by method, route and status."""
     failed: Counter[str] = Counter()
-    for (event, code), count in figures.outcomes.items():
+    for (event, code), count in telemetry.outcomes.items():
         if event == "failed":
             failed[code] += count
-    commits = figures.commits
+    commits = telemetry.commits
     counters = Counter(
         failed=failed.total(),
         turned_away=sum(count for call, count in calls.items() if call[2] == _NO_ROOM),
         retries=commits.retries,
         fenced=commits.fenced,
         relay_errors=commits.relay_errors,
-        restarted=figures.actors.restarted,
+        restarted=telemetry.actors.restarted,
     )
     return Counts(at, counters, failed, tuple(commits.times.counts), tuple(lags.counts))
 
@@ -66,19 +66,19 @@ class Recent:
             self._kept.append(now)
 
     def increase(self, counter: str, within_s: float) -> int:
-        """Give by how much `counter` rose."""
+        """Return by how much `counter` rose."""
         return self._now.counters[counter] - self._before(within_s).counters[counter]
 
     def failed(self, within_s: float) -> Counter[str]:
-        """Give the updates that failed, by code."""
+        """Return the updates that failed, by code."""
         return self._now.failed - self._before(within_s).failed
 
     def commit_s(self, share: float, within_s: float) -> float:
-        """Give the seconds that `share` of the commits did not exceed, 0 without any."""
+        """Return the seconds that `share` of the commits did not exceed, 0 without any."""
         return _percentile(self._now.commits, self._before(within_s).commits, share)
 
     def lag_s(self, share: float, within_s: float) -> float:
-        """Give the seconds by which `share` of the loop's timers were not later.
+        """Return the seconds by which `share` of the loop's timers were not later.
 
         0 before there were enough of them: a start is always late.
         """

@@ -11,18 +11,18 @@ from aiohttp import web
 
 from actors.domain.job import JobState
 from actors.errors import NotOwner, StoreUnavailable
+from web.observe.alarms.conditions import Finding, LastFailure, Situation, findings
 from web.observe.alarms.recent import Recent, counts_of
-from web.observe.alarms.rules import Finding, LastFailure, Situation, findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.operators.census import Census
+    from actors.operators.inspector import ActorInspector
     from actors.operators.rows import LongestWait
+    from web.app_context import AppContext
     from web.cluster.peer import PeerWatch
+    from web.observe.loop_monitor import LoopMonitor
     from web.observe.metrics import Traffic
-    from web.observe.pulse import Pulse
-    from web.site import Site
 
 _STORE_S: Final = 0.5
 """What a store that hangs may take of an operator's time."""
@@ -41,8 +41,10 @@ class Alarm(NamedTuple):
 class Alarms:
     """The alarms of one node."""
 
-    def __init__(self, site: Site, pulse: Pulse, traffic: Traffic, peers: PeerWatch) -> None:
-        self._site, self._pulse, self._traffic, self._peers = site, pulse, traffic, peers
+    def __init__(
+        self, context: AppContext, monitor: LoopMonitor, traffic: Traffic, peers: PeerWatch
+    ) -> None:
+        self._context, self._pulse, self._traffic, self._peers = context, monitor, traffic, peers
         self._recent = Recent()
         self._first_seen: dict[str, float] = {}
         self._failure: LastFailure | None = None
@@ -52,41 +54,41 @@ class Alarms:
 
     def note(self) -> None:
         """Look at what needs no asking."""
-        if self._site.node.started:
+        if self._context.node.started:
             self._dated(findings(self._situation(None)))
 
     async def look(self) -> list[Alarm]:
-        """Give the alarms that hold, the critical ones first."""
-        census, oldest = self._census(), None
-        if census is not None:
-            oldest = (await census.summary()).longest
+        """Return the alarms that hold, the critical ones first."""
+        inspector, oldest = self._census(), None
+        if inspector is not None:
+            oldest = (await inspector.summary()).longest
             await self._ask_for_number()
             await self._ask_for_failures()
         return self._dated(findings(self._situation(oldest)))
 
     def _situation(self, oldest: LongestWait | None) -> Situation:
-        node = self._site.node
-        figures = node.region.figures
+        node = self._context.node
+        telemetry = node.telemetry
         self._recent.note(
-            counts_of(figures, self._traffic.calls, self._pulse.lags, time.monotonic())
+            counts_of(telemetry, self._traffic.calls, self._pulse.lags, time.monotonic())
         )
-        status, census = node.status(), self._census()
+        status, inspector = node.status(), self._census()
         return Situation(
             status,
             served=status.serving or self._peers.health() is not None,
             reason=self._peers.trouble() or status.reason,
             statistics=node.region.statistics(),
             recent=self._recent,
-            tenures=node.tenures(),
-            unlogged=census.unlogged if census is not None else 0,
+            ownership=node.ownership(),
+            unlogged=inspector.unlogged if inspector is not None else 0,
             oldest=oldest,
-            failure=self._failure if census is not None else None,
+            failure=self._failure if inspector is not None else None,
             paused_number=self._number[1],
         )
 
-    def _census(self) -> Census | None:
+    def _census(self) -> ActorInspector | None:
         try:
-            return self._site.node.census()
+            return self._context.node.inspector()
         except NotOwner:
             return None
 
@@ -105,7 +107,7 @@ class Alarms:
 
     async def _ask_for_number(self) -> None:
         """Look up what people call the first order that is paused alone, once."""
-        node = self._site.node
+        node = self._context.node
         order_id = next(iter(node.region.statistics().paused_orders), None)
         if order_id is None:
             self._number = ("", None)
@@ -121,7 +123,7 @@ class Alarms:
     async def _ask_for_failures(self) -> None:
         """Ask the store for the job that failed last; where it does not say, what it last said."""
         now = time.monotonic()
-        node = self._site.node
+        node = self._context.node
         if now - self._asked_at < _JOBS_EVERY_S or not node.status().store.ok:
             return
         self._asked_at = now

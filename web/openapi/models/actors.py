@@ -48,7 +48,7 @@ class HotActors(Reply):
     busiest: list[ActorRow]
 
 
-class Happening(Reply):
+class Event(Reply):
     """Something that happened to an order. What comes from its log lacks the last four fields."""
 
     at: datetime
@@ -69,7 +69,7 @@ class _OneActor(Reply):
     work_order_id: HexId
     work_order_no: str | None
     paused: bool
-    updates: list[Happening]
+    updates: list[Event]
     """The last 50, newest first."""
     log_read: bool
     """False where the store did not answer in time: only this node's own updates are shown."""

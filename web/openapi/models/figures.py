@@ -20,7 +20,7 @@ class Mailboxes(Reply):
     oldest_wait_ms: float
 
 
-class Spread(Reply):
+class Latency(Reply):
     """Times of the last minute, in milliseconds; `longest` is since the start."""
 
     count: int
@@ -87,7 +87,7 @@ class ActorStats(Reply):
     paused: bool
     paused_orders: int
     mailboxes: Mailboxes
-    times_ms: dict[str, Spread]
+    times_ms: dict[str, Latency]
     updates: UpdateCounts
     commits: Commits
     outboxes: Outboxes

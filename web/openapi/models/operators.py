@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from actors.node.status import Role  # noqa: TC001 -- pydantic reads it
+from web.app_context import LogLevel  # noqa: TC001 -- pydantic reads it
 from web.openapi.models.reply import HexId, Reply
-from web.site import LogLevel  # noqa: TC001 -- pydantic reads it
 
 
 class Service(Reply):

@@ -25,5 +25,5 @@ class ReplySchema(GenerateJsonSchema):
     """Writes schemas of replies, in which a default says nothing to readers."""
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Give the schema without its default."""
+        """Return the schema without its default."""
         return self.generate_inner(schema["schema"])

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from actors.domain.model import ChangeType  # noqa: TC001 -- pydantic reads it
-from web.openapi.failures import ITEM
+from web.openapi.models.failures import ITEM
 from web.openapi.models.reply import HexId, Reply
 
 

@@ -161,7 +161,7 @@ async def test_an_unanswered_commit_is_sent_again_until_it_is_applied_once(
     order = await desk.commit(made)
     desk.store.deliver()
 
-    assert (order.seq, order.turn, order.state.input_quantity) == (1, 1, 5)
+    assert (order.seq, order.revision, order.state.input_quantity) == (1, 1, 5)
     assert desk.jobs() == [made.job_id]
     assert desk.store.quantity(ORDER) == 5
     assert desk.committer.stats.retries == len(faults)
@@ -184,8 +184,8 @@ async def test_a_lost_attempt_is_burnt_when_only_other_fields_changed_meanwhile(
     desk, made = Desk(), change(5)
     order = await desk.load()
     desk.store.script("commit", Fault.DELAY)
-    desk.store.script("burn", Fault.LOSE, Fault.LOSE_ANSWER, Fault.REFUSE)
-    async with desk.store.holding("burn") as burning:
+    desk.store.script("invalidate", Fault.LOSE, Fault.LOSE_ANSWER, Fault.REFUSE)
+    async with desk.store.holding("invalidate") as burning:
         asked = desk.ask(decide(order, made))
         while not desk.store.late:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
@@ -197,7 +197,7 @@ async def test_a_lost_attempt_is_burnt_when_only_other_fields_changed_meanwhile(
 
     assert isinstance(result, Stale)
     assert result.current is not None
-    assert (result.current.seq, result.current.turn) == (0, 1)
+    assert (result.current.seq, result.current.revision) == (0, 1)
     assert desk.jobs() == []
     assert desk.store.quantity(ORDER) == 0
 
@@ -207,7 +207,7 @@ async def test_a_lost_attempt_that_arrives_before_it_is_burnt_counts() -> None:
     desk, made = Desk(), change(5)
     order = await desk.load()
     desk.store.script("commit", Fault.DELAY)
-    async with desk.store.holding("burn") as burning:
+    async with desk.store.holding("invalidate") as burning:
         asked = desk.ask(decide(order, made))
         while not desk.store.late:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
@@ -242,7 +242,7 @@ async def test_an_edit_without_a_lost_attempt_needs_no_burn() -> None:
     desk.store.edit(ORDER, scrap_quantity=1)
 
     assert isinstance(await desk.ask(decide(order, change(5))), Stale)
-    assert desk.store.calls["burn"] == 0
+    assert desk.store.calls["invalidate"] == 0
 
 
 @in_virtual_time
@@ -275,7 +275,7 @@ async def test_a_change_set_that_is_refused_for_good_fails_alone() -> None:
 async def test_a_store_that_raises_what_it_should_not_leaves_nobody_without_an_answer() -> None:
     desk = Desk()
     order = await desk.load()
-    desk.store.commit_rejects = lambda changes: bool(1 / (changes.before.turn - order.turn))
+    desk.store.commit_rejects = lambda changes: bool(1 / (changes.before.revision - order.revision))
 
     with pytest.raises(ZeroDivisionError):
         await desk.ask(decide(order, change(1)))

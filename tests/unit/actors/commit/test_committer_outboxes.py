@@ -72,7 +72,7 @@ async def test_orders_at_rest_are_tidied_and_those_that_changed_since_are_not() 
     await asyncio.sleep(1)
     assert outbox(desk) == []
     assert len(desk.committer.outboxes) == 0
-    assert (await desk.load()).turn == second.turn, "and the order itself is as it was"
+    assert (await desk.load()).revision == second.revision, "and the order itself is as it was"
 
 
 @in_virtual_time

@@ -50,7 +50,7 @@ def _noted(*outcomes: Outcome) -> Evidence:
 
 
 def _applied(change: Change, seq: int = 3) -> LogEntry:
-    """Give what an earlier owner's log says of a change that it applied."""
+    """Return what an earlier owner's log says of a change that it applied."""
     return LogEntry(
         work_order_id=ORDER_ID,
         seq=seq,
@@ -69,7 +69,7 @@ def _applied(change: Change, seq: int = 3) -> LogEntry:
 
 
 def _resent(change: Change) -> Change:
-    """Give the same request as it arrives again: with a job of its own."""
+    """Return the same request as it arrives again: with a job of its own."""
     return replace(change, job_id=new_job())
 
 

@@ -53,7 +53,7 @@ class Model:
         self.by_job: dict[str, Row] = {}
 
     def ask(self, change: Change) -> Row:
-        """Give the answer to a request, and remember what has to be remembered of it."""
+        """Return the answer to a request, and remember what has to be remembered of it."""
         if change.job_id in self.by_job:
             return {**self.by_job[change.job_id], "replayed": False}
         said = (change.type, change.quantity, change.context)
@@ -151,7 +151,7 @@ def _fraction(value: Number) -> Fraction:
 
 
 def _answered(verdict: Verdict) -> Row:
-    """Give a verdict in the model's words."""
+    """Return a verdict in the model's words."""
     if isinstance(verdict, Updated):
         return {
             "code": "UPDATED",

@@ -12,7 +12,7 @@ from actors.domain.messages import Updated
 from actors.errors import NotOwner
 from actors.node.status import Role
 from tests.fakes import Fault
-from tests.unit.actors.nodes import TTL_S, Site, answer, die, lease_of, until, until_role
+from tests.unit.actors.nodes import TTL_S, AppContext, answer, die, lease_of, until, until_role
 from tests.unit.actors.owner import ORDER, update
 from tests.virtual_time import in_virtual_time
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @in_virtual_time
 async def test_a_node_that_steps_down_says_so_before_the_lease_server_has_answered() -> None:
-    site = Site()
+    site = AppContext()
     node = await site.started()
     await answer(node, update())
     lease_of(node).answers_releases.clear()
@@ -41,7 +41,7 @@ async def test_a_node_that_steps_down_says_so_before_the_lease_server_has_answer
 async def test_a_strict_owner_steps_down_before_its_lease_expires_however_slow_the_failure(
     answer_takes_s: float,
 ) -> None:
-    site = Site()
+    site = AppContext()
     node = await site.started(lease_loss="strict")
     await asyncio.sleep(5 * TTL_S)
     lease_of(node).renewing_s = answer_takes_s
@@ -57,7 +57,7 @@ async def test_a_strict_owner_steps_down_before_its_lease_expires_however_slow_t
 
 @in_virtual_time
 async def test_one_answer_that_is_missing_costs_a_strict_owner_nothing() -> None:
-    site = Site()
+    site = AppContext()
     node = await site.started(lease_loss="strict")
     site.server.reachable = False
     await until(lambda: not node.status().lease.ok)
@@ -69,7 +69,7 @@ async def test_one_answer_that_is_missing_costs_a_strict_owner_nothing() -> None
 
 @in_virtual_time
 async def test_an_owner_that_slept_through_its_end_applies_nothing_any_more() -> None:
-    site = Site()
+    site = AppContext()
     sleeper, successor = await site.started("a"), await site.started("b")
     await answer(sleeper, update())
     die(sleeper)
@@ -92,7 +92,7 @@ async def test_an_owner_that_slept_through_its_end_applies_nothing_any_more() ->
 async def test_a_take_over_that_the_store_fails_leaves_the_lease_to_others(
     method: Method, fault: Fault
 ) -> None:
-    site = Site()
+    site = AppContext()
     site.store.script(method, fault)
     node = await site.started()
 
@@ -105,7 +105,7 @@ async def test_a_take_over_that_the_store_fails_leaves_the_lease_to_others(
 
 @in_virtual_time
 async def test_a_lease_that_can_not_be_checked_while_taking_over_is_not_served_under() -> None:
-    site = Site()
+    site = AppContext()
     node = site.node()
     async with site.store.holding("claim_epoch") as claiming:
         starting = asyncio.create_task(node.start())
@@ -121,7 +121,7 @@ async def test_a_lease_that_can_not_be_checked_while_taking_over_is_not_served_u
 
 @in_virtual_time
 async def test_a_drain_gives_up_a_lease_that_was_taken_without_an_answer() -> None:
-    site = Site()
+    site = AppContext()
     site.server.loses_answers = True
     node = await site.started()
     assert site.server.held() is not None
@@ -133,7 +133,7 @@ async def test_a_drain_gives_up_a_lease_that_was_taken_without_an_answer() -> No
 
 @in_virtual_time
 async def test_a_drain_gives_up_the_lease_of_a_take_over_that_failed_for_good() -> None:
-    site = Site()
+    site = AppContext()
     node = site.node()
     with (
         mock.patch.object(site.store, "claim_epoch", side_effect=ZeroDivisionError),
@@ -148,7 +148,7 @@ async def test_a_drain_gives_up_the_lease_of_a_take_over_that_failed_for_good() 
 
 @in_virtual_time
 async def test_two_drains_at_once_both_end_and_what_was_queued_is_applied() -> None:
-    site = Site()
+    site = AppContext()
     node = await site.started()
     async with site.store.holding("commit") as committing:
         asked = asyncio.create_task(answer(node, update()))
@@ -163,7 +163,7 @@ async def test_two_drains_at_once_both_end_and_what_was_queued_is_applied() -> N
 
 @in_virtual_time
 async def test_a_node_that_is_deposed_while_it_drains_does_not_use_up_its_time() -> None:
-    site = Site()
+    site = AppContext()
     node, successor = await site.started("a"), await site.started("b")
     await answer(node, update())
     async with site.store.holding("trim"):

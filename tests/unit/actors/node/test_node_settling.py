@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 
 from actors.domain.messages import Updated
-from actors.node.settling import SETTLE_S
 from actors.node.status import Role
+from actors.node.unsettled import SETTLE_S
 from tests.fakes import Fault
-from tests.unit.actors.nodes import TTL_S, Site, actor_of, answer, until, until_role
+from tests.unit.actors.nodes import TTL_S, AppContext, actor_of, answer, until, until_role
 from tests.unit.actors.owner import ORDER, OTHER, update
 from tests.virtual_time import in_virtual_time
 
 LONG_S = 100 * SETTLE_S
 
 
-async def _until_deposed(site: Site) -> None:
+async def _until_deposed(site: AppContext) -> None:
     site.server.take_away()
     await asyncio.sleep(TTL_S / 2)
 
 
 @in_virtual_time
 async def test_a_commit_that_hangs_after_its_term_ended_ends_the_process() -> None:
-    site = Site()
+    site = AppContext()
     node = await site.started()
     async with site.store.holding("commit") as sent:
         asking = asyncio.create_task(answer(node, update()))
@@ -37,7 +37,7 @@ async def test_a_commit_that_hangs_after_its_term_ended_ends_the_process() -> No
 
 @in_virtual_time
 async def test_a_commit_that_settles_in_time_ends_nothing() -> None:
-    site = Site()
+    site = AppContext()
     node = await site.started()
     async with site.store.holding("commit") as sent:
         asking = asyncio.create_task(answer(node, update()))
@@ -54,7 +54,7 @@ async def test_a_commit_that_settles_in_time_ends_nothing() -> None:
 
 @in_virtual_time
 async def test_a_store_that_is_away_for_long_ends_no_process_though_it_has_sent_something() -> None:
-    site = Site()
+    site = AppContext()
     node = await site.started()
     site.store.choose = lambda method: Fault.LOSE if method == "commit" else None
     asking = asyncio.create_task(answer(node, update()))

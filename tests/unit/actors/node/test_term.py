@@ -14,6 +14,7 @@ from actors.node.term import Term, TermOptions
 from actors.orders.region import Region
 from actors.orders.supervisor import Limits
 from actors.store import Committed
+from actors.telemetry.telemetry import Telemetry
 from tests.contract.cases import change, decide
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.owner import (
@@ -114,7 +115,7 @@ async def test_the_sweep_is_in_nobodys_way() -> None:
 @in_virtual_time
 async def test_a_term_that_cannot_begin_routes_nothing() -> None:
     store = a_store(20)
-    region = Region(lambda paused: store.set_paused(paused=paused))
+    region = Region(Telemetry(), lambda paused: store.set_paused(paused=paused))
     term = Term(store, region, Epoch(1), TermOptions(Limits()), lambda _seen: None)
     store.script("paused", Fault.REFUSE)
     with pytest.raises(StoreUnavailable):

@@ -53,7 +53,7 @@ def scan(barcode: str = "SN-1", key: str | None = None) -> UpdateQuantity:
 
 
 def quantities(store: MemoryStore) -> list[float]:
-    """Give what the order had after each entry of its log."""
+    """Return what the order had after each entry of its log."""
     return [each.after_quantity for each in store.written(ORDER)]
 
 

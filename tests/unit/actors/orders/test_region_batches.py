@@ -14,6 +14,7 @@ from actors.orders.region import Region
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.future import LoopFuture
 from actors.runtime.mailbox import Gate
+from actors.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +45,7 @@ class ScriptedRegion(Region):
         ask: Callable[[UpdateQuantity], Reply],
         again: Callable[[UpdateQuantity], Updated] | None = None,
     ) -> None:
-        super().__init__(_remember)
+        super().__init__(Telemetry(), _remember)
         self._ask_by, self._again_by = ask, again
 
     def ask(self, message: UpdateQuantity, *, block: bool) -> Reply:

@@ -8,6 +8,7 @@ from actors.domain.messages import Queued, Updated
 from actors.node.term import Term, TermOptions
 from actors.orders.region import Region
 from actors.orders.supervisor import Limits
+from actors.telemetry.telemetry import Telemetry
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import ORDER, Owner, owner_of, turns, update
 from tests.virtual_time import in_virtual_time
@@ -23,7 +24,7 @@ async def test_a_pause_and_a_resume_at_once_end_as_the_store_remembers_them() ->
         await store.set_paused(paused=paused)
         await asyncio.sleep(next(delays))
 
-    region = Region(remember)
+    region = Region(Telemetry(), remember)
     term = Term(store, region, await store.claim_epoch("a"), TermOptions(Limits()), lambda _: None)
     await term.begin()
     await asyncio.gather(region.pause(), region.resume())

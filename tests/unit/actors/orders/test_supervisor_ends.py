@@ -180,7 +180,7 @@ async def test_who_waits_for_room_never_replaces_the_mailbox_of_an_actor_that_cr
                 actor = mailbox_of(ref).actor
                 assert actor is not None
                 ref.actor_stopped.set()
-                actor.on_failure(ValueError, ValueError(), None)
+                actor.on_failure(ValueError, ValueError(), None)  # type: ignore[attr-defined]
                 kept.append(message)
                 return ref
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.errors import NotOwner
-from actors.runtime.batcher import Lane
+from actors.runtime.batcher import Batcher
 from actors.runtime.delivery import Delivery
 from actors.runtime.future import LoopFuture
 from tests.unit.actors.owner import turns
@@ -42,7 +42,7 @@ class Work:
             self.release.release()
 
 
-def submit(lane: Lane[Any], payload: object, weight: int = 1) -> LoopFuture[Any]:
+def submit(lane: Batcher[Any], payload: object, weight: int = 1) -> LoopFuture[Any]:
     reply = LoopFuture[Any]()
     lane.submit(payload, Delivery(payload, reply), weight)
     return reply
@@ -50,7 +50,7 @@ def submit(lane: Lane[Any], payload: object, weight: int = 1) -> LoopFuture[Any]
 
 async def test_what_arrives_in_one_turn_shares_a_batch() -> None:
     work = Work()
-    lane: Lane[int] = Lane(work.run, max_weight=10, max_in_flight=3)
+    lane: Batcher[int] = Batcher(work.run, max_weight=10, max_in_flight=3)
     replies = [submit(lane, number) for number in range(3)]
     await turns()
     work.finish()
@@ -63,7 +63,7 @@ async def test_what_arrives_in_one_turn_shares_a_batch() -> None:
 
 async def test_a_batch_ends_before_the_item_that_would_make_it_too_heavy() -> None:
     work = Work()
-    lane: Lane[int] = Lane(work.run, max_weight=5, max_in_flight=9)
+    lane: Batcher[int] = Batcher(work.run, max_weight=5, max_in_flight=9)
     for number, weight in enumerate([2, 3, 1, 4, 1, 9, 1]):
         submit(lane, number, weight)
     await turns()
@@ -77,7 +77,7 @@ async def test_a_batch_ends_before_the_item_that_would_make_it_too_heavy() -> No
 
 async def test_no_more_batches_are_under_way_than_allowed_and_the_rest_grows_together() -> None:
     work = Work()
-    lane: Lane[int] = Lane(work.run, max_weight=100, max_in_flight=2)
+    lane: Batcher[int] = Batcher(work.run, max_weight=100, max_in_flight=2)
     for number in range(6):
         submit(lane, number)
         await turns()
@@ -95,7 +95,7 @@ async def test_no_more_batches_are_under_way_than_allowed_and_the_rest_grows_tog
 
 async def test_a_result_that_is_an_exception_fails_its_item_alone() -> None:
     work = Work()
-    lane: Lane[Any] = Lane(work.run, max_weight=10, max_in_flight=1)
+    lane: Batcher[Any] = Batcher(work.run, max_weight=10, max_in_flight=1)
     good, bad, also_good = submit(lane, 1), submit(lane, "bad"), submit(lane, 2)
     work.finish()
 
@@ -110,7 +110,7 @@ async def test_work_that_raises_fails_its_batch_and_the_next_batch_runs(
     error: BaseException,
 ) -> None:
     work = Work(error=error)
-    lane: Lane[int] = Lane(work.run, max_weight=2, max_in_flight=1)
+    lane: Batcher[int] = Batcher(work.run, max_weight=2, max_in_flight=1)
     failed = [submit(lane, number) for number in range(2)]
     next_one = submit(lane, 2)
     work.finish()
@@ -125,7 +125,7 @@ async def test_work_that_raises_fails_its_batch_and_the_next_batch_runs(
 
 async def test_a_task_that_is_cancelled_from_outside_leaves_nobody_without_an_answer() -> None:
     work = Work()
-    lane: Lane[int] = Lane(work.run, max_weight=10, max_in_flight=1)
+    lane: Batcher[int] = Batcher(work.run, max_weight=10, max_in_flight=1)
     reply = submit(lane, 1)
     await turns()
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
@@ -139,7 +139,7 @@ async def test_a_task_that_is_cancelled_from_outside_leaves_nobody_without_an_an
 
 async def test_too_few_results_fail_everyone_instead_of_leaving_some_to_wait() -> None:
     work = Work(missing=1)
-    lane: Lane[int] = Lane(work.run, max_weight=10, max_in_flight=1)
+    lane: Batcher[int] = Batcher(work.run, max_weight=10, max_in_flight=1)
     replies = [submit(lane, number) for number in range(3)]
     work.finish()
 
@@ -150,7 +150,7 @@ async def test_too_few_results_fail_everyone_instead_of_leaving_some_to_wait() -
 
 async def test_nobody_needs_to_wait_for_a_result() -> None:
     work = Work()
-    lane: Lane[int] = Lane(work.run, max_weight=10, max_in_flight=1)
+    lane: Batcher[int] = Batcher(work.run, max_weight=10, max_in_flight=1)
     lane.submit(1, None)
     reply = submit(lane, 2)
     work.finish()
@@ -163,7 +163,7 @@ async def test_a_closed_lane_fails_what_waits_and_what_comes_and_settles_what_is
     None
 ):
     work = Work()
-    lane: Lane[int] = Lane(work.run, max_weight=1, max_in_flight=1)
+    lane: Batcher[int] = Batcher(work.run, max_weight=1, max_in_flight=1)
     under_way, waiting = submit(lane, 1), submit(lane, 2)
     lane.submit(3, None)
     await turns()
@@ -186,7 +186,7 @@ async def test_a_closed_lane_fails_what_waits_and_what_comes_and_settles_what_is
 
 async def test_a_lane_that_is_closed_in_the_turn_of_a_request_never_begins_it() -> None:
     work = Work()
-    lane: Lane[int] = Lane(work.run, max_weight=1, max_in_flight=1)
+    lane: Batcher[int] = Batcher(work.run, max_weight=1, max_in_flight=1)
     reply = submit(lane, 1)
     lane.close()
 

@@ -62,7 +62,7 @@ async def test_nothing_is_taken_through_a_closed_gate() -> None:
 
 async def test_a_reply_that_was_handed_over_is_given_by_whoever_took_it() -> None:
     ref, kept = Clerk.start(), list[Delivery]()
-    reply = ask(ref, lambda: kept.append(clerk_of(ref).hand_over()))
+    reply = ask(ref, lambda: kept.append(clerk_of(ref).defer_reply()))
     assert await ask(ref, "next") == "next"
 
     assert not reply.done()
@@ -75,7 +75,7 @@ async def test_a_handler_that_raises_after_handing_over_still_answers() -> None:
     ref = Clerk.start()
 
     def hand_over_and_fail() -> None:
-        clerk_of(ref).hand_over()
+        clerk_of(ref).defer_reply()
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -87,7 +87,7 @@ async def test_nothing_can_be_handed_over_between_messages() -> None:
     await ask(ref, "hello")
 
     with pytest.raises(RuntimeError, match="no message"):
-        clerk_of(ref).hand_over()
+        clerk_of(ref).defer_reply()
 
 
 async def test_an_idle_actor_holds_no_task_no_thread_and_no_queue() -> None:

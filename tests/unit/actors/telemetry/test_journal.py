@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from actors.telemetry.journal import Happening, Journal
+from actors.telemetry.journal import Event, Journal
 
 
-def _applied(order_id: str, at: float | None = None, took_s: float = 0.5) -> Happening:
+def _applied(order_id: str, at: float | None = None, took_s: float = 0.5) -> Event:
     moment = time.time() if at is None else at
-    return Happening(moment, "applied", order_id, f"job of {order_id}", took_s=took_s)
+    return Event(moment, "applied", order_id, f"job of {order_id}", took_s=took_s)
 
 
 def test_a_reader_is_given_what_it_has_not_seen_in_order() -> None:
@@ -49,7 +49,7 @@ async def test_a_load_counts_the_last_minute_only() -> None:
     journal.note(_applied("old", at=now - 61))
     journal.note(_applied("a", at=now - 30, took_s=2))
     journal.note(_applied("a", at=now, took_s=4))
-    journal.note(Happening(now, "paused"))
+    journal.note(Event(now, "paused"))
     loads, seconds = await journal.loads()
     assert seconds == 60
     assert {order: (load.updates, load.took_s) for order, load in loads.items()} == {"a": (2, 6)}

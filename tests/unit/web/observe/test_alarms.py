@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.domain.model import WorkOrderId
-from actors.node.status import Tenure, Tenures
+from actors.node.status import OwnershipHistory, Tenure
 from actors.operators.rows import LongestWait
 from actors.orders.region import Statistics
-from actors.telemetry.figures import Figures
 from actors.telemetry.histogram import Histogram
+from actors.telemetry.telemetry import Telemetry
 from tests.fakes import Fault
 from tests.unit.actors.owner import ORDER, update
 from tests.unit.web.conftest import until
 from tests.unit.web.fake_node import FakeNode
 from tests.unit.web.observe.test_metrics import alert_rules
 from tests.unit.web.served import served
+from web.app_context import Language
 from web.observe.alarms import RULES, WORDINGS, render_alarm
+from web.observe.alarms.conditions import LastFailure, Situation, findings
 from web.observe.alarms.recent import Recent, counts_of
-from web.observe.alarms.rules import LastFailure, Situation, findings
-from web.observe.alarms.texts import span_text
-from web.site import Language
+from web.observe.alarms.wording import span_text
 
 if TYPE_CHECKING:
     from tests.fake_lease import LeaseServer
@@ -46,13 +46,13 @@ class Lately:
     """Counts that rise by what a test says between a first look and a second, 4 minutes later."""
 
     def __init__(self) -> None:
-        self.figures, self.lags = Figures(), Histogram()
+        self.telemetry, self.lags = Telemetry(), Histogram()
         self.calls: Counter[tuple[str, str, int]] = Counter()
 
     def situation(self, **changes: Any) -> Situation:  # noqa: ANN401 -- fields of the situation
         recent = Recent()
-        recent.note(counts_of(Figures(), Counter(), Histogram(), 1_000.0))
-        recent.note(counts_of(self.figures, self.calls, self.lags, 1_240.0))
+        recent.note(counts_of(Telemetry(), Counter(), Histogram(), 1_000.0))
+        recent.note(counts_of(self.telemetry, self.calls, self.lags, 1_240.0))
         statistics = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=1.0)
         ordinary = Situation(
             _STATUS,
@@ -60,7 +60,7 @@ class Lately:
             reason=None,
             statistics=statistics,
             recent=recent,
-            tenures=Tenures(),
+            ownership=OwnershipHistory(),
             unlogged=0,
         )
         return replace(ordinary, **changes)
@@ -72,9 +72,9 @@ def codes(situation: Situation) -> list[str]:
 
 def test_an_ordinary_day_has_no_alarms() -> None:
     lately = Lately()
-    lately.figures.outcomes["applied", "UPDATED"] += 1_000_000
-    lately.figures.outcomes["refused", "DUPLICATE_OPERATION"] += 1_000
-    lately.figures.commits.times.note(0.02, 10_000)
+    lately.telemetry.outcomes["applied", "UPDATED"] += 1_000_000
+    lately.telemetry.outcomes["refused", "DUPLICATE_OPERATION"] += 1_000
+    lately.telemetry.commits.times.note(0.02, 10_000)
     lately.lags.note(0.001, 10_000)
     lately.calls["POST", "/x", 503] += 3
     assert codes(lately.situation(oldest=LongestWait(ORDER, "WO-1", 9.9), unlogged=5_000)) == []
@@ -85,8 +85,8 @@ def _down(name: str) -> dict[str, object]:
     return {"status": replace(_STATUS, **{name: replace(server, ok=False, since_s=12.2)})}
 
 
-def _tenures(count: int, ago_s: float = 60) -> Tenures:
-    tenures = Tenures()
+def _tenures(count: int, ago_s: float = 60) -> OwnershipHistory:
+    tenures = OwnershipHistory()
     for number in range(count):
         tenures.seen.append(Tenure(f"n{number}", "", number, _NOW - timedelta(seconds=ago_s)))
     return tenures
@@ -110,7 +110,7 @@ def _paused_orders(*orders: str) -> dict[str, object]:
         ("UPDATES_WAIT", {"oldest": LongestWait(ORDER, "WO-1", 10.1)}),
         ("OUTBOXES_GROW", {"unlogged": 5_001}),
         ("DEAD_LETTERS", {"failure": LastFailure(3, ORDER, "STORE_REJECTED", _NOW, dead=False)}),
-        ("OWNER_CHANGES", {"tenures": _tenures(4)}),
+        ("OWNER_CHANGES", {"ownership": _tenures(4)}),
     ],
 )
 def test_a_state_makes_its_alarm_and_no_other(code: str, changes: dict[str, object]) -> None:
@@ -126,12 +126,12 @@ def test_states_that_are_not_worth_it_make_none() -> None:
     ]
     assert codes(lately.situation(failure=old)) == []
     assert codes(lately.situation(failure=old._replace(dead=True))) == ["DEAD_LETTERS"]
-    assert codes(lately.situation(tenures=_tenures(3))) == []
-    assert codes(lately.situation(tenures=_tenures(9, ago_s=1_000))) == []
+    assert codes(lately.situation(ownership=_tenures(3))) == []
+    assert codes(lately.situation(ownership=_tenures(9, ago_s=1_000))) == []
 
 
 def _fail(lately: Lately, times: int) -> None:
-    lately.figures.outcomes["failed", "SYSTEM_ERROR"] += times
+    lately.telemetry.outcomes["failed", "SYSTEM_ERROR"] += times
 
 
 def _turn_away(lately: Lately, times: int) -> None:
@@ -140,18 +140,18 @@ def _turn_away(lately: Lately, times: int) -> None:
 
 def _count(name: str) -> Any:  # noqa: ANN401 -- one of the functions below
     def rise(lately: Lately, times: int) -> None:
-        setattr(lately.figures.commits, name, times)
+        setattr(lately.telemetry.commits, name, times)
 
     return rise
 
 
 def _crash(lately: Lately, times: int) -> None:
-    lately.figures.actors.restarted += times
+    lately.telemetry.actors.restarted += times
 
 
 def _commit(lately: Lately, slow: int) -> None:
-    lately.figures.commits.times.note(0.01, 98)
-    lately.figures.commits.times.note(3.0, slow)
+    lately.telemetry.commits.times.note(0.01, 98)
+    lately.telemetry.commits.times.note(3.0, slow)
 
 
 def _lag(lately: Lately, late: int) -> None:
@@ -184,9 +184,9 @@ def test_what_was_counted_lately_makes_its_alarm_and_is_forgotten(
     assert codes(quiet.situation()) == []
     assert codes(loud.situation()) == [code]
     recent = Recent()
-    recent.note(counts_of(Figures(), Counter(), Histogram(), 0.0))
+    recent.note(counts_of(Telemetry(), Counter(), Histogram(), 0.0))
     for later_s in range(10, 1_500, 5):
-        recent.note(counts_of(loud.figures, loud.calls, loud.lags, float(later_s)))
+        recent.note(counts_of(loud.telemetry, loud.calls, loud.lags, float(later_s)))
     assert codes(loud.situation(recent=recent)) == [], "long ago by now"
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from actors.node.status import Dependency, Role
 from tests.unit.web.fake_node import ORDER
+from web.app_context import Options, Token
 from web.openapi.document import OPERATIONS, failures_of, write_document
 from web.openapi.failures import NOT_OF_A_ROUTE
 from web.routes.table import ROUTES
-from web.site import Options, Token
 from web.wire.problems import STATUS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _OPERATIONS = [
 
 
 def _contents() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give every content of every body and reply, with a name for it."""
+    """Return every content of every body and reply, with a name for it."""
     for name, operation in _OPERATIONS:
         bodies = {"body": operation.get("requestBody", {}), **operation["responses"]}
         for what, body in bodies.items():

@@ -13,8 +13,8 @@ import pytest
 import web
 from tests.unit.web.test_admission import CALLER, OPERATOR
 from web.app import Options
+from web.app_context import Token
 from web.routes.console import CONTENT_SECURITY_POLICY
-from web.site import Token
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Client

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.unit.web.conftest import Client
     from tests.unit.web.fake_node import FakeNode
-    from web.site import LogLevel
+    from web.app_context import LogLevel
 
 PATH = "/api/log-level"
 

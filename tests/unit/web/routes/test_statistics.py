@@ -88,7 +88,7 @@ async def test_the_figures_add_up(first: Served, second: Served) -> None:
 async def test_the_last_hour_is_recorded_at_the_owner_and_read_from_either_node(
     monkeypatch: pytest.MonkeyPatch, first: Served, second: Served
 ) -> None:
-    monkeypatch.setattr("web.observe.pulse.RECORDED_EVERY_S", 0.0)
+    monkeypatch.setattr("web.observe.loop_monitor.RECORDED_EVERY_S", 0.0)
     await touch(first, 1, 2, 3)
     async with asyncio.timeout(20):
         while True:
@@ -161,7 +161,7 @@ async def test_an_orders_last_updates_are_shown_from_the_log_too_and_none_twice(
         await touch(first, 1)
     found = await second.get(f"/api/actors/{ORDER}")
     assert [each["seq"] for each in found["updates"]] == list(range(60, 10, -1))
-    first.node.region.figures.journal._kept.clear()  # noqa: SLF001 as after a restart
+    first.node.telemetry.journal._kept.clear()  # noqa: SLF001 as after a restart
     found = await second.get(f"/api/actors/{ORDER}")
     assert [each["seq"] for each in found["updates"]] == list(range(60, 10, -1))
 
@@ -298,7 +298,7 @@ async def test_too_many_events_at_once_are_counted_in_place_of_sent(first: Serve
     async with listening(first) as events:
         await events.next()
         for number in range(700):
-            first.node.region.figures.happened("paused", detail=str(number))
+            first.node.telemetry.happened("paused", detail=str(number))
         name, data = await events.next()
         assert (name, data) == ("missed", {"count": 200})
         assert (await events.next())[1]["detail"] == "200"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.domain.messages import Held
+from actors.domain.messages import OrderLock
 from actors.domain.model import WorkOrderId
 from actors.errors import LeaseUnavailable, NotOwner, StoreUnavailable
 from actors.node.status import Dependency, Role
@@ -229,8 +229,8 @@ async def test_locks_are_the_orders_of_live_actors(client: Client, node: FakeNod
     since = datetime.now(UTC) - timedelta(seconds=5)
     other = "00000000000000000000000b"
     node.region.held_orders = [
-        Held(WorkOrderId(ORDER), since),
-        Held(WorkOrderId(other), datetime.now(UTC) + timedelta(seconds=50)),
+        OrderLock(WorkOrderId(ORDER), since),
+        OrderLock(WorkOrderId(other), datetime.now(UTC) + timedelta(seconds=50)),
     ]
     data = (await _get(client, f"{API}/queue/locks"))[1]["data"]
     assert data["total"] == 2
@@ -251,7 +251,7 @@ async def test_a_lock_under_a_lease_that_never_expires_has_no_ttl(
     client: Client, node: FakeNode
 ) -> None:
     node.become(lease_ttl_s=None)
-    node.region.held_orders = [Held(WorkOrderId(ORDER), datetime.now(UTC))]
+    node.region.held_orders = [OrderLock(WorkOrderId(ORDER), datetime.now(UTC))]
     data = (await _get(client, f"{API}/queue/locks"))[1]["data"]
     assert data["locks"][0]["ttl"] is None
 

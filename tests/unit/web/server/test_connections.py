@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from web.app import Options, build_app
-from web.server.connections import Door, GuardedSite, allow_files
+from web.server.connections import ConnectionLimit, GuardedSite, allow_files
 from web.server.service import RUNNER_OPTIONS, bind
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class House:
     """A guarded server and what to knock on it with."""
 
-    def __init__(self, door: Door, port: int) -> None:
+    def __init__(self, door: ConnectionLimit, port: int) -> None:
         self.door, self.port = door, port
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -49,7 +49,7 @@ async def house(node: FakeNode, most: int = 100) -> AsyncIterator[House]:
     runner = web.AppRunner(build_app(node.as_node(), Options()), **RUNNER_OPTIONS)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
-    door = Door(most, _SLOW_S)
+    door = ConnectionLimit(most, _SLOW_S)
     await GuardedSite(runner, sock, door).start()
     here = House(door, sock.getsockname()[1])
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from actors import errors
 from actors.errors import WorkOrderError
-from web.site import Language
+from web.app_context import Language
 from web.wire.problems import STATUS, problem_of
 from web.wire.texts import TEXTS, preferred_language, render
 

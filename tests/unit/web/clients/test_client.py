@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.web.client_cases import ORDER, OTHER, quick, until
-from tests.unit.web.fake_service import (
+from tests.unit.web.clients.cases import ORDER, OTHER, quick, until
+from tests.unit.web.clients.fake_service import (
     FakeService,
     Fault,
     answers,
@@ -17,7 +17,7 @@ from tests.unit.web.fake_service import (
     hangs,
     says,
 )
-from web.client import ClientOptions, PlanServerClient
+from web.clients.python import ClientOptions, PlanServerClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ async def service() -> AsyncIterator[FakeService]:
 
 @pytest.fixture
 async def client(service: FakeService) -> AsyncIterator[PlanServerClient]:
-    """Give one with patience: on a busy machine an answer may take its time."""
+    """Return one with patience: on a busy machine an answer may take its time."""
     options = quick(None, attempt_s=1.0, deadline_s=10.0)
     async with PlanServerClient(service.url, options) as client:
         yield client

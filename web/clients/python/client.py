@@ -1,11 +1,4 @@
-"""For callers of the service: an update that was answered "success" counts once, whatever happens.
-
-Needs aiohttp and stamina, nothing else of this project: copy `client.py`, `outgoing.py` and
-`_client_*.py` with the package's `__init__.py`, or install the project's wheel.
-
-    async with PlanServerClient.from_environment(ClientOptions(outbox=Path("…"))) as client:
-        result = await client.update_work_order_quantity(work_order_id, "input", 1, {…})
-"""
+"""The client: what callers call, and the results that they get."""
 
 from __future__ import annotations
 
@@ -15,26 +8,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
-from web._client_batch import Batch, BatchSender
-from web._client_calls import Calls, Reply, Request, Unsettled
-from web._client_options import ClientOptions
-from web._client_outbox import Outbox
-from web._client_outbox_file import DeadLetter, KeyTaken, OutboxFull, OutboxUnusable, Usage
-from web._client_replay import Replayer
-from web._client_results import QUEUED_FALLBACK, Invalid, Result, Update, make_update, text_of
+from .batch import Batch, BatchSender
+from .calls import Calls, Reply, Request, Unsettled
+from .outbox import Outbox
+from .outbox_file import DeadLetter, KeyTaken, OutboxFull, OutboxUnusable, Usage
+from .replay import Replayer
+from .results import QUEUED_FALLBACK, Invalid, Result, Update, make_update, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
-__all__ = [
-    "ClientOptions",
-    "DeadLetter",
-    "OutboxUnusable",
-    "PlanServerClient",
-    "Result",
-    "Usage",
-]
+    from .options import ClientOptions
 
 _API: Final = "/api/workorder"
 _FOR_THE_DISK: Final = 0.2
@@ -250,7 +235,7 @@ class PlanServerClient:
         return result
 
     async def is_service_available(self) -> bool:
-        """Tell whether updates would be served now."""
+        """Return whether updates would be served now."""
         return (await self.health_check())["success"] is True
 
     def get_config(self) -> Result:
@@ -274,7 +259,7 @@ class PlanServerClient:
         return await outbox.run(outbox.file.usage)
 
     async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
-        """Give what the service refused when it was replayed, oldest first."""
+        """Return what the service refused when it was replayed, oldest first."""
         outbox = self._some_outbox()
         return await outbox.run(outbox.file.dead_letters, limit=limit)
 

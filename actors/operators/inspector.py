@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from actors.commit.committer import Committer
     from actors.runtime.directory import Directory
     from actors.runtime.mailbox import Mailbox
-    from actors.telemetry.figures import Figures
-    from actors.telemetry.journal import Happening, Load
+    from actors.telemetry.journal import Event, Load
+    from actors.telemetry.telemetry import Telemetry
 
 _SLICE: Final = 1_000
 _LATEST: Final = 50
@@ -47,13 +47,13 @@ class _Busy:
     oldest_s: float
 
 
-class Census:
+class ActorInspector:
     """Looks at the actors of the present term, and never changes anything."""
 
-    def __init__(self, directory: Directory, committer: Committer, figures: Figures) -> None:
+    def __init__(self, directory: Directory, committer: Committer, telemetry: Telemetry) -> None:
         self._directory = directory
         self._committer = committer
-        self._figures = figures
+        self._telemetry = telemetry
         self._window_s = 1.0
 
     # -- all of them -------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Census:
         return LongestWait(order_id, self._directory.made[order_id].label, waits[order_id])
 
     async def page(self, query: ActorQuery) -> tuple[int, list[ActorRow]]:
-        """Give how many actors fit the query, and the page of them."""
+        """Return how many actors fit the query, and the page of them."""
         busy = await self._busy()
         loads = await self._loads()
         ranked = await _ranked(query.sort, busy, loads)
@@ -107,13 +107,13 @@ class Census:
         return len(ids), self._rows(ids[start : start + query.page_size], busy, loads)
 
     async def hot(self, count: int) -> Hot:
-        """Give those with the most waiting, the longest times and the most updates."""
+        """Return those with the most waiting, the longest times and the most updates."""
         busy = await self._busy()
         loads = await self._loads()
 
-        async def most(*figures: dict[WorkOrderId, float]) -> list[ActorRow]:
+        async def most(*values: dict[WorkOrderId, float]) -> list[ActorRow]:
             found: dict[WorkOrderId, float] = {}
-            for each in figures:
+            for each in values:
                 await asyncio.sleep(0)
                 # More than are shown: some may be gone by now.
                 for order_id in nlargest(4 * count, each, key=each.__getitem__):
@@ -162,7 +162,7 @@ class Census:
         return _Busy(state, depth, time.monotonic() - oldest.enqueued_at if oldest else 0.0)
 
     async def _loads(self) -> dict[WorkOrderId, Load]:
-        loads, self._window_s = await self._figures.journal.loads()
+        loads, self._window_s = await self._telemetry.journal.loads()
         return loads  # type: ignore[return-value]  # a journal knows ids as text
 
     def _window(
@@ -180,7 +180,7 @@ class Census:
     async def _fitting(
         self, first: list[WorkOrderId], query: ActorQuery, busy: dict[WorkOrderId, _Busy]
     ) -> list[WorkOrderId]:
-        """Give what fits: of `first`, then of all others, the last made before."""
+        """Return what fits: of `first`, then of all others, the last made before."""
         made, ranked, state = self._directory.made, set(first), query.state
         others = list(self._directory.refs if query.sort is Sort.ACTIVE else made)
         others.reverse()
@@ -236,7 +236,7 @@ class Census:
         )
 
     def has(self, order_id: WorkOrderId) -> bool:
-        """Tell whether an order's actor is live."""
+        """Return whether an order's actor is live."""
         return order_id in self._directory.made
 
     async def one(self, order_id: WorkOrderId) -> ActorView | None:
@@ -263,27 +263,27 @@ class Census:
             self._committer.outboxes.find(order_id) is not None,
         )
 
-    async def latest(self, order_id: WorkOrderId) -> list[Happening]:
-        """Give what became of the order's latest updates on this node, newest first."""
-        return await self._figures.journal.of(order_id, _LATEST)
+    async def latest(self, order_id: WorkOrderId) -> list[Event]:
+        """Return what became of the order's latest updates on this node, newest first."""
+        return await self._telemetry.journal.of(order_id, _LATEST)
 
 
 async def _ranked(
     sort: Sort, busy: dict[WorkOrderId, _Busy], loads: dict[WorkOrderId, Load]
 ) -> list[WorkOrderId]:
-    """Give the orders that have anything of what is sorted by, most of it first."""
-    figures: dict[WorkOrderId, float]
+    """Return the orders that have anything of what is sorted by, most of it first."""
+    values: dict[WorkOrderId, float]
     match sort:
         case Sort.DEPTH:
-            figures = {order_id: each.depth for order_id, each in busy.items()}
+            values = {order_id: each.depth for order_id, each in busy.items()}
         case Sort.OLDEST:
-            figures = {order_id: each.oldest_s for order_id, each in busy.items()}
+            values = {order_id: each.oldest_s for order_id, each in busy.items()}
         case Sort.RATE:
-            figures = {order_id: load.updates for order_id, load in loads.items()}
+            values = {order_id: load.updates for order_id, load in loads.items()}
         case Sort.ACTIVE:
             return []
     await asyncio.sleep(0)
-    return sorted(figures, key=figures.__getitem__, reverse=True)
+    return sorted(values, key=values.__getitem__, reverse=True)
 
 
 def _order_of(mailbox: Mailbox) -> WorkOrderId:

@@ -1,4 +1,4 @@
-"""The loop's pulse: how late its timers are, and the beat by which figures are sampled."""
+"""How late the event loop's timers are; its beat also takes the samples of the telemetry."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from actors.operators.history import RECORDED_EVERY_S, History
-from actors.telemetry.figures import SAMPLED_EVERY_S
 from actors.telemetry.histogram import Histogram
+from actors.telemetry.telemetry import SAMPLED_EVERY_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from actors.orders.region import Region
+    from actors.node.node import Node
 
 _BEAT_S: Final = 0.1
 _REMEMBERED: Final = round(60 / _BEAT_S)
 
 
-class Pulse:
+class LoopMonitor:
     """Ten beats a second while the application runs."""
 
-    def __init__(self, region: Region) -> None:
-        self._region = region
+    def __init__(self, node: Node) -> None:
+        self._node = node
         self._born = time.monotonic()
         self._sampled = self._recorded = self._due = 0.0
         self._late: deque[float] = deque(maxlen=_REMEMBERED)
@@ -47,7 +47,7 @@ class Pulse:
             self._timer.cancel()
 
     def worst_s(self) -> float:
-        """Give how late the latest beat of the last minute was, in seconds."""
+        """Return how late the latest beat of the last minute was, in seconds."""
         return max(self._late, default=0.0)
 
     @property
@@ -73,15 +73,15 @@ class Pulse:
 
     def _sample(self, now: float) -> None:
         self._sampled = now
-        self._region.figures.sample()
+        self._node.telemetry.sample()
 
     def _record(self, now: float) -> None:
         self._recorded = now
-        region = self._region
+        region = self._node.region
         owned = region.statistics() if region.jobs is not None else None
-        self.history.record(region.figures, owned, at=time.time(), clock=now)
+        self.history.record(self._node.telemetry, owned, at=time.time(), clock=now)
         for follow in self.followers:
             follow()
 
 
-PULSE: Final = web.AppKey("pulse", Pulse)
+LOOP_MONITOR: Final = web.AppKey("loop_monitor", LoopMonitor)

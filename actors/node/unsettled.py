@@ -14,7 +14,7 @@ _LONGEST_STEP_S: Final = SETTLE_S / 3
 """Of the time between two looks, what counts: a process that was stopped is not late for that."""
 
 
-class Settling:
+class UnsettledTerms:
     """Counts the time in which a commit could have been settled, and was not.
 
     Which is not the time for which the store is away: as long as nobody can write, a process

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from web.client import ClientOptions
+from web.clients.python import ClientOptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ _LIMIT_S = 20.0
 
 
 def quick(outbox: Path | None, **options: Any) -> ClientOptions:  # noqa: ANN401
-    """Give options that do not keep a test waiting."""
+    """Return options that do not keep a test waiting."""
     given: dict[str, Any] = {
         "deadline_s": 1.0,
         "attempt_s": 0.25,

@@ -7,13 +7,13 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from web._client_outbox_file import OutboxFile, OutboxUnusable
+from .outbox_file import OutboxFile, OutboxUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from web._client_options import ClientOptions
-    from web._client_results import Update
+    from .options import ClientOptions
+    from .results import Update
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -55,7 +55,7 @@ class Outbox:
 
     @property
     def file(self) -> OutboxFile:
-        """Give the blocking side, whose methods are for `run`."""
+        """Return the blocking side, whose methods are for `run`."""
         return self._file
 
     async def run(
@@ -67,7 +67,7 @@ class Outbox:
         return await asyncio.wrap_future(self._worker.submit(work, *args, **kwargs))
 
     async def waits(self, order: str) -> bool:
-        """Tell whether an update of the order waits; a later one must go behind it."""
+        """Return whether an update of the order waits; a later one must go behind it."""
         return await self.run(self._file.waits, order)
 
     async def put(self, update: Update) -> int:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import stamina
 
-from web._client_breaker import Breaker
-from web.outgoing import Attempt, open_session
+from .breaker import Breaker
+from .session import Attempt, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from web._client_options import ClientOptions
+    from .options import ClientOptions
 
 _WAIT_FIRST_S: Final = 0.1
 _WAIT_LONGEST_S: Final = 2.0
@@ -55,13 +55,13 @@ class Reply:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Give the payload; empty where there is none."""
+        """Return the payload; empty where there is none."""
         data = self.body.get("data")
         return data if isinstance(data, dict) else {}
 
     @property
     def code(self) -> str:
-        """Give the code of the envelope."""
+        """Return the code of the envelope."""
         return str(self.body.get("code"))
 
 
@@ -140,8 +140,8 @@ class Calls:
         """Send it once to each address that is not left alone, until one settles it."""
         last = Unsettled("SERVICE_UNAVAILABLE", "all addresses are left alone", again=False)
         addresses = list(self.breakers)
-        for turn in range(len(addresses)):
-            number = (self._preferred + turn) % len(addresses)
+        for revision in range(len(addresses)):
+            number = (self._preferred + revision) % len(addresses)
             breaker = self.breakers[addresses[number]]
             if not breaker.admit():
                 continue

@@ -26,7 +26,7 @@ class Breaker:
 
     @property
     def state(self) -> State:
-        """Tell whether calls go through, none does, or one may."""
+        """Return whether calls go through, none does, or one may."""
         if self._failures < self._limit:
             return "closed"
         return "open" if self._clock() < self._open_until else "half-open"

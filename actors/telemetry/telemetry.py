@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.telemetry.counters import CommitStats, SupervisorStats
 from actors.telemetry.histogram import Histogram, percentile
-from actors.telemetry.journal import Happening, Journal
+from actors.telemetry.journal import Event, Journal
 from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.tally import Tally
 
@@ -26,7 +26,7 @@ _RECENT_SAMPLES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Latency:
     """How long something took: percentiles of the last minute, in seconds."""
 
     count: int
@@ -44,7 +44,7 @@ class _Sample(NamedTuple):
 
 
 @dataclass(slots=True)
-class Figures:
+class Telemetry:
     """Shared by all terms of a node. A handful of additions per update, and no more."""
 
     tally: Tally = field(default_factory=Tally)
@@ -55,7 +55,7 @@ class Figures:
     """Time in a mailbox."""
     handlings: Histogram = field(default_factory=Histogram)
     """Time at work, of the whole batch that an update was part of."""
-    wholes: Histogram = field(default_factory=Histogram)
+    end_to_end: Histogram = field(default_factory=Histogram)
     """Time from a mailbox to the answer."""
     commits: CommitStats = field(default_factory=CommitStats)
     actors: SupervisorStats = field(default_factory=SupervisorStats)
@@ -69,11 +69,11 @@ class Figures:
         event = "replayed" if updated.replayed else "applied"
         change = updated.change
         self.tally.note(completed=1)
-        self.wholes.note(took_s)
+        self.end_to_end.note(took_s)
         self.outcomes[event, "UPDATED"] += 1
         self.spans.answered(delivery, updated.epoch, event, "UPDATED")
         self.journal.note(
-            Happening(
+            Event(
                 time.time(),
                 event,
                 updated.work_order_id,
@@ -97,11 +97,11 @@ class Figures:
         event = "failed" if failed else "refused"
         message = delivery.message
         self.tally.note(failed=1)
-        self.wholes.note(took_s)
+        self.end_to_end.note(took_s)
         self.outcomes[event, error.code] += 1
         self.spans.answered(delivery, epoch, event, error.code)
         self.journal.note(
-            Happening(
+            Event(
                 time.time(),
                 event,
                 message.work_order_id,
@@ -117,38 +117,38 @@ class Figures:
 
     def happened(self, event: str, *, order_id: str | None = None, detail: str = "") -> None:
         """Note that the owner or a pause changed."""
-        self.journal.note(Happening(time.time(), event, order_id, detail=detail))
+        self.journal.note(Event(time.time(), event, order_id, detail=detail))
 
     # -- lately ------------------------------------------------------------------------------
 
     def sample(self) -> None:
         """Remember the counts as they are; called every `SAMPLED_EVERY_S`."""
         counts = {name: tuple(kind.counts) for name, kind in self._histograms().items()}
-        self._samples.append(_Sample(time.monotonic(), self.wholes.count, counts))
+        self._samples.append(_Sample(time.monotonic(), self.end_to_end.count, counts))
 
     def _histograms(self) -> dict[str, Histogram]:
         return {
             "waiting": self.waits,
             "handling": self.handlings,
             "commit": self.commits.times,
-            "total": self.wholes,
+            "total": self.end_to_end,
         }
 
-    def spreads(self) -> dict[str, Spread]:
-        """Give how long waiting, handling, a commit and all together took in the last minute."""
-        return {name: self._spread(name, kind) for name, kind in self._histograms().items()}
+    def latencies(self) -> dict[str, Latency]:
+        """Return how long waiting, handling, a commit and all together took in the last minute."""
+        return {name: self._latency(name, kind) for name, kind in self._histograms().items()}
 
-    def _spread(self, name: str, kind: Histogram) -> Spread:
+    def _latency(self, name: str, kind: Histogram) -> Latency:
         recent: Sequence[int] = kind.counts
         if self._samples:
             before = self._samples[0].counts[name]
             recent = [now - then for now, then in zip(kind.counts, before, strict=True)]
         p50, p90, p99 = (percentile(recent, share) for share in (0.5, 0.9, 0.99))
-        return Spread(sum(recent), p50, p90, p99, kind.longest_s)
+        return Latency(sum(recent), p50, p90, p99, kind.longest_s)
 
     def rate(self) -> float:
-        """Give the updates answered per second, over the last minute."""
+        """Return the updates answered per second, over the last minute."""
         if not self._samples:
             return 0.0
         oldest = self._samples[0]
-        return (self.wholes.count - oldest.answered) / max(1e-3, time.monotonic() - oldest.at)
+        return (self.end_to_end.count - oldest.answered) / max(1e-3, time.monotonic() - oldest.at)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from web._client_calls import Request, Unsettled
-from web._client_results import Invalid, Result, Update, make_item
+from .calls import Request, Unsettled
+from .results import Invalid, Result, Update, make_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from web._client_calls import Calls, Reply
+    from .calls import Calls, Reply
 
 BATCH_PATH: Final = "/api/workorder/batch-update-quantity"
 OF_THE_CALL: Final = frozenset({"INVALID_JSON", "INVALID_UPDATES", "BODY_TOO_LARGE"})
@@ -29,7 +29,7 @@ def batch_request(updates: Sequence[Update]) -> Request:
 
 
 def results_of(reply: Reply, count: int) -> list[dict[str, Any]]:
-    """Give the items' results; raises `Unsettled` where there are not as many as were sent."""
+    """Return the items' results; raises `Unsettled` where there are not as many as were sent."""
     results = reply.data.get("results")
     if not isinstance(results, list) or len(results) != count:
         raise Unsettled("TIMEOUT", "an answer without the results", maybe_applied=True)
@@ -37,7 +37,7 @@ def results_of(reply: Reply, count: int) -> list[dict[str, Any]]:
 
 
 def is_unsettled(result: dict[str, Any]) -> bool:
-    """Tell whether an item may be sent again: not applied yet, or nobody knows."""
+    """Return whether an item may be sent again: not applied yet, or nobody knows."""
     if result.get("success") is True:
         return False
     return result.get("retryable") is True or result.get("code") in ("TIMEOUT", None)
@@ -56,7 +56,7 @@ class Batch:
 
     @property
     def updates(self) -> list[Update]:
-        """Give those that can be sent."""
+        """Return those that can be sent."""
         return [each for each in self._slots if isinstance(each, Update)]
 
     def __len__(self) -> int:

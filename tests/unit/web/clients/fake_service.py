@@ -103,8 +103,8 @@ class FakeService:
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
+        context = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await context.start()
         self.port = self._runner.addresses[0][1]
 
     async def down(self) -> None:

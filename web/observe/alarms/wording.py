@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from web.site import Language
+from web.app_context import Language
 from web.wire.texts import Text
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def span_text(seconds: float, language: Language) -> str:
 
 
 def render_alarm(code: str, language: Language, params: Mapping[str, object]) -> tuple[str, str]:
-    """Give message and advice; `span` among the params is in seconds."""
+    """Return message and advice; `span` among the params is in seconds."""
     if isinstance(seconds := params.get("span"), float | int):
         params = {**params, "span": span_text(seconds, language)}
     message, advice = (

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from web._client_results import Update
+from .results import Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -161,7 +161,7 @@ class OutboxFile:
     # -- callers -----------------------------------------------------------------------------
 
     def waits(self, order: str) -> bool:
-        """Tell whether an update of that order waits, of whichever process."""
+        """Return whether an update of that order waits, of whichever process."""
         rows = self._rows("SELECT 1 FROM entries WHERE work_order_id = ? LIMIT 1", order)
         return bool(rows)
 
@@ -229,7 +229,7 @@ class OutboxFile:
             os.close(lock)
 
     def first(self, limit: int, max_bytes: int, without: Iterable[str] = ()) -> list[Entry]:
-        """Give the entries that have waited longest, leaving out those of some orders."""
+        """Return the entries that have waited longest, leaving out those of some orders."""
         left_out = list(without)
         marks = ", ".join("?" * len(left_out))
         rows = self._rows(
@@ -272,7 +272,7 @@ class OutboxFile:
             )
 
     def dead_letters(self, *, untold: bool = False, limit: int = 1000) -> list[DeadLetter]:
-        """Give the refused ones, oldest first; or only those that no callback has been told of."""
+        """Return the refused ones, oldest first; or only those that no callback was told of."""
         rows = self._rows(
             "SELECT id, work_order_id, request_id, item, code, reason, queued_at, died_at"
             " FROM dead_letters WHERE told <= ? ORDER BY id LIMIT ?",

@@ -117,7 +117,7 @@ async def test_clean_forgets_the_finished_and_never_what_waits() -> None:
 
 @in_virtual_time
 async def test_completed_jobs_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.jobs.outcomes.KEPT", 10)
+    monkeypatch.setattr("actors.jobs.outcomes.MAX_FINISHED", 10)
     monkeypatch.setattr("actors.jobs.outcomes._BOUND_EVERY", 20)
     store = a_store(3)
     async with owner_of(store) as owner:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from actors.domain.model import JobId, WorkOrderId
     from actors.jobs.keeper import JobKeeper
-    from actors.jobs.outcomes import Kept
+    from actors.jobs.outcomes import TrackedJob
     from actors.store.port import Inbox
 
 _RETRIED_AT_ONCE: Final = 500
@@ -26,7 +26,7 @@ DELAYED: Final = "delayed"
 LIVE_STATES: Final = (JobState.WAITING.value, ACTIVE, DELAYED)
 
 
-class JobDesk:
+class JobAdmin:
     """Reads and changes jobs; `keeper` gives the owner's keeper, None on any other node."""
 
     def __init__(self, inbox: Inbox, keeper: Callable[[], JobKeeper | None]) -> None:
@@ -35,7 +35,7 @@ class JobDesk:
     # -- reading -----------------------------------------------------------------------------
 
     async def find(self, job_id: JobId) -> tuple[Job, str]:
-        """Give a job and its state; one that was never in the inbox from the log.
+        """Return a job and its state; one that was never in the inbox from the log.
 
         Raises:
             JobNotFound: neither has it.
@@ -62,7 +62,7 @@ class JobDesk:
         page_size: int,
         error_code: str | None = None,
     ) -> tuple[int, list[tuple[Job, str]]]:
-        """Give how many jobs are in `state`, and one page of them; of those with one error."""
+        """Return how many jobs are in `state`, and one page of them; of those with one error."""
         keeper = self._keeper()
         if state in LIVE_STATES and keeper is not None:
             found = [
@@ -167,19 +167,19 @@ class JobDesk:
         return keeper
 
 
-def _as_tried(kept: Kept) -> Job:
-    """Give the job with the attempts that its delivery counts."""
+def _as_tried(kept: TrackedJob) -> Job:
+    """Return the job with the attempts that its delivery counts."""
     attempts = kept.delivery.attempts if kept.delivery else kept.job.attempts
     return replace(kept.job, attempts=attempts, error=kept.error or kept.job.error)
 
 
-def _failed_with(kept: Kept, error_code: str) -> bool:
+def _failed_with(kept: TrackedJob, error_code: str) -> bool:
     error = kept.error or kept.job.error
     return error is not None and error.code == error_code
 
 
 def _job_of(entry: LogEntry) -> Job:
-    """Give the job that left this entry in the log."""
+    """Return the job that left this entry in the log."""
     return Job(
         entry.work_order_id,
         entry.change,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from web._client_options import Language
+    from .options import Language
 
 Result = dict[str, Any]
 """`success`, `code`, `message` or `error`, `fallback`; and on success the fields of `data`."""
@@ -59,7 +59,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def text_of(code: str, language: Language) -> str:
-    """Give the client's own words for a code."""
+    """Return the client's own words for a code."""
     chinese, english = _TEXTS[code]
     return english if language == "en" else chinese
 
@@ -69,7 +69,7 @@ class Invalid(Exception):
 
     @property
     def code(self) -> str:
-        """Give the code of the refusal, one of the service's."""
+        """Return the code of the refusal, one of the service's."""
         return str(self.args[0])
 
 
@@ -84,7 +84,7 @@ class Update:
     """The item of a batch: `workOrderId`, `type`, `quantity`, `logContext`, `requestId`."""
 
     def result(self, **fields: object) -> Result:
-        """Give a result about this update."""
+        """Return a result about this update."""
         item = json.loads(self.text)
         about = {name: item[name] for name in ("workOrderId", "type", "quantity")}
         return {**about, "requestId": self.key, **fields}

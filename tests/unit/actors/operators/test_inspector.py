@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.domain.messages import Updated
-from actors.operators.census import Census
+from actors.operators.inspector import ActorInspector
 from actors.operators.pages import cut
 from actors.operators.rows import ActorQuery, ActorState, Sort
 from tests.fakes import Fault, MemoryStore
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from actors.operators.rows import ActorRow
 
 
-def look(owner: Owner) -> Census:
-    return Census(owner.directory, owner.term.committer, owner.region.figures)
+def look(owner: Owner) -> ActorInspector:
+    return ActorInspector(owner.directory, owner.term.committer, owner.region.telemetry)
 
 
 async def rows(owner: Owner, **query: object) -> list[ActorRow]:
@@ -197,7 +197,7 @@ async def test_an_orders_latest_updates_are_told_with_what_became_of_them() -> N
             ("applied", "UPDATED"),
         ]
         assert latest[2].seq == 2
-        outcomes = owner.region.figures.outcomes
+        outcomes = owner.region.telemetry.outcomes
         assert outcomes["applied", "UPDATED"] == 3
         assert outcomes["refused", "REQUEST_ID_CONFLICT"] == 1
 
@@ -223,21 +223,23 @@ class Served:
 async def test_waiting_handling_commits_and_the_whole_are_measured() -> None:
     store = a_store(9)
     async with Served(store) as owner:
-        figures = owner.region.figures
-        figures.sample()
+        telemetry = owner.region.telemetry
+        telemetry.sample()
         await touch(owner, 1, 2, 3)
-        spreads = figures.spreads()
-        assert {name: each.count for name, each in spreads.items()} == {
+        latencies = telemetry.latencies()
+        assert {name: each.count for name, each in latencies.items()} == {
             "waiting": 3,
             "handling": 3,
             "commit": 3,
             "total": 3,
         }
-        assert 0 < spreads["commit"].p50_s <= spreads["total"].longest_s * 1.25
+        assert 0 < latencies["commit"].p50_s <= latencies["total"].longest_s * 1.25
         for _ in range(6):
-            figures.sample()
-        assert figures.spreads()["total"].count == 0, "what was before the last minute is left out"
-        assert figures.spreads()["total"].longest_s > 0
+            telemetry.sample()
+        assert telemetry.latencies()["total"].count == 0, (
+            "what was before the last minute is left out"
+        )
+        assert telemetry.latencies()["total"].longest_s > 0
 
 
 @in_virtual_time
@@ -248,10 +250,10 @@ async def test_every_update_of_a_batch_counts_as_handled_in_its_time() -> None:
         await owner.hold()
         asked = [owner.soon(update(1, ORDER)) for _ in range(10)]
         await turns()
-        before = owner.gate.handlings.count
+        before = owner.region.telemetry.handlings.count
         await owner.go_on()
         await asyncio.gather(*asked)
-        assert owner.gate.handlings.count - before == 10
+        assert owner.region.telemetry.handlings.count - before == 10
         assert owner.directory.made[ORDER].handled == 11
 
 
@@ -264,16 +266,16 @@ async def test_counts_go_on_over_terms_and_happenings_name_the_pauses() -> None:
         await owner.region.resume()
         await owner.region.pause_order(ORDER)
         await owner.region.resume_order(ORDER)
-        figures = owner.region.figures
-        _, found = figures.journal.after(2, 10)
+        telemetry = owner.region.telemetry
+        _, found = telemetry.journal.after(2, 10)
         assert [(each.event, each.work_order_id) for each in found] == [
             ("paused", None),
             ("resumed", None),
             ("paused", ORDER),
             ("resumed", ORDER),
         ]
-        assert (figures.actors.created, figures.commits.commits) == (2, 2)
-        assert figures.commits.batches.items == 2
+        assert (telemetry.actors.created, telemetry.commits.commits) == (2, 2)
+        assert telemetry.commits.batches.items == 2
 
 
 # -- how long it takes -----------------------------------------------------------------------

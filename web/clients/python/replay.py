@@ -9,17 +9,17 @@ import random
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from web._client_batch import MAX_BYTES, OF_THE_CALL, batch_request, is_unsettled, results_of
-from web._client_calls import Unsettled
-from web._client_outbox_file import OutboxUnusable
+from .batch import MAX_BYTES, OF_THE_CALL, batch_request, is_unsettled, results_of
+from .calls import Unsettled
+from .outbox_file import OutboxUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from web._client_calls import Calls, Reply
-    from web._client_options import ClientOptions
-    from web._client_outbox import Outbox
-    from web._client_outbox_file import DeadLetter, Entry
+    from .calls import Calls, Reply
+    from .options import ClientOptions
+    from .outbox import Outbox
+    from .outbox_file import DeadLetter, Entry
 
 _TRIES: Final = 5
 """How often the service may fail on an update (500) before it is a dead letter."""

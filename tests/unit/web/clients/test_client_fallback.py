@@ -4,16 +4,13 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.web.client_cases import ORDER, OTHER, quick, until
-from tests.unit.web.fake_service import (
+from tests.unit.web.clients.cases import ORDER, OTHER, quick, until
+from tests.unit.web.clients.fake_service import (
     FakeService,
     Fault,
     answers,
@@ -23,15 +20,14 @@ from tests.unit.web.fake_service import (
     hangs,
     says,
 )
-from web._client_outbox_file import OutboxFile
-from web.client import DeadLetter, OutboxUnusable, PlanServerClient
+from web.clients.python import DeadLetter, OutboxUnusable, PlanServerClient
+from web.clients.python.outbox_file import OutboxFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from aiohttp import web
-
-_ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -49,9 +45,9 @@ def outbox(tmp_path: Path) -> Path:
 async def client(
     service: FakeService, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[PlanServerClient]:
-    """Give one that sends for a second, and has four for a disk that others keep busy."""
-    monkeypatch.setattr("web.client._FOR_THE_DISK", 0.8)
-    monkeypatch.setattr("web.client._MOST_FOR_THE_DISK_S", 4.0)
+    """Return one that sends for a second, and has four for a disk that others keep busy."""
+    monkeypatch.setattr("web.clients.python.client._FOR_THE_DISK", 0.8)
+    monkeypatch.setattr("web.clients.python.client._MOST_FOR_THE_DISK_S", 4.0)
     async with PlanServerClient(service.url, quick(outbox, deadline_s=5.0)) as client:
         yield client
 
@@ -388,31 +384,3 @@ async def test_the_loop_never_waits_for_a_slow_disk_and_a_call_never_beyond_its_
             other.execute("ROLLBACK")
         assert (result["success"], result["code"]) == (False, "OUTBOX_FAILED")
         assert result["fallback"] is False
-
-
-def test_the_client_needs_nothing_but_aiohttp_and_stamina() -> None:
-    program = """
-import sys
-
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {
-            "pydantic", "pydantic_settings", "motor", "pymongo", "bson", "redis", "pykka",
-            "structlog", "orjson", "uvloop", "prometheus_client", "actors", "config", "scripts",
-        }:
-            raise ImportError(f"blocked: {name}")
-
-sys.meta_path.insert(0, Block())
-import web.client
-print(sorted(name for name in sys.modules if name.partition(".")[0] == "web"))
-"""
-    answer = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert "web.client" in answer.stdout

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from actors.node.status import Dependency, NodeStatus, Tenures
+    from actors.node.status import Dependency, NodeStatus, OwnershipHistory
     from actors.operators.rows import LongestWait
     from actors.orders.region import Statistics
     from web.observe.alarms.recent import Recent
@@ -46,7 +46,7 @@ class Situation:
     reason: str | None
     statistics: Statistics
     recent: Recent
-    tenures: Tenures
+    ownership: OwnershipHistory
     unlogged: int
     """Entries that are committed and not yet in the log."""
     oldest: LongestWait | None = None
@@ -78,7 +78,7 @@ class Rule:
 
 
 def findings(situation: Situation) -> Iterator[Finding]:
-    """Give the alarms that hold, the critical ones first, a cause before what follows from it."""
+    """Return the alarms that hold, the critical ones first, a cause before what follows from it."""
     for rule in RULES:
         found = rule.holds(rule, situation)
         if found is not None:
@@ -182,7 +182,7 @@ def _loop_late(rule: Rule, now: Situation) -> Finding | None:
 
 def _owner_changes(rule: Rule, now: Situation) -> Finding | None:
     since = datetime.now(UTC) - timedelta(seconds=rule.within_s)
-    count = sum(each.since >= since for each in now.tenures.seen)
+    count = sum(each.since >= since for each in now.ownership.seen)
     return Finding(rule, {"count": count}) if count > rule.above else None
 
 

@@ -79,7 +79,7 @@ class LogControl(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class AppContext:
     """What the handlers of one application share."""
 
     node: Node
@@ -103,5 +103,5 @@ class Call:
     """Name of the token that was shown."""
 
 
-SITE: Final = web.AppKey("site", Site)
+CONTEXT: Final = web.AppKey("site", AppContext)
 CALL: Final = web.RequestKey("call", Call)
