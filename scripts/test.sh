@@ -6,10 +6,11 @@ usage() {
     cat <<'EOF'
 Usage: scripts/test.sh [--fast] [pytest arguments]
 
-Lint, format, types and import rules, and beside them all tests with branch coverage. Runs every
-check and fails when one did. The first run creates .venv, installs the locked packages and
-fetches MongoDB and Redis for the tests, unless mongod and redis-server are on PATH. Where
-Chromium is not on PATH, root gets it by apt-get; others are told how to.
+Lint, format, types and import rules, of Python and JavaScript, and beside them all tests with
+branch coverage. Runs every check and fails when one did. The first run creates .venv, installs the
+locked packages and fetches MongoDB and Redis for the tests, unless mongod and redis-server are on
+PATH. Node and npm have to be there. Where Chromium is not on PATH, root gets it by apt-get; others
+are told how to.
 
   --fast   the tests only
   --help   show this
@@ -49,6 +50,7 @@ static_checks() {
     check "ruff format" "$bin/python" -m ruff format --check .
     check "mypy" "$bin/python" -m mypy
     check "import rules" "$bin/python" "$bin/lint-imports"
+    check "javascript" scripts/js/check.sh
     [ ${#failed[@]} -eq 0 ] || say "failed:$(printf ' [%s]' "${failed[@]}")"
     [ ${#failed[@]} -eq 0 ]
 }

@@ -52,6 +52,7 @@ _KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID}
 
 ORDER_ID: Final = Parameter("id", "path", _HEX, "The order's id", "000000000000000000000001")
 JOB_ID: Final = Parameter("id", "path", _HEX, "The job's id", "00000000000000000000000a")
+CONSOLE_FOLDER: Final = Parameter("folder", "path", {"type": "string"}, "Its folder", "kit")
 CONSOLE_SCRIPT: Final = Parameter("name", "path", {"type": "string"}, "The module", "main")
 CONSOLE_STYLE: Final = Parameter("name", "path", {"type": "string"}, "The style sheet", "base")
 PAGE: Final = (

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _FOLDER: Final = Path(__file__).parents[1] / "console"
 _PAGE: Final = _FOLDER / "index.html"
 _FILES: Final[Mapping[str, Path]] = {
-    each.name: each for each in sorted(_FOLDER.iterdir()) if each.suffix in {".css", ".js"}
+    each.relative_to(_FOLDER).as_posix(): each
+    for suffix in ("css", "js")
+    for each in _FOLDER.rglob(f"*.{suffix}")
 }
 """All there are: a name that is not here is no path to anywhere."""
 CONTENT_SECURITY_POLICY: Final = (
@@ -66,7 +68,8 @@ async def state(request: web.Request) -> web.Response:
 
 
 async def _file(request: web.Request, suffix: str) -> str:
-    path = _FILES.get(f"{request.match_info['name']}.{suffix}")
+    folder, name = request.match_info.get("folder"), request.match_info["name"]
+    path = _FILES.get(f"{folder}/{name}.{suffix}" if folder else f"{name}.{suffix}")
     if path is None:
         raise RequestError(Problem("NOT_FOUND", "NOT_FOUND"))
     return await asyncio.to_thread(_read, path)
@@ -110,6 +113,20 @@ ROUTES: Final = (
         bare=True,
         media="text/javascript",
         example="import { start } from './shell.js';",
+    ),
+    Route(
+        name="consolePart",
+        method="GET",
+        path="/console/{folder}/{name}.js",
+        handler=script,
+        open=True,
+        tag="Service",
+        reply=str,
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_FOLDER, parameters.CONSOLE_SCRIPT),
+        bare=True,
+        media="text/javascript",
+        example="export class Poll {}",
     ),
     Route(
         name="consoleStyle",

@@ -172,6 +172,8 @@ async def _look(caller: Caller) -> None:
     for name in ("main", "base", "none"):
         await caller.call("GET /console/{name}.js", name=name)
         await caller.call("GET /console/{name}.css", name=name)
+    for name in ("api", "none"):
+        await caller.call("GET /console/{folder}/{name}.js", folder="kit", name=name)
     for route in (
         "/api/alarms",
         "/api/node",

@@ -18,10 +18,13 @@ export class Failure extends Error {
 export class Api {
   /**
    * @param {URL} root the address under which all paths are
-   * @param {{language: () => string, changed: () => void, storage?: Storage}} about
+   * @param {{language: () => string, changed: () => void, storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>}} about
    */
   constructor(root, { language, changed, storage = sessionStorage }) {
-    Object.assign(this, { root, language, changed, storage });
+    this.root = root;
+    this.language = language;
+    this.changed = changed;
+    this.storage = storage;
     /** When it answered last (ms), and since when it does not. */
     this.heardAt = null;
     this.lostAt = null;

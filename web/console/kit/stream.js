@@ -30,12 +30,15 @@ function parseBlock(block) {
 /** Follows the events, and comes back by itself where it left off. */
 export class Stream {
   /**
-   * @param {object} api
+   * @param {import('./api.js').Api} api
    * @param {string} path
    * @param {{onEvents: (events: object[]) => void, changed: () => void}} told
    */
   constructor(api, path, { onEvents, changed }) {
-    Object.assign(this, { api, path, onEvents, changed });
+    this.api = api;
+    this.path = path;
+    this.onEvents = onEvents;
+    this.changed = changed;
     this.open = false;
     this.lastId = '';
     this.waitMs = LEAST_MS;

@@ -18,13 +18,15 @@ export function parseHash(hash) {
 }
 
 /**
- * Write a hash; empty values are left out.
+ * Write a hash; empty values are left out, and the first page.
  * @param {string} view
  * @param {string} [id]
  * @param {Record<string, string | number | null | undefined>} [query]
  */
 export function hashOf(view, id = '', query = {}) {
-  const kept = Object.entries(query).filter(([, value]) => value !== '' && value != null);
+  const kept = Object.entries(query).filter(
+    ([name, value]) => value !== '' && value != null && !(name === 'page' && value === 1),
+  );
   const search = new URLSearchParams(kept.map(([name, value]) => [name, String(value)])).toString();
   const path = view === 'overview' ? '' : `${view}${id && `/${id}`}`;
   return `#/${path}${search && `?${search}`}`;

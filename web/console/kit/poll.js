@@ -12,7 +12,12 @@ export class Poll {
    * @param {() => boolean} [hidden] whether nobody looks
    */
   constructor(ask, path, everyMs, changed, hidden = () => document.hidden) {
-    Object.assign(this, { ask, path, everyMs, changed, hidden });
+    this.ask = ask;
+    this.path = path;
+    this.everyMs = everyMs;
+    this.changed = changed;
+    this.hidden = hidden;
+    /** @type {any} */
     this.data = null;
     this.at = null;
     /** The path that `data` is of. */
@@ -51,7 +56,8 @@ export class Poll {
   async #call() {
     clearTimeout(this.timer);
     if (this.ended || this.hidden()) return;
-    const calling = (this.calling = new AbortController());
+    const calling = new AbortController();
+    this.calling = calling;
     const { path } = this;
     this.again = false;
     try {

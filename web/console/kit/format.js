@@ -22,6 +22,7 @@ export function formats(language, timeZone) {
   const whole = digits(0);
   const tenths = digits(1);
   const fine = digits(3);
+  /** @type {Intl.DateTimeFormatOptions} */
   const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone };
   const ofDay = new Intl.DateTimeFormat(locale, { ...clock, second: '2-digit' });
   const ofHour = new Intl.DateTimeFormat(locale, clock);
