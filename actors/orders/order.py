@@ -17,19 +17,19 @@ from actors.domain.evidence import Evidence
 from actors.domain.messages import (
     Crashed,
     DescribeOrder,
-    Load,
     OrderActorState,
+    ReadOrder,
     Unknown,
     Updated,
     UpdateQuantity,
 )
 from actors.errors import (
-    DeadLetter,
     DuplicateOperation,
     Fenced,
     NotApplied,
     NotOwner,
     OutcomeUnknown,
+    PoisonMessage,
     QuantityOutOfRange,
     StillWaiting,
     StoreRejected,
@@ -221,7 +221,7 @@ class WorkOrderActor(AsyncioActor):
 
     async def _load(self) -> StoredOrder | None:
         self._doing = "reading the order"
-        order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
+        order: StoredOrder | None = await self._ask_committer(ReadOrder(self.order_id))
         self._read(order)
         return order
 
@@ -289,7 +289,7 @@ class WorkOrderActor(AsyncioActor):
             self._context.telemetry.applied(delivery, verdict)
             delivery.reply(verdict)
         else:
-            failed = isinstance(verdict, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
+            failed = isinstance(verdict, (NotApplied, OutcomeUnknown, PoisonMessage, StoreRejected))
             self._context.telemetry.not_applied(
                 delivery, self._context.epoch, self._stored, verdict, failed=failed
             )
@@ -327,7 +327,7 @@ class WorkOrderActor(AsyncioActor):
         return self._context.jobs.options.attempts if delivery.durable else MAX_ATTEMPTS
 
     def _give_up(self, delivery: Delivery, error: BaseException) -> None:
-        dead = DeadLetter(delivery.attempts, repr(error))
+        dead = PoisonMessage(delivery.attempts, repr(error))
         if not delivery.durable:
             self._context.jobs.dead_letter(delivery.message, delivery.attempts, dead)
         self._answer_one(delivery, dead)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.errors import DeadLetter
+from actors.errors import PoisonMessage
 from tests.unit.web.conftest import until
 from tests.unit.web.fake_node import ORDER
 from web.app import Options
@@ -263,7 +263,7 @@ async def test_a_connection_error_of_our_own_is_not_taken_for_a_hang_up(
 async def test_a_message_that_was_given_up_is_logged_with_its_request(
     client: Client, node: FakeNode, logged: LogRecorder
 ) -> None:
-    node.region.decide = lambda _message: DeadLetter(3)
+    node.region.decide = lambda _message: PoisonMessage(3)
     async with client.post(UPDATE, json=GOOD) as reply:
         assert reply.status == 500
     assert len(logged.named("request_failed")) == 1
