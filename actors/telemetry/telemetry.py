@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from actors.telemetry.counters import CommitStats, SupervisorStats
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
+from actors.telemetry.samples import Samples
 from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from actors.domain.commit import StoredOrder
     from actors.domain.messages import Updated
     from actors.errors import WorkOrderError
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-SAMPLED_EVERY_S: Final = 10.0
-_RECENT_SAMPLES: Final = 6
+_RECENT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +40,11 @@ class Latency:
     """Since the node started."""
 
 
-class _Sample(NamedTuple):
-    at: float
-    answered: int
-    counts: Mapping[str, Sequence[int]]
-
-
 @dataclass(slots=True)
 class Telemetry:
     """Shared by all terms of a node. A handful of additions per update, and no more."""
 
+    samples: Samples = field(default_factory=Samples)
     tally: Tally = field(default_factory=Tally)
     journal: Journal = field(default_factory=Journal)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -66,7 +59,24 @@ class Telemetry:
     actors: SupervisorStats = field(default_factory=SupervisorStats)
     spans: Spans = NO_SPANS
     """Told of each update and of each commit, for those who trace."""
-    _samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=_RECENT_SAMPLES))
+
+    def __post_init__(self) -> None:
+        self.samples.counters += [lambda: self.outcomes, self._failures]
+        self.samples.times |= {
+            "waiting": self.waits,
+            "handling": self.handlings,
+            "commit": self.commits.times,
+            "total": self.end_to_end,
+        }
+
+    def _failures(self) -> dict[tuple[str, str], int]:
+        commits = self.commits
+        return {
+            ("trouble", "retries"): commits.retries,
+            ("trouble", "fenced"): commits.fenced,
+            ("trouble", "relay_errors"): commits.relay_errors,
+            ("trouble", "restarted"): self.actors.restarted,
+        }
 
     def applied(self, delivery: Delivery, updated: Updated) -> None:
         """Count and log an update that was answered with its outcome."""
@@ -164,34 +174,16 @@ class Telemetry:
 
     # -- lately ------------------------------------------------------------------------------
 
-    def sample(self) -> None:
-        """Remember the counts as they are; called every `SAMPLED_EVERY_S`."""
-        counts = {name: tuple(kind.counts) for name, kind in self._histograms().items()}
-        self._samples.append(_Sample(time.monotonic(), self.end_to_end.count, counts))
-
-    def _histograms(self) -> dict[str, Histogram]:
-        return {
-            "waiting": self.waits,
-            "handling": self.handlings,
-            "commit": self.commits.times,
-            "total": self.end_to_end,
-        }
-
     def latencies(self) -> dict[str, Latency]:
         """Return how long waiting, handling, a commit and all together took in the last minute."""
-        return {name: self._latency(name, kind) for name, kind in self._histograms().items()}
+        return {name: self._latency(name) for name in ("waiting", "handling", "commit", "total")}
 
-    def _latency(self, name: str, kind: Histogram) -> Latency:
-        recent: Sequence[int] = kind.counts
-        if self._samples:
-            before = self._samples[0].counts[name]
-            recent = [now - then for now, then in zip(kind.counts, before, strict=True)]
+    def _latency(self, name: str) -> Latency:
+        recent = self.samples.recent(name, _RECENT_S)
         p50, p90, p99 = (percentile(recent, share) for share in (0.5, 0.9, 0.99))
-        return Latency(sum(recent), p50, p90, p99, kind.longest_s)
+        return Latency(sum(recent), p50, p90, p99, self.samples.times[name].longest_s)
 
     def rate(self) -> float:
         """Return the updates answered per second, over the last minute."""
-        if not self._samples:
-            return 0.0
-        oldest = self._samples[0]
-        return (self.end_to_end.count - oldest.answered) / max(1e-3, time.monotonic() - oldest.at)
+        window_s = self.samples.window_s(_RECENT_S)
+        return sum(self.samples.recent("total", _RECENT_S)) / window_s if window_s else 0.0

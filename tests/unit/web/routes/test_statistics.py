@@ -88,7 +88,7 @@ async def test_the_figures_add_up(first: Served, second: Served) -> None:
 async def test_the_last_hour_is_recorded_at_the_owner_and_read_from_either_node(
     monkeypatch: pytest.MonkeyPatch, first: Served, second: Served
 ) -> None:
-    monkeypatch.setattr("web.observe.loop_monitor.RECORDED_EVERY_S", 0.0)
+    monkeypatch.setattr("actors.node.node.SAMPLED_EVERY_S", 0.05)
     await touch(first, 1, 2, 3)
     async with asyncio.timeout(100):
         while True:
