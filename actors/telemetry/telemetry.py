@@ -7,6 +7,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import structlog
+
 from actors.telemetry.counters import CommitStats, SupervisorStats
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
@@ -16,10 +18,13 @@ from actors.telemetry.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from actors.domain.commit import StoredOrder
     from actors.domain.messages import Updated
     from actors.errors import WorkOrderError
     from actors.runtime.delivery import Delivery
     from actors.telemetry.spans import Spans
+
+_log = structlog.get_logger(__name__)
 
 SAMPLED_EVERY_S: Final = 10.0
 _RECENT_SAMPLES: Final = 6
@@ -64,7 +69,7 @@ class Telemetry:
     _samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=_RECENT_SAMPLES))
 
     def applied(self, delivery: Delivery, updated: Updated) -> None:
-        """Count an update that was answered with its outcome."""
+        """Count and log an update that was answered with its outcome."""
         took_s = time.monotonic() - delivery.enqueued_at
         event = "replayed" if updated.replayed else "applied"
         change = updated.change
@@ -88,11 +93,34 @@ class Telemetry:
                 delivery.message.trace.http_request_id,
             )
         )
+        trace = delivery.message.trace
+        _log.info(
+            "update_replayed" if updated.replayed else "update_applied",
+            work_order_id=updated.work_order_id,
+            job_id=change.job_id,
+            request_id=trace.http_request_id,
+            key=change.request_id,
+            type=change.type.value,
+            quantity=updated.applied_quantity,
+            after=updated.after_quantity,
+            seq=updated.seq,
+            epoch=updated.epoch,
+            **trace.ids(),
+        )
 
     def not_applied(
-        self, delivery: Delivery, epoch: int, error: WorkOrderError, *, failed: bool
+        self,
+        delivery: Delivery,
+        epoch: int,
+        stored: StoredOrder | None,
+        error: WorkOrderError,
+        *,
+        failed: bool,
     ) -> None:
-        """Count an update that the rules refused, or that failed, in the term `epoch`."""
+        """Count and log an update that the rules refused, or that failed, in the term `epoch`.
+
+        `stored` is its order as the actor knows it.
+        """
         took_s = time.monotonic() - delivery.enqueued_at
         event = "failed" if failed else "refused"
         message = delivery.message
@@ -113,6 +141,21 @@ class Telemetry:
                 took_s=took_s,
                 request_id=message.trace.http_request_id,
             )
+        )
+        log = _log.warning if failed else _log.info
+        log(
+            "update_failed" if failed else "update_refused",
+            work_order_id=message.work_order_id,
+            job_id=message.change.job_id,
+            request_id=message.trace.http_request_id,
+            key=message.change.request_id,
+            type=message.change.type.value,
+            quantity=message.change.quantity,
+            code=error.code,
+            reason=str(error),
+            seq=stored.seq if stored else 0,
+            epoch=epoch,
+            **message.trace.ids(),
         )
 
     def happened(self, event: str, *, order_id: str | None = None, detail: str = "") -> None:

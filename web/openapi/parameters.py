@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import ChangeType
 from actors.operators.rows import ActorState, Sort
+from web.route import Parameter
 from web.wire.queries import (
     FOUND,
     JOB_STATES,
@@ -22,28 +22,6 @@ from web.wire.schemas import MAX_REQUEST_ID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from enum import StrEnum
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """Something beside the body that a caller may say; in a path, must say."""
-
-    name: str
-    place: str
-    schema: Mapping[str, object]
-    description: str
-    example: object = None
-
-    def document(self) -> dict[str, object]:
-        """Write it as OpenAPI does."""
-        written: dict[str, object] = {
-            "name": self.name,
-            "in": self.place,
-            "required": self.place == "path",
-            "description": self.description,
-            "schema": dict(self.schema),
-        }
-        return written if self.example is None else {**written, "example": self.example}
 
 
 def _query(

@@ -11,6 +11,9 @@ from aiohttp import web
 
 from web.admission import ADMISSION
 from web.app_context import CONTEXT
+from web.openapi import parameters
+from web.openapi.models.operators import ConsoleState
+from web.route import Route
 from web.wire.problems import Problem, RequestError
 from web.wire.replies import success
 
@@ -82,3 +85,70 @@ def _reply(request: web.Request, text: str, media: str) -> web.Response:
     headers["Content-Type"] = f"{media}; charset=utf-8"
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return web.Response(body=text.encode(), headers=headers)
+
+
+ROUTES: Final = (
+    Route(
+        name="console",
+        method="GET",
+        path="/console",
+        handler=page,
+        open=True,
+        tag="Service",
+        reply=str,
+        bare=True,
+        media="text/html",
+        example="<!doctype html>…",
+    ),
+    Route(
+        name="consoleScript",
+        method="GET",
+        path="/console/{name}.js",
+        handler=script,
+        open=True,
+        tag="Service",
+        reply=str,
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_SCRIPT,),
+        bare=True,
+        media="text/javascript",
+        example="import { start } from './shell.js';",
+    ),
+    Route(
+        name="consolePart",
+        method="GET",
+        path="/console/{folder}/{name}.js",
+        handler=script,
+        open=True,
+        tag="Service",
+        reply=str,
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_FOLDER, parameters.CONSOLE_SCRIPT),
+        bare=True,
+        media="text/javascript",
+        example="export class Poll {}",
+    ),
+    Route(
+        name="consoleStyle",
+        method="GET",
+        path="/console/{name}.css",
+        handler=style,
+        open=True,
+        tag="Service",
+        reply=str,
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_STYLE,),
+        bare=True,
+        media="text/css",
+        example=":root { color-scheme: light dark; }",
+    ),
+    Route(
+        name="consoleState",
+        method="GET",
+        path="/api/console",
+        handler=state,
+        open=True,
+        tag="Service",
+        reply=ConsoleState,
+    ),
+)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 from actors.operators.history import RECORDED_EVERY_S
 from web.app_context import CONTEXT
 from web.observe.loop_monitor import LOOP_MONITOR
+from web.openapi import parameters
+from web.openapi.models.figures import History
+from web.route import Route
 from web.wire.queries import parse_minutes
 from web.wire.replies import success
 
@@ -22,7 +25,7 @@ async def history(request: web.Request) -> web.Response:
     """Show what was done and what waited, over the last minutes."""
     minutes = parse_minutes(request.query)
     moments = request.app[LOOP_MONITOR].history.since(time.time() - minutes * _MINUTE_S)
-    data = {
+    data: History = {
         "node": request.app[CONTEXT].node.node_id,
         "everyS": round(RECORDED_EVERY_S),
         "at": [_moment(each.at) for each in moments],
@@ -45,3 +48,19 @@ def _moment(at: float) -> str:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 2)
+
+
+ROUTES: Final = (
+    Route(
+        name="history",
+        method="GET",
+        path="/api/history",
+        handler=history,
+        needs="owner",
+        tag="Actors",
+        reply=History,
+        text="OK.history",
+        failures=("INVALID_PAGE",),
+        parameters=(parameters.MINUTES,),
+    ),
+)

@@ -1,4 +1,4 @@
-"""A TCP proxy that does to a wire what networks do: cuts, black holes, delays, one-way loss.
+"""A TCP proxy that does to a wire what networks do: cuts, black holes, delays, losses.
 
 Bytes that were lost in the middle of a connection make the rest of it worthless, so such a
 connection is broken as soon as the wire passes again. Bytes that are held stay in order, and are
@@ -12,12 +12,13 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Self
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from tests.servers import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
 HOST: Final = "127.0.0.1"
 _CHUNK: Final = 2**18
@@ -32,9 +33,12 @@ class Flow(Enum):
     HOLD = "hold"
 
 
+Part = Literal["command", "answer"]
+
+
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """What a wire does; delays are seconds for each chunk of bytes."""
+    """What a wire does; delays are seconds for each chunk of bytes, shares are of all chunks."""
 
     up: bool = True
     """Down: connections break, and new ones are broken at once."""
@@ -42,6 +46,13 @@ class Weather:
     replies: Flow = Flow.PASS
     request_delay_s: float = 0.0
     reply_delay_s: float = 0.0
+    late_share: float = 0.0
+    """Of the requests: delivered up to `late_s` later, even if their sender is gone by then."""
+    late_s: float = 0.0
+    lost_share: float = 0.0
+    """Of the replies: lost, and the client's connection with them."""
+    breaks_at: tuple[Part, bytes] | None = None
+    """Bytes of a request before which, or before whose answer, the connection breaks."""
 
 
 FAIR: Final = Weather()
@@ -57,6 +68,9 @@ class Wire:
         self._weather = FAIR
         self._changed = asyncio.Event()
         self._connections: set[_Connection] = set()
+        self._random = Random(target_port)  # noqa: S311 -- a drill, not a secret
+        self.mishaps = 0
+        """What became late or was lost by shares or by `lose`."""
         self._server: asyncio.Server | None = None
 
     @property
@@ -90,6 +104,26 @@ class Wire:
     def delay(self, requests_s: float = 0.0, replies_s: float = 0.0) -> None:
         """Deliver each chunk of bytes that much later."""
         self.set(Weather(request_delay_s=requests_s, reply_delay_s=replies_s))
+
+    def lose(self, part: Part, command: str, collection: str) -> None:
+        """Break connections before the server, or before the client, has what is named.
+
+        `command` and `collection` are MongoDB's, as in ``{update: "orders"}``.
+        """
+        name = collection.encode()
+        length = (len(name) + 1).to_bytes(4, "little")
+        marker = b"\x02" + command.encode() + b"\x00" + length + name + b"\x00"
+        self.set(Weather(breaks_at=(part, marker)))
+
+    def strikes(self, share: float) -> bool:
+        """Tell whether the next chunk is one of that share; counts those that are."""
+        struck = share > 0 and self._random.random() < share
+        self.mishaps += struck
+        return struck
+
+    def uniform_s(self, longest_s: float) -> float:
+        """Draw a time up to that."""
+        return self._random.uniform(0, longest_s)
 
     def set(self, weather: Weather) -> None:
         """Change the weather; returns when it has changed."""
@@ -153,6 +187,9 @@ class _Connection:
         self.damaged = False
         """Bytes of it were lost."""
         self.holding = 0
+        self._losing_answer = False
+        self._last = b""
+        """The end of what was requested, where a marker may have begun."""
         self._wire = wire
         self._client, self._server = client, server
 
@@ -162,12 +199,45 @@ class _Connection:
         try:
             await asyncio.gather(
                 self._carry(
-                    from_client, to_server, lambda w: w.requests, lambda w: w.request_delay_s
+                    from_client,
+                    to_server,
+                    lambda w: w.requests,
+                    lambda w: w.request_delay_s,
+                    self._breaks_request,
                 ),
-                self._carry(from_server, to_client, lambda w: w.replies, lambda w: w.reply_delay_s),
+                self._carry(
+                    from_server,
+                    to_client,
+                    lambda w: w.replies,
+                    lambda w: w.reply_delay_s,
+                    self._loses_reply,
+                ),
             )
         finally:
             self.abort()
+
+    async def _breaks_request(self, chunk: bytes) -> bool:
+        """Do to a request what befalls single ones; tell whether the connection broke at it."""
+        wire, weather = self._wire, self._wire.weather
+        if wire.strikes(weather.late_share):
+            await asyncio.sleep(wire.uniform_s(weather.late_s))
+        if weather.breaks_at is None:
+            return False
+        part, marker = weather.breaks_at
+        found = marker in self._last + chunk
+        self._last = (self._last + chunk)[-len(marker) :]
+        if found:
+            self._last = b""
+            wire.mishaps += 1
+            self._losing_answer = part == "answer"
+        return found and part == "command"
+
+    async def _loses_reply(self, _chunk: bytes) -> bool:
+        """Tell whether the client's connection breaks at this reply; the server's goes on."""
+        wire = self._wire
+        if self._losing_answer or wire.strikes(wire.weather.lost_share):
+            self._client[1].transport.abort()
+        return False
 
     def abort(self) -> None:
         """Break it, seen from both ends."""
@@ -180,6 +250,7 @@ class _Connection:
         writer: asyncio.StreamWriter,
         flow: Callable[[Weather], Flow],
         delay_s: Callable[[Weather], float],
+        breaks_at: Callable[[bytes], Awaitable[bool]],
     ) -> None:
         wire = self._wire
         with suppress(OSError):
@@ -192,6 +263,11 @@ class _Connection:
                     self.holding -= 1
                 if flow(wire.weather) is Flow.DROP:
                     self.damaged = True
+                    continue
+                if await breaks_at(chunk):
+                    self.abort()
+                    return
+                if writer.is_closing():
                     continue
                 writer.write(chunk)
                 await writer.drain()

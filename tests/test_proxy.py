@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.proxy import HOST, Wire, Wires
+from tests.proxy import HOST, Weather, Wire, Wires
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -167,6 +167,51 @@ async def test_delays_are_kept(wires: Wires) -> None:
             writer.write(b"one\n")
             assert await reader.readline() == b"one\n"
             assert time.monotonic() - began >= 0.1
+
+
+def _command(text: bytes) -> bytes:
+    """Return a line with the bytes that MongoDB's ``{update: "orders"}`` has."""
+    return b"\x02update\x00\x07\x00\x00\x00orders\x00" + text + b"\n"
+
+
+async def test_a_command_is_lost_and_what_is_not_named_passes(wires: Wires) -> None:
+    async with echo() as (server, port):
+        wire = wires.to(port)
+        wire.lose("command", "update", "orders")
+        async with connected(wire) as (reader, writer):
+            writer.write(b"find\n")
+            assert await reader.readline() == b"find\n"
+            writer.write(_command(b"1"))
+            assert await broken(reader)
+        assert server.received == [b"find\n"]
+        assert wire.mishaps == 1
+
+
+async def test_an_answer_is_lost_though_its_command_comes_in_two_parts(wires: Wires) -> None:
+    async with echo() as (server, port):
+        wire = wires.to(port)
+        wire.lose("answer", "update", "orders")
+        async with connected(wire) as (reader, writer):
+            writer.write(_command(b"1")[:9])
+            assert await silent(reader)
+            writer.write(_command(b"1")[9:])
+            assert await broken(reader)
+        assert server.received == [_command(b"1")]
+        wire.passes()
+        async with connected(wire) as (reader, writer):
+            writer.write(_command(b"2"))
+            assert await reader.readline() == _command(b"2")
+
+
+async def test_a_share_of_the_replies_is_lost_and_the_request_is_not(wires: Wires) -> None:
+    async with echo() as (server, port):
+        wire = wires.to(port)
+        wire.set(Weather(late_share=1.0, lost_share=1.0))
+        async with connected(wire) as (reader, writer):
+            writer.write(b"one\n")
+            assert await broken(reader)
+        assert server.received == [b"one\n"]
+        assert wire.mishaps == 2
 
 
 async def test_a_server_that_is_away_breaks_the_connection(wires: Wires) -> None:
