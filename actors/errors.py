@@ -128,7 +128,7 @@ class RelayRejected(WorkOrderError):
         self.reason = reason
 
 
-class DeadLetter(WorkOrderError):
+class PoisonMessage(WorkOrderError):
     """The message killed its actor as often as is allowed; it will not be tried again."""
 
     def __init__(self, attempts: int, cause: str = "") -> None:

@@ -6,10 +6,11 @@ usage() {
     cat <<'EOF'
 Usage: scripts/test.sh [--fast] [pytest arguments]
 
-Lint, format, types and import rules, then all tests with branch coverage. Runs every check and
-fails when one did. The first run creates .venv, installs the locked packages and fetches
-MongoDB and Redis for the tests, unless mongod and redis-server are on PATH. Where Chromium is not
-on PATH, root gets it by apt-get; others are told how to.
+Lint, format, types and import rules, of Python and JavaScript, and beside them all tests with
+branch coverage. Runs every check and fails when one did. The first run creates .venv, installs the
+locked packages and fetches MongoDB and Redis for the tests, unless mongod and redis-server are on
+PATH. Node and npm have to be there. Where Chromium is not on PATH, root gets it by apt-get; others
+are told how to.
 
   --fast   the tests only
   --help   show this
@@ -43,11 +44,22 @@ check() {
     "$@" || failed+=("$name")
 }
 
-if [ -z "$fast" ]; then
+# The checks that run nothing, beside the tests, which wait for nodes and servers much of the time.
+static_checks() {
     check "ruff check" "$bin/python" -m ruff check .
     check "ruff format" "$bin/python" -m ruff format --check .
     check "mypy" "$bin/python" -m mypy
     check "import rules" "$bin/python" "$bin/lint-imports"
+    check "javascript" scripts/js/check.sh
+    [ ${#failed[@]} -eq 0 ] || say "failed:$(printf ' [%s]' "${failed[@]}")"
+    [ ${#failed[@]} -eq 0 ]
+}
+
+if [ -z "$fast" ]; then
+    static_output=$(mktemp)
+    static_checks >"$static_output" 2>&1 &
+    static=$!
+    trap 'kill "$static" 2>/dev/null || true; rm -f "$static_output"' EXIT
 fi
 # Before the tests, whose time limits are not made for downloads.
 check "servers for tests" "$bin/python" -m tests.servers --fetch
@@ -56,6 +68,11 @@ if [ $# -eq 0 ]; then
     check "pytest" "$bin/python" -m pytest --cov --numprocesses 3 --dist worksteal
 else
     check "pytest" "$bin/python" -m pytest --cov --cov-fail-under=0 "$@"
+fi
+
+if [ -z "$fast" ]; then
+    wait "$static" || failed+=("static checks")
+    cat "$static_output"
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -67,8 +67,11 @@ class MemoryInbox:
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
         await self._store.read("find")
-        found = (entries.get(job_id) for entries in self._store.log.values())
-        return next((each for each in found if each is not None), None)
+        kept: list[Mapping[str, Outcome]] = [
+            *self._store.log.values(),
+            *self._store.refused.values(),
+        ]
+        return next((each[job_id] for each in kept if job_id in each), None)
 
     async def paused_orders(self) -> frozenset[WorkOrderId]:
         await self._store.read("paused")

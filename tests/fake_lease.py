@@ -58,12 +58,13 @@ class MemoryLease:
 
     server: LeaseServer
     name: str = "memory"
+    _is_open: bool = False
 
     async def open(self) -> None:
-        """Be open."""
+        self._is_open = True
 
     async def close(self) -> None:
-        """Be closed."""
+        self._is_open = False
 
     async def acquire(self, holder: Holder) -> bool:
         await self._ask()
@@ -102,5 +103,7 @@ class MemoryLease:
         return 0
 
     async def _ask(self) -> None:
+        if not self._is_open:
+            raise LeaseUnavailable("it is not open")
         await asyncio.sleep(self.server.takes_s)
         self.server.ask()

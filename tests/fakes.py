@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict, deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -23,9 +23,10 @@ from actors.errors import (
     StoreUnavailable,
 )
 from actors.store import Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
-from actors.store.documents import entry_document, is_same
-from actors.store.views import detail_row, log_row
+from actors.store.documents import is_same, order_from
+from actors.store.views import detail_row, id_range
 from tests.fake_inbox import MemoryInbox
+from tests.fake_views import document_of, page_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -159,7 +160,8 @@ class MemoryStore:
     def written(self, order_id: WorkOrderId) -> list[LogEntry]:
         """Return the order's log with its outbox merged in, by seq, as readers see it."""
         entries = dict(self.log[order_id])
-        for outcome in self.orders[order_id].outbox:
+        order = self.orders.get(order_id)
+        for outcome in order.outbox if order else ():
             if isinstance(outcome, LogEntry):
                 entries.setdefault(outcome.change.job_id, outcome)
         return sorted(entries.values(), key=lambda entry: entry.seq)
@@ -364,23 +366,19 @@ class MemoryStore:
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         await self.read("detail")
         order = self.orders.get(order_id)
-        if order is None:
-            return None
-        state = {each.name: getattr(order.state, each.name) for each in fields(order.state)}
-        return {"workOrderNo": order.facts.work_order_no, **state}
+        return None if order is None else detail_row(document_of(order))
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
-        numbers = {each.id: str(each.facts.work_order_no) for each in self.orders.values()}
-        fit = [{"_id": each, "workOrderNo": no} for each, no in numbers.items() if text in no]
-        return [detail_row(each) for each in fit[:limit]]
+        low, high = id_range(text) or ("", "")
+        fit = [each for each in sorted(self.orders) if low <= each <= high]
+        numbers = {str(each.facts.work_order_no): each.id for each in self.orders.values()}
+        starts = (text, text.upper())
+        fit += [id_ for number, id_ in sorted(numbers.items()) if number.startswith(starts)]
+        return [detail_row(document_of(self.orders[each])) for each in fit[:limit]]
 
     async def log_page(self, query: LogQuery) -> LogPage:
         await self.read("log_page")
-        known = query.work_order_id in self.orders
-        entries = self.written(query.work_order_id)[::-1] if known else []
-        first = (query.page - 1) * query.page_size
-        page = entries[first : first + query.page_size]
-        return LogPage(len(entries), tuple(log_row(entry_document(each)) for each in page))
+        return page_of(self.written(query.work_order_id), query)
 
     async def paused(self) -> bool:
         await self.read("paused")
@@ -390,9 +388,11 @@ class MemoryStore:
         await self.write("set_paused", [partial(setattr, self, "is_paused", paused)])
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
-        new = [each for each in documents if each["_id"] not in self.orders]
-        for document in new:
-            self.put(document["_id"])
+        new = {str(each["_id"]).lower(): each for each in documents}
+        new = {order_id: each for order_id, each in new.items() if order_id not in self.orders}
+        for order_id, document in new.items():
+            order = order_from({**document, "_id": order_id}, None, 0)
+            self.orders[order.id] = replace(order, guard={})
         return len(new)
 
 

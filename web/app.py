@@ -70,15 +70,17 @@ def build_app(
     forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], tracing)
     app.cleanup_ctx.append(forwarder.open)
     app[NEIGHBOURS] = Neighbours()
-    monitor = app[LOOP_MONITOR] = LoopMonitor(node)
+    monitor = app[LOOP_MONITOR] = LoopMonitor()
     app.cleanup_ctx.append(monitor.run)
     admission = app[ADMISSION] = Admission(
         options, {(route.method, route.path): route.access for route in ROUTES}
     )
     app.on_response_prepare.append(admission.mark)
     metrics = app[METRICS] = Metrics(app[CONTEXT], monitor)
-    alarms = app[ALARMS] = Alarms(app[CONTEXT], monitor, metrics.traffic, forwarder.watch)
+    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder.watch)
     monitor.followers.append(alarms.note)
+    node.telemetry.samples.times["lag"] = monitor.lags
+    node.telemetry.samples.counters.append(metrics.traffic.turned_away)
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
     for route in ROUTES:

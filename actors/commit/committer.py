@@ -16,7 +16,7 @@ from actors.commit.outboxes import Outboxes
 from actors.commit.relay import Relay
 from actors.domain.commit import ChangeSet, Committed, Stale, StoredOrder
 from actors.domain.evidence import EvidenceQuery
-from actors.domain.messages import EmptyOutboxes, Load, Ready, Tidy, Trim
+from actors.domain.messages import EmptyOutboxes, ReadOrder, Ready, Tidy, Trim
 from actors.errors import Fenced, OutcomeUnknown, StoreUnavailable
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
@@ -83,7 +83,7 @@ class Committer(AsyncioActor):
         self.stats = stats or CommitStats()
         self._spans = spans
         self._relay = Relay(store, self._note_relay_error)
-        self._loads: Batcher[Load] = Batcher(self._load, READ_BATCH, 2, apart=True)
+        self._loads: Batcher[ReadOrder] = Batcher(self._load, READ_BATCH, 2, apart=True)
         self._evidence: Batcher[EvidenceQuery] = Batcher(
             self._gather, READ_BATCH, in_flight, apart=True
         )
@@ -100,7 +100,7 @@ class Committer(AsyncioActor):
                 self._submit_commit(message, delivery)
             case EvidenceQuery():
                 self._evidence.submit(message, delivery)
-            case Load():
+            case ReadOrder():
                 self._loads.submit(message, delivery)
             case Trim():
                 self._submit_trim(_Emptying(message.order), delivery)
@@ -144,7 +144,7 @@ class Committer(AsyncioActor):
 
     # -- reading -----------------------------------------------------------------------------
 
-    async def _load(self, loads: list[Load]) -> list[StoredOrder | Fenced | None]:
+    async def _load(self, loads: list[ReadOrder]) -> list[StoredOrder | Fenced | None]:
         # The ledger first: what leaves it meanwhile may not have been in the log as that was read.
         taken = [self.ledger.highest_seq(each.work_order_id) for each in loads]
         orders = await self._store.load([each.work_order_id for each in loads])

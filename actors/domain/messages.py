@@ -171,7 +171,7 @@ OrderMessage = UpdateQuantity | DescribeOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ReadOrder:
     """Read an order. Answered with `StoredOrder` (its outbox taken over), or None."""
 
     work_order_id: WorkOrderId

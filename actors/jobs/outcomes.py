@@ -12,9 +12,9 @@ from pykka import ActorDeadError
 from actors.domain.job import JobError, JobState, Progress
 from actors.domain.messages import Updated
 from actors.errors import (
-    DeadLetter,
     NotApplied,
     OutcomeUnknown,
+    PoisonMessage,
     Refused,
     StoreRejected,
     WorkOrderError,
@@ -39,7 +39,7 @@ MAX_FINISHED: Final = 1_000
 _NOTED_AT_ONCE: Final = 500
 _BOUND_EVERY: Final = 200
 _MAX_TEXT: Final = 500
-_CODES: Final = {DeadLetter: "DEAD_LETTER", StoreRejected: "STORE_REJECTED"}
+_CODES: Final = {PoisonMessage: "DEAD_LETTER", StoreRejected: "STORE_REJECTED"}
 """What operators tell apart, and a caller need not."""
 
 

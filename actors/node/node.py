@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
@@ -12,6 +13,7 @@ from actors.node.status import NodeStatus, OwnershipHistory
 from actors.operators.inspector import ActorInspector
 from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Region
+from actors.telemetry.samples import SAMPLED_EVERY_S, Gauges
 from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.telemetry import Telemetry
 
@@ -37,6 +39,7 @@ class Node:
         self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs)
         self._options = options
         self._actor: NodeActor | None = None
+        self._clock: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Open store and lease, then try to become the owner; returns when that is settled.
@@ -48,7 +51,19 @@ class Node:
         await self.store.open()
         await self.lease.open()
         self._actor = NodeActor(self.store, self.lease, self.region, self._options)
+        self.sample()
         await self._actor.actor_ref.ask(Tick(), block=False)
+
+    def sample(self) -> None:
+        """Take a sample of the telemetry, now and each `SAMPLED_EVERY_S` until `close`."""
+        region = self.region
+        gauges = None
+        if region.jobs is not None:
+            counts = region.statistics()
+            waiting = counts.waiting + counts.delayed
+            gauges = Gauges(waiting, counts.active, counts.live_actors, counts.paused)
+        self.telemetry.samples.take(gauges)
+        self._clock = asyncio.get_running_loop().call_later(SAMPLED_EVERY_S, self.sample)
 
     async def drain(self, timeout_s: float) -> bool:
         """Finish what is queued, release the lease; `True` when all was finished in time."""
@@ -64,6 +79,8 @@ class Node:
 
     async def close(self) -> None:
         """Close the clients of store and lease. Idempotent."""
+        if self._clock is not None:
+            self._clock.cancel()
         await self.lease.close()
         await self.store.close()
 

@@ -10,7 +10,7 @@ import structlog
 from pykka import ActorDeadError
 
 from actors.commit.committer import Committer
-from actors.domain.messages import Load, Sweep, Tidy, Trim
+from actors.domain.messages import ReadOrder, Sweep, Tidy, Trim
 from actors.errors import WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
 from actors.orders.supervisor import Limits, Supervisor
@@ -214,7 +214,7 @@ class Term:
     async def _empty_outbox(self, order_id: WorkOrderId) -> bool:
         committer = self._committer.actor_ref
         try:
-            order: StoredOrder | None = await committer.ask(Load(order_id), block=False)
+            order: StoredOrder | None = await committer.ask(ReadOrder(order_id), block=False)
             if order is not None:
                 await committer.ask(Trim(order), block=False)
         except WorkOrderError as error:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from actors.commit.committer import Committer
     from actors.runtime.directory import Directory
     from actors.runtime.mailbox import Mailbox
-    from actors.telemetry.journal import Event, Load
+    from actors.telemetry.journal import Event, OrderLoad
     from actors.telemetry.telemetry import Telemetry
 
 _SLICE: Final = 1_000
@@ -161,7 +161,7 @@ class ActorInspector:
             state = ActorState.DELAYED if mailbox.backs_off else ActorState.WAITING
         return _Busy(state, depth, time.monotonic() - oldest.enqueued_at if oldest else 0.0)
 
-    async def _loads(self) -> dict[WorkOrderId, Load]:
+    async def _loads(self) -> dict[WorkOrderId, OrderLoad]:
         loads, self._window_s = await self._telemetry.journal.loads()
         return loads  # type: ignore[return-value]  # a journal knows ids as text
 
@@ -210,13 +210,13 @@ class ActorInspector:
         self,
         order_ids: Iterable[WorkOrderId],
         busy: dict[WorkOrderId, _Busy],
-        loads: dict[WorkOrderId, Load],
+        loads: dict[WorkOrderId, OrderLoad],
     ) -> list[ActorRow]:
         rows = (self._row(order_id, busy, loads.get(order_id)) for order_id in order_ids)
         return [row for row in rows if row is not None]
 
     def _row(
-        self, order_id: WorkOrderId, busy: dict[WorkOrderId, _Busy], load: Load | None
+        self, order_id: WorkOrderId, busy: dict[WorkOrderId, _Busy], load: OrderLoad | None
     ) -> ActorRow | None:
         mailbox = self._directory.made.get(order_id)
         if mailbox is None:
@@ -269,7 +269,7 @@ class ActorInspector:
 
 
 async def _ranked(
-    sort: Sort, busy: dict[WorkOrderId, _Busy], loads: dict[WorkOrderId, Load]
+    sort: Sort, busy: dict[WorkOrderId, _Busy], loads: dict[WorkOrderId, OrderLoad]
 ) -> list[WorkOrderId]:
     """Return the orders that have anything of what is sorted by, most of it first."""
     values: dict[WorkOrderId, float]

@@ -17,19 +17,19 @@ from actors.domain.evidence import Evidence
 from actors.domain.messages import (
     Crashed,
     DescribeOrder,
-    Load,
     OrderActorState,
+    ReadOrder,
     Unknown,
     Updated,
     UpdateQuantity,
 )
 from actors.errors import (
-    DeadLetter,
     DuplicateOperation,
     Fenced,
     NotApplied,
     NotOwner,
     OutcomeUnknown,
+    PoisonMessage,
     QuantityOutOfRange,
     StillWaiting,
     StoreRejected,
@@ -221,7 +221,7 @@ class WorkOrderActor(AsyncioActor):
 
     async def _load(self) -> StoredOrder | None:
         self._doing = "reading the order"
-        order: StoredOrder | None = await self._ask_committer(Load(self.order_id))
+        order: StoredOrder | None = await self._ask_committer(ReadOrder(self.order_id))
         self._read(order)
         return order
 
@@ -287,49 +287,14 @@ class WorkOrderActor(AsyncioActor):
             verdict = OutcomeUnknown(f"its actor died, and then: {verdict}")
         if isinstance(verdict, Updated):
             self._context.telemetry.applied(delivery, verdict)
-            self._log_applied(delivery, verdict)
             delivery.reply(verdict)
         else:
-            failed = isinstance(verdict, (NotApplied, OutcomeUnknown, DeadLetter, StoreRejected))
-            epoch = self._context.epoch
-            self._context.telemetry.not_applied(delivery, epoch, verdict, failed=failed)
+            failed = isinstance(verdict, (NotApplied, OutcomeUnknown, PoisonMessage, StoreRejected))
+            self._context.telemetry.not_applied(
+                delivery, self._context.epoch, self._stored, verdict, failed=failed
+            )
             self.actor_inbox.failed += 1
-            self._log_not_applied(delivery, verdict, failed=failed)
             delivery.fail(verdict)
-
-    def _log_applied(self, delivery: Delivery, updated: Updated) -> None:
-        message: UpdateQuantity = delivery.message
-        _log.info(
-            "update_replayed" if updated.replayed else "update_applied",
-            work_order_id=self.order_id,
-            job_id=updated.change.job_id,
-            request_id=message.trace.http_request_id,
-            key=updated.change.request_id,
-            type=updated.change.type.value,
-            quantity=updated.applied_quantity,
-            after=updated.after_quantity,
-            seq=updated.seq,
-            epoch=updated.epoch,
-            **message.trace.ids(),
-        )
-
-    def _log_not_applied(self, delivery: Delivery, error: WorkOrderError, *, failed: bool) -> None:
-        message: UpdateQuantity = delivery.message
-        log = _log.warning if failed else _log.info
-        log(
-            "update_failed" if failed else "update_refused",
-            work_order_id=self.order_id,
-            job_id=message.change.job_id,
-            request_id=message.trace.http_request_id,
-            key=message.change.request_id,
-            type=message.change.type.value,
-            quantity=message.change.quantity,
-            code=error.code,
-            reason=str(error),
-            seq=self._stored.seq if self._stored else 0,
-            epoch=self._context.epoch,
-            **message.trace.ids(),
-        )
 
     # -- life --------------------------------------------------------------------------------
 
@@ -362,7 +327,7 @@ class WorkOrderActor(AsyncioActor):
         return self._context.jobs.options.attempts if delivery.durable else MAX_ATTEMPTS
 
     def _give_up(self, delivery: Delivery, error: BaseException) -> None:
-        dead = DeadLetter(delivery.attempts, repr(error))
+        dead = PoisonMessage(delivery.attempts, repr(error))
         if not delivery.durable:
             self._context.jobs.dead_letter(delivery.message, delivery.attempts, dead)
         self._answer_one(delivery, dead)

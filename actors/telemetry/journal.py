@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 @dataclass(slots=True)
-class Load:
+class OrderLoad:
     """An order's answered updates of the last minute, and the seconds they took in all."""
 
     updates: int = 0
@@ -86,7 +86,7 @@ class Journal:
                 break
         return found[:limit]
 
-    async def loads(self) -> tuple[dict[str, Load], float]:
+    async def loads(self) -> tuple[dict[str, OrderLoad], float]:
         """Return the load of each order that was busy lately, and over how many seconds.
 
         That is a minute, or less where more than is kept happened within it.
@@ -116,7 +116,7 @@ class _Loads:
         """The number of the last happening that was taken."""
         self._new: deque[Event] = deque(maxlen=room)
         self._counted: deque[Event] = deque()
-        self._loads: dict[str, Load] = {}
+        self._loads: dict[str, OrderLoad] = {}
 
     def take(self, newest_first: Iterable[Event], number: int) -> None:
         """Take what happened since, up to that number; it is still to be counted."""
@@ -138,7 +138,7 @@ class _Loads:
             self._add(counted.popleft(), -1)
         return True
 
-    def now(self) -> tuple[dict[str, Load], float]:
+    def now(self) -> tuple[dict[str, OrderLoad], float]:
         """Return the loads as they are counted, and over how many seconds."""
         full = len(self._counted) == self._room
         window_s = max(time.time() - self._counted[0].at, 1.0) if full else RECENT_S
@@ -150,7 +150,7 @@ class _Loads:
             return
         load = self._loads.get(order_id)
         if load is None:
-            load = self._loads[order_id] = Load()
+            load = self._loads[order_id] = OrderLoad()
         load.updates += sign
         load.took_s += sign * happening.took_s
         if not load.updates:

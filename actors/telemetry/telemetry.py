@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from actors.telemetry.counters import CommitStats, SupervisorStats
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
+from actors.telemetry.samples import Samples
 from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+    from actors.domain.commit import StoredOrder
     from actors.domain.messages import Updated
     from actors.errors import WorkOrderError
     from actors.runtime.delivery import Delivery
     from actors.telemetry.spans import Spans
 
-SAMPLED_EVERY_S: Final = 10.0
-_RECENT_SAMPLES: Final = 6
+_log = structlog.get_logger(__name__)
+
+_RECENT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,11 @@ class Latency:
     """Since the node started."""
 
 
-class _Sample(NamedTuple):
-    at: float
-    answered: int
-    counts: Mapping[str, Sequence[int]]
-
-
 @dataclass(slots=True)
 class Telemetry:
     """Shared by all terms of a node. A handful of additions per update, and no more."""
 
+    samples: Samples = field(default_factory=Samples)
     tally: Tally = field(default_factory=Tally)
     journal: Journal = field(default_factory=Journal)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -61,10 +59,27 @@ class Telemetry:
     actors: SupervisorStats = field(default_factory=SupervisorStats)
     spans: Spans = NO_SPANS
     """Told of each update and of each commit, for those who trace."""
-    _samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=_RECENT_SAMPLES))
+
+    def __post_init__(self) -> None:
+        self.samples.counters += [lambda: self.outcomes, self._failures]
+        self.samples.times |= {
+            "waiting": self.waits,
+            "handling": self.handlings,
+            "commit": self.commits.times,
+            "total": self.end_to_end,
+        }
+
+    def _failures(self) -> dict[tuple[str, str], int]:
+        commits = self.commits
+        return {
+            ("trouble", "retries"): commits.retries,
+            ("trouble", "fenced"): commits.fenced,
+            ("trouble", "relay_errors"): commits.relay_errors,
+            ("trouble", "restarted"): self.actors.restarted,
+        }
 
     def applied(self, delivery: Delivery, updated: Updated) -> None:
-        """Count an update that was answered with its outcome."""
+        """Count and log an update that was answered with its outcome."""
         took_s = time.monotonic() - delivery.enqueued_at
         event = "replayed" if updated.replayed else "applied"
         change = updated.change
@@ -88,11 +103,34 @@ class Telemetry:
                 delivery.message.trace.http_request_id,
             )
         )
+        trace = delivery.message.trace
+        _log.info(
+            "update_replayed" if updated.replayed else "update_applied",
+            work_order_id=updated.work_order_id,
+            job_id=change.job_id,
+            request_id=trace.http_request_id,
+            key=change.request_id,
+            type=change.type.value,
+            quantity=updated.applied_quantity,
+            after=updated.after_quantity,
+            seq=updated.seq,
+            epoch=updated.epoch,
+            **trace.ids(),
+        )
 
     def not_applied(
-        self, delivery: Delivery, epoch: int, error: WorkOrderError, *, failed: bool
+        self,
+        delivery: Delivery,
+        epoch: int,
+        stored: StoredOrder | None,
+        error: WorkOrderError,
+        *,
+        failed: bool,
     ) -> None:
-        """Count an update that the rules refused, or that failed, in the term `epoch`."""
+        """Count and log an update that the rules refused, or that failed, in the term `epoch`.
+
+        `stored` is its order as the actor knows it.
+        """
         took_s = time.monotonic() - delivery.enqueued_at
         event = "failed" if failed else "refused"
         message = delivery.message
@@ -114,6 +152,21 @@ class Telemetry:
                 request_id=message.trace.http_request_id,
             )
         )
+        log = _log.warning if failed else _log.info
+        log(
+            "update_failed" if failed else "update_refused",
+            work_order_id=message.work_order_id,
+            job_id=message.change.job_id,
+            request_id=message.trace.http_request_id,
+            key=message.change.request_id,
+            type=message.change.type.value,
+            quantity=message.change.quantity,
+            code=error.code,
+            reason=str(error),
+            seq=stored.seq if stored else 0,
+            epoch=epoch,
+            **message.trace.ids(),
+        )
 
     def happened(self, event: str, *, order_id: str | None = None, detail: str = "") -> None:
         """Note that the owner or a pause changed."""
@@ -121,34 +174,16 @@ class Telemetry:
 
     # -- lately ------------------------------------------------------------------------------
 
-    def sample(self) -> None:
-        """Remember the counts as they are; called every `SAMPLED_EVERY_S`."""
-        counts = {name: tuple(kind.counts) for name, kind in self._histograms().items()}
-        self._samples.append(_Sample(time.monotonic(), self.end_to_end.count, counts))
-
-    def _histograms(self) -> dict[str, Histogram]:
-        return {
-            "waiting": self.waits,
-            "handling": self.handlings,
-            "commit": self.commits.times,
-            "total": self.end_to_end,
-        }
-
     def latencies(self) -> dict[str, Latency]:
         """Return how long waiting, handling, a commit and all together took in the last minute."""
-        return {name: self._latency(name, kind) for name, kind in self._histograms().items()}
+        return {name: self._latency(name) for name in ("waiting", "handling", "commit", "total")}
 
-    def _latency(self, name: str, kind: Histogram) -> Latency:
-        recent: Sequence[int] = kind.counts
-        if self._samples:
-            before = self._samples[0].counts[name]
-            recent = [now - then for now, then in zip(kind.counts, before, strict=True)]
+    def _latency(self, name: str) -> Latency:
+        recent = self.samples.recent(name, _RECENT_S)
         p50, p90, p99 = (percentile(recent, share) for share in (0.5, 0.9, 0.99))
-        return Latency(sum(recent), p50, p90, p99, kind.longest_s)
+        return Latency(sum(recent), p50, p90, p99, self.samples.times[name].longest_s)
 
     def rate(self) -> float:
         """Return the updates answered per second, over the last minute."""
-        if not self._samples:
-            return 0.0
-        oldest = self._samples[0]
-        return (self.end_to_end.count - oldest.answered) / max(1e-3, time.monotonic() - oldest.at)
+        window_s = self.samples.window_s(_RECENT_S)
+        return sum(self.samples.recent("total", _RECENT_S)) / window_s if window_s else 0.0

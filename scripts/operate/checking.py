@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _OUTCOME_UNKNOWN: Final = frozenset({500, 504})
 _FILES: Final = {
     "/console/{name}.js": "/console/main.js",
+    "/console/{folder}/{name}.js": "/console/kit/api.js",
     "/console/{name}.css": "/console/base.css",
 }
 """Of paths to files, one that there surely is."""

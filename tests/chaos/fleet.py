@@ -18,8 +18,8 @@ from actors.domain.job import JobState
 from actors.store.schema import INBOX
 from tests.chaos.controls import CONTROL_VARIABLE
 from tests.chaos.points import FOLDER_VARIABLE, Points
-from tests.chaos.proxy import HOST, Wires
 from tests.contract.backdoor import MongoBackdoor
+from tests.proxy import HOST, Wires
 from tests.servers import MongoReplicaSet, RedisServer
 from tests.service.nodes import ServiceNode
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.chaos.proxy import Wire
+    from tests.proxy import Wire
 
 DATABASE: Final = "chaos"
 LEASE: Final = "plan_server:lease"

@@ -1,4 +1,8 @@
-"""One store contract, five stores to hold it: every test here runs on each."""
+"""One store contract: every test here runs on each of five stores, and on both of our fakes.
+
+Those marked `adapters` run on no fake but those named: they are of documents as others write
+them, of connections, or of what the actors of a simulation never ask.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,9 @@ from actors.store.mongo.store import MongoStore
 from actors.store.sqlite.store import SqliteStore
 from tests.contract.backdoor import Backdoor, MongoBackdoor, SqliteBackdoor
 from tests.contract.cases import order_document
+from tests.contract.fakes import MemoryBackdoor, SimBackdoor, new_sim_store
+from tests.fakes import MemoryStore
+from tests.sim.database import Database as SimDatabase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,6 +37,7 @@ STORES = (
     "replica-set-motor",
     "replica-set-pymongo",
 )
+FAKES = ("memory", "simulation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,26 @@ class Database:
             yield store
 
 
-@pytest.fixture(params=STORES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a database on each, unless it names those it wants."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "database" not in metafunc.fixturenames or any("database" in each.args for each in marks):
+        return
+    adapters = metafunc.definition.get_closest_marker("adapters")
+    fakes = adapters.args if adapters else FAKES
+    metafunc.parametrize("database", [*STORES, *fakes], indirect=True)
+
+
+@pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "memory":
+        shared = MemoryStore()
+        yield Database("memory", lambda: shared, MemoryBackdoor(shared))
+        return
+    if request.param == "simulation":
+        durable = SimDatabase()
+        yield Database("simulation", lambda: new_sim_store(durable), SimBackdoor(durable))
+        return
     if request.param == "sqlite":
         path = tmp_path / "orders.sqlite3"
         yield Database("sqlite", lambda: SqliteStore(path), SqliteBackdoor(path))

@@ -349,6 +349,7 @@ async def test_paused_orders_survive_a_restart_and_are_apart_from_the_pause_of_a
         assert await other.inbox.paused_orders() == {OTHER}
 
 
+@pytest.mark.adapters
 async def test_a_closed_inbox_is_unavailable(store: Store, order_id: WorkOrderId) -> None:
     await loaded(store, order_id)
     await store.close()

@@ -1,4 +1,4 @@
-"""What every lease promises, shown on a real Redis and on real files."""
+"""What every lease promises: on a real Redis, on real files, and on both of our fakes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from actors.errors import LeaseUnavailable
 from actors.lease import Holder, Lease
 from actors.lease.file import FileLease
 from actors.lease.redis import RedisLease
+from tests.contract.fakes import new_lease_server
+from tests.fake_lease import LeaseServer as MemoryServer
+from tests.fake_lease import MemoryLease
+from tests.sim.lease import SimLease
+from tests.sim.loop import Process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -29,12 +34,18 @@ def a_holder(node: str = "a") -> Holder:
     return Holder(node=node, url=f"http://127.0.0.1/{node}", token=uuid.uuid4().hex)
 
 
-@pytest.fixture(params=["redis", "file"])
-def new_lease(
-    request: pytest.FixtureRequest, tmp_path: Path, key_prefix: str, redis_server: RedisServer
-) -> Callable[[], Lease]:
+@pytest.fixture(params=["redis", "file", "memory", "simulation"])
+def new_lease(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Lease]:
     """Return what makes one more node's way to the same lease."""
+    if request.param == "memory":
+        memory = MemoryServer(TTL_S)
+        return lambda: MemoryLease(memory)
+    if request.param == "simulation":
+        simulated = new_lease_server(TTL_S)
+        return lambda: SimLease(simulated, Process("node", simulated.loop))
     if request.param == "redis":
+        redis_server: RedisServer = request.getfixturevalue("redis_server")
+        key_prefix: str = request.getfixturevalue("key_prefix")
         return lambda: RedisLease(redis_server.uri, ttl_s=TTL_S, key_prefix=key_prefix)
     return lambda: FileLease(tmp_path / "data", ttl_s=TTL_S)
 

@@ -223,6 +223,7 @@ async def test_an_output_decrease_is_no_unbind(store: Store, order_id: WorkOrder
     assert repeats(evidence)
 
 
+@pytest.mark.adapters
 async def test_scans_of_the_replaced_service_count(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -239,6 +240,7 @@ async def test_scans_of_the_replaced_service_count(
     assert evidence.unbinds == {}
 
 
+@pytest.mark.adapters
 async def test_unbinds_of_the_replaced_service_count(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -257,6 +259,7 @@ async def test_unbinds_of_the_replaced_service_count(
     assert repeats(evidence, "SN-2")
 
 
+@pytest.mark.adapters
 async def test_our_entries_follow_those_of_the_replaced_service(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -272,6 +275,7 @@ async def test_our_entries_follow_those_of_the_replaced_service(
     assert evidence.scans["SN-1", STEP].seq == 2
 
 
+@pytest.mark.adapters
 async def test_old_entries_that_lack_fields_do_not_stop_the_order(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -310,6 +314,7 @@ async def test_a_key_in_the_log_that_the_decision_did_not_know_is_never_half_app
     assert len(backdoor.logs(order_id)) == 2
 
 
+@pytest.mark.adapters
 async def test_entries_whose_place_in_the_log_is_taken_are_told_and_the_others_written(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:

@@ -82,6 +82,7 @@ async def test_a_field_removed_between_read_and_commit_makes_the_decision_stale(
     assert isinstance(await commit_one(store, made), Stale)
 
 
+@pytest.mark.adapters
 async def test_edits_of_other_fields_pass_and_survive(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -100,6 +101,7 @@ async def test_edits_of_other_fields_pass_and_survive(
     assert stored["progress"] == 33, "an input does not touch progress"
 
 
+@pytest.mark.adapters
 async def test_only_what_a_change_moves_is_written(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -113,6 +115,7 @@ async def test_only_what_a_change_moves_is_written(
     assert after["updateAt"] == made.changes.at
 
 
+@pytest.mark.adapters
 async def test_fields_of_others_survive_however_odd_they_are(
     store: Store, backdoor: Backdoor
 ) -> None:
@@ -153,6 +156,7 @@ ODD_QUANTITIES: dict[str, tuple[object, object]] = {
 }
 
 
+@pytest.mark.adapters
 @pytest.mark.parametrize("values", ODD_QUANTITIES.values(), ids=ids_of(ODD_QUANTITIES))
 async def test_odd_quantities_are_read_leniently_and_replaced_only_where_changed(
     store: Store, backdoor: Backdoor, values: tuple[object, object]
@@ -178,6 +182,7 @@ async def test_odd_quantities_are_read_leniently_and_replaced_only_where_changed
     assert (reread.order.seq, reread.order.revision) == (4, 3)
 
 
+@pytest.mark.adapters
 async def test_quantities_that_are_missing_count_as_zero(store: Store, backdoor: Backdoor) -> None:
     document = order_document()
     for name in (
@@ -205,6 +210,7 @@ async def test_quantities_that_are_missing_count_as_zero(store: Store, backdoor:
     ]
 
 
+@pytest.mark.adapters
 async def test_an_edit_of_an_odd_value_to_another_one_is_noticed(
     store: Store, backdoor: Backdoor
 ) -> None:
@@ -232,6 +238,7 @@ async def test_a_whole_float_is_the_number_it_equals(
     assert backdoor.order(order_id)["inputQuantity"] == 6
 
 
+@pytest.mark.adapters
 async def test_a_quantity_that_is_no_number_at_all_does_not_stop_the_order(
     database: Database, store: Store, backdoor: Backdoor
 ) -> None:
@@ -248,6 +255,7 @@ async def test_a_quantity_that_is_no_number_at_all_does_not_stop_the_order(
     assert (await loaded(store, order_id)).seq == 3
 
 
+@pytest.mark.adapters
 @pytest.mark.parametrize(
     "ours",
     [
@@ -277,6 +285,7 @@ async def test_odd_values_where_our_state_belongs_do_not_stop_the_order(
     assert len(await whole_log(store, order_id)) == 2
 
 
+@pytest.mark.adapters
 async def test_our_state_saved_by_a_tool_that_knows_only_floats_is_still_ours(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -293,6 +302,7 @@ async def test_our_state_saved_by_a_tool_that_knows_only_floats_is_still_ours(
     assert (await applied(store, order, change(1))).order.seq == 3
 
 
+@pytest.mark.adapters
 async def test_a_burn_works_where_odd_values_are_in_place_of_our_state(
     store: Store, backdoor: Backdoor
 ) -> None:
@@ -307,6 +317,7 @@ async def test_a_burn_works_where_odd_values_are_in_place_of_our_state(
     assert (await applied(store, order_id, change(1))).order.seq == 1
 
 
+@pytest.mark.adapters
 async def test_a_quantity_beyond_64_bits_is_kept_as_it_is_and_can_be_changed(
     store: Store, backdoor: Backdoor
 ) -> None:

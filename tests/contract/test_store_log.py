@@ -181,6 +181,7 @@ async def test_refusals_are_not_in_the_log(store: Store, order_id: WorkOrderId) 
     assert len(await whole_log(store, order_id)) == 1
 
 
+@pytest.mark.adapters
 async def test_entries_of_the_replaced_service_come_first_in_time(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -195,6 +196,7 @@ async def test_entries_of_the_replaced_service_come_first_in_time(
     assert [each for page in pages for each in page] == expected
 
 
+@pytest.mark.adapters
 async def test_an_old_entry_is_shown_as_it_is_with_the_shared_defaults_for_what_it_lacks(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -217,6 +219,7 @@ async def test_an_old_entry_is_shown_as_it_is_with_the_shared_defaults_for_what_
     assert set(newest) >= set(oldest) - {"planServer"}
 
 
+@pytest.mark.adapters
 async def test_entries_without_a_time_match_no_filter_by_time(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -264,6 +267,7 @@ def only(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
+@pytest.mark.adapters
 async def test_details_are_the_contract_s_fields(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -291,6 +295,7 @@ async def test_details_are_the_contract_s_fields(
     assert only(detail, "status", "planQuantity") == {"status": "CANCELLED", "planQuantity": 130}
 
 
+@pytest.mark.adapters("memory")
 async def test_orders_are_found_by_the_beginning_of_their_number_or_id(
     store: Store, backdoor: Backdoor
 ) -> None:
@@ -317,6 +322,7 @@ async def test_orders_are_found_by_the_beginning_of_their_number_or_id(
     assert found == await store.detail(second)
 
 
+@pytest.mark.adapters("memory")
 async def test_details_of_a_bare_order_are_there_and_empty(
     store: Store, backdoor: Backdoor
 ) -> None:
@@ -341,5 +347,6 @@ async def test_details_of_a_bare_order_are_there_and_empty(
     }
 
 
+@pytest.mark.adapters("memory")
 async def test_there_are_no_details_of_an_unknown_order(store: Store) -> None:
     assert await store.detail(new_order_id()) is None

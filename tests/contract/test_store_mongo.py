@@ -30,7 +30,8 @@ from tests.contract.cases import (
     scan,
     whole_log,
 )
-from tests.contract.lossy import LossyProxy
+from tests.proxy import Wire as Proxy
+from tests.proxy import Wires
 from tests.servers import MongoReplicaSet, MongoServer, free_port
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from actors.domain.model import WorkOrderId
     from tests.contract.conftest import Driver
-    from tests.contract.lossy import Loss
+    from tests.proxy import Part
 
 TIMEOUT_S = 1.5
 
@@ -65,7 +66,7 @@ class Wire:
 
     store: MongoStore
     direct: MongoStore
-    proxy: LossyProxy
+    proxy: Proxy
     backdoor: MongoBackdoor
     order_id: WorkOrderId
 
@@ -79,7 +80,7 @@ async def wire(
     async with AsyncExitStack() as undo:
         client = undo.enter_context(server.client())
         backdoor = MongoBackdoor(client, database_name)
-        proxy = await undo.enter_async_context(LossyProxy(member.port))
+        proxy = undo.enter_context(Wires()).to(member.port)
         uri = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true"
         store = MongoStore(uri, database_name, driver=driver, timeout_s=TIMEOUT_S)
         direct = MongoStore(server.uri, database_name, driver=driver)
@@ -93,7 +94,7 @@ async def wire(
 
 @pytest.mark.parametrize("loss", ["command", "answer"])
 async def test_a_commit_without_an_answer_is_unknown_and_settled_exactly_once(
-    wire: Wire, loss: Loss
+    wire: Wire, loss: Part
 ) -> None:
     one, two = change(1, key="k"), change(2)
     made = decide(await loaded(wire.store, wire.order_id), one, two)
@@ -101,10 +102,10 @@ async def test_a_commit_without_an_answer_is_unknown_and_settled_exactly_once(
 
     with pytest.raises(OutcomeUnknown):
         await wire.store.commit(FIRST, [made])
-    assert wire.proxy.lost
+    assert wire.proxy.mishaps
     with pytest.raises(OutcomeUnknown):
         await wire.store.commit(FIRST, [made])
-    wire.proxy.heal()
+    wire.proxy.passes()
 
     for _ in range(2):
         result = await commit_one(wire.store, made)
@@ -122,7 +123,7 @@ async def test_an_applied_commit_whose_answer_was_lost_is_found_after_later_ones
     wire.proxy.lose("answer", "update", ORDERS)
     with pytest.raises(OutcomeUnknown):
         await wire.store.commit(FIRST, [made])
-    wire.proxy.heal()
+    wire.proxy.passes()
     # A successor takes the order over, relays what is in the outbox, and goes on.
     taken = await loaded(wire.direct, wire.order_id)
     await wire.direct.relay(taken.outbox)
@@ -143,7 +144,7 @@ async def test_a_lost_commit_that_was_burnt_is_never_applied(wire: Wire) -> None
         await wire.store.commit(FIRST, [made])
     with pytest.raises(OutcomeUnknown):
         await wire.store.invalidate(FIRST, before)
-    wire.proxy.heal()
+    wire.proxy.passes()
 
     await wire.store.invalidate(FIRST, before)
 
@@ -164,7 +165,7 @@ async def test_of_a_batch_without_an_answer_each_order_is_settled_exactly_once(
     wire.proxy.lose("answer", "update", ORDERS)
     with pytest.raises(OutcomeUnknown):
         await wire.store.commit(FIRST, changes)
-    wire.proxy.heal()
+    wire.proxy.passes()
 
     results = await wire.store.commit(FIRST, changes)
 
@@ -176,14 +177,14 @@ async def test_of_a_batch_without_an_answer_each_order_is_settled_exactly_once(
 
 
 @pytest.mark.parametrize("loss", ["command", "answer"])
-async def test_a_relay_without_an_answer_is_repeated_without_harm(wire: Wire, loss: Loss) -> None:
+async def test_a_relay_without_an_answer_is_repeated_without_harm(wire: Wire, loss: Part) -> None:
     made = decide(await loaded(wire.store, wire.order_id), change(1), change(2))
     await committed(wire.store, made, relayed=False)
     wire.proxy.lose(loss, "insert", LOGS)
     with pytest.raises((OutcomeUnknown, StoreUnavailable)):
         await wire.store.relay(made.outcomes)
     assert len(await whole_log(wire.direct, wire.order_id)) == 2
-    wire.proxy.heal()
+    wire.proxy.passes()
 
     await wire.store.relay(made.outcomes)
 
@@ -195,7 +196,7 @@ async def test_a_claim_without_an_answer_uses_its_epoch_up(wire: Wire) -> None:
     wire.proxy.lose("answer", "findAndModify", NODE_STATE)
     with pytest.raises((OutcomeUnknown, StoreUnavailable)):
         await wire.store.claim_epoch("node")
-    wire.proxy.heal()
+    wire.proxy.passes()
     assert await wire.store.claim_epoch("node") > first + 1
 
 

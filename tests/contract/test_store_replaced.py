@@ -89,6 +89,7 @@ async def test_an_order_deleted_and_made_anew_goes_on_from_its_log(
     assert len(await whole_log(store, order_id)) == 2
 
 
+@pytest.mark.adapters
 @pytest.mark.parametrize(
     ("order", "code", "name"),
     [
@@ -120,6 +121,7 @@ async def test_an_order_without_its_material_s_code_or_name_borrows_them(
     assert again.order.facts == facts
 
 
+@pytest.mark.adapters("memory")
 async def test_an_order_whose_material_is_unknown_works_without_it(
     store: Store, backdoor: Backdoor
 ) -> None:

@@ -294,7 +294,7 @@ FILE_LIMIT_PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from actors.errors import OutcomeUnknown, StoreUnavailable
-from actors.store.sqlite import SqliteStore
+from actors.store.sqlite.store import SqliteStore
 from tests.contract.cases import FIRST, change, decide
 
 async def main():

@@ -70,6 +70,7 @@ async def test_closing_twice_is_no_error(store: Store) -> None:
     await store.close()
 
 
+@pytest.mark.adapters
 async def test_a_store_that_is_closed_is_unavailable(store: Store, order_id: WorkOrderId) -> None:
     order = await loaded(store, order_id)
     await store.close()
@@ -113,6 +114,7 @@ async def test_everything_is_there_after_a_restart(
         assert again.order.seq == made.order.seq + 1
 
 
+@pytest.mark.adapters
 async def test_inserted_orders_can_be_worked_on(store: Store, backdoor: Backdoor) -> None:
     documents = [order_document(workOrderNo=f"IN-{number}") for number in range(3)]
 
@@ -128,6 +130,7 @@ async def test_inserted_orders_can_be_worked_on(store: Store, backdoor: Backdoor
         assert detail["createAt"] == MORNING
 
 
+@pytest.mark.adapters("memory")
 async def test_inserting_leaves_orders_that_exist_as_they_are(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -142,6 +145,7 @@ async def test_inserting_leaves_orders_that_exist_as_they_are(
     assert backdoor.order(order_id) == before
 
 
+@pytest.mark.adapters("memory")
 async def test_ids_are_one_order_in_upper_and_lower_case(store: Store) -> None:
     order_id = "ABCDEFabcdef000000000001"
     assert await store.insert_orders([order_document(_id=order_id)]) == 1
@@ -172,6 +176,7 @@ SHARED_INDEXES: list[tuple[str, list[tuple[str, int]], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.adapters
 @pytest.mark.parametrize("named", ["as Mongoose does", "otherwise", "in the background"])
 async def test_a_store_opens_beside_the_indexes_that_the_main_service_made(
     database: Database, backdoor: Backdoor, named: str
@@ -197,6 +202,7 @@ async def test_a_store_opens_beside_the_indexes_that_the_main_service_made(
         await store.ping()
 
 
+@pytest.mark.adapters
 async def test_the_main_service_can_make_its_indexes_after_ours(
     store: Store, backdoor: Backdoor
 ) -> None:
@@ -206,6 +212,7 @@ async def test_the_main_service_can_make_its_indexes_after_ours(
             backdoor.database[collection].create_index(keys, background=True, **options)
 
 
+@pytest.mark.adapters
 async def test_only_known_collections_are_made(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:

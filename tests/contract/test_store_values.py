@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from actors.domain.model import LogEntry
 from actors.store import Committed
 from tests.contract.cases import (
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.contract.backdoor import Backdoor
 
 
+@pytest.mark.adapters
 async def test_the_end_time_is_written_when_a_change_completes_the_order_and_only_then(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -57,6 +60,7 @@ async def test_fractions_and_large_numbers_are_kept_exactly(
     assert isinstance(await commit_one(store, decide(made.order, output(1))), Committed)
 
 
+@pytest.mark.adapters("memory")
 async def test_every_field_of_an_entry_comes_back_from_the_store(
     store: Store, order_id: WorkOrderId
 ) -> None:

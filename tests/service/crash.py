@@ -15,7 +15,6 @@ from tests.trace import morning, session
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
 
     from tests.servers import MongoReplicaSet, MongoServer
     from tests.service.places import Place
@@ -52,12 +51,12 @@ class Report:
         )
 
 
-async def work_on(place: Place, done: Callable[[], bool], *, seed: int = 1) -> Report:
-    """Let the callers work, undisturbed, until `done`."""
+async def work_on(place: Place, calls: int, *, seed: int = 1) -> Report:
+    """Let the callers work, undisturbed, until that many `calls` are settled."""
     report = Report(place.store)
     async with session(place.node.uri) as client:
         load = await _begin(place, Load(client, seed))
-        await load.until(done, "work")
+        await load.settled(calls)
         return await _end(place, load, report)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_READY_DEADLINE_S: Final = 30
+_READY_DEADLINE_S: Final = 100
 _POLL_S: Final = 0.01
 _OK: Final = 200
 

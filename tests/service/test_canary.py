@@ -24,7 +24,7 @@ CANARY = "canary-7d1e"
 PASSWORD = f"{CANARY} p@ss/w:rd%#?{CANARY}"
 USER = "planner"
 ORDER = "6560a0000000000000000001"
-DEADLINE_S = 30
+DEADLINE_S = 100
 PATHS = (
     "/",
     "/health",

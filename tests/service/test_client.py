@@ -47,7 +47,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    with sqlite_place(tmp_path / "node", {"LEASE_TTL": "1"}) as place:
+    with sqlite_place(tmp_path / "node", {}) as place:
         yield place
 
 

@@ -109,6 +109,15 @@ class Database:
         """Return the highest seq in the order's log."""
         return self._highest.get(order_id, 0)
 
+    def written(self, order_id: WorkOrderId) -> list[LogEntry]:
+        """Give the order's log with its outbox merged in."""
+        entries = {job: each for job, each in self.logs.items() if each.work_order_id == order_id}
+        document = self.orders.get(order_id)
+        for each in document.ours.outbox if document and document.ours else ():
+            if isinstance(each, LogEntry):
+                entries.setdefault(each.change.job_id, each)
+        return list(entries.values())
+
     def has(self, outcome_id: str, order_id: WorkOrderId) -> bool:
         """Return whether an outcome is durable: in the log or in its order's outbox."""
         if outcome_id in self.logs or outcome_id in self.refusals:
@@ -210,6 +219,13 @@ class Database:
         return None
 
     # -- others --------------------------------------------------------------------------------
+
+    def delete_logs(self, order_id: WorkOrderId) -> None:
+        """Delete the order's log, and with it what its unique indexes hold."""
+        self.logs = {job: each for job, each in self.logs.items() if each.work_order_id != order_id}
+        self._places = {at: job for at, job in self._places.items() if at[0] != order_id}
+        self._keys = {key: job for key, job in self._keys.items() if key[0] != order_id}
+        self._highest.pop(order_id, None)
 
     def edit(self, order_id: WorkOrderId, fields: Mapping[str, Any]) -> None:
         """Write some fields as the main service does."""

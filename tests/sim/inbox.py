@@ -57,22 +57,27 @@ class SimInbox:
         return moved  # type: ignore[no-any-return]
 
     async def find(self, job_id: JobId) -> Job | None:
-        raise NotImplementedError(job_id)
+        return await self._store.read(lambda: self._db.inbox.jobs.get(job_id))  # type: ignore[no-any-return]
 
     async def page(self, query: JobQuery) -> JobPage:
-        raise NotImplementedError(query)
+        return await self._store.read(lambda: self._db.inbox.page(query))  # type: ignore[no-any-return]
 
     async def remove(self, job_id: JobId, state: JobState) -> bool:
-        raise NotImplementedError(job_id, state)
+        (removed,) = await self._store.write("note", [lambda: self._db.inbox.remove(job_id, state)])
+        return removed  # type: ignore[no-any-return]
 
     async def forget(self, before: datetime) -> int:
-        raise NotImplementedError(before)
+        (number,) = await self._store.write("note", [lambda: self._db.inbox.forget(before)])
+        return number  # type: ignore[no-any-return]
 
     async def bound(self, kept: int) -> None:
         await self._store.write("note", [lambda: self._db.inbox.bound(kept)])
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
-        raise NotImplementedError(job_id)
+        def look() -> Outcome | None:
+            return self._db.logs.get(job_id) or self._db.refusals.get(job_id)
+
+        return await self._store.read(look)  # type: ignore[no-any-return]
 
     async def paused_orders(self) -> frozenset[WorkOrderId]:
         return await self._store.read(lambda: frozenset(self._db.inbox.paused))  # type: ignore[no-any-return]

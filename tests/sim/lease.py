@@ -63,12 +63,13 @@ class SimLease:
 
     def __init__(self, server: LeaseServer, process: Process) -> None:
         self._server, self._process = server, process
+        self._is_open = False
 
     async def open(self) -> None:
-        """Nothing to connect."""
+        self._is_open = True
 
     async def close(self) -> None:
-        """Nothing to give back."""
+        self._is_open = False
 
     async def acquire(self, holder: Holder) -> bool:
         return await self._run(lambda: self._server.hold(holder))  # type: ignore[no-any-return]
@@ -86,6 +87,11 @@ class SimLease:
         return 0
 
     async def _run(self, step: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the step gives
+        if not self._is_open:
+            raise LeaseUnavailable("it is not open")
+        return await self._ask(step)
+
+    async def _ask(self, step: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the step gives
         server, loop = self._server, self._server.loop
         faults = server.faults
         reply: asyncio.Future[Any] = loop.create_future()

@@ -15,6 +15,7 @@ from actors.domain.model import Epoch, LogEntry
 from actors.domain.rules import is_first_step_scan, is_unbind
 from actors.errors import OutcomeUnknown, RelayRejected, StoreRejected, StoreUnavailable
 from actors.store.documents import is_same
+from tests.fake_views import page_of
 from tests.sim.database import stored_order
 from tests.sim.faults import Fate
 from tests.sim.inbox import SimInbox
@@ -219,7 +220,8 @@ class SimStore:
         raise NotImplementedError(text, limit)
 
     async def log_page(self, query: LogQuery) -> LogPage:
-        raise NotImplementedError(query)
+        entries = await self.read(lambda: self._db.written(query.work_order_id))
+        return page_of(entries, query)
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         raise NotImplementedError(documents)

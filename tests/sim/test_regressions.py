@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.commit.committer import Committer
 from actors.domain.commit import ChangeSet, Stale, StoredOrder
-from actors.domain.messages import Load, Trim, UpdateQuantity
+from actors.domain.messages import ReadOrder, Trim, UpdateQuantity
 from actors.domain.model import Change, ChangeType, Epoch, JobId, LogContext, LogEntry, WorkOrderId
 from actors.errors import OutcomeUnknown
 from actors.node.term import Term, TermOptions
@@ -104,7 +104,7 @@ class _Stage:
 
 async def _add_one(committer: Committer) -> StoredOrder:
     """Commit one input to the order as it is stored."""
-    before: StoredOrder = await committer.actor_ref.ask(Load(_ORDER), block=False)
+    before: StoredOrder = await committer.actor_ref.ask(ReadOrder(_ORDER), block=False)
     result = await committer.actor_ref.ask(_one_more(before), block=False)
     committed: StoredOrder = result.order
     return committed
@@ -163,7 +163,7 @@ def test_a_seq_is_not_given_away_twice_when_an_entry_reaches_the_log_while_its_o
         # which is read before the entry is there, and the ledger after it was.
         stage.database.put(_ORDER, stage.database.orders[_ORDER].fields, None)
         stage.store.loads_held = True
-        reading = committer.actor_ref.ask(Load(_ORDER), block=False)
+        reading = committer.actor_ref.ask(ReadOrder(_ORDER), block=False)
         await stage.pass_time(0.1)
         stage.network.log_held = False
         await stage.pass_time(5.0)
@@ -211,7 +211,7 @@ def test_an_old_copy_of_the_same_turn_does_not_keep_a_commit_in_doubt_for_ever()
         await _add_one(committer)
         await _add_one(committer)
         await stage.pass_time(1.0)
-        order = await committer.actor_ref.ask(Load(_ORDER), block=False)
+        order = await committer.actor_ref.ask(ReadOrder(_ORDER), block=False)
         assert (order.seq, order.revision) == (4, 2)
         stage.store.held = True
         stage.store.answer_lost = True

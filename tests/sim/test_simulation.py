@@ -5,7 +5,9 @@ import pytest
 from tests.sim.figures import replay
 from tests.sim.pool import digests, run_seeds
 
-_SEEDS = 2_000
+_SEEDS = 600
+"""Half as many again as the rarest of the negative controls needs to show; `scripts.simulate`
+runs 2,000 and more."""
 
 
 @pytest.mark.timeout(600)
@@ -14,8 +16,8 @@ def test_no_seed_breaks_a_promise_and_the_faults_hit_work_in_flight() -> None:
     assert figures.violations == 0, "\n".join(map(replay, figures.failures)) + f"\n{figures}"
     assert figures.counts["seeds"] == _SEEDS
     assert figures.counts["acknowledged"] > 10 * _SEEDS
-    assert min(figures.hits[each] for each in ("kill", "pause", "lease flushed")) > 50
-    assert min(figures.hits[f"commit: {each}"] for each in ("late", "reply lost", "twice")) > 50
+    assert min(figures.hits[each] for each in ("kill", "pause", "lease flushed")) > 15
+    assert min(figures.hits[f"commit: {each}"] for each in ("late", "reply lost", "twice")) > 15
 
 
 def test_the_same_seed_gives_the_same_history_in_any_process() -> None:

@@ -192,7 +192,8 @@ def _route_of(call: _Call) -> Route:
         for route in ROUTES
         if call.method == route.method
         and re.fullmatch(
-            route.path.replace("{id}", "[0-9a-f]{24}").replace("{name}", "[a-z]+"), parts.path
+            re.sub(r"\{(name|folder)\}", "[a-z]+", route.path).replace("{id}", "[0-9a-f]{24}"),
+            parts.path,
         )
     ]
     assert len(fitting) == 1, call

@@ -1,20 +1,20 @@
 /** The console: what it knows, where it is, and when it is drawn anew. */
 
-import { Acting } from './acting.js';
-import { Actors } from './actors.js';
-import { Alarms } from './alarms.js';
-import { Api } from './api.js';
-import { render } from './dom.js';
-import { Events } from './events.js';
-import { formats } from './format.js';
-import { parseHash } from './hash.js';
-import { Jobs } from './jobs.js';
-import { Nodes } from './nodes.js';
-import { Order } from './order.js';
-import { Overview } from './overview.js';
-import { Poll } from './poll.js';
-import { shell } from './shell.js';
-import { chosenLanguage, writer } from './texts.js';
+import { Api } from './kit/api.js';
+import { formats } from './kit/format.js';
+import { parseHash } from './kit/hash.js';
+import { Poll } from './kit/poll.js';
+import { chosenLanguage, writer } from './kit/texts.js';
+import { render } from './vendor/htm-preact.js';
+import { Acting } from './views/acting.js';
+import { Actors } from './views/actors.js';
+import { Alarms } from './views/alarms.js';
+import { Events } from './views/events.js';
+import { Jobs } from './views/jobs.js';
+import { Nodes } from './views/nodes.js';
+import { Order } from './views/order.js';
+import { Overview } from './views/overview.js';
+import { shell } from './views/shell.js';
 
 const LANGUAGE = 'work-order-console-language';
 const VIEWS = {
@@ -27,7 +27,7 @@ const VIEWS = {
 };
 
 /** The page as a whole; the views are given it, and ask it for all that they need. */
-class Console {
+export class Console {
   constructor(root, place) {
     this.place = place;
     this.polls = new Set();
@@ -165,7 +165,11 @@ class Console {
   #draw() {
     const { t, view } = this;
     document.title = `${view.title} · ${t('product')}`;
-    render(this.place, shell(this, view.render()));
+    const focused = document.activeElement;
+    render(shell(this, view.render()), this.place);
+    // What had the focus and was moved in the page keeps it.
+    if (focused !== document.activeElement && focused instanceof HTMLElement && focused.isConnected)
+      focused.focus({ preventScroll: true });
     this.acting.settle();
     if (!this.fresh) return;
     // Another page: reading, and the keyboard, begin at its start.

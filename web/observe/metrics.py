@@ -33,6 +33,9 @@ _LONGEST_S: Final = 34.0
 _PREFIX: Final = "workorder"
 
 
+_NO_ROOM: Final = 429
+
+
 class Traffic:
     """Answered calls, by method, route and status."""
 
@@ -42,6 +45,11 @@ class Traffic:
     def note(self, method: str, route: str, status: int) -> None:
         """Count one; `route` is a template, so that no order makes a series of its own."""
         self.calls[method, route, status] += 1
+
+    def turned_away(self) -> dict[tuple[str, str], int]:
+        """Return how many calls found no room, as a source of samples."""
+        count = sum(count for call, count in self.calls.items() if call[2] == _NO_ROOM)
+        return {("trouble", "turned_away"): count}
 
 
 class NodeCollector(Collector):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import TypeAdapter
 
 from web.app_context import Language
+from web.openapi.examples import example_of
 from web.openapi.failures import (
     ALWAYS,
     BY_ACCESS,
@@ -17,24 +18,16 @@ from web.openapi.failures import (
     data_models,
     failure_example,
 )
-from web.openapi.models.reply import ReplySchema
-from web.openapi.operation import JSON
-from web.openapi.operations import operators as operator_operations
-from web.openapi.operations import work_orders as work_order_operations
 from web.openapi.parameters import LANGUAGE
+from web.route import JSON
 from web.wire.texts import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from web.app_context import Options
-    from web.openapi.operation import Body, Operation
-    from web.route import Route
+    from web.route import Body, Route
 
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    **operator_operations.OPERATIONS,
-    **work_order_operations.OPERATIONS,
-}
 _REFS: Final = "#/components/schemas/{model}"
 _NO_TOKEN: Final = 401
 _WAITS: Final = frozenset({429, 503})
@@ -89,11 +82,10 @@ def write_document(routes: Sequence[Route], options: Options) -> dict[str, Any]:
 
 def failures_of(route: Route) -> tuple[str, ...]:
     """Return every code with which a call of `route` can fail."""
-    operation = OPERATIONS[route.name]
     writes = route.method != "GET"
     unique = dict.fromkeys(
         (
-            *operation.failures,
+            *route.failures,
             *BY_NEED[route.needs],
             *(("TIMEOUT",) if writes and route.needs == "owner" else ()),
             *(WRITES if writes else ()),
@@ -105,7 +97,7 @@ def failures_of(route: Route) -> tuple[str, ...]:
 
 
 def _tags(routes: Iterable[Route]) -> list[str]:
-    return [OPERATIONS[route.name].tag for route in routes]
+    return [route.tag for route in routes]
 
 
 class _Writer:
@@ -118,23 +110,23 @@ class _Writer:
 
     def operation(self, route: Route) -> dict[str, object]:
         """Write the entry of one route."""
-        said = OPERATIONS[route.name]
-        asked = said.parameters if said.bare else (*said.parameters, LANGUAGE)
+        asked = route.parameters if route.bare else (*route.parameters, LANGUAGE)
         written: dict[str, object] = {
             "operationId": route.name,
-            "tags": [said.tag],
-            "summary": said.summary,
+            "tags": [route.tag],
+            "summary": route.summary,
+            "description": route.description,
             "parameters": [each.document() for each in asked],
         }
         if route.access != "open":
             needed: dict[str, list[str]] = {_SCHEME: []}
             written["security"] = [needed] if self._options.tokens else [{}, needed]
-        if said.body is not None:
-            written["requestBody"] = self._body(said.body)
+        if route.body is not None:
+            written["requestBody"] = self._body(route.body)
         written["responses"] = {
-            "200": self._success(said),
+            "200": self._success(route),
             **self._failures(failures_of(route)),
-            **({"503": self._success(said)} if said.unserved else {}),
+            **({"503": self._success(route)} if route.unserved else {}),
         }
         return written
 
@@ -159,23 +151,24 @@ class _Writer:
             "content": {JSON: {"schema": ref, "examples": examples}},
         }
 
-    def _success(self, said: Operation) -> dict[str, object]:
-        schema, example = self._schema(said.reply), said.example
-        if not said.bare:
-            schema = _envelope(success=True, data=schema, codes=said.codes)
-            for name in said.extra:
+    def _success(self, route: Route) -> dict[str, object]:
+        schema = self._schema(route.reply)
+        example = example_of(schema, self.schemas) if route.example is None else route.example
+        if not route.bare:
+            schema = _envelope(success=True, data=schema, codes=route.codes)
+            for name in route.extra:
                 schema["properties"][name] = {"type": "integer"}
                 schema["required"].append(name)
             params = example if isinstance(example, dict) else {}
             example = {
                 "success": True,
-                "message": render(said.text, Language.CHINESE, params),
+                "message": render(route.text, Language.CHINESE, params),
                 "data": example,
-                "code": said.text.partition(".")[0],
-                **said.extra,
+                "code": route.text.partition(".")[0],
+                **route.extra,
             }
-        content = {said.media: {"schema": schema, "example": example}}
-        return {"description": said.summary, "headers": _headers(200), "content": content}
+        content = {route.media: {"schema": schema, "example": example}}
+        return {"description": route.summary, "headers": _headers(200), "content": content}
 
     def _failures(self, codes: Iterable[str]) -> dict[str, object]:
         return {
@@ -196,7 +189,7 @@ class _Writer:
 
     def _schema(self, kind: Any) -> dict[str, Any]:  # noqa: ANN401 -- any type that pydantic reads
         if kind not in self._written:
-            schema = TypeAdapter(kind).json_schema(ref_template=_REFS, schema_generator=ReplySchema)
+            schema = TypeAdapter(kind).json_schema(ref_template=_REFS)
             self.schemas.update(schema.pop("$defs", {}))
             if "properties" in schema:
                 self.schemas[kind.__name__] = schema

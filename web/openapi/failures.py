@@ -23,18 +23,7 @@ from web.wire.texts import render
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from web.openapi.models.reply import Reply
 
-JSON_BODY: Final = (
-    "INVALID_JSON",
-    # A number that JSON lacks is told by the name of its field, whatever the call.
-    "INVALID_QUANTITY",
-    "INVALID_LOG_CONTEXT",
-    "INVALID_GRACE",
-    "BODY_TIMEOUT",
-    "BODY_TOO_LARGE",
-)
-"""A call with a JSON body."""
 _HOP: Final = ("INVALID_JSON", "INVALID_REQUEST_ID", "BODY_TIMEOUT", "BODY_TOO_LARGE")
 _OWNER: Final = ("SERVICE_UNAVAILABLE",)
 BY_NEED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -56,7 +45,7 @@ WRITES: Final = ("CROSS_SITE",)
 """A call that changes something."""
 ALWAYS: Final = ("SYSTEM_ERROR",)
 NOT_OF_A_ROUTE: Final = ("NOT_FOUND", "METHOD_NOT_ALLOWED")
-_DATA: Final[Mapping[str, tuple[type[Reply], dict[str, object]]]] = {
+_DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
     "INVALID_QUANTITY": (QuantityAtFault, {"field": "quantity"}),
     "WORK_ORDER_NOT_FOUND": (UnknownOrder, {"workOrderId": "000000000000000000000001"}),
     "DUPLICATE_OPERATION": (

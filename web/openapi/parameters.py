@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import ChangeType
 from actors.operators.rows import ActorState, Sort
+from web.route import Parameter
 from web.wire.queries import (
     FOUND,
     JOB_STATES,
@@ -22,28 +22,6 @@ from web.wire.schemas import MAX_REQUEST_ID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from enum import StrEnum
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """Something beside the body that a caller may say; in a path, must say."""
-
-    name: str
-    place: str
-    schema: Mapping[str, object]
-    description: str
-    example: object = None
-
-    def document(self) -> dict[str, object]:
-        """Write it as OpenAPI does."""
-        written: dict[str, object] = {
-            "name": self.name,
-            "in": self.place,
-            "required": self.place == "path",
-            "description": self.description,
-            "schema": dict(self.schema),
-        }
-        return written if self.example is None else {**written, "example": self.example}
 
 
 def _query(
@@ -74,6 +52,7 @@ _KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID}
 
 ORDER_ID: Final = Parameter("id", "path", _HEX, "The order's id", "000000000000000000000001")
 JOB_ID: Final = Parameter("id", "path", _HEX, "The job's id", "00000000000000000000000a")
+CONSOLE_FOLDER: Final = Parameter("folder", "path", {"type": "string"}, "Its folder", "kit")
 CONSOLE_SCRIPT: Final = Parameter("name", "path", {"type": "string"}, "The module", "main")
 CONSOLE_STYLE: Final = Parameter("name", "path", {"type": "string"}, "The style sheet", "base")
 PAGE: Final = (

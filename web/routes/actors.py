@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.errors import StoreUnavailable, WorkOrderNotFound
 from actors.store import LogQuery
 from web.app_context import CONTEXT
+from web.openapi import parameters
+from web.openapi.models.actors import ActorPage, HotActors, LiveActor, RestingActor
+from web.openapi.models.figures import ActorStats
+from web.route import Route
 from web.wire.queries import parse_actor_query, parse_count
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from actors.operators.rows import ActorRow, ActorView
     from actors.telemetry.journal import Event
     from actors.telemetry.telemetry import Latency, Telemetry
+    from web.openapi.models import actors as models
+    from web.openapi.models import figures
+    from web.openapi.models.figures import Commits, UpdateCounts
 
 _SHOWN: Final = 50
 _STORE_S: Final = 1.0
@@ -33,7 +40,7 @@ async def actors(request: web.Request) -> web.Response:
     """Show a page of the live actors."""
     query = parse_actor_query(request.query)
     total, rows = await request.app[CONTEXT].node.inspector().page(query)
-    data = {
+    data: ActorPage = {
         "total": total,
         "page": query.page,
         "pageSize": query.page_size,
@@ -49,7 +56,7 @@ async def stats(request: web.Request) -> web.Response:
     summary = await node.inspector().summary()
     telemetry, counts, jobs = node.telemetry, node.region.statistics(), node.region.jobs
     depths = summary.depths
-    data = {
+    data: ActorStats = {
         "node": node.node_id,
         "epoch": node.status().epoch,
         "live": sum(summary.states.values()),
@@ -60,7 +67,9 @@ async def stats(request: web.Request) -> web.Response:
             "waiting": sum(depths),
             "notEmpty": len(depths),
             "max": depths[-1] if depths else 0,
-            **{f"p{share}": _at(depths, share) for share in (50, 90, 99)},
+            "p50": _at(depths, 50),
+            "p90": _at(depths, 90),
+            "p99": _at(depths, 99),
             "oldestWaitMs": _ms(summary.oldest_s),
         },
         "timesMs": {name: _latency(each) for name, each in telemetry.latencies().items()},
@@ -81,7 +90,7 @@ async def stats(request: web.Request) -> web.Response:
 async def hot(request: web.Request) -> web.Response:
     """Show the actors that stand out."""
     found = await request.app[CONTEXT].node.inspector().hot(parse_count(request.query))
-    data = {
+    data: HotActors = {
         "deepest": [_row(row) for row in found.deepest],
         "slowest": [_row(row) for row in found.slowest],
         "busiest": [_row(row) for row in found.busiest],
@@ -125,16 +134,16 @@ async def _stored(
     return order, page.logs
 
 
-def _merged(latest: Sequence[Event], logs: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
+def _merged(latest: Sequence[Event], logs: Sequence[Mapping[str, Any]]) -> list[models.Event]:
     """Return the last updates, newest first: those of this node, and older ones from the log."""
-    rows = [happening_fields(each) for each in latest]
+    rows = [event_fields(each) for each in latest]
     known = {row["jobId"] for row in rows if row["event"] == "applied"}
     rows += [_log_fields(each) for each in logs if each["_id"] not in known]
     rows.sort(key=lambda row: str(row["at"]), reverse=True)
     return rows[:_SHOWN]
 
 
-def happening_fields(happening: Event) -> dict[str, object]:
+def event_fields(happening: Event) -> models.Event:
     """Return what happened as operators read it."""
     return {
         "at": datetime.fromtimestamp(happening.at, UTC).isoformat(timespec="milliseconds"),
@@ -152,7 +161,7 @@ def happening_fields(happening: Event) -> dict[str, object]:
     }
 
 
-def _log_fields(entry: Mapping[str, Any]) -> dict[str, object]:
+def _log_fields(entry: Mapping[str, Any]) -> models.Event:
     at: datetime = entry["operateTime"]
     return {
         "at": at.astimezone(UTC).isoformat(timespec="milliseconds"),
@@ -166,11 +175,11 @@ def _log_fields(entry: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _row(row: ActorRow) -> dict[str, object]:
+def _row(row: ActorRow) -> models.ActorRow:
     return {
         "workOrderId": row.work_order_id,
         "workOrderNo": row.work_order_no,
-        "state": row.state.value,
+        "state": row.state,
         "depth": row.depth,
         "oldestWaitMs": _ms(row.oldest_s),
         "ratePerSecond": round(row.rate, 3),
@@ -181,8 +190,8 @@ def _row(row: ActorRow) -> dict[str, object]:
     }
 
 
-def _view(view: ActorView) -> dict[str, object]:
-    fields = _row(view.row)
+def _view(view: ActorView) -> dict[str, Any]:
+    fields: dict[str, Any] = {**_row(view.row)}
     if fields["workOrderNo"] is None:
         del fields["workOrderNo"]  # the stored order knows it
     return {
@@ -201,7 +210,7 @@ def _view(view: ActorView) -> dict[str, object]:
     }
 
 
-def _updates(telemetry: Telemetry) -> dict[str, object]:
+def _updates(telemetry: Telemetry) -> UpdateCounts:
     counts = dict.fromkeys(("applied", "replayed", "refused", "failed"), 0)
     for (event, _), count in telemetry.outcomes.items():
         counts[event] += count
@@ -210,10 +219,17 @@ def _updates(telemetry: Telemetry) -> dict[str, object]:
         for (event, code), count in telemetry.outcomes.items()
         if event in ("refused", "failed")
     }
-    return {**counts, "byCode": codes, "perSecond": round(telemetry.rate(), 1)}
+    return {
+        "applied": counts["applied"],
+        "replayed": counts["replayed"],
+        "refused": counts["refused"],
+        "failed": counts["failed"],
+        "byCode": codes,
+        "perSecond": round(telemetry.rate(), 1),
+    }
 
 
-def _commits(telemetry: Telemetry) -> dict[str, object]:
+def _commits(telemetry: Telemetry) -> Commits:
     stats = telemetry.commits
     batches = stats.batches
     return {
@@ -229,7 +245,7 @@ def _commits(telemetry: Telemetry) -> dict[str, object]:
     }
 
 
-def _latency(spread: Latency) -> dict[str, object]:
+def _latency(spread: Latency) -> figures.Latency:
     return {
         "count": spread.count,
         "p50": _ms(spread.p50_s),
@@ -245,3 +261,53 @@ def _at(ascending: Sequence[int], share: int) -> int:
 
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 2)
+
+
+ROUTES: Final = (
+    Route(
+        name="actors",
+        method="GET",
+        path="/api/actors",
+        handler=actors,
+        needs="owner",
+        tag="Actors",
+        reply=ActorPage,
+        text="OK.actors",
+        failures=("INVALID_ACTOR_QUERY", "INVALID_PAGE"),
+        parameters=parameters.ACTORS,
+    ),
+    Route(
+        name="actorStats",
+        method="GET",
+        path="/api/actors/stats",
+        handler=stats,
+        needs="owner",
+        tag="Actors",
+        reply=ActorStats,
+        text="OK.actor_stats",
+    ),
+    Route(
+        name="hotActors",
+        method="GET",
+        path="/api/actors/hot",
+        handler=hot,
+        needs="owner",
+        tag="Actors",
+        reply=HotActors,
+        text="OK.hot",
+        failures=("INVALID_PAGE",),
+        parameters=(parameters.COUNT,),
+    ),
+    Route(
+        name="actor",
+        method="GET",
+        path="/api/actors/{id}",
+        handler=actor,
+        needs="owner",
+        tag="Actors",
+        reply=LiveActor | RestingActor,
+        text="OK.actor",
+        failures=("INVALID_WORK_ORDER_ID", "WORK_ORDER_NOT_FOUND"),
+        parameters=(parameters.ORDER_ID,),
+    ),
+)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from web.app_context import CALL
 from web.observe.alarms import ALARMS, render_alarm
+from web.openapi.models.alarms import Alarms
+from web.route import Route
 from web.wire.dates import now_text
 from web.wire.replies import success
 
@@ -14,13 +16,14 @@ if TYPE_CHECKING:
 
     from web.app_context import Language
     from web.observe.alarms import Alarm
+    from web.openapi.models import alarms as models
 
 
 async def alarms(request: web.Request) -> web.Response:
     """Show the alarms that hold, the critical ones first."""
     found = await request.app[ALARMS].look()
     language = request[CALL].language
-    data = {
+    data: Alarms = {
         "ok": not found,
         "at": now_text(),
         "alarms": [_shown(each, language) for each in found],
@@ -28,7 +31,7 @@ async def alarms(request: web.Request) -> web.Response:
     return success(request, data, "OK.alarms")
 
 
-def _shown(alarm: Alarm, language: Language) -> dict[str, object]:
+def _shown(alarm: Alarm, language: Language) -> models.Alarm:
     found = alarm.finding
     message, advice = render_alarm(found.rule.code, language, found.params)
     return {
@@ -40,3 +43,17 @@ def _shown(alarm: Alarm, language: Language) -> dict[str, object]:
         "workOrderId": found.work_order_id,
         "show": "order" if found.work_order_id else found.rule.show,
     }
+
+
+ROUTES: Final = (
+    Route(
+        name="alarms",
+        method="GET",
+        path="/api/alarms",
+        handler=alarms,
+        needs="nodes",
+        tag="Nodes",
+        reply=Alarms,
+        text="OK.alarms",
+    ),
+)

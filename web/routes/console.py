@@ -11,6 +11,9 @@ from aiohttp import web
 
 from web.admission import ADMISSION
 from web.app_context import CONTEXT
+from web.openapi import parameters
+from web.openapi.models.operators import ConsoleState
+from web.route import Route
 from web.wire.problems import Problem, RequestError
 from web.wire.replies import success
 
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 _FOLDER: Final = Path(__file__).parents[1] / "console"
 _PAGE: Final = _FOLDER / "index.html"
 _FILES: Final[Mapping[str, Path]] = {
-    each.name: each for each in sorted(_FOLDER.iterdir()) if each.suffix in {".css", ".js"}
+    each.relative_to(_FOLDER).as_posix(): each
+    for suffix in ("css", "js")
+    for each in _FOLDER.rglob(f"*.{suffix}")
 }
 """All there are: a name that is not here is no path to anywhere."""
 CONTENT_SECURITY_POLICY: Final = (
@@ -63,7 +68,8 @@ async def state(request: web.Request) -> web.Response:
 
 
 async def _file(request: web.Request, suffix: str) -> str:
-    path = _FILES.get(f"{request.match_info['name']}.{suffix}")
+    folder, name = request.match_info.get("folder"), request.match_info["name"]
+    path = _FILES.get(f"{folder}/{name}.{suffix}" if folder else f"{name}.{suffix}")
     if path is None:
         raise RequestError(Problem("NOT_FOUND", "NOT_FOUND"))
     return await asyncio.to_thread(_read, path)
@@ -79,3 +85,70 @@ def _reply(request: web.Request, text: str, media: str) -> web.Response:
     headers["Content-Type"] = f"{media}; charset=utf-8"
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return web.Response(body=text.encode(), headers=headers)
+
+
+ROUTES: Final = (
+    Route(
+        name="console",
+        method="GET",
+        path="/console",
+        handler=page,
+        open=True,
+        tag="Service",
+        reply=str,
+        bare=True,
+        media="text/html",
+        example="<!doctype html>…",
+    ),
+    Route(
+        name="consoleScript",
+        method="GET",
+        path="/console/{name}.js",
+        handler=script,
+        open=True,
+        tag="Service",
+        reply=str,
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_SCRIPT,),
+        bare=True,
+        media="text/javascript",
+        example="import { start } from './shell.js';",
+    ),
+    Route(
+        name="consolePart",
+        method="GET",
+        path="/console/{folder}/{name}.js",
+        handler=script,
+        open=True,
+        tag="Service",
+        reply=str,
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_FOLDER, parameters.CONSOLE_SCRIPT),
+        bare=True,
+        media="text/javascript",
+        example="export class Poll {}",
+    ),
+    Route(
+        name="consoleStyle",
+        method="GET",
+        path="/console/{name}.css",
+        handler=style,
+        open=True,
+        tag="Service",
+        reply=str,
+        failures=("NOT_FOUND",),
+        parameters=(parameters.CONSOLE_STYLE,),
+        bare=True,
+        media="text/css",
+        example=":root { color-scheme: light dark; }",
+    ),
+    Route(
+        name="consoleState",
+        method="GET",
+        path="/api/console",
+        handler=state,
+        open=True,
+        tag="Service",
+        reply=ConsoleState,
+    ),
+)

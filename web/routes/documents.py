@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 
 from web.app_context import CONTEXT
 from web.openapi import DOCUMENT
 from web.openapi.page import CONTENT_SECURITY_POLICY
+from web.route import Route
 
 
 async def openapi(request: web.Request) -> web.Response:
@@ -24,3 +27,29 @@ async def docs(request: web.Request) -> web.Response:
     up = "../" if request.path.endswith("/") else ""
     page = await request.app[DOCUMENT].page()
     return web.Response(body=page.replace("{up}", up).encode(), headers=headers)
+
+
+ROUTES: Final = (
+    Route(
+        name="openapi",
+        method="GET",
+        path="/openapi.json",
+        handler=openapi,
+        open=True,
+        tag="Service",
+        reply=dict[str, object],
+        bare=True,
+    ),
+    Route(
+        name="docs",
+        method="GET",
+        path="/docs",
+        handler=docs,
+        open=True,
+        tag="Service",
+        reply=str,
+        bare=True,
+        media="text/html",
+        example="<!doctype html>…",
+    ),
+)

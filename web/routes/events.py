@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from web.app_context import CONTEXT
-from web.routes.actors import happening_fields
+from web.openapi import parameters
+from web.route import ORDER, Route
+from web.routes.actors import event_fields
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ async def events(request: web.Request) -> web.StreamResponse:
             frames = [_event("missed", {"count": missed})] if missed else []
             first = number - len(found) + 1
             frames += [
-                _event(each.event, happening_fields(each), f"{journal.name}-{first + index}")
+                _event(each.event, event_fields(each), f"{journal.name}-{first + index}")
                 for index, each in enumerate(found)
             ]
             if not frames and time.monotonic() - spoke >= _SILENCE_S:
@@ -73,3 +75,20 @@ def _state(node: Node) -> dict[str, object]:
 def _event(name: str, data: object, event_id: str = "") -> bytes:
     head = f"id: {event_id}\nevent: {name}\n" if event_id else f"event: {name}\n"
     return head.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+ROUTES: Final = (
+    Route(
+        name="events",
+        method="GET",
+        path="/api/events",
+        handler=events,
+        needs="stream",
+        tag="Nodes",
+        reply=str,
+        parameters=(parameters.LAST_EVENT,),
+        bare=True,
+        media="text/event-stream",
+        example=f'event: applied\ndata: {{"workOrderId": "{ORDER}", "afterQuantity": 1}}\n\n',
+    ),
+)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from web.app_context import CALL, CONTEXT
+from web.openapi.models.operators import LogState
+from web.route import JSON_BODY, Body, Route
 from web.wire.bodies import read_object
 from web.wire.problems import Problem, RequestError
 from web.wire.replies import success
-from web.wire.schemas import parse_log_level
+from web.wire.schemas import LogLevelBody, parse_log_level
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -49,9 +51,34 @@ def _control(request: web.Request) -> LogControl:
     return control
 
 
-def _fields(request: web.Request, control: LogControl) -> dict[str, object]:
+def _fields(request: web.Request, control: LogControl) -> LogState:
     return {
         "node": request.app[CONTEXT].node.node_id,
         "level": control.level,
         "dropped": control.dropped,
     }
+
+
+ROUTES: Final = (
+    Route(
+        name="logLevel",
+        method="GET",
+        path="/api/log-level",
+        handler=show,
+        tag="Nodes",
+        reply=LogState,
+        text="OK.log_level",
+        failures=("NOT_FOUND",),
+    ),
+    Route(
+        name="setLogLevel",
+        method="PUT",
+        path="/api/log-level",
+        handler=change,
+        tag="Nodes",
+        reply=LogState,
+        text="OK.log_level",
+        failures=(*JSON_BODY, "INVALID_LOG_LEVEL", "NOT_FOUND"),
+        body=Body(LogLevelBody, {"everything": {"level": "debug"}}),
+    ),
+)

@@ -12,6 +12,7 @@ from actors.domain.job import JobState
 from actors.errors import NotOwner, StoreUnavailable
 from web.app_context import CONTEXT
 from web.observe.metrics import METRICS
+from web.route import Route
 
 if TYPE_CHECKING:
     from actors.node.node import Node
@@ -39,3 +40,18 @@ async def _failed_jobs(node: Node) -> int | None:
     except (StoreUnavailable, TimeoutError):
         return None
     return total
+
+
+ROUTES: Final = (
+    Route(
+        name="metrics",
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        tag="Service",
+        reply=str,
+        bare=True,
+        media="text/plain",
+        example="# TYPE workorder_node_serving gauge\nworkorder_node_serving 1.0\n",
+    ),
+)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from web.app_context import CONTEXT
 from web.cluster.neighbours import NEIGHBOURS
 from web.observe.loop_monitor import LOOP_MONITOR
+from web.openapi.models.operators import Node, Nodes
+from web.route import Route
 from web.wire.replies import success
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.node.status import Dependency, OwnershipHistory
-    from web.cluster.neighbours import Neighbour
+    from web.cluster import neighbours as cluster
+    from web.openapi.models.operators import Neighbour, NodeDependency, OwnerChange
 
 
 async def node(request: web.Request) -> web.Response:
@@ -28,9 +31,15 @@ async def nodes(request: web.Request) -> web.Response:
     status = request.app[CONTEXT].node.status()
     known = {each["node"] for each in others} | {mine["node"]}
     if status.lease_holder is not None and status.lease_holder not in known:
-        holder = {"node": status.lease_holder, "role": None, "reason": "not heard of"}
-        others.append({**holder, "url": mine["ownerUrl"]})
-    data = {
+        others.append(
+            {
+                "node": status.lease_holder,
+                "url": mine["ownerUrl"],
+                "role": None,
+                "reason": "not heard of",
+            }
+        )
+    data: Nodes = {
         "leaseHolder": mine["leaseHolder"],
         "leaseLeftMs": mine["leaseLeftMs"],
         "toldBy": mine["node"],
@@ -40,7 +49,7 @@ async def nodes(request: web.Request) -> web.Response:
     return success(request, data, "OK.nodes")
 
 
-def _of(request: web.Request) -> dict[str, Any]:
+def _of(request: web.Request) -> Node:
     context = request.app[CONTEXT]
     status, ownership = context.node.status(), context.node.ownership()
     elsewhere = context.node.owner_elsewhere()
@@ -50,7 +59,7 @@ def _of(request: web.Request) -> dict[str, Any]:
         "node": status.node,
         "url": status.url,
         "version": context.options.version,
-        "role": status.role.value,
+        "role": status.role,
         "epoch": status.epoch,
         "serving": status.serving,
         "reason": status.reason,
@@ -68,14 +77,14 @@ def _of(request: web.Request) -> dict[str, Any]:
     }
 
 
-def _changes(ownership: OwnershipHistory) -> list[dict[str, object]]:
+def _changes(ownership: OwnershipHistory) -> list[OwnerChange]:
     return [
         {"node": each.node, "url": each.url, "epoch": each.epoch, "since": each.since}
         for each in reversed(ownership.seen)
     ]
 
 
-def _dependency(each: Dependency) -> dict[str, object]:
+def _dependency(each: Dependency) -> NodeDependency:
     return {
         "name": each.name,
         "ok": each.ok,
@@ -85,5 +94,28 @@ def _dependency(each: Dependency) -> dict[str, object]:
     }
 
 
-def _neighbour(each: Neighbour) -> dict[str, Any]:
+def _neighbour(each: cluster.Neighbour) -> Neighbour:
     return {"node": each.node, "url": each.url, "role": each.role, "reason": each.reason or None}
+
+
+ROUTES: Final = (
+    Route(
+        name="node",
+        method="GET",
+        path="/api/node",
+        handler=node,
+        tag="Nodes",
+        reply=Node,
+        text="OK.node",
+    ),
+    Route(
+        name="nodes",
+        method="GET",
+        path="/api/nodes",
+        handler=nodes,
+        needs="nodes",
+        tag="Nodes",
+        reply=Nodes,
+        text="OK.nodes",
+    ),
+)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from actors.errors import NotOwner, WorkOrderNotFound
 from web.app_context import CONTEXT
+from web.openapi import parameters
+from web.openapi.models.work_orders import FoundOrders, LogPage, Order
+from web.route import API, NO_ORDER, UNREAD, Route
 from web.wire.problems import Problem, RequestError
 from web.wire.queries import parse_log_query, parse_search
 from web.wire.replies import success
@@ -20,19 +23,10 @@ if TYPE_CHECKING:
 
     from actors.domain.model import WorkOrderId
     from actors.node.node import Node
+    from web.openapi.models.work_orders import FoundOrder
 
 _Answer = TypeVar("_Answer")
 _RETRY_AFTER_S = 1
-_SHOWN = (
-    "id",
-    "workOrderNo",
-    "materialName",
-    "status",
-    "planQuantity",
-    "inputQuantity",
-    "outputQuantity",
-    "progress",
-)
 
 
 async def detail(request: web.Request) -> web.Response:
@@ -49,14 +43,24 @@ async def search(request: web.Request) -> web.Response:
     text, limit = parse_search(request.query)
     node = request.app[CONTEXT].node
     found = await _in_time(request, node.store.search(text, limit + 1)) if text else ()
-    data = {"more": len(found) > limit, "orders": [_found(node, each) for each in found[:limit]]}
+    data: FoundOrders = {
+        "more": len(found) > limit,
+        "orders": [_found(node, each) for each in found[:limit]],
+    }
     return success(request, data, "OK.search")
 
 
-def _found(node: Node, order: Mapping[str, Any]) -> dict[str, object]:
+def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
     order_id = order["id"]
     return {
-        **{name: order[name] for name in _SHOWN},
+        "id": order_id,
+        "workOrderNo": order["workOrderNo"],
+        "materialName": order["materialName"],
+        "status": order["status"],
+        "planQuantity": order["planQuantity"],
+        "inputQuantity": order["inputQuantity"],
+        "outputQuantity": order["outputQuantity"],
+        "progress": order["progress"],
         "live": _is_live(node, order_id),
         "paused": node.region.is_paused(order_id),
     }
@@ -93,3 +97,41 @@ async def _in_time(request: web.Request, answer: Awaitable[_Answer]) -> _Answer:
         raise RequestError(
             Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
         ) from None
+
+
+ROUTES: Final = (
+    Route(
+        name="detail",
+        method="GET",
+        path=f"{API}/detail/{{id}}",
+        handler=detail,
+        tag="Orders",
+        reply=Order,
+        text="OK.detail",
+        failures=(*NO_ORDER, *UNREAD),
+        parameters=(parameters.ORDER_ID,),
+    ),
+    Route(
+        name="searchOrders",
+        method="GET",
+        path=f"{API}/search",
+        handler=search,
+        needs="view",
+        tag="Orders",
+        reply=FoundOrders,
+        text="OK.search",
+        failures=("INVALID_PAGE", *UNREAD),
+        parameters=parameters.SEARCH,
+    ),
+    Route(
+        name="quantityLogs",
+        method="GET",
+        path=f"{API}/quantity-logs/{{id}}",
+        handler=quantity_logs,
+        tag="Orders",
+        reply=LogPage,
+        text="OK.logs",
+        failures=("INVALID_WORK_ORDER_ID", "INVALID_PAGE", "INVALID_TYPE", "INVALID_DATE", *UNREAD),
+        parameters=(parameters.ORDER_ID, *parameters.LOG),
+    ),
+)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
+from web.openapi import parameters
+from web.openapi.models.operators import Cleaned, CleanedLocks, Locks, Paused, QueueStats
+from web.route import API, JSON_BODY, LATE, Body, Route
 from web.wire.bodies import read_object
 from web.wire.queries import parse_limit
 from web.wire.replies import success
-from web.wire.schemas import parse_grace
+from web.wire.schemas import CleanBody, parse_grace
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from web.openapi.models.operators import Lock
 
 
 _ROWS_AT_ONCE = 1_000
@@ -24,7 +29,7 @@ _ROWS_AT_ONCE = 1_000
 async def stats(request: web.Request) -> web.Response:
     """Count updates by what becomes of them."""
     counts = request.app[CONTEXT].node.region.statistics()
-    data = {
+    data: QueueStats = {
         "waiting": counts.waiting,
         "active": counts.active,
         "completed": counts.completed,
@@ -32,7 +37,7 @@ async def stats(request: web.Request) -> web.Response:
         "delayed": counts.delayed,
         "total": counts.waiting + counts.active + counts.delayed,
         "paused": counts.paused,
-        "pausedOrders": counts.paused_orders,
+        "pausedOrders": [*counts.paused_orders],
     }
     return success(request, data, "OK.stats")
 
@@ -46,9 +51,9 @@ async def locks(request: web.Request) -> web.Response:
     # An order is held for as long as its node has the lease; without expiry there is no ttl.
     ttl = None if status.lease_ttl_s is None else max(0, round(status.lease_ttl_s * 1000))
     now = datetime.now(UTC)
-    rows = []
+    rows: list[Lock] = []
     for number, each in enumerate(held, 1):
-        row = {
+        row: Lock = {
             "workOrderId": each.work_order_id,
             "workerId": status.node,
             "timestamp": int(each.since.timestamp() * 1000),
@@ -58,7 +63,8 @@ async def locks(request: web.Request) -> web.Response:
         rows.append(row)
         if number % _ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)
-    return success(request, {"total": total, "locks": rows}, "OK.locks")
+    data: Locks = {"total": total, "locks": rows}
+    return success(request, data, "OK.locks")
 
 
 async def clean(request: web.Request) -> web.Response:
@@ -88,3 +94,74 @@ async def clean_locks(request: web.Request) -> web.Response:
     return success(
         request, {"cleaned": cleaned}, "OK.clean_locks", {"cleaned": cleaned}, cleaned=cleaned
     )
+
+
+ROUTES: Final = (
+    Route(
+        name="queueStats",
+        method="GET",
+        path=f"{API}/queue/stats",
+        handler=stats,
+        needs="owner",
+        tag="Queue",
+        reply=QueueStats,
+        text="OK.stats",
+    ),
+    Route(
+        name="queueLocks",
+        method="GET",
+        path=f"{API}/queue/locks",
+        handler=locks,
+        needs="owner",
+        tag="Queue",
+        reply=Locks,
+        text="OK.locks",
+        failures=("INVALID_PAGE",),
+        parameters=(parameters.LIMIT,),
+    ),
+    Route(
+        name="queueClean",
+        method="POST",
+        path=f"{API}/queue/clean",
+        handler=clean,
+        needs="owner",
+        tag="Queue",
+        reply=Cleaned,
+        text="OK.clean",
+        failures=(*JSON_BODY, *LATE),
+        body=Body(CleanBody, {"all": {"grace": 0}}, required=False),
+    ),
+    Route(
+        name="queuePause",
+        method="POST",
+        path=f"{API}/queue/pause",
+        handler=pause,
+        needs="owner",
+        tag="Queue",
+        reply=Paused,
+        text="OK.pause",
+        failures=LATE,
+    ),
+    Route(
+        name="queueResume",
+        method="POST",
+        path=f"{API}/queue/resume",
+        handler=resume,
+        needs="owner",
+        tag="Queue",
+        reply=Paused,
+        text="OK.resume",
+        failures=LATE,
+    ),
+    Route(
+        name="queueCleanLocks",
+        method="POST",
+        path=f"{API}/queue/clean-locks",
+        handler=clean_locks,
+        tag="Nodes",
+        reply=CleanedLocks,
+        text="OK.clean_locks",
+        failures=("SERVICE_UNAVAILABLE",),
+        extra={"cleaned": 0},
+    ),
+)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
 from actors.errors import WorkOrderNotFound
+from actors.store.documents import context_document
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
+from web.openapi import parameters
+from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
+from web.openapi.models.work_orders import OrderPaused
+from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
 from web.wire.queries import parse_job_query
-from web.wire.replies import job_fields, success
-from web.wire.schemas import parse_job_id, parse_retry_filter, parse_work_order_id
+from web.wire.replies import success
+from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter, parse_work_order_id
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from actors.domain import job as domain
+    from actors.domain.messages import Updated
+    from web.openapi.models.jobs import JobContext, JobResult
 
 
 async def jobs(request: web.Request) -> web.Response:
@@ -23,12 +32,12 @@ async def jobs(request: web.Request) -> web.Response:
         query.state, query.work_order_id, query.page, query.page_size, query.code
     )
     total, found = await in_time(request, asked)
-    data = {
+    data: JobPage = {
         "total": total,
         "page": query.page,
         "pageSize": query.page_size,
         "totalPages": -(-total // query.page_size),
-        "jobs": [job_fields(job, state) for job, state in found],
+        "jobs": [_fields(job, state) for job, state in found],
     }
     return success(request, data, "OK.jobs")
 
@@ -37,21 +46,21 @@ async def job(request: web.Request) -> web.Response:
     """Show a job."""
     job_id = parse_job_id(request.match_info["id"])
     found, state = await in_time(request, request.app[CONTEXT].node.jobs.find(job_id))
-    return success(request, job_fields(found, state), "OK.job")
+    return success(request, _fields(found, state), "OK.job")
 
 
 async def retry(request: web.Request) -> web.Response:
     """Let a failed job wait again, behind all others."""
     job_id = parse_job_id(request.match_info["id"])
     found = await in_time(request, request.app[CONTEXT].node.jobs.retry(job_id))
-    return success(request, job_fields(found, found.state.value), "OK.retry")
+    return success(request, _fields(found, found.state.value), "OK.retry")
 
 
 async def retry_failed(request: web.Request) -> web.Response:
     """Let all failed jobs wait again, or those of one order or with one error."""
     order_id, code = parse_retry_filter(await read_object(request))
     desk = request.app[CONTEXT].node.jobs
-    counts = {"retried": await in_time(request, desk.retry_failed(order_id, code))}
+    counts: Retried = {"retried": await in_time(request, desk.retry_failed(order_id, code))}
     return success(request, counts, "OK.retry_failed", counts)
 
 
@@ -77,3 +86,129 @@ async def resume_order(request: web.Request) -> web.Response:
     order_id = parse_work_order_id(request.match_info["id"])
     await in_time(request, request.app[CONTEXT].node.region.resume_order(order_id))
     return success(request, {"workOrderId": order_id, "paused": False}, "OK.resume")
+
+
+def _fields(job: domain.Job, state: str) -> Job:
+    change, error, result = job.change, job.error, job.result
+    return {
+        "jobId": job.id,
+        "workOrderId": job.work_order_id,
+        "state": state,
+        "type": change.type,
+        "quantity": change.quantity,
+        "logContext": cast("JobContext", context_document(change.context)),
+        "requestId": change.request_id,
+        "attempts": job.attempts,
+        "receivedAt": job.received_at,
+        "finishedAt": job.finished_at,
+        "deadLetter": job.dead,
+        "error": None if error is None else {"code": error.code, "message": error.text},
+        "result": None if result is None else _result_fields(result),
+    }
+
+
+def _result_fields(result: Updated) -> JobResult:
+    return {
+        "jobId": result.change.job_id,
+        "quantity": result.applied_quantity,
+        "beforeQuantity": result.before_quantity,
+        "afterQuantity": result.after_quantity,
+        "beforeStatus": result.before_status,
+        "afterStatus": result.after_status,
+        "beforeProgress": result.before_progress,
+        "afterProgress": result.after_progress,
+        "seq": result.seq,
+        "replayed": result.replayed,
+    }
+
+
+ROUTES: Final = (
+    Route(
+        name="queueJobs",
+        method="GET",
+        path=f"{API}/queue/jobs",
+        handler=jobs,
+        needs="view",
+        tag="Jobs",
+        reply=JobPage,
+        text="OK.jobs",
+        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", "INVALID_PAGE", *LATE),
+        parameters=parameters.JOBS,
+    ),
+    Route(
+        name="queueJob",
+        method="GET",
+        path=f"{API}/queue/jobs/{{id}}",
+        handler=job,
+        needs="view",
+        tag="Jobs",
+        reply=Job,
+        text="OK.job",
+        failures=(*NO_JOB, *LATE),
+        parameters=(parameters.JOB_ID,),
+    ),
+    Route(
+        name="retryJob",
+        method="POST",
+        path=f"{API}/queue/jobs/{{id}}/retry",
+        handler=retry,
+        needs="owner",
+        tag="Jobs",
+        reply=Job,
+        text="OK.retry",
+        failures=(*NO_JOB, "JOB_STATE_CONFLICT", "MAILBOX_FULL", *LATE),
+        parameters=(parameters.JOB_ID,),
+    ),
+    Route(
+        name="removeJob",
+        method="DELETE",
+        path=f"{API}/queue/jobs/{{id}}",
+        handler=remove,
+        needs="owner",
+        tag="Jobs",
+        reply=ForgottenJob,
+        text="OK.remove",
+        failures=(*NO_JOB, "JOB_STATE_CONFLICT", *LATE),
+        parameters=(parameters.JOB_ID,),
+    ),
+    Route(
+        name="retryFailed",
+        method="POST",
+        path=f"{API}/queue/retry-failed",
+        handler=retry_failed,
+        needs="owner",
+        tag="Jobs",
+        reply=Retried,
+        text="OK.retry_failed",
+        failures=(*JSON_BODY, "INVALID_WORK_ORDER_ID", "INVALID_JOB_QUERY", "MAILBOX_FULL", *LATE),
+        body=Body(
+            RetryFilterBody,
+            {"of one order": {"workOrderId": ORDER}, "dead letters": {"code": "DEAD_LETTER"}},
+            required=False,
+        ),
+    ),
+    Route(
+        name="pauseOrder",
+        method="POST",
+        path=f"{API}/{{id}}/pause",
+        handler=pause_order,
+        needs="owner",
+        tag="Orders",
+        reply=OrderPaused,
+        text="OK.pause",
+        failures=(*NO_ORDER, *LATE),
+        parameters=(parameters.ORDER_ID,),
+    ),
+    Route(
+        name="resumeOrder",
+        method="POST",
+        path=f"{API}/{{id}}/resume",
+        handler=resume_order,
+        needs="owner",
+        tag="Orders",
+        reply=OrderPaused,
+        text="OK.resume",
+        failures=("INVALID_WORK_ORDER_ID", *LATE),
+        parameters=(parameters.ORDER_ID,),
+    ),
+)

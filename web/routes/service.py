@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from web.app_context import CALL, CONTEXT
 from web.cluster.forward import FORWARDER
 from web.cluster.neighbours import NEIGHBOURS, REPORT
 from web.cluster.peer import PeerHealth
+from web.openapi.models.operators import Health, Live, Ready, Service
+from web.route import Route
 from web.wire.dates import now_text
 from web.wire.replies import raw
 from web.wire.texts import render
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.node.status import Dependency, NodeStatus
+    from web.openapi.models.operators import HealthDependency
 
 _OK = 200
 _UNAVAILABLE = 503
@@ -45,17 +48,17 @@ async def health(request: web.Request) -> web.Response:
     status = context.node.status()
     owner = _owner(request, status)
     text = "OK.health" if owner else "SERVICE_UNAVAILABLE.health"
-    body = {
+    body: Health = {
         "status": "ok" if owner else "unavailable",
         "message": render(text, request[CALL].language, {}),
         "timestamp": now_text(),
         "service": context.options.service,
         "version": context.options.version,
-        "role": status.role.value,
+        "role": status.role,
         "node": status.node,
         "epoch": status.epoch,
         "serving": owner is not None,
-        "owner": owner and {"node": owner.node, "epoch": owner.epoch},
+        "owner": {"node": owner.node, "epoch": owner.epoch} if owner else None,
         "reason": None if owner else _reason(request, status),
         "paused": owner.paused if owner else status.paused,
         "dependencies": {"store": _shown(status.store), "lease": _shown(status.lease)},
@@ -73,9 +76,9 @@ async def readyz(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     status = context.node.status()
     owner = _owner(request, status)
-    body = {
+    body: Ready = {
         "status": "ok" if owner else "unavailable",
-        "role": status.role.value,
+        "role": status.role,
         "reason": None if owner else _reason(request, status),
     }
     return raw(context, body, _OK if owner else _UNAVAILABLE)
@@ -92,10 +95,55 @@ def _reason(request: web.Request, status: NodeStatus) -> str | None:
     return request.app[FORWARDER].watch.trouble() or status.reason
 
 
-def _shown(dependency: Dependency) -> dict[str, Any]:
+def _shown(dependency: Dependency) -> HealthDependency:
     return {
         "name": dependency.name,
         "ok": dependency.ok,
         "detail": dependency.detail,
         "since_s": round(dependency.since_s, 1),
     }
+
+
+ROUTES: Final = (
+    Route(
+        name="service",
+        method="GET",
+        path="/",
+        handler=index,
+        tag="Service",
+        reply=Service,
+        bare=True,
+    ),
+    Route(
+        name="health",
+        method="GET",
+        path="/health",
+        handler=health,
+        open=True,
+        tag="Service",
+        reply=Health,
+        bare=True,
+        unserved=True,
+    ),
+    Route(
+        name="live",
+        method="GET",
+        path="/livez",
+        handler=livez,
+        open=True,
+        tag="Service",
+        reply=Live,
+        bare=True,
+    ),
+    Route(
+        name="ready",
+        method="GET",
+        path="/readyz",
+        handler=readyz,
+        open=True,
+        tag="Service",
+        reply=Ready,
+        bare=True,
+        unserved=True,
+    ),
+)

@@ -11,10 +11,20 @@ from actors.domain.model import RequestId
 from actors.errors import WorkOrderError
 from web.app_context import CALL, CONTEXT
 from web.cluster.hop import allowed_s
+from web.openapi import parameters
+from web.openapi.models import work_orders as models
+from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
 from web.wire.problems import Problem, RequestError, invalid, problem_of
-from web.wire.replies import queued_fields, success, update_fields
-from web.wire.schemas import check_request_id, merge_request_ids, parse_update, parse_wait
+from web.wire.replies import success
+from web.wire.schemas import (
+    BatchBody,
+    UpdateBody,
+    check_request_id,
+    merge_request_ids,
+    parse_update,
+    parse_wait,
+)
 from web.wire.texts import render
 
 if TYPE_CHECKING:
@@ -89,10 +99,34 @@ def _prefers_async(request: web.Request) -> bool:
     )
 
 
-def _fields(done: Updated | Queued, statistics: Statistics) -> dict[str, Any]:
+def _fields(done: Updated | Queued, statistics: Statistics) -> models.Updated | models.Queued:
+    """Return what became of a change under the callers' names; `estimatedDelay` is in ms."""
+    change = done.change
+    taken: models.Queued = {
+        "success": True,
+        "jobId": change.job_id,
+        "workOrderId": done.work_order_id,
+        "type": change.type,
+        "quantity": change.quantity,
+        "queueLength": statistics.waiting,
+        "activeJobs": statistics.active,
+        "estimatedDelay": round(statistics.wait_ms),
+        "replayed": done.replayed,
+    }
     if isinstance(done, Queued):
-        return queued_fields(done, statistics)
-    return update_fields(done, statistics)
+        return taken
+    return {
+        **taken,
+        "quantity": done.applied_quantity,
+        "requestedQuantity": change.quantity,
+        "beforeQuantity": done.before_quantity,
+        "afterQuantity": done.after_quantity,
+        "beforeStatus": done.before_status,
+        "afterStatus": done.after_status,
+        "beforeProgress": done.before_progress,
+        "afterProgress": done.after_progress,
+        "seq": done.seq,
+    }
 
 
 def _text(done: Updated | Queued) -> str:
@@ -190,3 +224,69 @@ def _item_result(
         "retryable": outcome.retry_after_s is not None,
         **(outcome.data or {}),
     }
+
+
+_UNBIND: Final = {
+    "workOrderId": ORDER,
+    "type": "input",
+    "quantity": -1,
+    "logContext": {"relatedBarcode": "SN0001", "barcodeOperation": "UNBIND_PROCESS"},
+}
+"""A body to try."""
+
+ROUTES: Final = (
+    Route(
+        name="updateQuantity",
+        method="POST",
+        path=f"{API}/update-quantity",
+        handler=update_quantity,
+        needs="actors",
+        tag="Updates",
+        reply=models.Updated | models.Queued,
+        text="UPDATED",
+        codes=("UPDATED", "QUEUED"),
+        failures=(
+            *JSON_BODY,
+            "MISSING_WORK_ORDER_ID",
+            *NO_ORDER,
+            "INVALID_TYPE",
+            "INVALID_REQUEST_ID",
+            "INVALID_WAIT",
+            "DUPLICATE_OPERATION",
+            "REQUEST_ID_CONFLICT",
+            "MAILBOX_FULL",
+        ),
+        parameters=parameters.UPDATE,
+        body=Body(
+            UpdateBody,
+            {
+                "bind": {"workOrderId": ORDER, "type": "input", "requestId": "scan-17"},
+                "unbind": _UNBIND,
+                "output": {"workOrderId": ORDER, "type": "output", "quantity": 2},
+            },
+        ),
+    ),
+    Route(
+        name="batchUpdateQuantity",
+        method="POST",
+        path=f"{API}/batch-update-quantity",
+        handler=batch_update_quantity,
+        needs="actors",
+        tag="Updates",
+        reply=models.Batch,
+        text="UPDATED.batch",
+        codes=("UPDATED", "QUEUED", "PARTIALLY_UPDATED", "NOT_UPDATED"),
+        failures=(
+            *JSON_BODY,
+            "INVALID_UPDATES",
+            "INVALID_REQUEST_ID",
+            "INVALID_WAIT",
+            "MAILBOX_FULL",
+        ),
+        parameters=parameters.UPDATE,
+        body=Body(
+            BatchBody,
+            {"two orders": {"updates": [_UNBIND, {"workOrderId": f"{2:024}", "type": "input"}]}},
+        ),
+    ),
+)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from actors.errors import (
-    DeadLetter,
     DuplicateOperation,
     Fenced,
     JobNotFound,
@@ -16,6 +15,7 @@ from actors.errors import (
     NotApplied,
     NotOwner,
     OutcomeUnknown,
+    PoisonMessage,
     QuantityOutOfRange,
     RequestIdConflict,
     StillWaiting,
@@ -178,7 +178,7 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     LeaseUnavailable: _plain("SERVICE_UNAVAILABLE.lease"),
     OutcomeUnknown: _plain("TIMEOUT"),
     StoreRejected: _plain("SYSTEM_ERROR.rejected"),
-    DeadLetter: _plain("SYSTEM_ERROR.given_up"),
+    PoisonMessage: _plain("SYSTEM_ERROR.given_up"),
     WorkOrderError: _plain("SYSTEM_ERROR"),
 }
 _LEASE_RETRY_S: Final = 1

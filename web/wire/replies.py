@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from actors.store.documents import context_document
 from web.app_context import CALL, CONTEXT
 from web.wire.json_body import encode
 from web.wire.texts import render
@@ -14,9 +13,6 @@ from web.wire.texts import render
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.domain.job import Job
-    from actors.domain.messages import Queued, Updated
-    from actors.orders.region import Statistics
     from web.app_context import AppContext, Call
     from web.wire.problems import Problem
 
@@ -61,78 +57,3 @@ def failure(context: AppContext, call: Call, problem: Problem) -> web.Response:
     if problem.close:
         response.force_close()
     return response
-
-
-def queued_fields(queued: Queued, statistics: Statistics) -> dict[str, Any]:
-    """Return a change that is kept under the callers' names; `estimatedDelay` in milliseconds."""
-    change = queued.change
-    return {
-        "success": True,
-        "jobId": change.job_id,
-        "workOrderId": queued.work_order_id,
-        "type": change.type.value,
-        "quantity": change.quantity,
-        "queueLength": statistics.waiting,
-        "activeJobs": statistics.active,
-        "estimatedDelay": round(statistics.wait_ms),
-        "replayed": queued.replayed,
-    }
-
-
-def job_fields(job: Job, state: str) -> dict[str, Any]:
-    """Return a job as operators see it."""
-    change, error, result = job.change, job.error, job.result
-    return {
-        "jobId": job.id,
-        "workOrderId": job.work_order_id,
-        "state": state,
-        "type": change.type.value,
-        "quantity": change.quantity,
-        "logContext": context_document(change.context),
-        "requestId": change.request_id,
-        "attempts": job.attempts,
-        "receivedAt": job.received_at,
-        "finishedAt": job.finished_at,
-        "deadLetter": job.dead,
-        "error": None if error is None else {"code": error.code, "message": error.text},
-        "result": None if result is None else _result_fields(result),
-    }
-
-
-def _result_fields(result: Updated) -> dict[str, Any]:
-    return {
-        "jobId": result.change.job_id,
-        "quantity": result.applied_quantity,
-        "beforeQuantity": result.before_quantity,
-        "afterQuantity": result.after_quantity,
-        "beforeStatus": result.before_status,
-        "afterStatus": result.after_status,
-        "beforeProgress": result.before_progress,
-        "afterProgress": result.after_progress,
-        "seq": result.seq,
-        "replayed": result.replayed,
-    }
-
-
-def update_fields(updated: Updated, statistics: Statistics) -> dict[str, Any]:
-    """Return an applied update under the callers' names; `estimatedDelay` is in milliseconds."""
-    change = updated.change
-    return {
-        "success": True,
-        "jobId": change.job_id,
-        "workOrderId": updated.work_order_id,
-        "type": change.type.value,
-        "quantity": updated.applied_quantity,
-        "requestedQuantity": change.quantity,
-        "queueLength": statistics.waiting,
-        "activeJobs": statistics.active,
-        "estimatedDelay": round(statistics.wait_ms),
-        "beforeQuantity": updated.before_quantity,
-        "afterQuantity": updated.after_quantity,
-        "beforeStatus": updated.before_status,
-        "afterStatus": updated.after_status,
-        "beforeProgress": updated.before_progress,
-        "afterProgress": updated.after_progress,
-        "seq": updated.seq,
-        "replayed": updated.replayed,
-    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from redis import Redis
 
-from tests.chaos.proxy import HOST
+from tests.proxy import HOST
 
 if TYPE_CHECKING:
     from tests.chaos.stage import Stage

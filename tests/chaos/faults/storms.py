@@ -15,8 +15,8 @@ from tests.servers import ServerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.chaos.proxy import Wire
     from tests.chaos.stage import Stage
+    from tests.proxy import Wire
     from tests.servers import ServerProcess
 
 _AT_ONCE = 3

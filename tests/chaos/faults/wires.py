@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.chaos.fleet import ChaosNode
-    from tests.chaos.proxy import Wire
     from tests.chaos.stage import Stage
+    from tests.proxy import Wire
 
 
 async def _until_another_serves(stage: Stage, owner: ChaosNode, wire: Wire) -> None:

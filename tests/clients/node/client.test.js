@@ -22,7 +22,9 @@ async function setUp(t, options) {
 test('a result has the fields of the data and says success', async (t) => {
   const { service, client } = await setUp(t);
 
-  const result = await client.updateWorkOrderQuantity(ORDER.toUpperCase(), 'output', 2, { remark: '早班' });
+  const result = await client.updateWorkOrderQuantity(ORDER.toUpperCase(), 'output', 2, {
+    remark: '早班',
+  });
 
   assert.equal(result.success, true);
   assert.equal(result.code, 'UPDATED');
@@ -72,8 +74,13 @@ for (const [what, fault] of Object.entries(passing)) {
   }
 }
 
-for (const [status, code] of [[400, 'INVALID_LOG_CONTEXT'], [404, 'WORK_ORDER_NOT_FOUND'],
-  [409, 'DUPLICATE_OPERATION'], [422, 'REQUEST_ID_CONFLICT'], [500, 'SYSTEM_ERROR']]) {
+for (const [status, code] of [
+  [400, 'INVALID_LOG_CONTEXT'],
+  [404, 'WORK_ORDER_NOT_FOUND'],
+  [409, 'DUPLICATE_OPERATION'],
+  [422, 'REQUEST_ID_CONFLICT'],
+  [500, 'SYSTEM_ERROR'],
+]) {
   test(`${code} is told at once and in the service's words`, async (t) => {
     const { service, client } = await setUp(t);
     service.faults.push(answers(status, code));
@@ -81,7 +88,13 @@ for (const [status, code] of [[400, 'INVALID_LOG_CONTEXT'], [404, 'WORK_ORDER_NO
     const { workOrderId, type, quantity, requestId, ...result } =
       await client.updateWorkOrderQuantity(ORDER, 'input');
 
-    assert.deepEqual(result, { success: false, code, error: `about ${code}`, fallback: false, status });
+    assert.deepEqual(result, {
+      success: false,
+      code,
+      error: `about ${code}`,
+      fallback: false,
+      status,
+    });
     assert.deepEqual(service.sizes, [1]);
   });
 }
@@ -103,7 +116,9 @@ test('without fallback an unknown outcome is no reason to count elsewhere', asyn
   service.faults.push(breaks);
   service.always = answers(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': '60' });
 
-  const result = await client.updateWorkOrderQuantity(ORDER, 'input', 1, null, { requestId: 'scan-1' });
+  const result = await client.updateWorkOrderQuantity(ORDER, 'input', 1, null, {
+    requestId: 'scan-1',
+  });
 
   assert.deepEqual([result.code, result.fallback, result.requestId], ['TIMEOUT', false, 'scan-1']);
 });
@@ -114,7 +129,10 @@ test('an address that nobody listens at is told as such, and the next one is tri
   const refused = await alone.updateWorkOrderQuantity(ORDER, 'input');
   assert.deepEqual([refused.code, refused.fallback], ['SERVICE_UNAVAILABLE', true]);
 
-  const both = new PlanServerClient([NOBODY, service.url], quick({ fallback: false, breakerFailures: 2 }));
+  const both = new PlanServerClient(
+    [NOBODY, service.url],
+    quick({ fallback: false, breakerFailures: 2 }),
+  );
   for (let turn = 0; turn < 3; turn += 1) {
     assert.equal((await both.updateWorkOrderQuantity(ORDER, 'input')).success, true);
   }
@@ -151,6 +169,7 @@ test('what no service takes is refused before it is sent or kept', async (t) => 
   const { service, client } = await setUp(t);
   const loop = {};
   loop.itself = loop;
+  /** @type {[any, string][]} */
   const bad = [
     [[null, 'input'], 'MISSING_WORK_ORDER_ID'],
     [['xyz', 'input'], 'INVALID_WORK_ORDER_ID'],
@@ -164,7 +183,8 @@ test('what no service takes is refused before it is sent or kept', async (t) => 
     [[ORDER, 'input', 1, null, { requestId: 'a\nb' }], 'INVALID_REQUEST_ID'],
   ];
   for (const [given, code] of bad) {
-    const result = await client.updateWorkOrderQuantity(...given);
+    const [id, type, quantity, context, own] = given;
+    const result = await client.updateWorkOrderQuantity(id, type, quantity, context, own);
     assert.deepEqual([result.success, result.code, result.status], [false, code, 400]);
   }
   assert.equal((await client.batchUpdateWorkOrderQuantity([])).code, 'INVALID_UPDATES');
@@ -177,11 +197,12 @@ test('a batch has each result in the order given, and sends again only what is u
   const open = { success: false, code: 'SERVICE_UNAVAILABLE', retryable: true };
   const done = { success: true, code: 'UPDATED' };
   service.faults.push((response) =>
-    reply(response, 200, 'PARTIALLY_UPDATED', { results: [done, open, open] }));
+    reply(response, 200, 'PARTIALLY_UPDATED', { results: [done, open, open] }),
+  );
 
   const result = await client.batchUpdateWorkOrderQuantity([
     { workOrderId: ORDER, type: 'input', requestId: 'a' },
-    { workOrderId: ORDER },
+    /** @type {any} */ ({ workOrderId: ORDER }),
     { workOrderId: ORDER, type: 'input', requestId: 'b' },
     { workOrderId: OTHER, type: 'input', requestId: 'c' },
   ]);
@@ -189,7 +210,12 @@ test('a batch has each result in the order given, and sends again only what is u
   assert.deepEqual([result.success, result.code], [true, 'PARTIALLY_UPDATED']);
   assert.deepEqual([result.total, result.succeeded, result.failed], [4, 2, 2]);
   const codes = result.results.map(({ index, code }) => [index, code]);
-  assert.deepEqual(codes, [[0, 'UPDATED'], [1, 'MISSING_PARAMS'], [2, 'UPDATED'], [3, 'DUPLICATE_OPERATION']]);
+  assert.deepEqual(codes, [
+    [0, 'UPDATED'],
+    [1, 'MISSING_PARAMS'],
+    [2, 'UPDATED'],
+    [3, 'DUPLICATE_OPERATION'],
+  ]);
   assert.deepEqual(service.sizes, [3, 2]);
   assert.deepEqual(service.keys, ['b']);
 });
@@ -197,7 +223,12 @@ test('a batch has each result in the order given, and sends again only what is u
 test('a batch that is too large for the service is sent in parts', async (t) => {
   const { service, client } = await setUp(t);
   service.faults.push(answers(413, 'BODY_TOO_LARGE'));
-  const items = [...Array(10).keys()].map((n) => ({ workOrderId: ORDER, type: 'input', requestId: `${n}` }));
+  /** @type {import('../../../web/clients/node/planServerClient').Update[]} */
+  const items = [...Array(10).keys()].map((n) => ({
+    workOrderId: ORDER,
+    type: 'input',
+    requestId: `${n}`,
+  }));
   assert.equal((await client.batchUpdateWorkOrderQuantity(items)).succeeded, 10);
   assert.deepEqual(service.sizes, [10, 5, 5]);
 });
@@ -210,7 +241,13 @@ test('addresses come from the environment when asked for', () => {
   assert.equal(config.timeout, 1000);
   delete process.env.PLAN_SERVER_HOST;
   delete process.env.PLAN_SERVER_PORT;
-  assert.equal(PlanServerClient.fromEnvironment({ fallback: false }).getConfig().baseURL, 'http://127.0.0.1:3001');
+  assert.equal(
+    PlanServerClient.fromEnvironment({ fallback: false }).getConfig().baseURL,
+    'http://127.0.0.1:3001',
+  );
   assert.throws(() => new PlanServerClient(NOBODY), /outbox/);
-  assert.throws(() => new PlanServerClient(NOBODY, { fallback: false, deadlineMs: 0 }), /deadlineMs/);
+  assert.throws(
+    () => new PlanServerClient(NOBODY, { fallback: false, deadlineMs: 0 }),
+    /deadlineMs/,
+  );
 });

@@ -6,11 +6,22 @@ const assert = require('node:assert');
 const http = require('node:http');
 const { once } = require('node:events');
 
-const STATUS = { UPDATED: 200, WORK_ORDER_NOT_FOUND: 404, DUPLICATE_OPERATION: 409, SYSTEM_ERROR: 500 };
+const STATUS = {
+  UPDATED: 200,
+  WORK_ORDER_NOT_FOUND: 404,
+  DUPLICATE_OPERATION: 409,
+  SYSTEM_ERROR: 500,
+};
 
 /** Faults: each gets the response to make. */
-const answers = (status, code, headers = {}) => (response) => reply(response, status, code, null, headers);
-const says = (body, status = 200) => (response) => response.writeHead(status).end(body);
+const answers =
+  (status, code, headers = {}) =>
+  (response) =>
+    reply(response, status, code, null, headers);
+const says =
+  (body, status = 200) =>
+  (response) =>
+    response.writeHead(status).end(body);
 const hangs = () => {};
 const breaks = (response) => response.socket.destroy();
 const drips = (response) => {
@@ -55,7 +66,9 @@ class FakeService {
     this.server = http.createServer((request, response) => this.serve(request, response));
     this.server.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');
-    this.port = this.server.address().port;
+    const address = this.server.address();
+    assert.ok(typeof address === 'object');
+    this.port = address.port;
     return this;
   }
 

@@ -28,11 +28,22 @@ async function main(name, addresses, outbox, journal, orders) {
   await client.open();
   for (let number = 1; !stopping; number += 1) {
     const key = `${name}-${number}`;
-    const [order, type, quantity] = [one(orders.split(',')), one(['input', 'output']), one([1, 2, 3])];
+    const [order, type, quantity] = [
+      one(orders.split(',')),
+      one(['input', 'output']),
+      one([1, 2, 3]),
+    ];
     note({ asked: key, order, type, quantity });
     const start = performance.now();
-    const given = [order, type, quantity, { remark: name }, { requestId: key }];
-    const { success, code } = await client.updateWorkOrderQuantity(...given);
+    const context = { remark: name };
+    const own = { requestId: key };
+    const { success, code } = await client.updateWorkOrderQuantity(
+      order,
+      type,
+      quantity,
+      context,
+      own,
+    );
     note({ answered: key, success, code, took_s: (performance.now() - start) / 1000 });
     await pause(Math.random() * 2 * Number(PAUSE_MS));
   }

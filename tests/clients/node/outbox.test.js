@@ -85,7 +85,11 @@ test('while updates of an order wait, later ones go behind them', async (t) => {
 
   assert.equal((await input(ORDER, '2')).code, 'QUEUED_FALLBACK');
   await client.batchUpdateWorkOrderQuantity(
-    ['3', '4'].map((requestId) => ({ workOrderId: ORDER.toUpperCase(), type: 'output', requestId })),
+    ['3', '4'].map((requestId) => ({
+      workOrderId: ORDER.toUpperCase(),
+      type: 'output',
+      requestId,
+    })),
   );
 
   assert.equal(single(), before);
@@ -97,11 +101,19 @@ test('while updates of an order wait, later ones go behind them', async (t) => {
 test('an order that is put off waits alone', async (t) => {
   const { service, client, input } = await setUp(t);
   await service.down();
-  for (const [order, key] of [[ORDER, '1'], [OTHER, '2'], [ORDER, '3'], [OTHER, '4']]) await input(order, key);
+  for (const [order, key] of [
+    [ORDER, '1'],
+    [OTHER, '2'],
+    [ORDER, '3'],
+    [OTHER, '4'],
+  ])
+    await input(order, key);
   service.always = (response) => {
     const { updates } = service.bodies.at(-1);
     const putOff = { success: false, code: 'MAILBOX_FULL', retryable: true };
-    const results = updates.map((item) => (item.workOrderId === ORDER ? putOff : service.apply([item])[0]));
+    const results = updates.map((item) =>
+      item.workOrderId === ORDER ? putOff : service.apply([item])[0],
+    );
     reply(response, 200, 'PARTIALLY_UPDATED', { results });
   };
   await service.up();
@@ -115,7 +127,10 @@ test('the same key waits once, and is not another content', async (t) => {
   const { service, client, input } = await setUp(t);
   await service.down();
   const results = [await input(ORDER, '1'), await input(ORDER, '1'), await input(ORDER, '1', 2)];
-  assert.deepEqual(results.map((each) => each.code), ['QUEUED_FALLBACK', 'QUEUED_FALLBACK', 'REQUEST_ID_CONFLICT']);
+  assert.deepEqual(
+    results.map((each) => each.code),
+    ['QUEUED_FALLBACK', 'QUEUED_FALLBACK', 'REQUEST_ID_CONFLICT'],
+  );
   assert.equal((await client.outboxUsage()).entries, 1);
 });
 
@@ -123,8 +138,15 @@ for (const limit of [{ maxEntries: 2 }, { maxBytes: 300 }]) {
   test(`a full outbox takes no more and says so: ${JSON.stringify(limit)}`, async (t) => {
     const { service, client, input } = await setUp(t, limit);
     await service.down();
-    const results = [await input(ORDER, 'first'), await input(ORDER, 'second'), await input(ORDER, 'x'.repeat(60))];
-    assert.deepEqual(results.map((each) => each.success), [true, true, false]);
+    const results = [
+      await input(ORDER, 'first'),
+      await input(ORDER, 'second'),
+      await input(ORDER, 'x'.repeat(60)),
+    ];
+    assert.deepEqual(
+      results.map((each) => each.success),
+      [true, true, false],
+    );
     assert.deepEqual([results[2].code, results[2].fallback], ['OUTBOX_FULL', true]);
     await service.up();
     await drained(client);
@@ -148,7 +170,10 @@ test('a refusal on replay is a dead letter that the callback is told of', async 
   await drained(client);
   const [letter] = await client.deadLetters();
   assert.deepEqual(told, [letter, letter]);
-  assert.deepEqual([letter.workOrderId, letter.requestId, letter.code], [OTHER, '1', 'DUPLICATE_OPERATION']);
+  assert.deepEqual(
+    [letter.workOrderId, letter.requestId, letter.code],
+    [OTHER, '1', 'DUPLICATE_OPERATION'],
+  );
   assert.equal(letter.reason, 'about DUPLICATE_OPERATION');
   assert.deepEqual(service.keys, ['2']);
   await client.forgetDeadLetter(letter);
@@ -176,8 +201,14 @@ test('one update that spoils a whole call is found, and the others go on', async
   service.poison = '7';
   await service.up();
   await drained(client);
-  assert.deepEqual((await client.deadLetters()).map((each) => each.requestId), ['7']);
-  assert.deepEqual(service.keys, [...Array(20).keys()].map(String).filter((each) => each !== '7'));
+  assert.deepEqual(
+    (await client.deadLetters()).map((each) => each.requestId),
+    ['7'],
+  );
+  assert.deepEqual(
+    service.keys,
+    [...Array(20).keys()].map(String).filter((each) => each !== '7'),
+  );
 });
 
 test('an address of something else does not make dead letters', async (t) => {
@@ -203,7 +234,10 @@ test('a line that a kill left half written is passed over', async (t) => {
   await second.put(update('2'));
   fs.appendFileSync(log, `\n${'0'.repeat(16)} {"order":"wrong sum"}\n`);
   await second.refresh();
-  assert.deepEqual(second.first(10, new Map()).map((each) => each.key), ['1', '2']);
+  assert.deepEqual(
+    second.first(10, new Map()).map((each) => each.key),
+    ['1', '2'],
+  );
 });
 
 test('half of a settled place settles nothing', async (t) => {
@@ -228,7 +262,10 @@ test('files do not grow for ever, and what is settled stays so for others', asyn
     await two.put(update(`b${round}`));
     await one.refresh();
     const entries = one.first(10, new Map());
-    assert.deepEqual(entries.map((each) => each.key), [`a${round}`, `b${round}`]);
+    assert.deepEqual(
+      entries.map((each) => each.key),
+      [`a${round}`, `b${round}`],
+    );
     await one.settle(entries);
     await one.compact();
     await two.refresh();
@@ -260,7 +297,10 @@ for (const logsGone of [1, 2]) {
 
     assert.equal(fs.existsSync(path.join(where, '00000001.log')), false);
     await replayer.refresh();
-    assert.deepEqual(replayer.first(10, new Map()).map((each) => each.key), ['second']);
+    assert.deepEqual(
+      replayer.first(10, new Map()).map((each) => each.key),
+      ['second'],
+    );
   });
 }
 
@@ -282,7 +322,9 @@ test('one of many has the lock, and a dead holder does not keep it', async (t) =
     const { Lock } = require(${JSON.stringify(require.resolve('../../../web/clients/node/lock'))});
     new Lock(process.argv[1]).acquire().then((has) => { console.log(has); setInterval(() => {}, 1000); });
   `;
-  const holder = spawn(process.execPath, ['-e', program, where], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const holder = spawn(process.execPath, ['-e', program, where], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   t.after(() => holder.kill('SIGKILL'));
   const [said] = await once(holder.stdout, 'data');
   assert.equal(said.toString().trim(), 'true');
@@ -302,7 +344,10 @@ test('one of many has the lock, and a dead holder does not keep it', async (t) =
 test('a process whose number another one has by now does not hold the lock', async (t) => {
   const where = folder(t);
   fs.mkdirSync(where, { recursive: true });
-  fs.writeFileSync(path.join(where, 'lock.7'), JSON.stringify({ pid: process.pid, birth: 'long ago' }));
+  fs.writeFileSync(
+    path.join(where, 'lock.7'),
+    JSON.stringify({ pid: process.pid, birth: 'long ago' }),
+  );
   assert.equal(await new Lock(where).acquire(), true);
   assert.deepEqual(fs.readdirSync(where), ['lock.8']);
 });
@@ -332,7 +377,10 @@ test('what waits does not keep a process alive, and goes out with the next one',
     client.updateWorkOrderQuantity('${ORDER}', 'input', 1, null, { requestId: 'left' })
       .then((result) => console.log(result.code));
   `;
-  const said = execFileSync(process.execPath, ['-e', program, outbox], { encoding: 'utf8', timeout: 60000 });
+  const said = execFileSync(process.execPath, ['-e', program, outbox], {
+    encoding: 'utf8',
+    timeout: 60000,
+  });
   assert.equal(said.trim(), 'QUEUED_FALLBACK');
   await client.open();
   await drained(client);

@@ -39,6 +39,7 @@ class RealService {
       const order = ['-m', 'scripts.import_orders', '--demo'];
       execFileSync(PYTHON, order, { cwd: ROOT, env: this.environment, stdio: 'ignore' });
     }
+    /** @type {('ignore' | 'pipe' | 'inherit')[]} */
     const stdio = ['ignore', 'pipe', 'inherit'];
     this.process = spawn(PYTHON, ['-m', 'web'], { cwd: ROOT, env: this.environment, stdio });
     const wanted = new Set(['service_started', 'owner']);
@@ -54,7 +55,8 @@ class RealService {
   }
 
   async kill() {
-    if (this.process === undefined || this.process.exitCode !== null || this.process.signalCode) return;
+    if (this.process === undefined || this.process.exitCode !== null || this.process.signalCode)
+      return;
     this.process.kill('SIGKILL');
     await once(this.process, 'exit');
   }

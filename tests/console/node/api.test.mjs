@@ -3,7 +3,7 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { Api } from '../../../web/console/api.js';
+import { Api } from '../../../web/console/kit/api.js';
 
 const ROOT = new URL('https://factory.example/plan/');
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { formats } from '../../../web/console/format.js';
+import { formats } from '../../../web/console/kit/format.js';
 
 const en = formats('en', 'UTC');
 const zh = formats('zh', 'Asia/Shanghai');

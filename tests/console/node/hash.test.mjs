@@ -3,17 +3,19 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { hashOf, oneOf, orderHash, pageOf, parseHash } from '../../../web/console/hash.js';
+import { hashOf, oneOf, orderHash, pageOf, parseHash } from '../../../web/console/kit/hash.js';
 
 const ORDER = '65f0c0ffee0000000000a001';
 
 test('what is written is read back', () => {
-  for (const [view, id, query] of [
+  /** @type {[string, string, object][]} */
+  const states = [
     ['overview', '', {}],
     ['actors', '', { sort: 'oldest', search: 'WO 7/&=#?' }],
     ['orders', ORDER, { page: '3', type: 'input' }],
     ['jobs', '', { state: 'failed', code: 'DEAD_LETTER' }],
-  ]) {
+  ];
+  for (const [view, id, query] of states) {
     assert.deepStrictEqual(parseHash(hashOf(view, id, query)), { view, id, query });
   }
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { merged } from '../../../web/console/history.js';
+import { merged } from '../../../web/console/kit/history.js';
 
 const at = (second) => new Date(Date.UTC(2026, 10, 24, 1, 0, second)).toISOString();
 const rows = (seconds, node = 'a') => ({

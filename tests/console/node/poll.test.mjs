@@ -3,7 +3,7 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { Poll } from '../../../web/console/poll.js';
+import { Poll } from '../../../web/console/kit/poll.js';
 
 /** A service that is asked, and answers when the test says so. */
 class Asked {
@@ -41,12 +41,12 @@ function stopTheClock(t) {
   const { setTimeout: set, clearTimeout: clear } = globalThis;
   const waiting = new Map();
   let now = 0;
-  globalThis.setTimeout = (act, ms) => {
+  const setTimeout = (act, ms) => {
     const timer = { act, at: now + ms };
     waiting.set(timer, timer);
     return timer;
   };
-  globalThis.clearTimeout = (timer) => waiting.delete(timer);
+  Object.assign(globalThis, { setTimeout, clearTimeout: (timer) => waiting.delete(timer) });
   t.after(() => Object.assign(globalThis, { setTimeout: set, clearTimeout: clear }));
   return (ms) => {
     now += ms;

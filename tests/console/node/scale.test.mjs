@@ -7,15 +7,15 @@ import {
   gridLines,
   highest,
   latest,
-  linePath,
   linear,
+  linePath,
   mean,
   means,
   nearest,
   ranges,
   roundMoments,
   roundTop,
-} from '../../../web/console/scale.js';
+} from '../../../web/console/kit/scale.js';
 
 test('the upper end is round, at or above the most, with few lines', () => {
   for (const most of [0.003, 0.7, 1, 3, 9.99, 10, 33.4, 100, 1234, 98_765]) {

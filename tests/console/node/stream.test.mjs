@@ -3,7 +3,7 @@
 import assert from 'node:assert';
 import { test } from 'node:test';
 
-import { parseEvents } from '../../../web/console/stream.js';
+import { parseEvents } from '../../../web/console/kit/stream.js';
 
 const TEXT =
   'retry: 2000\n\nid: a-1\nevent: applied\ndata: {"a": 1}\n\n: all is quiet\n\nevent: missed\ndata: {"count": 3}\n\n';

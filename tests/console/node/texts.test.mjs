@@ -4,11 +4,12 @@ import assert from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { chosenLanguage, TEXTS, writer } from '../../../web/console/texts.js';
+import { chosenLanguage, TEXTS, writer } from '../../../web/console/kit/texts.js';
 
 const FOLDER = new URL('../../../web/console/', import.meta.url);
-const sources = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.js') && name !== 'texts.js')
+const sources = ['./', 'kit/', 'views/']
+  .flatMap((folder) => readdirSync(new URL(folder, FOLDER)).map((name) => folder + name))
+  .filter((name) => name.endsWith('.js') && !name.endsWith('/texts.js'))
   .map((name) => readFileSync(new URL(name, FOLDER), 'utf8'))
   .join('\n');
 

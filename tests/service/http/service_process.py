@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[3]
-START_S = 60.0
-STOP_S = 60.0
+START_S = 100.0
+STOP_S = 100.0
 
 
 class ServiceProcess:
@@ -75,7 +75,7 @@ class ServiceProcess:
         """Return the log's events of that name so far."""
         return [each for each in self.events if each["event"] == event]
 
-    async def event(self, name: str, within_s: float = 30.0) -> dict[str, Any]:
+    async def event(self, name: str, within_s: float = 100.0) -> dict[str, Any]:
         """Wait for an event in its log."""
         try:
             async with asyncio.timeout(within_s):

@@ -60,7 +60,7 @@ async def _post(http: ClientSession, path: str, body: object = None, **headers: 
 
 
 async def _until(http: ClientSession, job_id: str, state: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while True:
             status, _, data = await _call(http, "GET", f"/queue/jobs/{job_id}")
             assert status == 200

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.service.http.conftest import Backend
 
 UPDATE = "/api/workorder/update-quantity"
-BODY_TIMEOUT_S = 1.0
+BODY_TIMEOUT_S = 3.0
 MAX_BODY = 8192
 
 
@@ -91,7 +91,7 @@ async def test_a_dripping_body_is_cut_off_in_time(service: ServiceProcess) -> No
 
     dripping = asyncio.create_task(drip())
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S + 20):
+        async with asyncio.timeout(BODY_TIMEOUT_S + 100):
             answer = await reader.readuntil(b"\r\n\r\n")
             answered_s = time.monotonic() - started
             await reader.read()
@@ -117,7 +117,7 @@ async def test_garbage_on_the_wire_leaves_the_node_at_work(service: ServiceProce
     for sent in garbage:
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
         writer.write(sent)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             answer = await reader.readline()
         writer.close()
         assert b" 400 " in answer, sent[:40]

@@ -45,7 +45,7 @@ async def test_a_node_shows_what_it_does_to_those_who_have_a_token(backend: Back
                     path = "/api/workorder/update-quantity"
                     async with client.post(path, json=body) as reply:
                         assert reply.status == 200, await reply.text()
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(100):
                     seen = [await _next_data(events.content) for _ in range(4)]
             assert [each.get("afterQuantity") for each in seen[1:]] == [1, 2, 1]
             busiest = (await _data(client, "/api/actors/hot"))["busiest"]

@@ -40,7 +40,7 @@ class Terminal:
 
     async def jobs(self, state: str, count: int) -> None:
         """Return when there are that many."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while (await self.told("jobs", "--state", state))["total"] != count:  # noqa: ASYNC110 -- asked anew each time
                 await asyncio.sleep(0.05)
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from actors.commit.committer import Committer
-from actors.domain.messages import Load
+from actors.domain.messages import ReadOrder
 from actors.domain.model import Epoch
 from actors.store import Committed, StoredOrder
 from tests.contract.cases import decide
@@ -39,7 +39,7 @@ class Desk:
         return await asyncio.gather(*map(self.ask, messages), return_exceptions=True)
 
     async def load(self, order_id: WorkOrderId = ORDER) -> StoredOrder:
-        order = await self.ask(Load(order_id))
+        order = await self.ask(ReadOrder(order_id))
         assert isinstance(order, StoredOrder)
         return order
 

@@ -28,7 +28,7 @@ PAUSE = "/api/workorder/queue/pause"
 
 _OPEN_TO_ALL = frozenset(
     {"health", "live", "ready", "openapi", "docs", "console"}
-    | {"consoleScript", "consoleStyle", "consoleState"}
+    | {"consoleScript", "consolePart", "consoleStyle", "consoleState"}
 )
 
 
@@ -45,7 +45,8 @@ async def _code(client: Client, method: str, path: str, **options: Any) -> tuple
 
 def _path(route: Route) -> str:
     name = "base" if route.path.endswith(".css") else "main"
-    return route.path.replace("{id}", ORDER).replace("{name}", name)
+    named = route.path.replace("{folder}/{name}", "kit/api").replace("{name}", name)
+    return named.replace("{id}", ORDER)
 
 
 # -- without tokens --------------------------------------------------------------------------

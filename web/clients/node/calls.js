@@ -21,6 +21,8 @@ const now = () => performance.now();
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const isOk = (status) => status >= 200 && status < 300;
 
+/** @typedef {{method: string, path: string, body?: string}} Request */
+
 /** An attempt, or a whole call, left open what the service makes of it, or was put off. */
 class Unsettled extends Error {
   constructor(code, reason, { maybeApplied = false, retryAfterMs = null, again = true } = {}) {
@@ -89,7 +91,11 @@ class Calls {
     for (const agent of Object.values(this.agents)) agent.destroy();
   }
 
-  /** Send until the service settles it or `end` is there; throws `Unsettled`. */
+  /**
+   * Send until the service settles it or `end` is there; throws `Unsettled`.
+   * @param {Request} request
+   * @param {number} end
+   */
   async call(request, end) {
     let maybeApplied = false;
     for (let turn = 0; ; turn += 1) {
@@ -143,7 +149,12 @@ class Calls {
     throw last;
   }
 
-  /** Send one request to one address; gives `{status, body, retryAfterMs}`, body as JSON or null. */
+  /**
+   * Send one request to one address; gives `{status, body, retryAfterMs}`, body as JSON or null.
+   * @param {string} address
+   * @param {Request} request
+   * @param {number} end
+   */
   exchange(address, { method, path, body }, end) {
     const url = new URL(address + path);
     const left = Math.max(1, Math.min(this.options.attemptMs, end - now()));

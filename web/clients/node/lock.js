@@ -54,7 +54,10 @@ class Lock {
 
   async numbers() {
     const names = await fs.readdir(this.folder);
-    return names.map((name) => PATTERN.exec(name)).filter(Boolean).map((found) => Number(found[1]));
+    return names
+      .map((name) => PATTERN.exec(name))
+      .filter(Boolean)
+      .map((found) => Number(found[1]));
   }
 
   async isHeld(number) {

@@ -58,7 +58,10 @@ class Outbox {
       await this.refresh();
     } catch (error) {
       await this.close();
-      throw new OutboxError('OUTBOX_FAILED', `the outbox ${this.folder} can't be used: ${error.message}`);
+      throw new OutboxError(
+        'OUTBOX_FAILED',
+        `the outbox ${this.folder} can't be used: ${error.message}`,
+      );
     }
   }
 
@@ -186,7 +189,10 @@ class Outbox {
     }
     // Not synced: what is forgotten is sent once more with its key, and changes nothing.
     for (const [number, places] of byLog) {
-      await fs.appendFile(this.file(number, 'done'), `\n${places.map((place) => `p${place};\n`).join('')}`);
+      await fs.appendFile(
+        this.file(number, 'done'),
+        `\n${places.map((place) => `p${place};\n`).join('')}`,
+      );
     }
     await this.refresh();
   }
@@ -212,7 +218,8 @@ class Outbox {
 
   /** Read what has been added; a call sees all that was there when it began. */
   refresh() {
-    if (!this.isOpen) return Promise.reject(new OutboxError('OUTBOX_FAILED', 'the outbox is not open'));
+    if (!this.isOpen)
+      return Promise.reject(new OutboxError('OUTBOX_FAILED', 'the outbox is not open'));
     if (this.running === null && this.next === null) return this.begin();
     this.next ??= this.running
       .catch(() => {})
@@ -363,7 +370,10 @@ async function openOr(file, flags, missing) {
 }
 
 async function exists(file) {
-  return fs.access(file).then(() => true, () => false);
+  return fs.access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function forget(log) {

@@ -15,6 +15,7 @@ export interface Options {
   replayBatch?: number;
   replayPollMs?: number;
   language?: 'zh-CN' | 'en';
+  token?: string | null;
   onDeadLetter?: (letter: DeadLetter) => unknown;
   logger?: { error(message: string): void };
 }
@@ -69,13 +70,22 @@ export interface DeadLetter {
   diedAt: number;
 }
 
+/** Where calls go and how; `breakers` has the state of each address. */
+export interface Config {
+  baseURL: string;
+  addresses: string[];
+  timeout: number;
+  fallback: boolean;
+  outbox: string | null;
+  breakers: Record<string, 'closed' | 'open' | 'half-open'>;
+}
+
 export class OutboxError extends Error {
   code: string;
 }
 
-export class PlanServerClient {
-  constructor(addresses: string | string[], options?: Options);
-  static fromEnvironment(options?: Options): PlanServerClient;
+/** What a client does; its class is checked against this. */
+export interface PlanServerClient {
   open(): Promise<void>;
   close(): Promise<void>;
   updateWorkOrderQuantity(
@@ -91,8 +101,13 @@ export class PlanServerClient {
   getQueueStats(): Promise<Result>;
   healthCheck(): Promise<Result>;
   isServiceAvailable(): Promise<boolean>;
-  getConfig(): Record<string, unknown>;
+  getConfig(): Config;
   outboxUsage(): Promise<{ entries: number; bytes: number; deadLetters: number }>;
   deadLetters(): Promise<DeadLetter[]>;
   forgetDeadLetter(letter: DeadLetter): Promise<void>;
 }
+
+export const PlanServerClient: {
+  new (addresses: string | string[], options?: Options): PlanServerClient;
+  fromEnvironment(options?: Options): PlanServerClient;
+};

@@ -15,8 +15,10 @@
 
 const { Calls, Unsettled, isOk, now } = require('./calls');
 const { Lock } = require('./lock');
+const { withDefaults } = require('./options');
 const { Outbox, OutboxError } = require('./outbox');
 const { Replayer } = require('./replayer');
+const { isResult, note, summed } = require('./results');
 const updates = require('./updates');
 
 const API = '/api/workorder';
@@ -24,38 +26,12 @@ const API = '/api/workorder';
 const FOR_THE_DISK = 0.2;
 const MOST_FOR_THE_DISK_MS = 1000;
 
-const DEFAULTS = {
-  /** The folder of the outbox, on a local disk; processes of one host may share it. */
-  outbox: null,
-  /** Whether what can't be delivered goes to the outbox; without it the caller is told. */
-  fallback: true,
-  /** A call is answered by then. The main service's own callers wait 30 s. */
-  deadlineMs: 10000,
-  /** One attempt at one address is given up by then, and tried again with the same key. */
-  attemptMs: 5000,
-  /** Failures in a row after which an address is left alone, and for how long. */
-  breakerFailures: 5,
-  breakerOpenMs: 2000,
-  /** To each address; further calls wait for one. */
-  connections: 100,
-  /** What the outbox holds at most: updates, and bytes of their JSON. */
-  maxEntries: 100000,
-  maxBytes: 64 * 1024 * 1024,
-  /** Updates that one replay call carries at most; the service takes 1,000. */
-  replayBatch: 500,
-  /** How often the outbox is looked at for what other processes left. */
-  replayPollMs: 250,
-  /** Of messages, the service's and the client's own: zh-CN or en. */
-  language: 'zh-CN',
-  token: null, // what a service with API_TOKENS asks for
-  /** Called with each update that the service refused for good when it was replayed. */
-  onDeadLetter: undefined,
-  logger: console,
-};
+/** @typedef {import('./planServerClient').PlanServerClient} Client */
 
+/** @implements {Client} */
 class PlanServerClient {
   constructor(addresses, options = {}) {
-    this.options = checked({ ...DEFAULTS, ...options });
+    this.options = withDefaults(options);
     this.calls = new Calls([addresses].flat(), this.options);
     this.outbox = null;
     this.opening = null;
@@ -70,8 +46,14 @@ class PlanServerClient {
   static fromEnvironment(options = {}) {
     const port = (process.env.PLAN_SERVER_PORT ?? '').trim() || '3001';
     const hosts = (process.env.PLAN_SERVER_HOST ?? '').trim() || '127.0.0.1';
-    const names = hosts.split(',').map((each) => each.trim()).filter(Boolean);
-    return new PlanServerClient(names.map((each) => `http://${each}:${port}`), options);
+    const names = hosts
+      .split(',')
+      .map((each) => each.trim())
+      .filter(Boolean);
+    return new PlanServerClient(
+      names.map((each) => `http://${each}:${port}`),
+      options,
+    );
   }
 
   /** Open the outbox and begin to replay it; the first update does so, too. Throws. */
@@ -92,7 +74,13 @@ class PlanServerClient {
   /** Stop replaying and close all; what is in the outbox stays there. */
   async close() {
     if (this.opening !== null && this.outbox !== null) {
-      if (await this.opening.then(() => true, () => false)) await this.replayer.stop();
+      if (
+        await this.opening.then(
+          () => true,
+          () => false,
+        )
+      )
+        await this.replayer.stop();
       await this.outbox.close();
     }
     this.calls.close();
@@ -120,7 +108,9 @@ class PlanServerClient {
    */
   async batchUpdateWorkOrderQuantity(items) {
     const start = now();
-    if (!Array.isArray(items) || !items.length) return this.failed('INVALID_UPDATES', { status: 400 });
+    if (!Array.isArray(items) || !items.length)
+      return this.failed('INVALID_UPDATES', { status: 400 });
+    /** @type {any[]} */
     const slots = items.map((item) => {
       try {
         return { update: updates.makeItem(item) };
@@ -155,7 +145,7 @@ class PlanServerClient {
       const left = all.filter((update) => !isResult(sent.get(update)));
       const puts = left.map((update) => this.outbox.put(update));
       const outcomes = await by(end, Promise.allSettled(puts));
-      left.forEach((update, index) => kept.set(update, outcomes[index]));
+      for (const [index, update] of left.entries()) kept.set(update, outcomes[index]);
     } catch (error) {
       if (!(error instanceof OutboxError)) throw error;
       for (const each of all) if (!kept.has(each)) kept.set(each, { reason: error });
@@ -165,7 +155,7 @@ class PlanServerClient {
 
   async collect(some, sent, send, end) {
     const outcomes = await send(some, end);
-    some.forEach((update, index) => sent.set(update, outcomes[index]));
+    for (const [index, update] of some.entries()) sent.set(update, outcomes[index]);
   }
 
   /** Tell what became of an update that was `sent`, or not, and `kept`, or not. */
@@ -180,7 +170,8 @@ class PlanServerClient {
       return { ...about, success: true, code, message, ...more };
     }
     if (sent?.maybeApplied) return { ...about, ...this.failed('TIMEOUT') };
-    if (!kept) return { ...about, ...this.failed(sent.code, { error: sent.message, fallback: true }) };
+    if (!kept)
+      return { ...about, ...this.failed(sent.code, { error: sent.message, fallback: true }) };
     const { code, message } = kept.reason;
     if (code === 'OUTBOX_FULL') return { ...about, ...this.failed(code, { fallback: true }) };
     if (code === 'REQUEST_ID_CONFLICT') return { ...about, ...this.failed(code, { status: 422 }) };
@@ -255,7 +246,9 @@ class PlanServerClient {
 
   /** Show a page of an order's log, newest first: page, pageSize, changeType, startDate, endDate. */
   getQuantityLogs(workOrderId, options = {}) {
-    const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== null);
+    const given = Object.entries(options).filter(
+      ([, value]) => value !== undefined && value !== null,
+    );
     const query = given.length ? `?${new URLSearchParams(given)}` : '';
     return this.read(`/quantity-logs/${encodeURIComponent(String(workOrderId))}${query}`);
   }
@@ -281,7 +274,11 @@ class PlanServerClient {
     let result;
     for (const address of this.calls.breakers.keys()) {
       try {
-        const { status, body } = await this.calls.exchange(address, { method: 'GET', path: '/health' }, end);
+        const { status, body } = await this.calls.exchange(
+          address,
+          { method: 'GET', path: '/health' },
+          end,
+        );
         if (isOk(status) && body?.status === 'ok') return { ...body, success: true, code: 'OK' };
         result = { ...body, ...this.failed('SERVICE_UNAVAILABLE', { fallback: true }) };
       } catch (error) {
@@ -341,6 +338,11 @@ class PlanServerClient {
     return { ...this.failed(code, { error: message, status }), ...more };
   }
 
+  /**
+   * @param {string} code
+   * @param {{error?: string, status?: number, fallback?: boolean}} [more]
+   * @returns {import('./planServerClient').Result}
+   */
   failed(code, { error, status, fallback = false } = {}) {
     const about = status === undefined ? {} : { status };
     const text = error || updates.textOf(code, this.options.language);
@@ -348,41 +350,12 @@ class PlanServerClient {
   }
 }
 
-const isResult = (outcome) => outcome !== undefined && !(outcome instanceof Error);
-
-/** Keep in mind whether an update may have been applied, by this or an earlier call. */
-function note(results, update, error) {
-  const earlier = results.get(update);
-  const maybeApplied = error.maybeApplied || error.code === 'TIMEOUT' || Boolean(earlier?.maybeApplied);
-  const code = maybeApplied ? 'TIMEOUT' : error.code;
-  results.set(update, new Unsettled(code, error.message, { maybeApplied }));
-}
-
-function summed(results) {
-  const succeeded = results.filter((each) => each.success).length;
-  if (!succeeded && results.every((each) => each.fallback)) {
-    // None was applied: the call failed as a whole, which callers may know.
-    const { success, code, error, fallback } = results[0];
-    return { success, code, error, fallback, results };
-  }
-  const codes = new Set(results.map((each) => each.code));
-  const some = succeeded ? 'PARTIALLY_UPDATED' : 'NOT_UPDATED';
-  return {
-    success: true,
-    code: codes.size === 1 && succeeded ? [...codes][0] : some,
-    fallback: results.some((each) => each.fallback === true),
-    total: results.length,
-    succeeded,
-    failed: results.length - succeeded,
-    results,
-  };
-}
-
 /** Wait for something of the disk, but not beyond `end`. */
 async function by(end, promise) {
   let timer;
   const late = new Promise((_resolve, reject) => {
-    const tooLate = () => reject(new OutboxError('OUTBOX_FAILED', 'the disk did not answer in time'));
+    const tooLate = () =>
+      reject(new OutboxError('OUTBOX_FAILED', 'the disk did not answer in time'));
     timer = setTimeout(tooLate, Math.max(0, end - now()));
   });
   try {
@@ -390,19 +363,6 @@ async function by(end, promise) {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function checked(options) {
-  if (options.fallback && !options.outbox) {
-    throw new TypeError('fallback needs `outbox`, a folder; without one say fallback: false');
-  }
-  for (const [name, standard] of Object.entries(DEFAULTS)) {
-    const value = options[name];
-    if (typeof standard === 'number' && !(typeof value === 'number' && value > 0)) {
-      throw new RangeError(`${name} must be positive, not ${value}`);
-    }
-  }
-  return options;
 }
 
 module.exports = { OutboxError, PlanServerClient };

@@ -16,7 +16,10 @@ const WAIT_LONGEST_MS = 5000;
 
 class Replayer {
   constructor(outbox, calls, lock, options) {
-    Object.assign(this, { outbox, calls, lock, options });
+    this.outbox = outbox;
+    this.calls = calls;
+    this.lock = lock;
+    this.options = options;
     this.size = options.replayBatch;
     /** Orders whose first entry was put off, and until when. */
     this.blocked = new Map();
@@ -168,7 +171,14 @@ class Replayer {
     // A kill may have come between this and the entry's end.
     if ((await this.read('dead-letters.jsonl')).some((each) => each.id === id)) return;
     const letter = {
-      id, workOrderId: order, requestId: key, item: text, code, reason, queuedAt: at, diedAt: Date.now(),
+      id,
+      workOrderId: order,
+      requestId: key,
+      item: text,
+      code,
+      reason,
+      queuedAt: at,
+      diedAt: Date.now(),
     };
     const file = await fs.open(this.file('dead-letters.jsonl'), 'a', 0o600);
     try {

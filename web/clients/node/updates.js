@@ -130,5 +130,13 @@ function head(updates, count) {
 }
 
 module.exports = {
-  Invalid, OF_THE_CALL, batchRequest, head, isUnsettled, makeItem, makeUpdate, resultsOf, textOf,
+  Invalid,
+  OF_THE_CALL,
+  batchRequest,
+  head,
+  isUnsettled,
+  makeItem,
+  makeUpdate,
+  resultsOf,
+  textOf,
 };

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from actors.telemetry.histogram import percentile
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from actors.node.status import Dependency, NodeStatus, OwnershipHistory
     from actors.operators.rows import LongestWait
     from actors.orders.region import Statistics
-    from web.observe.alarms.recent import Recent
+    from actors.telemetry.samples import Samples
 
 MINUTE_S: Final = 60
 Severity = Literal["critical", "warning"]
@@ -36,6 +38,9 @@ class LastFailure(NamedTuple):
     dead: bool
 
 
+_A_MINUTE_OF_BEATS: Final = 600
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """All that is known. Without actors here, the figures are those of a node with none."""
@@ -45,7 +50,7 @@ class Situation:
     """Whether updates that come to this node are served, here or by the owner."""
     reason: str | None
     statistics: Statistics
-    recent: Recent
+    samples: Samples
     ownership: OwnershipHistory
     unlogged: int
     """Entries that are committed and not yet in the log."""
@@ -132,7 +137,7 @@ def _updates_wait(rule: Rule, now: Situation) -> Finding | None:
 
 
 def _updates_fail(rule: Rule, now: Situation) -> Finding | None:
-    failed = now.recent.failed(rule.within_s)
+    failed = now.samples.increase("failed", rule.within_s)
     if failed.total() / rule.within_s <= rule.above:
         return None
     ((code, most),) = failed.most_common(1)
@@ -144,7 +149,7 @@ def _turned_away(rule: Rule, now: Situation) -> Finding | None:
 
 
 def _commits_slow(rule: Rule, now: Situation) -> Finding | None:
-    slow_s = now.recent.commit_s(0.99, rule.within_s)
+    slow_s = percentile(now.samples.recent("commit", rule.within_s), 0.99)
     if slow_s <= rule.above:
         return None
     name = _NAMES.get(now.status.store.name, now.status.store.name)
@@ -176,7 +181,9 @@ def _dead_letters(rule: Rule, now: Situation) -> Finding | None:
 
 
 def _loop_late(rule: Rule, now: Situation) -> Finding | None:
-    late_s = now.recent.lag_s(0.99, rule.within_s)
+    lags = now.samples.recent("lag", rule.within_s)
+    # Not before there were enough of them: a start is always late.
+    late_s = percentile(lags, 0.99) if sum(lags) >= _A_MINUTE_OF_BEATS else 0.0
     return Finding(rule, {"span": late_s}) if late_s > rule.above else None
 
 
@@ -195,7 +202,7 @@ def _actors_crash(rule: Rule, now: Situation) -> Finding | None:
 
 
 def _increased(rule: Rule, now: Situation, counter: str, **params: Any) -> Finding | None:  # noqa: ANN401 -- for a text
-    count = now.recent.increase(counter, rule.within_s)
+    count = now.samples.increase("trouble", rule.within_s)[counter]
     return Finding(rule, {"count": count, **params}) if count > rule.above else None
 
 

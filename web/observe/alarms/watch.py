@@ -12,7 +12,6 @@ from aiohttp import web
 from actors.domain.job import JobState
 from actors.errors import NotOwner, StoreUnavailable
 from web.observe.alarms.conditions import Finding, LastFailure, Situation, findings
-from web.observe.alarms.recent import Recent, counts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from actors.operators.rows import LongestWait
     from web.app_context import AppContext
     from web.cluster.peer import PeerWatch
-    from web.observe.loop_monitor import LoopMonitor
-    from web.observe.metrics import Traffic
 
 _STORE_S: Final = 0.5
 """What a store that hangs may take of an operator's time."""
@@ -41,11 +38,8 @@ class Alarm(NamedTuple):
 class Alarms:
     """The alarms of one node."""
 
-    def __init__(
-        self, context: AppContext, monitor: LoopMonitor, traffic: Traffic, peers: PeerWatch
-    ) -> None:
-        self._context, self._pulse, self._traffic, self._peers = context, monitor, traffic, peers
-        self._recent = Recent()
+    def __init__(self, context: AppContext, peers: PeerWatch) -> None:
+        self._context, self._peers = context, peers
         self._first_seen: dict[str, float] = {}
         self._failure: LastFailure | None = None
         self._asked_at = -_JOBS_EVERY_S
@@ -68,17 +62,13 @@ class Alarms:
 
     def _situation(self, oldest: LongestWait | None) -> Situation:
         node = self._context.node
-        telemetry = node.telemetry
-        self._recent.note(
-            counts_of(telemetry, self._traffic.calls, self._pulse.lags, time.monotonic())
-        )
         status, inspector = node.status(), self._census()
         return Situation(
             status,
             served=status.serving or self._peers.health() is not None,
             reason=self._peers.trouble() or status.reason,
             statistics=node.region.statistics(),
-            recent=self._recent,
+            samples=node.telemetry.samples,
             ownership=node.ownership(),
             unlogged=inspector.unlogged if inspector is not None else 0,
             oldest=oldest,

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 -- pydantic reads it
-from typing import Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
-from actors.operators.rows import ActorState  # noqa: TC001 -- pydantic reads it
-from web.openapi.models.reply import HexId, Reply
+from actors.operators.rows import ActorState
+from web.openapi.models.reply import HexId, Moment, reply
 
 
-class _Row(Reply):
+@reply
+class _Row(TypedDict):
     state: ActorState
-    depth: int = Field(ge=0)
-    oldest_wait_ms: float = Field(ge=0)
-    rate_per_second: float = Field(ge=0)
-    took_ms: float = Field(ge=0)
+    depth: Annotated[int, Field(ge=0)]
+    oldestWaitMs: Annotated[float, Field(ge=0)]
+    ratePerSecond: Annotated[float, Field(ge=0)]
+    tookMs: Annotated[float, Field(ge=0)]
     """Mean time from arrival to answer, of the last minute."""
     handled: int
     failed: int
-    last_active: datetime
+    lastActive: Moment
 
 
+@reply
 class ActorRow(_Row):
     """An order's live actor."""
 
-    work_order_id: HexId
-    work_order_no: str | None
+    workOrderId: HexId
+    workOrderNo: str | None
 
 
-class ActorPage(Reply):
+@reply
+class ActorPage(TypedDict):
     """A page of the live actors."""
 
     total: int
     page: int
-    page_size: int
-    total_pages: int
+    pageSize: int
+    totalPages: int
     actors: list[ActorRow]
 
 
-class HotActors(Reply):
+@reply
+class HotActors(TypedDict):
     """The actors that stand out."""
 
     deepest: list[ActorRow]
@@ -48,57 +52,62 @@ class HotActors(Reply):
     busiest: list[ActorRow]
 
 
-class Event(Reply):
+@reply
+class Event(TypedDict):
     """Something that happened to an order. What comes from its log lacks the last four fields."""
 
-    at: datetime
+    at: Moment
     event: str
-    work_order_id: HexId | None
-    job_id: str | None
+    workOrderId: HexId | None
+    jobId: str | None
     type: str | None
     quantity: float | None
-    after_quantity: float | None
+    afterQuantity: float | None
     seq: int | None
-    code: str | None = None
-    detail: str | None = None
-    took_ms: float = 0
-    request_id: str | None = None
+    code: NotRequired[str | None]
+    detail: NotRequired[str | None]
+    tookMs: NotRequired[float]
+    requestId: NotRequired[str | None]
 
 
-class _OneActor(Reply):
-    work_order_id: HexId
-    work_order_no: str | None
+@reply
+class _OneActor(TypedDict):
+    workOrderId: HexId
+    workOrderNo: str | None
     paused: bool
     updates: list[Event]
     """The last 50, newest first."""
-    log_read: bool
+    logRead: bool
     """False where the store did not answer in time: only this node's own updates are shown."""
 
 
+@reply
 class RestingActor(_OneActor):
     """An order without a live actor."""
 
     live: Literal[False]
 
 
-class ActorOutbox(Reply):
+@reply
+class ActorOutbox(TypedDict):
     """Outcomes that are committed and not yet in the log."""
 
     entries: int
     stored: bool
 
 
+@reply
 class LiveActor(_OneActor, _Row):
     """An order's live actor, and what it does now."""
 
     live: Literal[True]
     doing: str | None
-    doing_for_ms: float | None
-    doing_job_id: str | None
+    doingForMs: float | None
+    doingJobId: str | None
     loaded: bool
     seq: int
     epoch: int
-    made_at: datetime
-    waited_ms: float
-    handling_ms: float
+    madeAt: Moment
+    waitedMs: float
+    handlingMs: float
     outbox: ActorOutbox

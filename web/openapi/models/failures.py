@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NotRequired
 
-from web.openapi.models.reply import HexId, Reply
+from typing_extensions import TypedDict
+
+from web.openapi.models.reply import HexId, reply
 
 ITEM: Final = (
     "MISSING_PARAMS",
@@ -25,70 +27,81 @@ ITEM: Final = (
 """One item of a batch."""
 
 
-class FieldAtFault(Reply):
+@reply
+class FieldAtFault(TypedDict):
     """The field that is wrong."""
 
     field: str
 
 
+@reply
 class QuantityAtFault(FieldAtFault):
     """The field, or the total that would be out of range."""
 
-    result: float = 0
-    limit: int = 0
-    replayed: bool = False
+    result: NotRequired[float]
+    limit: NotRequired[int]
+    replayed: NotRequired[bool]
 
 
-class UnknownOrder(Reply):
+@reply
+class UnknownOrder(TypedDict):
     """The order that there is not."""
 
-    work_order_id: HexId
+    workOrderId: HexId
 
 
-class CountedScan(Reply):
+@reply
+class CountedScan(TypedDict):
     """The barcode that is counted at this step."""
 
-    related_barcode: str | None
-    process_step_id: str | None
+    relatedBarcode: str | None
+    processStepId: str | None
     replayed: bool
 
 
-class UsedKey(Reply):
+@reply
+class UsedKey(TypedDict):
     """The key that was used with another content."""
 
-    request_id: str
+    requestId: str
 
 
-class UnknownJob(Reply):
+@reply
+class UnknownJob(TypedDict):
     """The job that there is not."""
 
-    job_id: str
+    jobId: str
 
 
+@reply
 class JobInTheWay(UnknownJob):
     """The job, and the state that does not allow it."""
 
     state: str
 
 
-class SizeLimit(Reply):
+@reply
+class SizeLimit(TypedDict):
     """The bytes that a body may have."""
 
     limit: int
 
 
-class Full(Reply):
+@reply
+class Full(TypedDict):
     """What is full, and how much it holds."""
 
     scope: str
     capacity: int
 
 
-class Unserved(Reply):
+@reply
+class Unserved(TypedDict):
     """Whether it waits because of a pause."""
 
     paused: bool
 
 
-class NoData(Reply):
+@reply
+class NoData(TypedDict):
     """Nothing more is known."""

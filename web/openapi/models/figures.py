@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 -- pydantic reads it
+from typing_extensions import TypedDict
 
-from actors.operators.rows import ActorState  # noqa: TC001 -- pydantic reads it
-from web.openapi.models.reply import Reply
+from web.openapi.models.reply import Moment, reply
 
 
-class Mailboxes(Reply):
+@reply
+class Mailboxes(TypedDict):
     """Updates that wait in mailboxes; the percentiles are of mailboxes that are not empty."""
 
     waiting: int
-    not_empty: int
+    notEmpty: int
     max: int
     p50: int
     p90: int
     p99: int
-    oldest_wait_ms: float
+    oldestWaitMs: float
 
 
-class Latency(Reply):
+@reply
+class Latency(TypedDict):
     """Times of the last minute, in milliseconds; `longest` is since the start."""
 
     count: int
@@ -30,64 +31,70 @@ class Latency(Reply):
     longest: float
 
 
-class UpdateCounts(Reply):
+@reply
+class UpdateCounts(TypedDict):
     """Updates that were answered since the start."""
 
     applied: int
     replayed: int
     refused: int
     failed: int
-    by_code: dict[str, int]
-    per_second: float
+    byCode: dict[str, int]
+    perSecond: float
 
 
-class Commits(Reply):
+@reply
+class Commits(TypedDict):
     """Commits since the start."""
 
     orders: int
     entries: int
     batches: int
-    mean_batch: float
-    largest_batch: int
+    meanBatch: float
+    largestBatch: int
     conflicts: int
     retries: int
     fenced: int
-    relay_errors: int
+    relayErrors: int
 
 
-class Outboxes(Reply):
+@reply
+class Outboxes(TypedDict):
     """Orders whose outcomes are not all in the log yet."""
 
     orders: int
     entries: int
 
 
-class WaitingJobs(Reply):
+@reply
+class WaitingJobs(TypedDict):
     """Jobs in the store's inbox."""
 
     waiting: int
 
 
-class ActorCounts(Reply):
+@reply
+class ActorCounts(TypedDict):
     """Actors since the start."""
 
     created: int
     passivated: int
     restarted: int
-    unknown_orders: int
+    unknownOrders: int
 
 
-class ActorStats(Reply):
+@reply
+class ActorStats(TypedDict):
     """The figures of all actors of the owner."""
 
     node: str
     epoch: int
     live: int
-    states: dict[ActorState, int]
+    states: dict[str, int]
     paused: bool
-    paused_orders: int
+    pausedOrders: int
     mailboxes: Mailboxes
-    times_ms: dict[str, Latency]
+    timesMs: dict[str, Latency]
     updates: UpdateCounts
     commits: Commits
     outboxes: Outboxes
@@ -95,7 +102,8 @@ class ActorStats(Reply):
     actors: ActorCounts
 
 
-class History(Reply):
+@reply
+class History(TypedDict):
     """The owner's last hour in columns of equal length, the oldest first; a row each 5 seconds.
 
     Rates are per second, times of the row's own 5 seconds; null where nothing was answered.
@@ -103,13 +111,13 @@ class History(Reply):
     """
 
     node: str
-    every_s: int
-    at: list[datetime]
+    everyS: int
+    at: list[Moment]
     applied: list[float]
     refused: list[float]
     failed: list[float]
-    p50_ms: list[float | None]
-    p99_ms: list[float | None]
+    p50Ms: list[float | None]
+    p99Ms: list[float | None]
     waiting: list[int]
     active: list[int]
     live: list[int]

@@ -2,90 +2,96 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 -- pydantic reads it
-from typing import Literal
+from typing import Annotated, NotRequired
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
-from actors.domain.model import ChangeType  # noqa: TC001 -- pydantic reads it
-from web.openapi.models.reply import HexId, Reply
+from actors.domain.model import ChangeType
+from web.openapi.models.reply import HexId, Moment, reply
 from web.openapi.models.work_orders import Page
+from web.wire.queries import JOB_STATES
 from web.wire.schemas import BarcodeOperation, Source
 
-JobStateName = Literal["waiting", "active", "delayed", "completed", "failed"]
 
-
-class JobContext(Reply):
+@reply
+class JobContext(TypedDict):
     """What the caller said about a change; what is default is left out."""
 
-    related_barcode: str = ""
-    barcode_operation: BarcodeOperation = BarcodeOperation.OTHER
-    process_step_id: HexId = ""
-    process_name: str = ""
-    process_code: str = ""
-    operator_id: str = ""
-    operator_name: str = ""
-    reason: str = ""
-    remark: str = ""
-    ip_address: str = ""
-    user_agent: str = ""
-    is_automatic: bool = True
-    source: Source = Source.SYSTEM
+    relatedBarcode: NotRequired[str]
+    barcodeOperation: NotRequired[BarcodeOperation]
+    processStepId: NotRequired[HexId]
+    processName: NotRequired[str]
+    processCode: NotRequired[str]
+    operatorId: NotRequired[str]
+    operatorName: NotRequired[str]
+    reason: NotRequired[str]
+    remark: NotRequired[str]
+    ipAddress: NotRequired[str]
+    userAgent: NotRequired[str]
+    isAutomatic: NotRequired[bool]
+    source: NotRequired[Source]
 
 
-class JobError(Reply):
+@reply
+class JobError(TypedDict):
     """Why a job failed."""
 
     code: str
     message: str
 
 
-class JobResult(Reply):
+@reply
+class JobResult(TypedDict):
     """What a completed job did."""
 
-    job_id: HexId
+    jobId: HexId
     quantity: float
-    before_quantity: float
-    after_quantity: float
-    before_status: str | None
-    after_status: str | None
-    before_progress: float
-    after_progress: float
+    beforeQuantity: float
+    afterQuantity: float
+    beforeStatus: str | None
+    afterStatus: str | None
+    beforeProgress: float
+    afterProgress: float
     seq: int
     replayed: bool
 
 
-class Job(Reply):
+@reply
+class Job(TypedDict):
     """An update that was kept to wait, and what became of it."""
 
-    job_id: HexId
-    work_order_id: HexId
-    state: JobStateName
+    jobId: HexId
+    workOrderId: HexId
+    state: Annotated[str, Field(json_schema_extra={"enum": list(JOB_STATES)})]
     type: ChangeType
     quantity: float
-    log_context: JobContext
-    request_id: str | None
-    attempts: int = Field(ge=0)
-    received_at: datetime
-    finished_at: datetime | None
-    dead_letter: bool
+    logContext: JobContext
+    requestId: str | None
+    attempts: Annotated[int, Field(ge=0)]
+    receivedAt: Moment
+    finishedAt: Moment | None
+    deadLetter: bool
     error: JobError | None
     result: JobResult | None
 
 
+@reply
 class JobPage(Page):
     """A page of the jobs in one state."""
 
     jobs: list[Job]
 
 
-class ForgottenJob(Reply):
+@reply
+class ForgottenJob(TypedDict):
     """The job that is forgotten."""
 
-    job_id: HexId
+    jobId: HexId
 
 
-class Retried(Reply):
+@reply
+class Retried(TypedDict):
     """How many jobs wait again."""
 
-    retried: int = Field(ge=0)
+    retried: Annotated[int, Field(ge=0)]

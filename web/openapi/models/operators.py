@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 -- pydantic reads it
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
-from actors.node.status import Role  # noqa: TC001 -- pydantic reads it
-from web.app_context import LogLevel  # noqa: TC001 -- pydantic reads it
-from web.openapi.models.reply import HexId, Reply
+from actors.node.status import Role
+from web.app_context import LogLevel
+from web.openapi.models.reply import HexId, Moment, reply
 
 
-class Service(Reply):
+@reply
+class Service(TypedDict):
     """What the service is."""
 
     service: str
@@ -21,42 +22,47 @@ class Service(Reply):
     description: str
     endpoints: dict[str, str]
     """Name → method and path."""
-    timestamp: datetime
+    timestamp: Moment
 
 
-class _Dependency(Reply):
+@reply
+class _Dependency(TypedDict):
     name: str
     ok: bool
     detail: str
 
 
+@reply
 class HealthDependency(_Dependency):
     """A server that the node needs."""
 
-    since_s: float = Field(alias="since_s", ge=0)
+    since_s: Annotated[float, Field(ge=0)]
     """Seconds in this state."""
 
 
-class HealthDependencies(Reply):
+@reply
+class HealthDependencies(TypedDict):
     """All that the node needs."""
 
     store: HealthDependency
     lease: HealthDependency
 
 
-class HealthOwner(Reply):
+@reply
+class HealthOwner(TypedDict):
     """The node that serves the updates that come here."""
 
     node: str
     epoch: int
 
 
-class Health(Reply):
+@reply
+class Health(TypedDict):
     """Whether updates can be served."""
 
     status: Literal["ok", "unavailable"]
     message: str
-    timestamp: datetime
+    timestamp: Moment
     service: str
     version: str
     role: Role
@@ -70,13 +76,15 @@ class Health(Reply):
     dependencies: HealthDependencies
 
 
-class Live(Reply):
+@reply
+class Live(TypedDict):
     """The process answers."""
 
     status: Literal["ok"]
 
 
-class Ready(Reply):
+@reply
+class Ready(TypedDict):
     """Whether updates are taken here."""
 
     status: Literal["ok", "unavailable"]
@@ -84,7 +92,8 @@ class Ready(Reply):
     reason: str | None
 
 
-class QueueStats(Reply):
+@reply
+class QueueStats(TypedDict):
     """Updates by what becomes of them."""
 
     waiting: int
@@ -95,64 +104,72 @@ class QueueStats(Reply):
     total: int
     """Those that are not finished."""
     paused: bool
-    paused_orders: list[HexId]
+    pausedOrders: list[HexId]
 
 
-class Lock(Reply):
+@reply
+class Lock(TypedDict):
     """An order that a live actor holds."""
 
-    work_order_id: HexId
-    worker_id: str
+    workOrderId: HexId
+    workerId: str
     timestamp: int
     """Milliseconds since 1970."""
     ttl: int | None
     """Milliseconds that are left of the owner's lease; null where it does not expire."""
-    age: int = Field(ge=0)
+    age: Annotated[int, Field(ge=0)]
     """Milliseconds."""
 
 
-class Locks(Reply):
+@reply
+class Locks(TypedDict):
     """The orders that live actors hold, oldest first."""
 
     total: int
     locks: list[Lock]
 
 
-class Cleaned(Reply):
+@reply
+class Cleaned(TypedDict):
     """What was forgotten: all that finished before that many milliseconds."""
 
     grace: int
 
 
-class CleanedLocks(Reply):
+@reply
+class CleanedLocks(TypedDict):
     """How many stuck leases were removed."""
 
     cleaned: int
 
 
-class Paused(Reply):
+@reply
+class Paused(TypedDict):
     """Whether processing is paused now."""
 
     paused: bool
 
 
+@reply
 class NodeDependency(_Dependency):
     """A server that the node needs, and how often it did not answer."""
 
-    since_s: float
+    sinceS: float
     failures: int
 
 
-class OwnerChange(Reply):
+@reply
+class OwnerChange(TypedDict):
     """A node that owned the actors, since when."""
 
     node: str
     url: str
     epoch: int
-    since: datetime
+    since: Moment
 
 
-class Node(Reply):
+@reply
+class Node(TypedDict):
     """A node as it sees itself."""
 
     node: str
@@ -163,19 +180,20 @@ class Node(Reply):
     serving: bool
     reason: str | None
     paused: bool
-    lease_holder: str | None
-    lease_left_ms: int | None
-    owner_url: str | None
-    taken_over: int
-    stepped_down: int
-    owner_changes: list[OwnerChange]
-    up_s: int
-    loop_lag_ms: float
+    leaseHolder: str | None
+    leaseLeftMs: int | None
+    ownerUrl: str | None
+    takenOver: int
+    steppedDown: int
+    ownerChanges: list[OwnerChange]
+    upS: int
+    loopLagMs: float
     store: NodeDependency
     lease: NodeDependency
 
 
-class Neighbour(Reply):
+@reply
+class Neighbour(TypedDict):
     """Another node, as it says it is."""
 
     node: str
@@ -184,15 +202,17 @@ class Neighbour(Reply):
     reason: str | None
 
 
-class LogState(Reply):
+@reply
+class LogState(TypedDict):
     """A node's log: the least severe level that it has, and how many lines were lost."""
 
     node: str
-    level: LogLevel
+    level: Annotated[str, Field(json_schema_extra={"enum": list(get_args(LogLevel))})]
     dropped: int
 
 
-class ConsoleState(Reply):
+@reply
+class ConsoleState(TypedDict):
     """What the console may do at this node."""
 
     write: bool
@@ -206,11 +226,12 @@ class ConsoleState(Reply):
     node: str
 
 
-class Nodes(Reply):
+@reply
+class Nodes(TypedDict):
     """The lease's holder, and the nodes that are heard of."""
 
-    lease_holder: str | None
-    lease_left_ms: int | None
-    told_by: str
+    leaseHolder: str | None
+    leaseLeftMs: int | None
+    toldBy: str
     nodes: list[Node | Neighbour]
-    owner_changes: list[OwnerChange]
+    ownerChanges: list[OwnerChange]

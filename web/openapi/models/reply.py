@@ -1,29 +1,26 @@
-"""What the models of replies have in common. They describe replies, and never make one."""
+"""What the types of replies have in common: handlers return them, the document describes them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
-from pydantic.alias_generators import to_camel
-from pydantic.json_schema import GenerateJsonSchema
-
-if TYPE_CHECKING:
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import core_schema
+from pydantic import ConfigDict, StringConstraints, WithJsonSchema
 
 HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
+Moment = Annotated[str | datetime, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A time; text where it is written already."""
+
+_T = TypeVar("_T", bound=type)
 
 
-class Reply(BaseModel):
-    """An object in a reply. A field with a default may be missing from it."""
+def reply(kind: _T) -> _T:
+    """Have the strings below the fields of a `TypedDict` be their descriptions."""
+    kind.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
+    return kind
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, use_attribute_docstrings=True)
 
-
-class ReplySchema(GenerateJsonSchema):
-    """Writes schemas of replies, in which a default says nothing to readers."""
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema without its default."""
-        return self.generate_inner(schema["schema"])
+def open_reply(kind: _T) -> _T:
+    """Like `reply`, for an object that may have fields of others beside these."""
+    kind.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True, extra="allow")  # type: ignore[attr-defined]
+    return kind

@@ -2,95 +2,103 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 -- pydantic reads it
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from actors.domain.model import ChangeType  # noqa: TC001 -- pydantic reads it
+from actors.domain.model import ChangeType
 from web.openapi.models.failures import ITEM
-from web.openapi.models.reply import HexId, Reply
+from web.openapi.models.reply import HexId, Moment, open_reply, reply
 
 
-class _Taken(Reply):
+@reply
+class _Taken(TypedDict):
     success: Literal[True]
-    job_id: HexId
+    jobId: HexId
     """Names the job, and the log entry: its `_id`."""
-    work_order_id: HexId
+    workOrderId: HexId
     type: ChangeType
     quantity: float
     """What was applied: a decrease is cut to what is there. Of one that waits: what was asked."""
-    queue_length: int = Field(ge=0)
-    active_jobs: int = Field(ge=0)
-    estimated_delay: int = Field(ge=0)
+    queueLength: Annotated[int, Field(ge=0)]
+    activeJobs: Annotated[int, Field(ge=0)]
+    estimatedDelay: Annotated[int, Field(ge=0)]
     """Milliseconds that an update waits at present."""
     replayed: bool
     """Whether this is the outcome of an earlier call with the same key."""
 
 
+@reply
 class Updated(_Taken):
     """The change is in the order and in its log."""
 
-    requested_quantity: float
-    before_quantity: float
-    after_quantity: float
-    before_status: str | None
-    after_status: str | None
-    before_progress: float
-    after_progress: float
-    seq: int = Field(ge=0)
+    requestedQuantity: float
+    beforeQuantity: float
+    afterQuantity: float
+    beforeStatus: str | None
+    afterStatus: str | None
+    beforeProgress: float
+    afterProgress: float
+    seq: Annotated[int, Field(ge=0)]
     """Its number among the changes that this service wrote for the order."""
 
 
+@reply
 class Queued(_Taken):
     """The change is durable and waits for its turn."""
 
 
-class _Item(Reply):
-    index: int = Field(ge=0)
+@reply
+class _Item(TypedDict):
+    index: Annotated[int, Field(ge=0)]
     """Place in the batch, from 0 on."""
     message: str
 
 
+@reply
 class UpdatedItem(Updated, _Item):
     """An item that was applied."""
 
     code: Literal["UPDATED"]
 
 
+@reply
 class QueuedItem(Queued, _Item):
     """An item that is kept and waits."""
 
     code: Literal["QUEUED"]
 
 
+@reply
 class FailedItem(_Item):
     """An item that failed, with what is known of its code's cause."""
 
     success: Literal[False]
     code: Annotated[str, Field(json_schema_extra={"enum": list(ITEM)})]
-    work_order_id: object
+    workOrderId: object
     """As it was sent."""
     type: object
     """As it was sent."""
     retryable: bool
     """Whether it was not applied, and may be sent again."""
-    field: str = ""
+    field: NotRequired[str]
     """The field that is wrong."""
-    result: float = 0
+    result: NotRequired[float]
     """The total that would be out of range."""
-    limit: int = 0
-    replayed: bool = False
-    related_barcode: str | None = None
-    process_step_id: str | None = None
-    request_id: str = ""
-    scope: str = ""
+    limit: NotRequired[int]
+    replayed: NotRequired[bool]
+    relatedBarcode: NotRequired[str | None]
+    processStepId: NotRequired[str | None]
+    requestId: NotRequired[str]
+    scope: NotRequired[str]
     """What is full."""
-    capacity: int = 0
-    paused: bool = False
+    capacity: NotRequired[int]
+    paused: NotRequired[bool]
 
 
-class Batch(Reply):
+@reply
+class Batch(TypedDict):
     """What became of each item, in the order sent."""
 
     total: int
@@ -99,42 +107,45 @@ class Batch(Reply):
     results: list[UpdatedItem | QueuedItem | FailedItem]
 
 
-class Order(Reply):
+@reply
+class Order(TypedDict):
     """An order as it is stored now."""
 
     id: HexId
-    work_order_no: str | None
-    material_code: str | None
-    material_name: str | None
+    workOrderNo: str | None
+    materialCode: str | None
+    materialName: str | None
     status: str | None
-    plan_quantity: float | None
-    plan_production_quantity: float | None
-    input_quantity: float
-    output_quantity: float
-    scrap_quantity: float
+    planQuantity: float | None
+    planProductionQuantity: float | None
+    inputQuantity: float
+    outputQuantity: float
+    scrapQuantity: float
     progress: float
-    production_line_name: str | None
-    create_at: datetime | None
-    update_at: datetime | None
+    productionLineName: str | None
+    createAt: Moment | None
+    updateAt: Moment | None
 
 
-class FoundOrder(Reply):
+@reply
+class FoundOrder(TypedDict):
     """An order in short, and how its actor is."""
 
     id: HexId
-    work_order_no: str | None
-    material_name: str | None
+    workOrderNo: str | None
+    materialName: str | None
     status: str | None
-    plan_quantity: float | None
-    input_quantity: float
-    output_quantity: float
+    planQuantity: float | None
+    inputQuantity: float
+    outputQuantity: float
     progress: float
     live: bool
     """Whether it has a live actor."""
     paused: bool
 
 
-class FoundOrders(Reply):
+@reply
+class FoundOrders(TypedDict):
     """The orders that were found: by their id first, then by number."""
 
     more: bool
@@ -142,56 +153,57 @@ class FoundOrders(Reply):
     orders: list[FoundOrder]
 
 
-class LogEntry(Reply):
+@open_reply
+class LogEntry(TypedDict):
     """One applied change. Entries of other writers may have more fields."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str = Field(alias="_id")
-    work_order_id: str | None
-    work_order_no: str | None
-    material_id: str | None
-    material_code: str | None
-    material_name: str | None
-    production_line_id: str | None
-    production_line_name: str | None
-    change_type: ChangeType | None
-    change_quantity: float | None
-    before_quantity: float | None
-    after_quantity: float | None
-    before_status: str | None
-    after_status: str | None
-    before_progress: float | None
-    after_progress: float | None
-    related_barcode: str | None
-    barcode_operation: str
-    process_step_id: str | None
-    process_name: str | None
-    process_code: str | None
-    operator_id: str | None
-    operator_name: str | None
-    operate_time: datetime | None
+    _id: str
+    workOrderId: str | None
+    workOrderNo: str | None
+    materialId: str | None
+    materialCode: str | None
+    materialName: str | None
+    productionLineId: str | None
+    productionLineName: str | None
+    changeType: ChangeType | None
+    changeQuantity: float | None
+    beforeQuantity: float | None
+    afterQuantity: float | None
+    beforeStatus: str | None
+    afterStatus: str | None
+    beforeProgress: float | None
+    afterProgress: float | None
+    relatedBarcode: str | None
+    barcodeOperation: str
+    processStepId: str | None
+    processName: str | None
+    processCode: str | None
+    operatorId: str | None
+    operatorName: str | None
+    operateTime: Moment | None
     reason: str | None
     remark: str | None
-    ip_address: str | None
-    user_agent: str | None
-    is_automatic: bool
+    ipAddress: str | None
+    userAgent: str | None
+    isAutomatic: bool
     source: str
-    created_at: datetime | None
-    updated_at: datetime | None
+    createdAt: Moment | None
+    updatedAt: Moment | None
     seq: int | None
     """Null in entries that other writers made."""
 
 
-class Page(Reply):
+@reply
+class Page(TypedDict):
     """One page of how many there are."""
 
-    total: int = Field(ge=0)
-    page: int = Field(ge=1)
-    page_size: int = Field(ge=1)
-    total_pages: int = Field(ge=0)
+    total: Annotated[int, Field(ge=0)]
+    page: Annotated[int, Field(ge=1)]
+    pageSize: Annotated[int, Field(ge=1)]
+    totalPages: Annotated[int, Field(ge=0)]
 
 
+@reply
 class LogPage(Page):
     """A page of an order's log, the newest entry first."""
 
@@ -199,8 +211,9 @@ class LogPage(Page):
     logs: list[LogEntry]
 
 
-class OrderPaused(Reply):
+@reply
+class OrderPaused(TypedDict):
     """Whether the order is paused now."""
 
-    work_order_id: HexId
+    workOrderId: HexId
     paused: bool

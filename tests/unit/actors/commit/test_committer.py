@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.domain.messages import Load
+from actors.domain.messages import ReadOrder
 from actors.domain.model import Epoch, RequestId
 from actors.errors import Fenced, StoreRejected, StoreUnavailable
 from actors.store import Committed, EvidenceQuery, Stale
@@ -66,7 +66,7 @@ async def test_an_order_of_a_higher_epoch_is_not_for_us() -> None:
     await left_behind(desk, change(5), epoch=3)
 
     with pytest.raises(Fenced):
-        await desk.ask(Load(ORDER))
+        await desk.ask(ReadOrder(ORDER))
 
     assert desk.deposed == [3]
     await desk.relayed()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.commit.committer import MAX_OUTBOX
-from actors.domain.messages import Load, Trim
+from actors.domain.messages import ReadOrder, Trim
 from actors.errors import NotOwner, StoreUnavailable
 from actors.store import Committed, EvidenceQuery, Stale
 from tests.contract.cases import change, decide
@@ -184,7 +184,12 @@ async def test_a_closed_committer_begins_nothing_and_settles_what_it_sent() -> N
         late = desk.ask(decide(other, change(1)))
         await turns(1)
         desk.committer.close()
-        for message in (Load(ORDER), EvidenceQuery(ORDER), decide(other, change(1)), Trim(order)):
+        for message in (
+            ReadOrder(ORDER),
+            EvidenceQuery(ORDER),
+            decide(other, change(1)),
+            Trim(order),
+        ):
             with pytest.raises(NotOwner):
                 await desk.ask(message)
     with pytest.raises(NotOwner):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from actors.commit.committer import TIDIED_AT_ONCE
-from actors.domain.messages import EmptyOutboxes, Load, Ready, Tidy
+from actors.domain.messages import EmptyOutboxes, ReadOrder, Ready, Tidy
 from actors.runtime.actor import AsyncioActor
 from tests.contract.cases import change, decide
 from tests.fakes import Fault
@@ -98,7 +98,7 @@ async def test_an_outbox_that_an_earlier_owner_left_is_tidied_once_it_was_read()
     desk = Desk()
     desk.store.orders[ORDER] = earlier.store.orders[ORDER]
     assert len(outbox(desk)) == 1
-    await desk.ask(Load(ORDER))
+    await desk.ask(ReadOrder(ORDER))
     await desk.relayed()
     desk.committer.actor_ref.tell(Tidy(0))
     await asyncio.sleep(1)
@@ -111,7 +111,7 @@ async def test_tidying_is_done_a_share_at_a_time() -> None:
     ids = [order_number(number) for number in range(1, TIDIED_AT_ONCE + 101)]
     for order_id in ids:
         desk.store.put(order_id)
-    orders = await desk.ask_all(*map(Load, ids))
+    orders = await desk.ask_all(*map(ReadOrder, ids))
     await desk.ask_all(*(decide(order, change(1), epoch=MINE) for order in orders))
     await desk.relayed()
     left = []

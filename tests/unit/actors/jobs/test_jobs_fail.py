@@ -11,10 +11,10 @@ from actors.domain.job import JobState
 from actors.domain.messages import Queued, Updated
 from actors.domain.model import JobId
 from actors.errors import (
-    DeadLetter,
     JobNotFound,
     JobStateConflict,
     MailboxFull,
+    PoisonMessage,
 )
 from actors.jobs.keeper import JobOptions
 from tests.fakes import Fault
@@ -148,7 +148,7 @@ async def test_an_update_that_killed_three_actors_is_a_dead_letter_that_survives
     async with owner_of(store) as owner:
         with dying_on_decide(lambda asked: POISON in asked):
             message = update(POISON, key="k")
-            assert isinstance(await owner.ask(message), DeadLetter)
+            assert isinstance(await owner.ask(message), PoisonMessage)
         await asyncio.sleep(10)
         kept = stored(store, message.change.job_id)
         assert (kept.state, kept.dead, kept.attempts) == (JobState.FAILED, True, 3)

@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from actors.operators.history import MAX_MOMENTS, History
-from actors.orders.region import Statistics
+from actors.operators.history import Moment, moments
+from actors.telemetry.samples import MAX_SAMPLES, Gauges, Samples
 from actors.telemetry.telemetry import Telemetry
 
 _AT = 1_700_000_000.0
-_COUNTS = Statistics(4, 2, 30, 5, 3, 9, paused=False, wait_ms=12.4)
+_GAUGES = Gauges(7, 2, 9, paused=False)
 
 
-def answer(
-    telemetry: Telemetry, event: str, times: int, seconds: float, code: str = "UPDATED"
-) -> None:
-    telemetry.outcomes[event, code] += times
-    telemetry.end_to_end.note(seconds, times)
+class Watched:
+    """A node's telemetry, sampled when a test says so."""
+
+    def __init__(self) -> None:
+        self.clock = 0.0
+        self.samples = Samples(lambda: self.clock)
+        self.telemetry = Telemetry(self.samples)
+
+    def answer(self, event: str, times: int, seconds: float, code: str = "UPDATED") -> None:
+        self.telemetry.outcomes[event, code] += times
+        self.telemetry.end_to_end.note(seconds, times)
+
+    def sample(self, clock: float, gauges: Gauges | None = _GAUGES) -> None:
+        self.clock = clock
+        self.samples.take(gauges, at=_AT + clock)
+
+    def moments(self, since: float = 0) -> list[Moment]:
+        return moments(self.samples, since)
 
 
 def test_rates_are_what_was_added_over_the_time_that_passed() -> None:
-    telemetry, history = Telemetry(), History()
-    answer(telemetry, "applied", 1_000, 0.5)
-    history.record(telemetry, _COUNTS, at=_AT, clock=100.0)
-    answer(telemetry, "applied", 40, 0.010)
-    answer(telemetry, "refused", 10, 0.001, "DUPLICATE_OPERATION")
-    answer(telemetry, "refused", 5, 0.001, "WORK_ORDER_NOT_FOUND")
-    answer(telemetry, "failed", 2, 0.2, "TIMEOUT")
-    answer(telemetry, "replayed", 7, 0.001)
-    history.record(telemetry, _COUNTS, at=_AT + 4, clock=104.0)
-    (moment,) = history.since(0)
-    assert (moment.at, moment.applied, moment.refused, moment.failed) == (_AT + 4, 10, 3.75, 0.5)
+    node = Watched()
+    node.answer("applied", 1_000, 0.5)
+    node.sample(100.0)
+    node.answer("applied", 40, 0.010)
+    node.answer("refused", 10, 0.001, "DUPLICATE_OPERATION")
+    node.answer("refused", 5, 0.001, "WORK_ORDER_NOT_FOUND")
+    node.answer("failed", 2, 0.2, "TIMEOUT")
+    node.answer("replayed", 7, 0.001)
+    node.sample(104.0)
+    (moment,) = node.moments()
+    assert (moment.at, moment.applied, moment.refused, moment.failed) == (_AT + 104, 10, 3.75, 0.5)
 
 
 def test_times_are_those_of_the_moments_own_seconds() -> None:
-    telemetry, history = Telemetry(), History()
-    history.record(telemetry, _COUNTS, at=_AT, clock=0)
+    node = Watched()
+    node.sample(0)
     for count, (seconds, times) in enumerate(((2.0, 100), (0.01, 100), (0.0, 0), (0.1, 1)), 1):
         if times:
-            answer(telemetry, "applied", times, seconds)
-        history.record(telemetry, _COUNTS, at=_AT + 5 * count, clock=5.0 * count)
-    slow, fast, quiet, single = history.since(0)
+            node.answer("applied", times, seconds)
+        node.sample(5.0 * count)
+    slow, fast, quiet, single = node.moments()
     assert slow.p50_s == pytest.approx(2.0, rel=0.25)
     assert fast.p50_s == pytest.approx(0.01, rel=0.25)
     assert fast.p99_s == pytest.approx(0.01, rel=0.25), "the slow ones were before"
@@ -50,37 +61,53 @@ def test_times_are_those_of_the_moments_own_seconds() -> None:
     assert single.p99_s == pytest.approx(0.1, rel=0.25)
 
 
-def test_what_waits_for_the_store_waits_too() -> None:
-    telemetry, history = Telemetry(), History()
-    history.record(telemetry, _COUNTS, at=_AT, clock=0)
-    history.record(telemetry, replace(_COUNTS, paused=True), at=_AT + 5, clock=5)
-    (moment,) = history.since(0)
-    assert (moment.waiting, moment.active, moment.live, moment.paused) == (4 + 3, 2, 9, True)
+def test_a_moment_says_what_there_is_at_its_end() -> None:
+    node = Watched()
+    node.sample(0)
+    node.sample(5, _GAUGES._replace(paused=True))
+    (moment,) = node.moments()
+    assert moment.gauges == Gauges(7, 2, 9, paused=True)
 
 
 def test_a_node_that_owns_nothing_has_no_moments_and_owes_none() -> None:
-    telemetry, history = Telemetry(), History()
-    history.record(telemetry, _COUNTS, at=_AT, clock=0)
-    answer(telemetry, "applied", 500, 0.01)
-    history.record(telemetry, None, at=_AT + 5, clock=5)
-    answer(telemetry, "applied", 50, 0.01)
-    history.record(telemetry, _COUNTS, at=_AT + 10, clock=10)
-    (moment,) = history.since(0)
+    node = Watched()
+    node.sample(0)
+    node.answer("applied", 500, 0.01)
+    node.sample(5, None)
+    node.answer("applied", 50, 0.01)
+    node.sample(10)
+    (moment,) = node.moments()
     assert moment.applied == 10, "what was done before it owned anything does not count"
 
 
 def test_an_hour_is_kept_and_no_more() -> None:
-    telemetry, history = Telemetry(), History()
-    for number in range(MAX_MOMENTS + 100):
-        history.record(telemetry, _COUNTS, at=_AT + 5 * number, clock=5.0 * number)
-    kept = history.since(0)
-    assert len(kept) == MAX_MOMENTS
-    assert kept[-1].at - kept[0].at == 5 * (MAX_MOMENTS - 1)
-    assert [each.at for each in history.since(kept[-3].at)] == [each.at for each in kept[-3:]]
+    node = Watched()
+    for number in range(MAX_SAMPLES + 100):
+        node.sample(5.0 * number)
+    kept = node.moments()
+    assert len(kept) == MAX_SAMPLES - 1
+    assert kept[-1].at - kept[0].at == 5 * (MAX_SAMPLES - 2)
+    assert [each.at for each in node.moments(kept[-3].at)] == [each.at for each in kept[-3:]]
 
 
 def test_a_clock_that_stood_still_divides_nothing() -> None:
-    telemetry, history = Telemetry(), History()
-    history.record(telemetry, _COUNTS, at=_AT, clock=1)
-    history.record(telemetry, _COUNTS, at=_AT, clock=1)
-    assert history.since(0) == []
+    node = Watched()
+    node.sample(1)
+    node.sample(1)
+    assert node.moments() == []
+
+
+def test_the_last_minute_is_counted_from_the_first_sample_within_it() -> None:
+    node = Watched()
+    node.answer("applied", 100, 1.0)
+    node.sample(0)
+    node.answer("applied", 30, 0.01)
+    node.sample(30)
+    node.answer("applied", 60, 0.01)
+    node.clock = 60
+    assert node.telemetry.rate() == 90 / 60
+    assert node.telemetry.latencies()["total"].count == 90
+    node.clock = 75
+    assert node.telemetry.rate() == 60 / 45
+    node.clock = 1_000
+    assert node.telemetry.rate() == 0, "a clock that nobody heard"

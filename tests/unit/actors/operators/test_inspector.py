@@ -224,7 +224,7 @@ async def test_waiting_handling_commits_and_the_whole_are_measured() -> None:
     store = a_store(9)
     async with Served(store) as owner:
         telemetry = owner.region.telemetry
-        telemetry.sample()
+        telemetry.samples.take(None)
         await touch(owner, 1, 2, 3)
         latencies = telemetry.latencies()
         assert {name: each.count for name, each in latencies.items()} == {
@@ -234,11 +234,6 @@ async def test_waiting_handling_commits_and_the_whole_are_measured() -> None:
             "total": 3,
         }
         assert 0 < latencies["commit"].p50_s <= latencies["total"].longest_s * 1.25
-        for _ in range(6):
-            telemetry.sample()
-        assert telemetry.latencies()["total"].count == 0, (
-            "what was before the last minute is left out"
-        )
         assert telemetry.latencies()["total"].longest_s > 0
 
 

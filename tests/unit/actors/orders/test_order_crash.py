@@ -11,7 +11,7 @@ import pytest
 
 from actors.domain.decide import decide
 from actors.domain.messages import Updated
-from actors.errors import DeadLetter, NotApplied, NotOwner, OutcomeUnknown, StillWaiting
+from actors.errors import NotApplied, NotOwner, OutcomeUnknown, PoisonMessage, StillWaiting
 from actors.orders.order import WorkOrderActor
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER, a_store, owner_of, turns, update
@@ -70,7 +70,7 @@ async def test_a_message_that_kills_three_actors_is_given_up_and_its_neighbours_
             answers = await asyncio.gather(*asked)
             later = await owner.ask(update(5))
 
-        assert isinstance(answers[2], DeadLetter)
+        assert isinstance(answers[2], PoisonMessage)
         assert answers[2].attempts == 3
         assert not isinstance(answers[2], NotApplied)
         applied = [each.seq for each in (*answers, later) if isinstance(each, Updated)]
@@ -95,7 +95,7 @@ async def test_a_message_that_killed_its_actor_is_tried_alone() -> None:
             asked = [owner.soon(update(number)) for number in (1, POISON)]
             answers = await asyncio.gather(*asked)
             assert all(isinstance(each, Updated) for each in await asyncio.gather(*later))
-        assert [type(each) for each in answers] == [Updated, DeadLetter]
+        assert [type(each) for each in answers] == [Updated, PoisonMessage]
     assert tried[0] == [1, POISON]
     assert all(asked == [POISON] for asked in tried[1:] if POISON in asked)
 
@@ -107,7 +107,7 @@ async def test_a_crash_of_one_order_is_not_felt_by_another() -> None:
         with dying_on_decide(lambda asked: POISON in asked):
             poison = owner.soon(update(POISON))
             other = await owner.ask(update(1, OTHER))
-            assert isinstance(await poison, DeadLetter)
+            assert isinstance(await poison, PoisonMessage)
         assert isinstance(other, Updated)
 
 

@@ -41,14 +41,16 @@ def outbox(tmp_path: Path) -> Path:
     return tmp_path / "callers" / "outbox.sqlite3"
 
 
+@pytest.fixture(autouse=True)
+def patience_with_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send for the first second, and leave the rest to a disk that others keep busy."""
+    monkeypatch.setattr("web.clients.python.client._FOR_THE_DISK", 0.99)
+    monkeypatch.setattr("web.clients.python.client._MOST_FOR_THE_DISK_S", 20.0)
+
+
 @pytest.fixture
-async def client(
-    service: FakeService, outbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[PlanServerClient]:
-    """Return one that sends for a second, and has four for a disk that others keep busy."""
-    monkeypatch.setattr("web.clients.python.client._FOR_THE_DISK", 0.8)
-    monkeypatch.setattr("web.clients.python.client._MOST_FOR_THE_DISK_S", 4.0)
-    async with PlanServerClient(service.url, quick(outbox, deadline_s=5.0)) as client:
+async def client(service: FakeService, outbox: Path) -> AsyncIterator[PlanServerClient]:
+    async with PlanServerClient(service.url, quick(outbox)) as client:
         yield client
 
 

@@ -31,7 +31,7 @@ async def _get(client: Client, path: str) -> tuple[int, dict[str, Any]]:
 
 
 async def _becomes(client: Client, path: str, status: int) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while True:
             found, body = await _get(client, path)
             if found == status:

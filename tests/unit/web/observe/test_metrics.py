@@ -105,7 +105,7 @@ async def test_a_standby_exports_itself_and_no_actors(first: Served, second: Ser
 
 async def test_metrics_are_there_while_the_store_is_away(first: Served, store: MemoryStore) -> None:
     store.choose = lambda _method: Fault.REFUSE
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while _value(found := await _samples(first), "workorder_dependency_up", "store", "memory"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     store.choose = lambda _method: None

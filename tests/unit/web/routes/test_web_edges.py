@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.errors import DeadLetter
+from actors.errors import PoisonMessage
 from tests.unit.web.conftest import until
 from tests.unit.web.fake_node import ORDER
 from web.app import Options
@@ -24,7 +24,7 @@ ENGLISH = {"Accept-Language": "en"}
 GOOD = {"workOrderId": ORDER, "type": "input"}
 
 
-async def _raw(client: Client, *parts: bytes, within_s: float = 10) -> bytes:
+async def _raw(client: Client, *parts: bytes, within_s: float = 100) -> bytes:
     """Send bytes as they are, and read until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     try:
@@ -47,6 +47,7 @@ def _answer(raw: bytes) -> tuple[int, dict[str, Any]]:
     return int(head.split(b" ", 2)[1]), json.loads(body)
 
 
+@pytest.mark.parametrize("options", [Options(body_timeout_s=0.3)])
 async def test_a_body_that_drips_is_answered_408_and_its_connection_closed(
     client: Client, node: FakeNode
 ) -> None:
@@ -63,7 +64,7 @@ async def test_a_body_in_pieces_within_its_time_is_read(client: Client) -> None:
     headers = (f"Content-Length: {len(body)}", "Connection: close", "Expect: 100-continue")
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(_post_head(*headers))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
         writer.write(body[:9])
         await asyncio.sleep(0)
@@ -262,7 +263,7 @@ async def test_a_connection_error_of_our_own_is_not_taken_for_a_hang_up(
 async def test_a_message_that_was_given_up_is_logged_with_its_request(
     client: Client, node: FakeNode, logged: LogRecorder
 ) -> None:
-    node.region.decide = lambda _message: DeadLetter(3)
+    node.region.decide = lambda _message: PoisonMessage(3)
     async with client.post(UPDATE, json=GOOD) as reply:
         assert reply.status == 500
     assert len(logged.named("request_failed")) == 1

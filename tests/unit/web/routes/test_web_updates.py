@@ -174,7 +174,7 @@ async def test_a_body_is_read_whatever_its_content_type_says(client: Client) -> 
         (errors.NotApplied("x"), 503, "SERVICE_UNAVAILABLE", "未执行", "not applied", None),
         (errors.OutcomeUnknown("x"), 504, "TIMEOUT", "结果未知", "outcome unknown", None),
         (errors.StoreRejected("x"), 500, "SYSTEM_ERROR", "未执行", "not applied", None),
-        (errors.DeadLetter(3), 500, "SYSTEM_ERROR", "放弃", "Given up", None),
+        (errors.PoisonMessage(3), 500, "SYSTEM_ERROR", "放弃", "Given up", None),
         (errors.WorkOrderError("secret"), 500, "SYSTEM_ERROR", "系统错误", "Internal error", None),
     ],
     ids=lambda value: repr(value) if isinstance(value, WorkOrderError) else None,

@@ -45,11 +45,11 @@ class House:
 
 
 @asynccontextmanager
-async def house(node: FakeNode, most: int = 100) -> AsyncIterator[House]:
+async def house(node: FakeNode, most: int = 100, head_s: float = _SLOW_S) -> AsyncIterator[House]:
     runner = web.AppRunner(build_app(node.as_node(), Options()), **RUNNER_OPTIONS)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
-    door = ConnectionLimit(most, _SLOW_S)
+    door = ConnectionLimit(most, head_s)
     await GuardedSite(runner, sock, door).start()
     here = House(door, sock.getsockname()[1])
     try:
@@ -63,7 +63,7 @@ HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
@@ -71,7 +71,7 @@ async def _status(reader: asyncio.StreamReader) -> int:
 
 
 async def _ends(reader: asyncio.StreamReader) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         with suppress(ConnectionError):
             assert await reader.read() == b""
 
@@ -101,11 +101,11 @@ async def test_a_head_that_drips_on_a_used_connection_is_cut_off_too(node: FakeN
 
 
 async def test_a_connection_that_is_used_again_and_again_stays(node: FakeNode) -> None:
-    async with house(node) as here:
+    async with house(node, head_s=2.0) as here:
         reader, writer = await here.knock(HEAD + b"\r\n")
         assert await _status(reader) == 200
         for _ in range(4):
-            await asyncio.sleep(_SLOW_S / 2)
+            await asyncio.sleep(0.6)  # in all longer than one head may take
             writer.write(HEAD)
             await asyncio.sleep(0.01)
             writer.write(b"\r\n")
@@ -132,7 +132,7 @@ async def test_who_finds_the_house_full_is_told_so_and_may_come_again(node: Fake
         await _ends(reader)
         assert here.door.inside == 2
         pairs[0][1].close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while here.door.inside == 2:  # noqa: ASYNC110 has no event
                 await asyncio.sleep(0.01)
         reader, _ = await here.knock(HEAD + b"\r\n")

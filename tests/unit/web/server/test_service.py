@@ -93,7 +93,7 @@ async def test_nobody_can_connect_before_the_node_has_started() -> None:
     running = asyncio.create_task(_run(_service(node, sockets), stop, started))
     assert await _refuses(port)
     node.may_start.set()
-    await asyncio.wait_for(started.wait(), 10)
+    await asyncio.wait_for(started.wait(), 100)
     async with ClientSession() as http, http.get(f"http://127.0.0.1:{port}/livez") as reply:
         assert reply.status == 200
     stop.asked.set()

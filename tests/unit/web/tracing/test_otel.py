@@ -146,7 +146,7 @@ async def test_a_commit_of_several_updates_is_linked_to_the_other_traces(
     store: MemoryStore, lease: LeaseServer, kept: InMemorySpanExporter
 ) -> None:
     async with served(store, lease, "a", otel=_recorder(kept, "a")) as owner:
-        async with asyncio.timeout(10), store.holding("commit") as arrived:
+        async with asyncio.timeout(100), store.holding("commit") as arrived:
             sent = [asyncio.create_task(_send(owner))]
             await arrived.wait()
             sent += [asyncio.create_task(_send(owner)) for _ in range(3)]

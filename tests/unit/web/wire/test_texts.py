@@ -53,7 +53,7 @@ def _examples() -> list[WorkOrderError]:
         errors.StoreUnavailable("down"),
         errors.StoreRejected("validator"),
         errors.RelayRejected(frozenset({"x"}), "validator"),
-        errors.DeadLetter(3),
+        errors.PoisonMessage(3),
         errors.OutcomeUnknown("no answer"),
         errors.Overtaken(1, 2),
         errors.JobNotFound("00000000000000000000000c"),

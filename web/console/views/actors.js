@@ -1,0 +1,185 @@
+/** The orders in memory, with search, sorting and pages; a search looks into the store as well. */
+
+import { hashOf, oneOf, pageOf } from '../kit/hash.js';
+import { actorState, badge, choice, orderLink, panel, stateBadge, trouble } from '../kit/parts.js';
+import { pages, table } from '../kit/table.js';
+import { html } from '../vendor/htm-preact.js';
+
+const SORTS = ['depth', 'oldest', 'rate', 'active'];
+const STATES = ['', 'idle', 'waiting', 'active', 'delayed', 'paused'];
+const TYPING_MS = 300;
+
+/** The list of orders. */
+export class Actors {
+  /** @param {import('../main.js').Console} app */
+  constructor(app) {
+    this.app = app;
+    this.typing = undefined;
+    this.#read(app.route.query);
+    this.list = app.poll(this.#path(), 2500);
+    this.found = this.search ? app.poll(this.#searchPath(), 10_000) : null;
+  }
+
+  /** The heading of the page. */
+  get title() {
+    return this.app.t('actorsTitle');
+  }
+
+  /** Show what the address says now. */
+  moved(query) {
+    this.#read(query);
+    this.list.turnTo(this.#path());
+    if (this.search && this.found) this.found.turnTo(this.#searchPath());
+    else if (this.search) this.found = this.app.poll(this.#searchPath(), 10_000);
+    else if (this.found) {
+      this.app.drop(this.found);
+      this.found = null;
+    }
+  }
+
+  /** Describe the page. */
+  render() {
+    const { app, list, found, title } = this;
+    const { t } = app;
+    return [
+      panel(
+        'actors',
+        title,
+        { about: t('actorsAbout') },
+        this.#filters(),
+        trouble(app, list),
+        list.data && this.#table(list.data.actors),
+        list.data && pages(app, list.data, (page) => this.#hash({ page }), title),
+      ),
+      found &&
+        panel(
+          'stored',
+          t('inStore'),
+          {},
+          trouble(app, found),
+          found.data && this.#stored(found.data),
+        ),
+    ];
+  }
+
+  #read(query) {
+    this.sort = oneOf(SORTS, query.sort);
+    this.order = oneOf(['desc', 'asc'], query.order);
+    this.state = oneOf(STATES, query.state);
+    this.search = (query.search ?? '').trim();
+    this.page = pageOf(query);
+    this.typed ??= this.search;
+    if (this.search !== this.sent) this.typed = this.search;
+    this.sent = this.search;
+  }
+
+  #path() {
+    const { sort, order, state, search, page } = this;
+    const query = { sort, order, state, search, page: String(page), pageSize: '25' };
+    return `api/actors?${new URLSearchParams(query)}`;
+  }
+
+  #searchPath() {
+    return `api/workorder/search?${new URLSearchParams({ q: this.search, limit: '20' })}`;
+  }
+
+  #hash(changes) {
+    const { sort, order, state, search } = this;
+    const query = { sort, order, state, search, ...changes };
+    if (query.sort === SORTS[0]) query.sort = '';
+    if (query.order === 'desc') query.order = '';
+    return hashOf('actors', '', query);
+  }
+
+  #filters() {
+    const { t, go } = this.app;
+    const sendNow = () => {
+      clearTimeout(this.typing);
+      this.sent = this.typed.trim();
+      go(this.#hash({ search: this.sent }), true);
+    };
+    const submit = (event) => {
+      event.preventDefault();
+      sendNow();
+    };
+    const input = (event) => {
+      this.typed = event.target.value;
+      clearTimeout(this.typing);
+      this.typing = setTimeout(sendNow, TYPING_MS);
+    };
+    const state = choice({
+      name: 'state',
+      label: t('actorState'),
+      value: this.state,
+      options: STATES.map((each) => [each, each ? actorState(t, each) : t('anyState')]),
+      onchange: (each) => go(this.#hash({ state: each })),
+    });
+    return html`<form class="filters" role="search" onsubmit=${submit}>
+      <label class="field grow">
+        <span>${t('search')}</span>
+        <input type="search" name="search" placeholder=${t('searchHint')} autocomplete="off"
+          spellcheck=${false} value=${this.typed} oninput=${input} />
+      </label>
+      ${state}
+    </form>`;
+  }
+
+  #sorting(name) {
+    /** @type {import('../kit/table.js').Sort['now']} */
+    const now = this.sort === name ? (this.order === 'desc' ? 'descending' : 'ascending') : null;
+    const order = now === 'descending' ? 'asc' : 'desc';
+    return { now, turn: () => this.app.go(this.#hash({ sort: name, order })) };
+  }
+
+  #table(rows) {
+    const { t, f } = this.app;
+    const ms = (value) => (value ? f.ms(value) : '–');
+    /** @returns {import('../kit/table.js').Column} */
+    const sorted = (name, title, kind, show) => [name, title, kind, show, this.#sorting(name)];
+    return table({
+      name: 'actors',
+      caption: this.title,
+      empty: t('noActors'),
+      rows,
+      key: (row) => row.workOrderId,
+      columns: [
+        ['order', t('order'), '', (row) => orderLink(row.workOrderId, row.workOrderNo)],
+        ['state', t('actorState'), '', (row) => stateBadge(row.state, actorState(t, row.state))],
+        sorted('depth', t('depth'), 'number', (row) => f.count(row.depth)),
+        sorted('oldest', t('oldestWait'), 'number', (row) => ms(row.oldestWaitMs)),
+        sorted('rate', t('rate'), 'number', (row) => f.rate(row.ratePerSecond)),
+        ['took', t('took'), 'number wide', (row) => ms(row.tookMs)],
+        ['handled', t('handled'), 'number wide', (row) => f.count(row.handled)],
+        ['failed', t('failedCount'), 'number wide', (row) => f.count(row.failed)],
+        sorted('active', t('lastActive'), 'number wide', (row) => f.time(row.lastActive)),
+      ],
+    });
+  }
+
+  #stored({ orders, more }) {
+    const { t, f } = this.app;
+    const live = (row) => [
+      t(row.live ? 'yes' : 'no'),
+      row.paused && [' ', badge('warn', t('actorPaused'))],
+    ];
+    const status = (row) => (row.status ? stateBadge(row.status, t(row.status)) : '–');
+    const list = table({
+      name: 'stored',
+      caption: t('inStore'),
+      empty: t('noneInStore', { text: this.search }),
+      rows: orders,
+      key: (row) => row.id,
+      columns: [
+        ['order', t('order'), '', (row) => orderLink(row.id, row.workOrderNo)],
+        ['status', t('orderStatus'), '', status],
+        ['progress', t('progress'), 'number', (row) => f.percent(row.progress)],
+        ['input', t('input'), 'number wide', (row) => f.number(row.inputQuantity)],
+        ['output', t('output'), 'number wide', (row) => f.number(row.outputQuantity)],
+        ['plan', t('plan'), 'number wide', (row) => f.number(row.planQuantity)],
+        ['material', t('material'), 'wide', (row) => row.materialName ?? '–'],
+        ['live', t('inMemory'), '', live],
+      ],
+    });
+    return [list, more && html`<p class="soft">${t('moreInStore')}</p>`];
+  }
+}

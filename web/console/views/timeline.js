@@ -1,0 +1,83 @@
+/** What became of an order: its log by pages, and the last updates with those that were refused. */
+
+import { choice, moment, stateBadge } from '../kit/parts.js';
+import { pages, table } from '../kit/table.js';
+import { html } from '../vendor/htm-preact.js';
+
+/**
+ * Describe the timeline of changes, as the log has them.
+ * @param {import('../main.js').Console} app
+ * @param {{data: any, type: string, hash: (changes: object) => string}} shown
+ */
+export function timeline(app, { data, type, hash }) {
+  const { t, go } = app;
+  const types = choice({
+    name: 'type',
+    label: t('changeType'),
+    value: type,
+    options: [
+      ['', t('anyType')],
+      ['input', t('input')],
+      ['output', t('output')],
+    ],
+    onchange: (chosen) => go(hash({ type: chosen, page: 1 })),
+  });
+  return html`
+    <div class="filters">${types}</div>
+    ${data && log(app, data.logs)}
+    ${data && pages(app, data, (page) => hash({ page }), t('timeline'))}`;
+}
+
+function log({ t, f }, rows) {
+  const progress = (row) =>
+    row.afterProgress !== null && html`<span class="soft"> ${f.percent(row.afterProgress)}</span>`;
+  const joined = (...parts) => parts.filter(Boolean).join(' · ') || '–';
+  return table({
+    name: 'timeline',
+    caption: t('timeline'),
+    empty: t('noChanges'),
+    rows,
+    key: (row) => row._id,
+    columns: [
+      ['at', t('at'), '', (row) => moment(f, row.operateTime)],
+      ['type', t('changeType'), '', (row) => t(row.changeType)],
+      ['change', t('change'), 'number', (row) => f.signed(row.changeQuantity)],
+      ['after', t('after'), 'number', (row) => f.number(row.afterQuantity)],
+      ['status', t('orderStatus'), '', (row) => [t(row.afterStatus), progress(row)]],
+      ['seq', t('seq'), 'number wide', (row) => f.number(row.seq)],
+      ['barcode', t('barcode'), 'wide', (row) => row.relatedBarcode || '–'],
+      ['operator', t('operator'), 'wide', (row) => row.operatorName || row.operatorId || '–'],
+      ['reason', t('reason'), 'wide', (row) => joined(row.reason, row.remark)],
+    ],
+  });
+}
+
+/** Last updates that are shown until somebody wants all. */
+export const SHOWN = 12;
+
+/** Describe the last updates: what this owner answered, and before that the log. */
+export function lastUpdates({ t, f }, { logRead, updates }, all) {
+  const list = table({
+    name: 'updates',
+    caption: t('lastUpdates'),
+    empty: t('noChanges'),
+    rows: updates.slice(0, all ? undefined : SHOWN),
+    key: (row, index) => `${row.jobId} ${row.event} ${row.at} ${index}`,
+    columns: [
+      ['at', t('at'), '', (row) => moment(f, row.at)],
+      ['outcome', t('outcome'), '', (row) => stateBadge(row.event, t(`event.${row.event}`))],
+      ['type', t('changeType'), '', (row) => t(row.type)],
+      ['quantity', t('quantity'), 'number', (row) => f.signed(row.quantity)],
+      ['after', t('after'), 'number', (row) => f.number(row.afterQuantity)],
+      ['took', t('duration'), 'number wide', (row) => (row.tookMs ? f.ms(row.tookMs) : '–')],
+      ['detail', t('detail'), 'wide', reasonOf],
+    ],
+  });
+  return [!logRead && html`<p class="note">${t('logNotRead')}</p>`, list];
+}
+
+/** Say why an update was refused or failed; nothing of one that was applied. */
+export function reasonOf({ event, code, detail }) {
+  if (event === 'applied' || event === 'replayed') return '–';
+  return [code, detail].filter(Boolean).join(': ') || '–';
+}
