@@ -29,9 +29,7 @@ class MemoryInbox:
 
     async def add(self, epoch: Epoch, jobs: Sequence[Job]) -> list[Job]:
         stored = await self._store.write("add", [partial(self.book.add, job) for job in jobs])
-        claimed = await self._store.epoch()
-        if claimed > epoch and "overtaken" not in self._store.without:
-            raise Overtaken(epoch, claimed)
+        await self.check(epoch)
         return stored
 
     async def waiting(self) -> list[Job]:
@@ -42,11 +40,13 @@ class MemoryInbox:
         await self._store.read("waiting")
         return [job.id for job in self.book.in_state(JobState.WAITING)]
 
-    async def note(self, progress: Sequence[Progress]) -> None:
-        await self._store.write("note", [partial(self.book.note, each) for each in progress])
+    async def note(self, epoch: Epoch, progress: Sequence[Progress]) -> None:
+        await self._store.write("note", [partial(self.book.note, each, epoch) for each in progress])
 
-    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
-        return await self._one("requeue", partial(self.book.requeue, places, state))  # type: ignore[no-any-return]
+    async def requeue(
+        self, epoch: Epoch, places: Mapping[JobId, Position], state: JobState
+    ) -> list[Job]:
+        return await self._one(epoch, "requeue", partial(self.book.requeue, epoch, places, state))  # type: ignore[no-any-return]
 
     async def find(self, job_id: JobId) -> Job | None:
         await self._store.read("find")
@@ -56,14 +56,14 @@ class MemoryInbox:
         await self._store.read("page")
         return self.book.page(query)
 
-    async def remove(self, job_id: JobId, state: JobState) -> bool:
-        return await self._one("remove", partial(self.book.remove, job_id, state))  # type: ignore[no-any-return]
+    async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
+        return await self._one(epoch, "remove", partial(self.book.remove, epoch, job_id, state))  # type: ignore[no-any-return]
 
-    async def forget(self, before: datetime) -> int:
-        return await self._one("forget", partial(self.book.forget, before))  # type: ignore[no-any-return]
+    async def forget(self, epoch: Epoch, before: datetime) -> int:
+        return await self._one(epoch, "forget", partial(self.book.forget, before))  # type: ignore[no-any-return]
 
-    async def bound(self, kept: int) -> None:
-        await self._one("forget", partial(self.book.bound, kept))
+    async def bound(self, epoch: Epoch, kept: int) -> None:
+        await self._one(epoch, "forget", partial(self.book.bound, kept))
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
         await self._store.read("find")
@@ -77,9 +77,17 @@ class MemoryInbox:
         await self._store.read("paused")
         return frozenset(self.book.paused)
 
-    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
-        await self._one("set_paused", partial(self.book.pause, order_id, paused=paused))
+    async def set_order_paused(self, epoch: Epoch, order_id: WorkOrderId, *, paused: bool) -> None:
+        work = partial(self.book.pause, epoch, order_id, paused=paused)
+        await self._one(epoch, "set_paused", work)
 
-    async def _one(self, method: Any, work: Any) -> Any:  # noqa: ANN401 as the store has it
+    async def _one(self, epoch: Epoch, method: Any, work: Any) -> Any:  # noqa: ANN401 as the store has it
         [answer] = await self._store.write(method, [work])
+        await self.check(epoch)
         return answer
+
+    async def check(self, epoch: Epoch) -> None:
+        """Raise `Overtaken` where a higher epoch is claimed."""
+        claimed = await self._store.epoch()
+        if claimed > epoch and "overtaken" not in self._store.without:
+            raise Overtaken(epoch, claimed)

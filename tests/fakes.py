@@ -220,6 +220,7 @@ class MemoryStore:
 
     def _next_epoch(self, above: int) -> int:
         self._epoch = max(self._epoch, above) + 1
+        self.inbox.book.fence_off(self._epoch)
         return self._epoch
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
@@ -384,8 +385,13 @@ class MemoryStore:
         await self.read("paused")
         return self.is_paused
 
-    async def set_paused(self, *, paused: bool) -> None:
-        await self.write("set_paused", [partial(setattr, self, "is_paused", paused)])
+    async def set_paused(self, epoch: Epoch, *, paused: bool) -> None:
+        await self.write("set_paused", [partial(self._set_paused, epoch, paused)])
+        await self.inbox.check(epoch)
+
+    def _set_paused(self, epoch: int, paused: bool) -> None:  # noqa: FBT001 -- a step
+        if epoch >= self.inbox.book.fence:
+            self.is_paused = paused
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         new = {str(each["_id"]).lower(): each for each in documents}

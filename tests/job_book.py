@@ -22,6 +22,19 @@ class JobBook:
 
     jobs: dict[JobId, Job] = field(default_factory=dict)
     paused: set[WorkOrderId] = field(default_factory=set)
+    fences: dict[JobId, int] = field(default_factory=dict)
+    """The epoch of the last take-over, by job that waited or had failed then."""
+    fence: int = 0
+
+    def fence_off(self, epoch: int) -> None:
+        """Mark what earlier owners must not change any more."""
+        self.fence = max(self.fence, epoch)
+        for job in self.jobs.values():
+            if job.state is not JobState.COMPLETED:
+                self.fences[job.id] = max(self.fences.get(job.id, 0), epoch)
+
+    def _is_free(self, epoch: int, job: Job) -> bool:
+        return max(job.position.epoch, self.fences.get(job.id, 0)) <= epoch
 
     def add(self, job: Job) -> Job:
         """Keep a job, or give the one that has its id, or its order and key."""
@@ -41,12 +54,14 @@ class JobBook:
             return sorted(found, key=lambda job: job.position)
         return sorted(found, key=lambda job: (job.finished_at, job.id), reverse=True)
 
-    def note(self, progress: Progress) -> None:
+    def note(self, progress: Progress, epoch: int) -> None:
         """Record what became of a job."""
         job = self.jobs.get(progress.job_id)
         if job is None:
             return
-        if progress.state is not JobState.COMPLETED and job.state is not JobState.WAITING:
+        if progress.state is not JobState.COMPLETED and (
+            job.state is not JobState.WAITING or not self._is_free(epoch, job)
+        ):
             return
         self.jobs[job.id] = replace(
             job,
@@ -58,12 +73,12 @@ class JobBook:
             finished_at=None if progress.state is JobState.WAITING else progress.at,
         )
 
-    def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+    def requeue(self, epoch: int, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
         """Let jobs wait at new places."""
         moved = []
         for job_id, place in places.items():
             job = self.jobs.get(job_id)
-            if job is None or job.state is not state:
+            if job is None or job.state is not state or not self._is_free(epoch, job):
                 continue
             attempts = job.attempts if state is JobState.WAITING else 0
             moved.append(
@@ -90,9 +105,10 @@ class JobBook:
         start = (query.page - 1) * query.page_size
         return JobPage(len(found), tuple(found[start : start + query.page_size]))
 
-    def remove(self, job_id: JobId, state: JobState) -> bool:
+    def remove(self, epoch: int, job_id: JobId, state: JobState) -> bool:
         """Forget one job that is in `state`."""
-        if job_id not in self.jobs or self.jobs[job_id].state is not state:
+        job = self.jobs.get(job_id)
+        if job is None or job.state is not state or not self._is_free(epoch, job):
             return False
         del self.jobs[job_id]
         return True
@@ -110,8 +126,10 @@ class JobBook:
             for job in [job for job in self.in_state(state) if not job.dead][kept:]:
                 del self.jobs[job.id]
 
-    def pause(self, order_id: WorkOrderId, *, paused: bool) -> None:
-        """Remember whether an order is paused."""
+    def pause(self, epoch: int, order_id: WorkOrderId, *, paused: bool) -> None:
+        """Remember whether an order is paused, unless a later owner has taken over."""
+        if epoch < self.fence:
+            return
         if paused:
             self.paused.add(order_id)
         else:

@@ -83,14 +83,16 @@ class JobKeeper:
         self, inbox: Inbox, epoch: Epoch, options: JobOptions, deposed: Callable[[int], None]
     ) -> None:
         self.options = options
-        self._inbox, self._epoch, self._deposed = inbox, epoch, deposed
+        self._inbox, self._deposed = inbox, deposed
+        self.epoch = epoch
+        """Of its term; in every write."""
         self.known: dict[JobId, TrackedJob] = {}
         """All that waits or is at work, until the store knows its outcome."""
         self.unplaced: dict[WorkOrderId, deque[TrackedJob]] = {}
         """What waits for an order that has no actor; whoever makes one calls `fill_mailbox`."""
         self._arriving: set[JobId] = set()
         self._adds: Batcher[_Arrival] = Batcher(self._keep, _ADDED_AT_ONCE, 1, apart=True)
-        self._outcomes = JobOutcomes(inbox, self.known)
+        self._outcomes = JobOutcomes(inbox, epoch, self.known)
         self._directory: Directory | None = None
         self._supervisor: ActorRef[Any] | None = None
         self._work_waiting = asyncio.Event()
@@ -105,7 +107,7 @@ class JobKeeper:
         for job in await self._inbox.waiting():
             self._adopt(job, suspect=True)
         if self.known:
-            _log.info("jobs_taken_over", epoch=self._epoch, jobs=len(self.known))
+            _log.info("jobs_taken_over", epoch=self.epoch, jobs=len(self.known))
 
     def close(self) -> None:
         """Accept nothing more; what waits stays in the store, for the next owner."""
@@ -122,7 +124,7 @@ class JobKeeper:
     def place(self) -> Position:
         """Return the next place in the order of all jobs."""
         self._last += 1
-        return Position(self._epoch, self._last)
+        return Position(self.epoch, self._last)
 
     # -- accepting ---------------------------------------------------------------------------
 
@@ -182,7 +184,7 @@ class JobKeeper:
         pause = FIRST_PAUSE_S
         while True:
             try:
-                stored = await self._inbox.add(self._epoch, jobs)
+                stored = await self._inbox.add(self.epoch, jobs)
                 break
             except Overtaken as error:
                 self._deposed(error.seen)
@@ -218,7 +220,7 @@ class JobKeeper:
         """Return jobs that nobody looked after places behind all that were accepted since."""
         places = {job.id: self.place() for job in jobs}
         try:
-            return await self._inbox.requeue(places, JobState.WAITING) if places else []
+            return await self._inbox.requeue(self.epoch, places, JobState.WAITING) if places else []
         except WorkOrderError as error:  # they keep their old places: that loses nothing
             _log.warning("inbox_unanswered", jobs=len(places), error=str(error))
             return []
@@ -311,8 +313,8 @@ class JobKeeper:
                 busy = self._arriving.union(self.known)
                 strays = {job_id: self.place() for job_id in found if job_id not in busy}
                 if strays:
-                    jobs = await self._inbox.requeue(strays, JobState.WAITING)
-                    _log.warning("jobs_adopted", epoch=self._epoch, jobs=len(jobs))
+                    jobs = await self._inbox.requeue(self.epoch, strays, JobState.WAITING)
+                    _log.warning("jobs_adopted", epoch=self.epoch, jobs=len(jobs))
                     self.requeued(jobs)
             except WorkOrderError as error:
                 _log.warning("inbox_unanswered", jobs=0, error=str(error))
@@ -336,7 +338,7 @@ class JobKeeper:
 
     async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember durably whether an order is paused."""
-        await self._inbox.set_order_paused(order_id, paused=paused)
+        await self._inbox.set_order_paused(self.epoch, order_id, paused=paused)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Note that a job failed by its own fault, and will be tried again."""

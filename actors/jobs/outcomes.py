@@ -14,6 +14,7 @@ from actors.domain.messages import Updated
 from actors.errors import (
     NotApplied,
     OutcomeUnknown,
+    Overtaken,
     PoisonMessage,
     Refused,
     StoreRejected,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.domain.job import Job
-    from actors.domain.model import JobId
+    from actors.domain.model import Epoch, JobId
     from actors.runtime.delivery import Delivery
     from actors.store.port import Inbox
 
@@ -80,8 +81,8 @@ class JobReply(LoopFuture[Updated]):
 class JobOutcomes:
     """Follows the jobs of one term to their ends; takes what ended out of `known`."""
 
-    def __init__(self, inbox: Inbox, known: dict[JobId, TrackedJob]) -> None:
-        self._inbox, self._known = inbox, known
+    def __init__(self, inbox: Inbox, epoch: Epoch, known: dict[JobId, TrackedJob]) -> None:
+        self._inbox, self._epoch, self._known = inbox, epoch, known
         self._lane: Batcher[Progress] = Batcher(self._note, _NOTED_AT_ONCE, 1)
         self._finished = 0
         self._closed = False
@@ -136,8 +137,10 @@ class JobOutcomes:
         pause = FIRST_PAUSE_S
         while not self._closed:
             try:
-                await self._inbox.note(progress)
+                await self._inbox.note(self._epoch, progress)
                 break
+            except Overtaken:
+                break  # the later owner finds out what became of them
             except StoreRejected as error:
                 if len(progress) > 1:
                     for each in progress:
@@ -161,7 +164,7 @@ class JobOutcomes:
             return
         self._finished = 0
         try:
-            await self._inbox.bound(MAX_FINISHED)
+            await self._inbox.bound(self._epoch, MAX_FINISHED)
         except WorkOrderError as error:
             _log.warning("inbox_unanswered", jobs=0, error=str(error))
 

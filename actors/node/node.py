@@ -18,6 +18,7 @@ from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from actors.domain.model import Epoch
     from actors.lease.port import Holder, Lease
     from actors.store.port import Store
     from actors.telemetry.spans import Spans
@@ -122,5 +123,5 @@ class Node:
         """Clear a lease without expiry that nobody lives behind; give how many were cleared."""
         return await self.lease.clear_stuck()
 
-    async def _remember_pause(self, paused: bool) -> None:  # noqa: FBT001 -- a callback
-        await self.store.set_paused(paused=paused)
+    async def _remember_pause(self, epoch: Epoch, paused: bool) -> None:  # noqa: FBT001 -- a callback
+        await self.store.set_paused(epoch, paused=paused)

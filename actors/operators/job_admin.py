@@ -96,7 +96,7 @@ class JobAdmin:
         """
         keeper = self._owner()
         keeper.check_room(1)
-        moved = await self._inbox.requeue({job_id: keeper.place()}, JobState.FAILED)
+        moved = await self._inbox.requeue(keeper.epoch, {job_id: keeper.place()}, JobState.FAILED)
         keeper.requeued(moved)
         if not moved:
             _, state = await self.find(job_id)
@@ -126,7 +126,7 @@ class JobAdmin:
             # Oldest first, as they were accepted.
             some = sorted(failed, key=lambda job: job.position)[:room]
             places: dict[JobId, Position] = {job.id: keeper.place() for job in some}
-            moved = await self._inbox.requeue(places, JobState.FAILED)
+            moved = await self._inbox.requeue(keeper.epoch, places, JobState.FAILED)
             keeper.requeued(moved)
             retried += len(moved)
             if not moved:
@@ -146,19 +146,21 @@ class JobAdmin:
             if not keeper.withdraw(kept):
                 raise JobStateConflict(job_id, kept.state)
             # Should this fail, the job is found to be nobody's in a while, and runs.
-            await self._inbox.remove(job_id, JobState.WAITING)
+            await self._inbox.remove(keeper.epoch, job_id, JobState.WAITING)
             return
         job = await self._inbox.find(job_id)
         if job is None:
             raise JobNotFound(job_id)
-        if job.state is JobState.WAITING or not await self._inbox.remove(job_id, job.state):
+        if job.state is JobState.WAITING or not await self._inbox.remove(
+            keeper.epoch, job_id, job.state
+        ):
             raise JobStateConflict(job_id, job.state.value)
 
     async def clean(self, grace_s: float) -> int:
         """Forget what finished more than `grace_s` seconds ago; give the number."""
         longest = (datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
         before = datetime.now(UTC) - timedelta(seconds=min(grace_s, longest))
-        return await self._inbox.forget(before)
+        return await self._inbox.forget(self._owner().epoch, before)
 
     def _owner(self) -> JobKeeper:
         keeper = self._keeper()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.domain.messages import OrderLock
-    from actors.domain.model import WorkOrderId
+    from actors.domain.model import Epoch, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.orders.supervisor import Supervisor
     from actors.runtime.directory import Directory
@@ -66,7 +66,7 @@ class Region:
     """
 
     def __init__(
-        self, telemetry: Telemetry, remember_pause: Callable[[bool], Awaitable[None]]
+        self, telemetry: Telemetry, remember_pause: Callable[[Epoch, bool], Awaitable[None]]
     ) -> None:
         self._remember_pause = remember_pause
         self._supervisor: ActorRef[Supervisor] | None = None
@@ -178,9 +178,9 @@ class Region:
 
     async def _set_paused(self, *, paused: bool) -> None:
         async with self.changing_pause:
-            if self._supervisor is None:
+            if self._supervisor is None or self._jobs is None:
                 raise NotOwner(self._refusal)
-            await self._remember_pause(paused)
+            await self._remember_pause(self._jobs.epoch, paused)
             self.paused = paused
             self.telemetry.happened("paused" if paused else "resumed")
             if self._supervisor is not None:  # else the next term reads what was remembered

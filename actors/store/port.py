@@ -73,6 +73,8 @@ class Store(Protocol):
     async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
         """Take the next epoch, durably; higher than every one given before, and than `above`.
 
+        From then on no write of a lower epoch changes a waiting or failed job, or a pause.
+
         An order may carry a higher epoch than was ever claimed here: where a backup brought the
         orders back and not the count.
         """
@@ -144,8 +146,13 @@ class Store(Protocol):
         """Return whether processing is paused; survives restarts and changes of owner."""
         ...
 
-    async def set_paused(self, *, paused: bool) -> None:
-        """Remember durably whether processing is paused."""
+    async def set_paused(self, epoch: Epoch, *, paused: bool) -> None:
+        """Remember durably whether processing is paused.
+
+        Raises:
+            Overtaken: an epoch above `epoch` was claimed; what its owner reads is true.
+
+        """
         ...
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
@@ -179,7 +186,8 @@ class Inbox(Protocol):
     """Waiting work and what became of it. All coroutines may raise `StoreUnavailable`.
 
     What `add` answered is durable (majority and journaled, or fsynced), and every owner that
-    claims its epoch later finds it.
+    claims its epoch later finds it. Every write carries its owner's epoch: once a higher one is
+    claimed, it changes nothing that the later owner has read, and raises `Overtaken`.
     """
 
     async def add(self, epoch: Epoch, jobs: Sequence[Job]) -> list[Job]:
@@ -205,7 +213,7 @@ class Inbox(Protocol):
         """Return the ids of all jobs that wait."""
         ...
 
-    async def note(self, progress: Sequence[Progress]) -> None:
+    async def note(self, epoch: Epoch, progress: Sequence[Progress]) -> None:
         """Record what became of jobs.
 
         Completed is the truth whatever is recorded; all else counts only while the job waits.
@@ -213,7 +221,9 @@ class Inbox(Protocol):
         """
         ...
 
-    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+    async def requeue(
+        self, epoch: Epoch, places: Mapping[JobId, Position], state: JobState
+    ) -> list[Job]:
         """Let jobs that are in `state` wait at new places; give those that were.
 
         One that had failed begins anew, with no attempts. Raises `OutcomeUnknown`.
@@ -228,15 +238,15 @@ class Inbox(Protocol):
         """Return a page of jobs."""
         ...
 
-    async def remove(self, job_id: JobId, state: JobState) -> bool:
+    async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Forget a job that is in `state`; tell whether it was. Raises `OutcomeUnknown`."""
         ...
 
-    async def forget(self, before: datetime) -> int:
+    async def forget(self, epoch: Epoch, before: datetime) -> int:
         """Forget what finished before then, dead letters too; give the number."""
         ...
 
-    async def bound(self, kept: int) -> None:
+    async def bound(self, epoch: Epoch, kept: int) -> None:
         """Forget all completed and all refused jobs but the `kept` newest of each.
 
         Never what waits, and no dead letter.
@@ -251,6 +261,6 @@ class Inbox(Protocol):
         """Return the orders that are paused one by one; survives restarts and changes of owner."""
         ...
 
-    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+    async def set_order_paused(self, epoch: Epoch, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember durably whether one order is paused. Raises `OutcomeUnknown`."""
         ...

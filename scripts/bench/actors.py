@@ -82,7 +82,7 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
         indexes = range(start, min(start + _INSERTED_AT_ONCE, len(orders)))
         await store.insert_orders([_plain(order_document(index)) for index in indexes])
     epoch = await store.claim_epoch("bench")
-    region = Region(Telemetry(), lambda _: asyncio.sleep(0))
+    region = Region(Telemetry(), lambda _epoch, _: asyncio.sleep(0))
     committer = Committer(store, epoch, batch=200, in_flight=3, deposed=lambda _: None)
     limits = Limits(max_actors=count + _WARM)
     jobs = JobKeeper(store.inbox, epoch, JobOptions(), lambda _: None)

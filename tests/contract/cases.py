@@ -37,6 +37,8 @@ STEP: Final = "6560a0000000000000000003"
 OTHER_STEP: Final = "6560a0000000000000000004"
 FIRST: Final = Epoch(1)
 SECOND: Final = Epoch(2)
+LATEST: Final = Epoch(1_000)
+"""Above all that these tests claim."""
 
 _ticks = count(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from actors.domain.messages import Updated
 from actors.domain.model import ChangeType, Epoch, Trace
 from actors.errors import OutcomeUnknown, Overtaken, StoreUnavailable
 from actors.store.port import JobQuery
-from tests.contract.cases import applied, change, loaded, new_order_id, scan, tick
+from tests.contract.cases import LATEST, applied, change, loaded, new_order_id, scan, tick
 
 if TYPE_CHECKING:
     from actors.domain.model import Change, WorkOrderId
@@ -86,7 +87,7 @@ async def test_the_same_jobs_added_again_are_there_once_and_as_they_have_become(
     epoch = await owned(store)
     first, second = a_job(1), a_job(2, change(key="k"))
     await store.inbox.add(epoch, [first, second])
-    await store.inbox.note([completed(first)])
+    await store.inbox.note(LATEST, [completed(first)])
     again = await store.inbox.add(epoch, [first, second, third := a_job(3)])
     assert [job.state for job in again] == ["completed", "waiting", "waiting"]
     assert await store.inbox.waiting() == [second, third]
@@ -114,7 +115,7 @@ async def test_a_key_can_be_used_again_once_its_job_is_forgotten(store: Store) -
     epoch = await owned(store)
     first, second = a_job(1, change(key="k")), a_job(2, change(key="k"))
     await store.inbox.add(epoch, [first])
-    assert await store.inbox.remove(first.id, JobState.WAITING)
+    assert await store.inbox.remove(LATEST, first.id, JobState.WAITING)
     assert await store.inbox.add(epoch, [second]) == [second]
 
 
@@ -166,7 +167,7 @@ async def test_what_became_of_a_job_is_kept_with_it(store: Store) -> None:
     await store.inbox.add(epoch, jobs)
     tried = Progress(jobs[3].id, JobState.WAITING, tick(), 2, JobError("STORE_REJECTED", "no"))
     done, no, gone = completed(jobs[0]), refused(jobs[1]), dead(jobs[2])
-    await store.inbox.note([done, no, gone, tried])
+    await store.inbox.note(LATEST, [done, no, gone, tried])
 
     found = [await store.inbox.find(job.id) for job in jobs]
     assert found == [
@@ -197,23 +198,23 @@ async def test_the_first_outcome_of_a_job_stays_unless_it_turns_out_to_be_applie
     epoch = await owned(store)
     one, two = a_job(1), a_job(2)
     await store.inbox.add(epoch, [one, two])
-    await store.inbox.note([completed(one), refused(two)])
-    await store.inbox.note([dead(one), dead(two)])
+    await store.inbox.note(LATEST, [completed(one), refused(two)])
+    await store.inbox.note(LATEST, [dead(one), dead(two)])
     late = Progress(one.id, JobState.WAITING, tick(), 1, JobError("X", "late"))
-    await store.inbox.note([late])
+    await store.inbox.note(LATEST, [late])
     first, second = await store.inbox.find(one.id), await store.inbox.find(two.id)
     assert first is not None
     assert second is not None
     assert (first.state, second.state, second.dead) == ("completed", "failed", False)
-    await store.inbox.note([completed(two)])
+    await store.inbox.note(LATEST, [completed(two)])
     applied_after_all = await store.inbox.find(two.id)
     assert applied_after_all is not None
     assert applied_after_all.state is JobState.COMPLETED
 
 
 async def test_noting_a_job_that_is_gone_is_no_error(store: Store) -> None:
-    await store.inbox.note([completed(a_job(1)), dead(a_job(2))])
-    await store.inbox.note([])
+    await store.inbox.note(LATEST, [completed(a_job(1)), dead(a_job(2))])
+    await store.inbox.note(LATEST, [])
     assert await store.inbox.waiting() == []
 
 
@@ -224,28 +225,30 @@ async def test_a_failed_job_that_is_requeued_waits_anew_at_its_new_place(store: 
     epoch = await owned(store)
     one, two, three = (a_job(n) for n in (1, 2, 3))
     await store.inbox.add(epoch, [one, two, three])
-    await store.inbox.note([dead(one), completed(two)])
+    await store.inbox.note(LATEST, [dead(one), completed(two)])
     places = {job.id: Position(1, 10 + n) for n, job in enumerate((one, two, three))}
 
-    moved = await store.inbox.requeue(places, JobState.FAILED)
+    moved = await store.inbox.requeue(LATEST, places, JobState.FAILED)
 
     assert [(job.id, job.position, job.attempts, job.dead) for job in moved] == [
         (one.id, (1, 10), 0, False)
     ]
     assert [job.id for job in await store.inbox.waiting()] == [three.id, one.id]
     other_places = {job_id: Position(1, place.n + 10) for job_id, place in places.items()}
-    assert await store.inbox.requeue(other_places, JobState.FAILED) == []
+    assert await store.inbox.requeue(LATEST, other_places, JobState.FAILED) == []
 
 
 async def test_a_waiting_job_that_is_moved_keeps_its_attempts(store: Store) -> None:
     epoch = await owned(store)
     one, two = a_job(1), a_job(2)
     await store.inbox.add(epoch, [one, two])
-    await store.inbox.note([Progress(one.id, JobState.WAITING, tick(), 2, JobError("X", "y"))])
-    [moved] = await store.inbox.requeue({one.id: Position(2, 1)}, JobState.WAITING)
+    await store.inbox.note(
+        LATEST, [Progress(one.id, JobState.WAITING, tick(), 2, JobError("X", "y"))]
+    )
+    [moved] = await store.inbox.requeue(LATEST, {one.id: Position(2, 1)}, JobState.WAITING)
     assert (moved.position, moved.attempts) == ((2, 1), 2)
     assert [job.id for job in await store.inbox.waiting()] == [two.id, one.id]
-    assert await store.inbox.requeue({}, JobState.WAITING) == []
+    assert await store.inbox.requeue(LATEST, {}, JobState.WAITING) == []
 
 
 # -- for operators ---------------------------------------------------------------------------
@@ -255,7 +258,7 @@ async def test_pages_are_filtered_and_finished_jobs_are_newest_first(store: Stor
     epoch = await owned(store)
     jobs = [a_job(n, order_id=OTHER if n % 2 else ORDER) for n in range(6)]
     await store.inbox.add(epoch, jobs)
-    await store.inbox.note([dead(jobs[n], "A" if n < 2 else "B") for n in range(4)])
+    await store.inbox.note(LATEST, [dead(jobs[n], "A" if n < 2 else "B") for n in range(4)])
 
     async def ids(query: JobQuery) -> tuple[int, list[int]]:
         page = await store.inbox.page(query)
@@ -275,9 +278,9 @@ async def test_a_job_is_removed_only_in_the_state_that_is_named(store: Store) ->
     epoch = await owned(store)
     job = a_job(1)
     await store.inbox.add(epoch, [job])
-    assert not await store.inbox.remove(job.id, JobState.FAILED)
-    assert await store.inbox.remove(job.id, JobState.WAITING)
-    assert not await store.inbox.remove(job.id, JobState.WAITING)
+    assert not await store.inbox.remove(LATEST, job.id, JobState.FAILED)
+    assert await store.inbox.remove(LATEST, job.id, JobState.WAITING)
+    assert not await store.inbox.remove(LATEST, job.id, JobState.WAITING)
     assert await store.inbox.find(job.id) is None
 
 
@@ -286,15 +289,15 @@ async def test_cleaning_forgets_what_finished_before_and_never_what_waits(store:
     jobs = [a_job(n) for n in range(5)]
     await store.inbox.add(epoch, jobs)
     early = [completed(jobs[0]), refused(jobs[1]), dead(jobs[2])]
-    await store.inbox.note(early)
+    await store.inbox.note(LATEST, early)
     limit = tick()
-    await store.inbox.note([completed(jobs[3])])
+    await store.inbox.note(LATEST, [completed(jobs[3])])
 
-    assert await store.inbox.forget(limit) == 3
-    assert await store.inbox.forget(limit) == 0
+    assert await store.inbox.forget(LATEST, limit) == 3
+    assert await store.inbox.forget(LATEST, limit) == 0
     assert await store.inbox.find(jobs[3].id) is not None
     assert [job.id for job in await store.inbox.waiting()] == [jobs[4].id]
-    await store.inbox.forget(tick() + timedelta(days=1))
+    await store.inbox.forget(LATEST, tick() + timedelta(days=1))
     assert [job.id for job in await store.inbox.waiting()] == [jobs[4].id]
 
 
@@ -305,12 +308,12 @@ async def test_bounding_forgets_the_oldest_and_neither_waiting_jobs_nor_dead_let
     jobs = [a_job(n) for n in range(12)]
     await store.inbox.add(epoch, jobs)
     for n in range(4):
-        await store.inbox.note([completed(jobs[n]), refused(jobs[4 + n])])
-    await store.inbox.note([dead(jobs[n]) for n in (8, 9, 10)])
+        await store.inbox.note(LATEST, [completed(jobs[n]), refused(jobs[4 + n])])
+    await store.inbox.note(LATEST, [dead(jobs[n]) for n in (8, 9, 10)])
 
-    await store.inbox.bound(5)
+    await store.inbox.bound(LATEST, 5)
     assert (await store.inbox.page(JobQuery(JobState.COMPLETED))).total == 4
-    await store.inbox.bound(2)
+    await store.inbox.bound(LATEST, 2)
 
     pages = {state: await store.inbox.page(JobQuery(state)) for state in JobState}
     assert [job.position.n for job in pages[JobState.COMPLETED].jobs] == [3, 2]
@@ -337,15 +340,15 @@ async def test_paused_orders_survive_a_restart_and_are_apart_from_the_pause_of_a
 ) -> None:
     assert await store.inbox.paused_orders() == frozenset()
     for order_id in (ORDER, OTHER, ORDER):
-        await store.inbox.set_order_paused(order_id, paused=True)
-    await store.set_paused(paused=True)
+        await store.inbox.set_order_paused(LATEST, order_id, paused=True)
+    await store.set_paused(LATEST, paused=True)
     await store.close()
     async with database.opened() as other:
         assert await other.inbox.paused_orders() == {ORDER, OTHER}
-        await other.inbox.set_order_paused(ORDER, paused=False)
-        await other.inbox.set_order_paused(ORDER, paused=False)
+        await other.inbox.set_order_paused(LATEST, ORDER, paused=False)
+        await other.inbox.set_order_paused(LATEST, ORDER, paused=False)
         assert await other.paused()
-        await other.set_paused(paused=False)
+        await other.set_paused(LATEST, paused=False)
         assert await other.inbox.paused_orders() == {OTHER}
 
 
@@ -356,9 +359,74 @@ async def test_a_closed_inbox_is_unavailable(store: Store, order_id: WorkOrderId
     for call in (
         store.inbox.waiting(),
         store.inbox.add(Epoch(1), [a_job(1)]),
-        store.inbox.note([completed(a_job(1))]),
+        store.inbox.note(LATEST, [completed(a_job(1))]),
         store.inbox.find(a_job(1).id),
         store.inbox.paused_orders(),
     ):
         with pytest.raises(StoreUnavailable):
             await call
+
+
+# -- owners that are deposed -----------------------------------------------------------------
+
+
+async def test_an_earlier_owner_takes_nothing_back_that_a_later_one_has_read(store: Store) -> None:
+    earlier = await owned(store)
+    waiting, failed = a_job(1), a_job(2)
+    await store.inbox.add(earlier, [waiting, failed])
+    await store.inbox.note(earlier, [dead(failed)])
+    later = await owned(store)
+    [read] = await store.inbox.waiting()
+
+    for job_id, state in ((waiting.id, JobState.WAITING), (failed.id, JobState.FAILED)):
+        with pytest.raises(Overtaken):
+            await store.inbox.remove(earlier, job_id, state)
+        with pytest.raises(Overtaken):
+            await store.inbox.requeue(earlier, {job_id: Position(earlier, 9)}, state)
+    with suppress(Overtaken):
+        await store.inbox.note(earlier, [dead(waiting)])
+
+    assert await store.inbox.waiting() == [read]
+    assert (await store.inbox.find(failed.id)) is not None
+    assert await store.inbox.remove(later, waiting.id, JobState.WAITING)
+
+
+async def test_what_an_earlier_owner_learnt_of_an_applied_job_is_true_all_the_same(
+    store: Store,
+) -> None:
+    earlier = await owned(store)
+    job = a_job(1)
+    await store.inbox.add(earlier, [job])
+    await owned(store)
+    with suppress(Overtaken):  # SQLite takes nothing at all of it
+        await store.inbox.note(earlier, [completed(job)])
+    found = await store.inbox.find(job.id)
+    assert found is not None
+    assert found.state in (JobState.COMPLETED, JobState.WAITING)
+
+
+async def test_a_pause_of_an_earlier_owner_does_not_spring_up_under_a_later_one(
+    store: Store,
+) -> None:
+    earlier = await owned(store)
+    later = await owned(store)
+    for paused in (True, False):
+        with pytest.raises(Overtaken):
+            await store.set_paused(earlier, paused=paused)
+        with pytest.raises(Overtaken):
+            await store.inbox.set_order_paused(earlier, ORDER, paused=paused)
+    assert not await store.paused()
+    assert not await store.inbox.paused_orders()
+
+    await store.set_paused(later, paused=True)
+    await store.inbox.set_order_paused(later, ORDER, paused=True)
+    await owned(store)
+    assert await store.paused()
+    assert await store.inbox.paused_orders() == {ORDER}
+
+
+async def test_an_earlier_owner_does_not_say_that_it_has_cleaned(store: Store) -> None:
+    earlier = await owned(store)
+    await owned(store)
+    with pytest.raises(Overtaken):
+        await store.inbox.forget(earlier, tick())

@@ -17,6 +17,7 @@ from actors.store.schema import LOGS, NODE_STATE, ORDERS
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import (
     FIRST,
+    LATEST,
     SECOND,
     applied,
     change,
@@ -272,7 +273,7 @@ async def test_a_server_that_is_gone_makes_the_store_unavailable_until_it_is_bac
         store.trim(FIRST, [first.order]),
         store.invalidate(FIRST, first.order),
         store.claim_epoch("node"),
-        store.set_paused(paused=True),
+        store.set_paused(LATEST, paused=True),
         store.insert_orders([order_document()]),
     )
 

@@ -22,6 +22,7 @@ from actors.store.sqlite.store import SqliteStore
 from tests.contract.backdoor import SqliteBackdoor
 from tests.contract.cases import (
     FIRST,
+    LATEST,
     applied,
     change,
     commit_one,
@@ -71,7 +72,7 @@ def umask() -> Iterator[None]:
 @pytest.mark.usefixtures("umask")
 async def test_the_files_are_the_owner_s_alone(path: Path) -> None:
     async with opened(path) as store:
-        await store.set_paused(paused=True)
+        await store.set_paused(LATEST, paused=True)
         files = list(path.parent.iterdir())
         assert len(files) == 3, "the database, its log and its shared memory"
         for each in files:

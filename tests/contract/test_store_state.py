@@ -13,6 +13,7 @@ from actors.store.schema import INBOX, LOGS, MATERIALS, NODE_STATE, ORDERS, REFU
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import (
     FIRST,
+    LATEST,
     LINE,
     MATERIAL,
     MORNING,
@@ -41,22 +42,22 @@ async def test_a_fresh_store_is_not_paused(store: Store) -> None:
 async def test_paused_survives_a_restart_and_is_seen_by_all(
     database: Database, store: Store
 ) -> None:
-    await store.set_paused(paused=True)
+    await store.set_paused(LATEST, paused=True)
     await store.close()
 
     async with database.opened() as other, database.opened() as another:
         assert await other.paused() is True
-        await other.set_paused(paused=True)
+        await other.set_paused(LATEST, paused=True)
         assert await another.paused() is True
-        await another.set_paused(paused=False)
+        await another.set_paused(LATEST, paused=False)
         assert await other.paused() is False
 
 
 async def test_pausing_and_epochs_do_not_disturb_each_other(store: Store) -> None:
-    await store.set_paused(paused=True)
+    await store.set_paused(LATEST, paused=True)
     epoch = await store.claim_epoch("node-a")
     assert await store.paused() is True
-    await store.set_paused(paused=False)
+    await store.set_paused(LATEST, paused=False)
     assert await store.epoch() == epoch
 
 
@@ -88,7 +89,7 @@ def calls(store: Store, order_id: WorkOrderId) -> list[Callable[[], Awaitable[An
         store.epoch,
         store.paused,
         lambda: store.claim_epoch("node"),
-        lambda: store.set_paused(paused=True),
+        lambda: store.set_paused(LATEST, paused=True),
         lambda: store.load([order_id]),
         lambda: store.evidence([EvidenceQuery(order_id, barcodes=frozenset(["SN-1"]))]),
         lambda: store.detail(order_id),
@@ -218,7 +219,7 @@ async def test_only_known_collections_are_made(
 ) -> None:
     await applied(store, order_id, change(1, key="k"))
     await store.claim_epoch("node")
-    await store.set_paused(paused=True)
+    await store.set_paused(LATEST, paused=True)
     if isinstance(backdoor, MongoBackdoor):
         known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE, INBOX}
         assert set(backdoor.database.list_collection_names()) <= known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from actors.domain.job import JobState
 from actors.errors import OutcomeUnknown, Overtaken, StoreUnavailable
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.sim.database import Database
     from tests.sim.store import SimStore
 
+T = TypeVar("T")
+
 
 class SimInbox:
     """Implements `actors.store.inbox.Inbox` for one process."""
@@ -30,14 +32,7 @@ class SimInbox:
             return lambda: self._db.inbox.add(job)
 
         stored = await self._store.write("inbox", [step(job) for job in jobs])
-        try:
-            claimed = await self._store.read(lambda: self._db.top)
-        except StoreUnavailable as error:
-            raise OutcomeUnknown("the jobs were sent") from error
-        if not self._db.fence.inbox:
-            return stored
-        if claimed > epoch:
-            raise Overtaken(epoch, claimed)
+        await self.check(epoch)
         return stored
 
     async def waiting(self) -> list[Job]:
@@ -46,15 +41,16 @@ class SimInbox:
     async def waiting_ids(self) -> list[JobId]:
         return [job.id for job in await self.waiting()]
 
-    async def note(self, progress: Sequence[Progress]) -> None:
+    async def note(self, epoch: Epoch, progress: Sequence[Progress]) -> None:
         def step(each: Progress) -> Callable[[], None]:
-            return lambda: self._db.inbox.note(each)
+            return lambda: self._db.inbox.note(each, epoch)
 
         await self._store.write("note", [step(each) for each in progress])
 
-    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
-        (moved,) = await self._store.write("note", [lambda: self._db.inbox.requeue(places, state)])
-        return moved  # type: ignore[no-any-return]
+    async def requeue(
+        self, epoch: Epoch, places: Mapping[JobId, Position], state: JobState
+    ) -> list[Job]:
+        return await self._one(epoch, lambda: self._db.inbox.requeue(epoch, places, state))
 
     async def find(self, job_id: JobId) -> Job | None:
         return await self._store.read(lambda: self._db.inbox.jobs.get(job_id))  # type: ignore[no-any-return]
@@ -62,16 +58,14 @@ class SimInbox:
     async def page(self, query: JobQuery) -> JobPage:
         return await self._store.read(lambda: self._db.inbox.page(query))  # type: ignore[no-any-return]
 
-    async def remove(self, job_id: JobId, state: JobState) -> bool:
-        (removed,) = await self._store.write("note", [lambda: self._db.inbox.remove(job_id, state)])
-        return removed  # type: ignore[no-any-return]
+    async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
+        return await self._one(epoch, lambda: self._db.inbox.remove(epoch, job_id, state))
 
-    async def forget(self, before: datetime) -> int:
-        (number,) = await self._store.write("note", [lambda: self._db.inbox.forget(before)])
-        return number  # type: ignore[no-any-return]
+    async def forget(self, epoch: Epoch, before: datetime) -> int:
+        return await self._one(epoch, lambda: self._db.inbox.forget(before))
 
-    async def bound(self, kept: int) -> None:
-        await self._store.write("note", [lambda: self._db.inbox.bound(kept)])
+    async def bound(self, epoch: Epoch, kept: int) -> None:
+        await self._one(epoch, lambda: self._db.inbox.bound(kept))
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
         def look() -> Outcome | None:
@@ -82,5 +76,19 @@ class SimInbox:
     async def paused_orders(self) -> frozenset[WorkOrderId]:
         return await self._store.read(lambda: frozenset(self._db.inbox.paused))  # type: ignore[no-any-return]
 
-    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
-        await self._store.write("pause", [lambda: self._db.inbox.pause(order_id, paused=paused)])
+    async def set_order_paused(self, epoch: Epoch, order_id: WorkOrderId, *, paused: bool) -> None:
+        await self._one(epoch, lambda: self._db.inbox.pause(epoch, order_id, paused=paused))
+
+    async def _one(self, epoch: Epoch, step: Callable[[], T]) -> T:
+        (answer,) = await self._store.write("note", [step])
+        await self.check(epoch)
+        return answer  # type: ignore[no-any-return]
+
+    async def check(self, epoch: Epoch) -> None:
+        """Raise `Overtaken` where a higher epoch is claimed."""
+        try:
+            claimed = await self._store.read(lambda: self._db.top)
+        except StoreUnavailable as error:
+            raise OutcomeUnknown("it was sent") from error
+        if claimed > epoch and self._db.fence.inbox:
+            raise Overtaken(epoch, claimed)

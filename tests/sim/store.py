@@ -94,6 +94,7 @@ class SimStore:
 
         del node
         (epoch,) = await self.write("claim", [step])
+        await self.write("fence", [lambda: self._db.inbox.fence_off(epoch)])
         return Epoch(epoch)
 
     async def epoch(self) -> Epoch:
@@ -207,11 +208,13 @@ class SimStore:
     async def paused(self) -> bool:
         return await self.read(lambda: self._db.is_paused)  # type: ignore[no-any-return]
 
-    async def set_paused(self, *, paused: bool) -> None:
+    async def set_paused(self, epoch: Epoch, *, paused: bool) -> None:
         def step() -> None:
-            self._db.is_paused = paused
+            if epoch >= self._db.inbox.fence:
+                self._db.is_paused = paused
 
         await self.write("pause", [step])
+        await self.inbox.check(epoch)
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         raise NotImplementedError(order_id)

@@ -230,7 +230,7 @@ def test_a_batch_whose_commit_hangs_is_answered_by_its_deadline_however_many_it_
     stage = _Stage()
 
     async def history() -> None:
-        region = Region(Telemetry(), lambda _: stage.pass_time(0))
+        region = Region(Telemetry(), lambda _epoch, _: stage.pass_time(0))
         term = Term(stage.store, region, Epoch(1), TermOptions(Limits()), lambda _: None)
         await term.begin()
         stage.store.held = True

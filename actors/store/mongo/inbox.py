@@ -11,11 +11,12 @@ from pymongo.errors import BulkWriteError
 
 from actors.domain.job import Job, JobState
 from actors.domain.model import JobId, WorkOrderId
-from actors.errors import OutcomeUnknown, Overtaken, StoreRejected
+from actors.errors import OutcomeUnknown, StoreRejected
 from actors.store.documents import outcome_from, request_key
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
+from actors.store.mongo.control import CONTROL, change_control, check, unfenced
 from actors.store.port import JobPage, JobQuery
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _DUPLICATE_KEY: Final = 11000
 _TRIES: Final = 5
 _IN_ORDER: Final = [("epoch", 1), ("n", 1)]
 _NEWEST_FIRST: Final = [("finishedAt", -1), ("_id", -1)]
-_CONTROL: Final = {"_id": "control"}
 
 
 class _Rejected(Exception):
@@ -39,7 +39,7 @@ class _Rejected(Exception):
 
 
 class MongoInbox:
-    """Implements `actors.store.inbox.Inbox` in the collections that `at` gives, once open."""
+    """Implements `actors.store.port.Inbox` in the collections that `at` gives, once open."""
 
     def __init__(self, at: Callable[[], Collections]) -> None:
         self._collections = at
@@ -61,10 +61,8 @@ class MongoInbox:
                     raise StoreRejected(str(error)[:300]) from error
                 raise
             with sent(), reading():
-                state = await self._at.state.find_one({"_id": "owner"})
                 stored |= await self._those_there(missing) if taken else _by_name(missing)
-            if state is not None and state["epoch"] > epoch:
-                raise Overtaken(epoch, state["epoch"])
+            await check(self._at, epoch)
             # What has taken a job's key may be forgotten before it could be read.
             missing = [job for job in jobs if _name(job) not in stored]
             if not missing:
@@ -107,22 +105,25 @@ class MongoInbox:
             ).to_list(None)
         return [JobId(str(each["_id"])) for each in found]
 
-    async def note(self, progress: Sequence[Progress]) -> None:
+    async def note(self, epoch: Epoch, progress: Sequence[Progress]) -> None:
         """Record what became of jobs, all in one round trip."""
         operations = [
-            UpdateOne(_expected(each), {"$set": _with_ids(state_fields(each))}) for each in progress
+            UpdateOne(_expected(epoch, each), {"$set": _with_ids(state_fields(each))})
+            for each in progress
         ]
         if operations:
             with writing():
                 await self._at.inbox.bulk_write(operations, ordered=False)
 
-    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+    async def requeue(
+        self, epoch: Epoch, places: Mapping[JobId, Position], state: JobState
+    ) -> list[Job]:
         """Let jobs wait at new places."""
         anew = {} if state is JobState.WAITING else {"attempts": 0}
         waiting = {"state": JobState.WAITING.value, "dead": False, "finishedAt": None, **anew}
         operations = [
             UpdateOne(
-                {"_id": ObjectId(job_id), "state": state.value},
+                {"_id": ObjectId(job_id), "state": state.value} | _mine(epoch),
                 {"$set": {"epoch": place.epoch, "n": place.n, **waiting}},
             )
             for job_id, place in places.items()
@@ -131,6 +132,7 @@ class MongoInbox:
             return []
         with writing():
             await self._at.inbox.bulk_write(operations, ordered=False)
+        await check(self._at, epoch)
         ids = [ObjectId(job_id) for job_id in places]
         with sent(), reading():
             found = await self._at.inbox.find({"_id": {"$in": ids}}).sort(_IN_ORDER).to_list(None)
@@ -163,27 +165,28 @@ class MongoInbox:
             )
         return JobPage(total, tuple(map(job_from, rows)))
 
-    async def remove(self, job_id: JobId, state: JobState) -> bool:
+    async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""
+        condition = {"_id": ObjectId(job_id), "state": state.value} | _mine(epoch)
         with writing():
-            result = await self._at.inbox.delete_one(
-                {"_id": ObjectId(job_id), "state": state.value}
-            )
+            result = await self._at.inbox.delete_one(condition)
+        await check(self._at, epoch)
         return bool(result.deleted_count)
 
-    async def forget(self, before: datetime) -> int:
+    async def forget(self, epoch: Epoch, before: datetime) -> int:
         """Delete what finished before then."""
         finished = [JobState.COMPLETED.value, JobState.FAILED.value]
         with writing():
             result = await self._at.inbox.delete_many(
-                {"state": {"$in": finished}, "finishedAt": {"$lt": before}}
+                {"state": {"$in": finished}, "finishedAt": {"$lt": before}} | _mine(epoch)
             )
+        await check(self._at, epoch)
         return int(result.deleted_count)
 
-    async def bound(self, kept: int) -> None:
+    async def bound(self, epoch: Epoch, kept: int) -> None:
         """Delete the oldest completed and the oldest refused jobs."""
         for state in (JobState.COMPLETED, JobState.FAILED):
-            condition: dict[str, Any] = {"state": state.value, "dead": False}
+            condition = {"state": state.value, "dead": False} | _mine(epoch)
             with reading():
                 oldest = await (
                     self._at.inbox.find(condition, {"finishedAt": 1})
@@ -212,16 +215,13 @@ class MongoInbox:
     async def paused_orders(self) -> frozenset[WorkOrderId]:
         """Read which orders are paused."""
         with reading():
-            state = await self._at.state.find_one(_CONTROL)
+            state = await self._at.state.find_one(CONTROL)
         return frozenset(WorkOrderId(str(each)) for each in (state or {}).get("pausedOrders", ()))
 
-    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+    async def set_order_paused(self, epoch: Epoch, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember by majority whether an order is paused."""
         change = {"pausedOrders": ObjectId(order_id)}
-        with writing():
-            await self._at.state.update_one(
-                _CONTROL, {"$addToSet" if paused else "$pull": change}, upsert=True
-            )
+        await change_control(self._at, epoch, {"$addToSet" if paused else "$pull": change})
 
     @property
     def _at(self) -> Collections:
@@ -238,11 +238,16 @@ def _name(job: Job) -> str:
     return str(job.id) if key is None else request_key(job.work_order_id, key)
 
 
-def _expected(progress: Progress) -> dict[str, Any]:
+def _expected(epoch: Epoch, progress: Progress) -> dict[str, Any]:
     condition: dict[str, Any] = {"_id": ObjectId(progress.job_id)}
     if progress.state is not JobState.COMPLETED:
-        condition["state"] = JobState.WAITING.value
+        condition |= {"state": JobState.WAITING.value} | _mine(epoch)
     return condition
+
+
+def _mine(epoch: Epoch) -> dict[str, Any]:
+    """Return the condition of a job that no later owner has accepted, moved or marked."""
+    return {"epoch": {"$lte": epoch}} | unfenced(epoch)
 
 
 def _bson(job: Job) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from actors.store.mongo.client import (
     sent,
     writing,
 )
+from actors.store.mongo.control import CONTROL, change_control, fence_off
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
 from actors.store.mongo.reads import Collections, evidence, load
@@ -120,7 +121,9 @@ class MongoStore:
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
-        return Epoch(state["epoch"])
+            epoch = Epoch(state["epoch"])
+            await fence_off(self._at, epoch)
+        return epoch
 
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""
@@ -334,15 +337,12 @@ class MongoStore:
     async def paused(self) -> bool:
         """Return whether processing is paused."""
         with reading():
-            state = await self._at.state.find_one({"_id": "control"})
+            state = await self._at.state.find_one(CONTROL)
         return bool(state and state.get("paused"))
 
-    async def set_paused(self, *, paused: bool) -> None:
+    async def set_paused(self, epoch: Epoch, *, paused: bool) -> None:
         """Remember by majority whether processing is paused."""
-        with writing():
-            await self._at.state.update_one(
-                {"_id": "control"}, {"$set": {"paused": paused}}, upsert=True
-            )
+        await change_control(self._at, epoch, {"$set": {"paused": paused}})
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         """Add orders whose `_id` or number is new."""

@@ -32,7 +32,7 @@ _PAUSED: Final = "paused:"
 
 
 class SqliteInbox:
-    """Implements `actors.store.inbox.Inbox`; `run` calls a function in the file's thread."""
+    """Implements `actors.store.port.Inbox`; `run` calls a function in the file's thread."""
 
     def __init__(
         self, file: SqliteFile, run: Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -43,13 +43,10 @@ class SqliteInbox:
         """Insert what is missing, unless a higher epoch is claimed."""
 
         def work(db: sqlite3.Connection) -> list[Job]:
-            row = db.execute("SELECT value FROM state WHERE name = 'epoch'").fetchone()
-            if row is not None and row[0] > epoch:
-                raise Overtaken(epoch, row[0])
             return [_add(db, job) for job in jobs]
 
         try:
-            return await self._write(work)
+            return await self._write(epoch, work)
         except TypeError as error:  # what JSON can't hold
             if len(jobs) == 1:
                 raise StoreRejected(str(error)) from error
@@ -68,7 +65,7 @@ class SqliteInbox:
         )
         return [JobId(row[0]) for row in rows]
 
-    async def note(self, progress: Sequence[Progress]) -> None:
+    async def note(self, epoch: Epoch, progress: Sequence[Progress]) -> None:
         """Record what became of jobs."""
 
         def work(db: sqlite3.Connection) -> None:
@@ -80,9 +77,11 @@ class SqliteInbox:
                     continue
                 _put(db, document | state_fields(each))
 
-        await self._write(work)
+        await self._write(epoch, work)
 
-    async def requeue(self, places: Mapping[JobId, Position], state: JobState) -> list[Job]:
+    async def requeue(
+        self, epoch: Epoch, places: Mapping[JobId, Position], state: JobState
+    ) -> list[Job]:
         """Let jobs wait at new places."""
 
         def work(db: sqlite3.Connection) -> list[Job]:
@@ -99,7 +98,7 @@ class SqliteInbox:
                 moved.append(job_from(document))
             return moved
 
-        return await self._write(work)
+        return await self._write(epoch, work)
 
     async def find(self, job_id: JobId) -> Job | None:
         """Read a job."""
@@ -134,18 +133,22 @@ class SqliteInbox:
 
         return await self._read(work)
 
-    async def remove(self, job_id: JobId, state: JobState) -> bool:
+    async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""
         statement = "DELETE FROM inbox WHERE id = ? AND state = ?"
-        deleted = await self._write(lambda db: db.execute(statement, (job_id, state)).rowcount)
+        deleted = await self._write(
+            epoch, lambda db: db.execute(statement, (job_id, state)).rowcount
+        )
         return bool(deleted)
 
-    async def forget(self, before: datetime) -> int:
+    async def forget(self, epoch: Epoch, before: datetime) -> int:
         """Delete what finished before then."""
         statement = "DELETE FROM inbox WHERE state <> 'waiting' AND finished_at < ?"
-        return await self._write(lambda db: db.execute(statement, (microseconds(before),)).rowcount)
+        return await self._write(
+            epoch, lambda db: db.execute(statement, (microseconds(before),)).rowcount
+        )
 
-    async def bound(self, kept: int) -> None:
+    async def bound(self, epoch: Epoch, kept: int) -> None:
         """Delete the oldest completed and the oldest refused jobs."""
         statement = (
             "DELETE FROM inbox WHERE state = ?1 AND NOT dead AND finished_at <="
@@ -157,7 +160,7 @@ class SqliteInbox:
             for state in (JobState.COMPLETED, JobState.FAILED):
                 db.execute(statement, (state, kept))
 
-        await self._write(work)
+        await self._write(epoch, work)
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
         """Look into the log, then into the refusals."""
@@ -183,7 +186,7 @@ class SqliteInbox:
         )
         return frozenset(WorkOrderId(row[0].removeprefix(_PAUSED)) for row in rows)
 
-    async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
+    async def set_order_paused(self, epoch: Epoch, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember durably whether an order is paused."""
         statement = (
             "INSERT OR REPLACE INTO state (name, value) VALUES (?, 1)"
@@ -194,7 +197,7 @@ class SqliteInbox:
         def work(db: sqlite3.Connection) -> None:
             db.execute(statement, (f"{_PAUSED}{order_id}",))
 
-        await self._write(work)
+        await self._write(epoch, work)
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
@@ -204,13 +207,21 @@ class SqliteInbox:
         answer: T = await self._run(run)
         return answer
 
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, epoch: Epoch, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
             with self._file.writing() as db:
+                check_epoch(db, epoch)
                 return work(db)
 
         answer: T = await self._run(run)
         return answer
+
+
+def check_epoch(db: sqlite3.Connection, epoch: Epoch) -> None:
+    """Raise `Overtaken` where a higher epoch is claimed; in the transaction of a write."""
+    row = db.execute("SELECT value FROM state WHERE name = 'epoch'").fetchone()
+    if row is not None and row[0] > epoch:
+        raise Overtaken(epoch, row[0])
 
 
 def _add(db: sqlite3.Connection, job: Job) -> Job:

@@ -17,7 +17,7 @@ from actors.domain.model import Epoch
 from actors.errors import StoreUnavailable
 from actors.store.sqlite import commit, reads
 from actors.store.sqlite.file import SqliteFile
-from actors.store.sqlite.inbox import SqliteInbox
+from actors.store.sqlite.inbox import SqliteInbox, check_epoch
 from actors.store.sqlite.rows import read_order, to_text
 
 if TYPE_CHECKING:
@@ -174,11 +174,12 @@ class SqliteStore:
 
         return await self._run(work)
 
-    async def set_paused(self, *, paused: bool) -> None:
+    async def set_paused(self, epoch: Epoch, *, paused: bool) -> None:
         """Remember durably whether processing is paused."""
 
         def work() -> None:
             with self._file.writing() as db:
+                check_epoch(db, epoch)
                 db.execute(_SET_STATE, ("paused", int(paused), None))
 
         await self._run(work)

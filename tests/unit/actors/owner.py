@@ -101,7 +101,7 @@ class Owner:
     ) -> Owner:
         """Take over: claim an epoch and serve."""
         region, deposed = (
-            Region(Telemetry(), lambda paused: store.set_paused(paused=paused)),
+            Region(Telemetry(), lambda epoch, paused: store.set_paused(epoch, paused=paused)),
             list[int](),
         )
         epoch = await store.claim_epoch("node")

@@ -115,7 +115,7 @@ async def test_the_sweep_is_in_nobodys_way() -> None:
 @in_virtual_time
 async def test_a_term_that_cannot_begin_routes_nothing() -> None:
     store = a_store(20)
-    region = Region(Telemetry(), lambda paused: store.set_paused(paused=paused))
+    region = Region(Telemetry(), lambda epoch, paused: store.set_paused(epoch, paused=paused))
     term = Term(store, region, Epoch(1), TermOptions(Limits()), lambda _seen: None)
     store.script("paused", Fault.REFUSE)
     with pytest.raises(StoreUnavailable):

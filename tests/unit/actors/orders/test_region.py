@@ -117,7 +117,7 @@ async def test_a_caller_that_hangs_up_does_not_cancel_its_commit() -> None:
 @in_virtual_time
 async def test_without_a_term_everything_is_refused_with_the_reason() -> None:
     store = a_store(10)
-    region = Region(Telemetry(), lambda paused: store.set_paused(paused=paused))
+    region = Region(Telemetry(), lambda epoch, paused: store.set_paused(epoch, paused=paused))
     for call in (lambda: region.update(update(1)), region.pause, region.resume):
         with pytest.raises(NotOwner, match="does not own"):
             await call()

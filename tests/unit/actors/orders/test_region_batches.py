@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pykka import ActorDeadError
 
 from actors.domain.messages import Queued, Updated, UpdateQuantity
-from actors.domain.model import Change, ChangeType, LogContext, WorkOrderId, new_job_id
+from actors.domain.model import Change, ChangeType, Epoch, LogContext, WorkOrderId, new_job_id
 from actors.errors import MailboxFull, NotApplied, StillWaiting, TooManyActors, WorkOrderError
 from actors.orders.region import Region
 from actors.runtime.actor import AsyncioActor
@@ -60,7 +60,7 @@ class ScriptedRegion(Region):
         return self._again_by(message)
 
 
-async def _remember(_paused: bool) -> None: ...  # noqa: FBT001
+async def _remember(_epoch: Epoch, _paused: bool) -> None: ...  # noqa: FBT001
 
 
 def _messages(count: int, within_s: float = 5.0) -> list[UpdateQuantity]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from actors.domain.messages import Queued, Updated
 from actors.node.term import Term, TermOptions
@@ -13,6 +14,9 @@ from tests.fakes import MemoryStore
 from tests.unit.actors.owner import ORDER, Owner, owner_of, turns, update
 from tests.virtual_time import in_virtual_time
 
+if TYPE_CHECKING:
+    from actors.domain.model import Epoch
+
 
 @in_virtual_time
 async def test_a_pause_and_a_resume_at_once_end_as_the_store_remembers_them() -> None:
@@ -20,8 +24,8 @@ async def test_a_pause_and_a_resume_at_once_end_as_the_store_remembers_them() ->
     store.put(ORDER)
     delays = iter([5.0, 1.0])  # the first to be done is the last to be answered
 
-    async def remember(paused: bool) -> None:  # noqa: FBT001 -- the region's callback
-        await store.set_paused(paused=paused)
+    async def remember(epoch: Epoch, paused: bool) -> None:  # noqa: FBT001 -- the region's callback
+        await store.set_paused(epoch, paused=paused)
         await asyncio.sleep(next(delays))
 
     region = Region(Telemetry(), remember)

@@ -11,6 +11,7 @@ from actors.domain.job import Job, JobError, JobState, Position, Progress
 from actors.domain.messages import Queued
 from actors.domain.model import Change, ChangeType, Epoch, JobId, LogContext, WorkOrderId
 from actors.errors import MailboxFull, StoreUnavailable
+from tests.contract.cases import LATEST
 from tests.unit.web.fake_node import ORDER, applied
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
 ) -> None:
     await node.inbox.add(Epoch(0), [_a_job()])
     error = JobError("DEAD_LETTER", "gave up after 3 attempts")
-    await node.inbox.note([Progress(JOB, JobState.FAILED, AT, 3, error, dead=True)])
+    await node.inbox.note(LATEST, [Progress(JOB, JobState.FAILED, AT, 3, error, dead=True)])
     shown = {
         "jobId": JOB,
         "workOrderId": ORDER,
