@@ -171,10 +171,12 @@ class JobStateConflict(WorkOrderError):
 
     code = "JOB_STATE_CONFLICT"
 
-    def __init__(self, job_id: str, state: str) -> None:
+    def __init__(self, job_id: str, state: str, result: object = None) -> None:
         super().__init__(f"job {job_id} is {state}")
         self.job_id = job_id
         self.state = state
+        self.result = result
+        """What it did (`messages.Updated`), where it is applied and that is known."""
 
 
 class LeaseUnavailable(WorkOrderError):

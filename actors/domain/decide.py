@@ -92,6 +92,12 @@ def decide(
     return Decision(state, tuple(outcomes), tuple(verdicts))
 
 
+def known_outcome(change: Change, evidence: Evidence) -> Verdict | None:
+    """Return what a change is answered whose key was settled before; None where it was not."""
+    earlier = _earlier(change, evidence)
+    return None if earlier is None else _replay(earlier, change)
+
+
 def _earlier(change: Change, evidence: Evidence) -> Outcome | None:
     same_job = evidence.by_job.get(change.job_id)
     if same_job is not None or change.request_id is None:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from pykka import ActorDeadError
 
+from actors.domain.decide import known_outcome
+from actors.domain.evidence import EvidenceQuery
 from actors.domain.job import Job, JobState, Position
-from actors.domain.messages import Queued, Resolve, UpdateQuantity
+from actors.domain.messages import Queued, Resolve, Updated, UpdateQuantity
 from actors.errors import (
     MailboxFull,
     NotOwner,
@@ -38,11 +40,13 @@ from actors.runtime.delivery import Delivery
 from actors.runtime.future import LoopFuture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 
     from pykka import ActorRef
 
-    from actors.domain.model import Epoch, JobId, WorkOrderId
+    from actors.domain.decide import Verdict
+    from actors.domain.evidence import Evidence
+    from actors.domain.model import Epoch, JobId, RequestId, WorkOrderId
     from actors.runtime.directory import Directory
     from actors.runtime.mailbox import Mailbox
     from actors.store.port import Inbox
@@ -80,10 +84,15 @@ class JobKeeper:
     """Keeps, places, follows and settles the jobs of one term."""
 
     def __init__(
-        self, inbox: Inbox, epoch: Epoch, options: JobOptions, deposed: Callable[[int], None]
+        self,
+        inbox: Inbox,
+        epoch: Epoch,
+        options: JobOptions,
+        deposed: Callable[[int], None],
+        ask_log: Callable[[EvidenceQuery], Awaitable[Evidence]],
     ) -> None:
         self.options = options
-        self._inbox, self._deposed = inbox, deposed
+        self._inbox, self._deposed, self._ask_log = inbox, deposed, ask_log
         self.epoch = epoch
         """Of its term; in every write."""
         self.known: dict[JobId, TrackedJob] = {}
@@ -91,6 +100,8 @@ class JobKeeper:
         self.unplaced: dict[WorkOrderId, deque[TrackedJob]] = {}
         """What waits for an order that has no actor; whoever makes one calls `fill_mailbox`."""
         self._arriving: set[JobId] = set()
+        self._removing: dict[JobId, asyncio.Event] = {}
+        """Jobs that are being taken back, and the end of that."""
         self._adds: Batcher[_Arrival] = Batcher(self._keep, _ADDED_AT_ONCE, 1, apart=True)
         self._outcomes = JobOutcomes(inbox, epoch, self.known)
         self._directory: Directory | None = None
@@ -140,8 +151,10 @@ class JobKeeper:
 
     def accept(
         self, messages: Sequence[UpdateQuantity]
-    ) -> LoopFuture[list[Queued | WorkOrderError]]:
+    ) -> LoopFuture[list[Queued | Updated | WorkOrderError]]:
         """Keep changes of one order, all or none; answered when they are durable.
+
+        One whose key is settled in the log already is answered with that outcome.
 
         Raises:
             MailboxFull: the inbox is full; nothing was kept.
@@ -153,7 +166,7 @@ class JobKeeper:
             Job(each.work_order_id, each.change, self.place(), now, each.trace) for each in messages
         )
         self._arriving.update(job.id for job in jobs)
-        reply: LoopFuture[list[Queued | WorkOrderError]] = LoopFuture()
+        reply: LoopFuture[list[Queued | Updated | WorkOrderError]] = LoopFuture()
         arrival = _Arrival(jobs, messages[0].deadline)
         self._adds.submit(arrival, Delivery(messages, reply), weight=len(jobs))
         return reply
@@ -162,15 +175,40 @@ class JobKeeper:
         now = time.monotonic()
         wanted = [each for each in arrivals if each.doubtful or each.deadline > now]
         try:
-            stored = iter(await self._until_kept(wanted)) if wanted else iter(())
+            settled = await self._settled_before(wanted)
+            stored = {job.id: kept for job, kept in await self._until_kept(wanted, settled)}
         finally:
             self._arriving.difference_update(job.id for each in arrivals for job in each.jobs)
         return [
-            [self._kept_as(job, next(stored)) for job in each.jobs]
+            [settled.get(job.id) or self._kept_as(job, stored[job.id]) for job in each.jobs]
             if each.doubtful or each.deadline > now
             else StillWaiting(paused=False)
             for each in arrivals
         ]
+
+    async def _settled_before(self, arrivals: list[_Arrival]) -> dict[JobId, Verdict]:
+        """Look in the log for keys whose job is forgotten: their outcome is known for good."""
+        by_order: dict[WorkOrderId, list[Job]] = {}
+        for job in (job for each in arrivals if not each.doubtful for job in each.jobs):
+            if job.change.request_id is not None and job.state is JobState.WAITING:
+                by_order.setdefault(job.work_order_id, []).append(job)
+        found: dict[JobId, Verdict] = {}
+        asked = [
+            self._ask_log(EvidenceQuery(order_id, frozenset(_keys(jobs))))
+            for order_id, jobs in by_order.items()
+        ]
+        try:
+            answers = await asyncio.gather(*asked)
+        except StoreUnavailable as error:
+            if any(each.doubtful for each in arrivals):
+                raise OutcomeUnknown("they were sent before") from error
+            raise
+        for jobs, evidence in zip(by_order.values(), answers, strict=True):
+            for job in jobs:
+                known = known_outcome(job.change, evidence)
+                if known is not None:
+                    found[job.id] = known
+        return found
 
     def _kept_as(self, job: Job, stored: TrackedJob) -> Queued | WorkOrderError:
         kept = stored.job
@@ -178,13 +216,15 @@ class JobKeeper:
             return RequestIdConflict(str(job.change.request_id))
         return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
 
-    async def _until_kept(self, arrivals: list[_Arrival]) -> list[TrackedJob]:
+    async def _until_kept(
+        self, arrivals: list[_Arrival], settled: Collection[JobId]
+    ) -> list[tuple[Job, TrackedJob]]:
         """Add jobs until the store has answered, and put them into their mailboxes."""
-        jobs = [job for each in arrivals for job in each.jobs]
+        jobs = [job for each in arrivals for job in each.jobs if job.id not in settled]
         pause = FIRST_PAUSE_S
-        while True:
+        while jobs:
             try:
-                stored = await self._inbox.add(self.epoch, jobs)
+                stored = await self._add(jobs)
                 break
             except Overtaken as error:
                 self._deposed(error.seen)
@@ -204,17 +244,37 @@ class JobKeeper:
             if self._closed:
                 raise OutcomeUnknown("the term ended before the store had answered")
             pause = await rest_for(pause)
+        if not jobs:
+            return []
         doubtful = any(each.doubtful for each in arrivals)
         mine = {job.id for job in jobs}
-        lost = [job for job in stored if self._is_stray(job) and job.id not in mine]
+        lost = [job for job in stored if self._is_unclaimed(job)]
         moved = {job.id: job for job in await self._moved(lost)}
-        return [
+        kept = [
             self._adopt(moved.get(job.id, job), suspect=doubtful or job.id not in mine)
+            if job.id in mine or job.id in moved or job.id in self.known
+            else TrackedJob(job, suspect=True)
             for job in stored
         ]
+        return list(zip(jobs, kept, strict=True))
 
-    def _is_stray(self, job: Job) -> bool:
-        return job.state is JobState.WAITING and job.id not in self.known
+    async def _add(self, jobs: list[Job]) -> list[Job]:
+        while True:
+            stored = await self._inbox.add(self.epoch, jobs)
+            going = [self._removing[job.id] for job in stored if job.id in self._removing]
+            if not going:
+                return stored
+            # One that is just taken back is none that a later call can be answered with.
+            await asyncio.gather(*(each.wait() for each in going))
+
+    def _is_unclaimed(self, job: Job) -> bool:
+        """Whether a job waits that came too late to be taken over.
+
+        One that this owner accepted itself, and no longer follows, is left to the next owner: the
+        term is about to end, and a new place would put it behind what was accepted later.
+        """
+        earlier = job.position.epoch < self.epoch
+        return job.state is JobState.WAITING and earlier and job.id not in self.known
 
     async def _moved(self, jobs: Iterable[Job]) -> list[Job]:
         """Return jobs that nobody looked after places behind all that were accepted since."""
@@ -336,6 +396,14 @@ class JobKeeper:
         del self.known[kept.job.id]
         return True
 
+    async def remove(self, job_id: JobId, state: JobState) -> bool:
+        """Forget a job in the store; who sends its key meanwhile waits, and begins anew."""
+        self._removing[job_id] = asyncio.Event()
+        try:
+            return await self._inbox.remove(self.epoch, job_id, state)
+        finally:
+            self._removing.pop(job_id).set()
+
     async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember durably whether an order is paused."""
         await self._inbox.set_order_paused(self.epoch, order_id, paused=paused)
@@ -366,6 +434,10 @@ class JobKeeper:
                 asyncio.get_running_loop().call_later(
                     _DEAD_LETTER_AGAIN_S, self._adds.submit, _Arrival((job,)), None
                 )
+
+
+def _keys(jobs: Iterable[Job]) -> Iterator[RequestId]:
+    return (job.change.request_id for job in jobs if job.change.request_id is not None)
 
 
 def _doubt(arrivals: Iterable[_Arrival]) -> None:

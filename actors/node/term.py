@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.domain.commit import StoredOrder
+    from actors.domain.evidence import Evidence, EvidenceQuery
     from actors.domain.model import Epoch, WorkOrderId
     from actors.orders.region import Region
     from actors.runtime.directory import Directory
@@ -66,13 +67,17 @@ class Term:
             stats=region.telemetry.commits,
             spans=region.telemetry.spans,
         )
-        self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed)
+        self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed, self._ask_log)
         self._supervisor = Supervisor(
             epoch, self._committer.actor_ref, options.limits, region.telemetry, self._jobs
         )
         self._idle_s = options.limits.idle_s
         self._upkeep: set[asyncio.Task[None]] = set()
         self._broken = False
+
+    async def _ask_log(self, query: EvidenceQuery) -> Evidence:
+        evidence: Evidence = await self._committer.actor_ref.ask(query, block=False)
+        return evidence
 
     @property
     def supervisor(self) -> ActorRef[Supervisor]:

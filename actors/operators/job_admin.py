@@ -132,12 +132,15 @@ class JobAdmin:
             if not moved:
                 return retried
 
-    async def remove(self, job_id: JobId) -> None:
-        """Forget a finished job, or one that waits and is certain not to have run.
+    async def remove(self, job_id: JobId) -> JobState:
+        """Take back a job that waits and is certain not to have run, or forget a failed one.
+
+        Returns the state that it was in.
 
         Raises:
             JobNotFound: there is no such job.
-            JobStateConflict: it is at work, or may have been, under an earlier owner.
+            JobStateConflict: it is applied, with its result; or it is at work, or may have been,
+                under an earlier owner.
 
         """
         keeper = self._owner()
@@ -146,15 +149,12 @@ class JobAdmin:
             if not keeper.withdraw(kept):
                 raise JobStateConflict(job_id, kept.state)
             # Should this fail, the job is found to be nobody's in a while, and runs.
-            await self._inbox.remove(keeper.epoch, job_id, JobState.WAITING)
-            return
-        job = await self._inbox.find(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
-        if job.state is JobState.WAITING or not await self._inbox.remove(
-            keeper.epoch, job_id, job.state
-        ):
-            raise JobStateConflict(job_id, job.state.value)
+            if await keeper.remove(job_id, JobState.WAITING):
+                return JobState.WAITING
+        job, state = await self.find(job_id)
+        if state != JobState.FAILED or not await keeper.remove(job_id, JobState.FAILED):
+            raise JobStateConflict(job_id, state, job.result)
+        return JobState.FAILED
 
     async def clean(self, grace_s: float) -> int:
         """Forget what finished more than `grace_s` seconds ago; give the number."""

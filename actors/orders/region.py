@@ -128,7 +128,9 @@ class Region:
         """Whether the update is only stored now, and applied later."""
         return not message.wait or self.paused or self.is_paused(message.work_order_id)
 
-    async def keep(self, messages: Sequence[UpdateQuantity]) -> list[Queued | WorkOrderError]:
+    async def keep(
+        self, messages: Sequence[UpdateQuantity]
+    ) -> list[Queued | Updated | WorkOrderError]:
         """Have changes of one order kept, all or none."""
         if self._jobs is None:
             raise NotOwner(self._refusal)

@@ -25,6 +25,7 @@ import structlog
 import uvloop
 
 from actors.commit.committer import Committer
+from actors.domain.evidence import Evidence, EvidenceQuery
 from actors.domain.messages import Sweep, Tidy, UpdateQuantity
 from actors.domain.model import Change, ChangeType, LogContext, WorkOrderId, new_job_id
 from actors.jobs.keeper import JobKeeper, JobOptions
@@ -85,7 +86,7 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     region = Region(Telemetry(), lambda _epoch, _: asyncio.sleep(0))
     committer = Committer(store, epoch, batch=200, in_flight=3, deposed=lambda _: None)
     limits = Limits(max_actors=count + _WARM)
-    jobs = JobKeeper(store.inbox, epoch, JobOptions(), lambda _: None)
+    jobs = JobKeeper(store.inbox, epoch, JobOptions(), lambda _: None, _no_log)
     supervisor = Supervisor(epoch, committer.actor_ref, limits, region.telemetry, jobs)
     region.enter(supervisor.actor_ref, supervisor.directory, jobs, paused=False)
     await _touch(region, orders[:_WARM])
@@ -112,6 +113,10 @@ async def _measure(store: Store, count: int, rounds: int) -> None:
     _say(f"  passivated after that, in {median(rested):.2f} s")
     _say(f"  passivated with all outboxes still to empty, in {median(at_once):.2f} s")
     await store.close()
+
+
+async def _no_log(_query: EvidenceQuery) -> Evidence:
+    return Evidence()
 
 
 async def _look(census: ActorInspector, region: Region) -> None:

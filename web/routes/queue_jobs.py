@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from actors.domain.job import JobState
 from actors.errors import WorkOrderNotFound
 from actors.store.documents import context_document
 from web.app_context import CONTEXT
@@ -15,13 +16,13 @@ from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
 from web.wire.queries import parse_job_query
 from web.wire.replies import success
+from web.wire.results import result_fields
 from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter, parse_work_order_id
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain import job as domain
-    from actors.domain.messages import Updated
     from web.openapi.models.jobs import JobContext, JobResult
 
 
@@ -65,10 +66,15 @@ async def retry_failed(request: web.Request) -> web.Response:
 
 
 async def remove(request: web.Request) -> web.Response:
-    """Forget a finished job, or take back one that waits."""
+    """Take back a job that waits, or forget a failed one.
+
+    409 once it is applied, with what it did.
+    """
     job_id = parse_job_id(request.match_info["id"])
-    await in_time(request, request.app[CONTEXT].node.jobs.remove(job_id))
-    return success(request, {"jobId": job_id}, "OK.remove")
+    state = await in_time(request, request.app[CONTEXT].node.jobs.remove(job_id))
+    data: ForgottenJob = {"jobId": job_id, "state": state}
+    text = "OK.taken_back" if state is JobState.WAITING else "OK.remove"
+    return success(request, data, text)
 
 
 async def pause_order(request: web.Request) -> web.Response:
@@ -103,22 +109,7 @@ def _fields(job: domain.Job, state: str) -> Job:
         "finishedAt": job.finished_at,
         "deadLetter": job.dead,
         "error": None if error is None else {"code": error.code, "message": error.text},
-        "result": None if result is None else _result_fields(result),
-    }
-
-
-def _result_fields(result: Updated) -> JobResult:
-    return {
-        "jobId": result.change.job_id,
-        "quantity": result.applied_quantity,
-        "beforeQuantity": result.before_quantity,
-        "afterQuantity": result.after_quantity,
-        "beforeStatus": result.before_status,
-        "afterStatus": result.after_status,
-        "beforeProgress": result.before_progress,
-        "afterProgress": result.after_progress,
-        "seq": result.seq,
-        "replayed": result.replayed,
+        "result": None if result is None else cast("JobResult", result_fields(result)),
     }
 
 

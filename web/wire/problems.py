@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from actors.domain.messages import Updated
 from actors.errors import (
     DuplicateOperation,
     Fenced,
@@ -25,6 +26,7 @@ from actors.errors import (
     WorkOrderError,
     WorkOrderNotFound,
 )
+from web.wire.results import result_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,6 +146,9 @@ def _no_job(error: JobNotFound) -> _Described:
 
 def _job_state(error: JobStateConflict) -> _Described:
     data: dict[str, object] = {"jobId": error.job_id, "state": error.state}
+    if isinstance(error.result, Updated):
+        data["result"] = result_fields(error.result)
+        return f"{error.code}.applied", {"job_id": error.job_id}, data
     return error.code, {"job_id": error.job_id, "state": error.state}, data
 
 

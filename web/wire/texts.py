@@ -64,6 +64,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.retry": Text("任务已重新排队", "The job waits again"),
     "OK.retry_failed": Text("{retried} 个失败任务已重新排队", "{retried} failed jobs wait again"),
     "OK.remove": Text("任务已删除", "The job is forgotten"),
+    "OK.taken_back": Text("任务已撤回，未执行", "The job is taken back; it did not run"),
     "OK.actors": Text("获取工单 actor 列表成功", "Actors read"),
     "OK.actor_stats": Text("获取工单 actor 统计成功", "Actor statistics read"),
     "OK.hot": Text("获取热点工单成功", "Hot orders read"),
@@ -175,6 +176,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "JOB_STATE_CONFLICT": Text(
         "任务 {job_id} 处于 {state} 状态，不能执行此操作",
         "Job {job_id} is {state}, which does not allow this",
+    ),
+    "JOB_STATE_CONFLICT.applied": Text(
+        "任务 {job_id} 已经执行，不能撤回；结果见 result",
+        "Job {job_id} is applied already and can't be taken back; result has what it did",
     ),
     "UNAUTHORIZED": Text(
         "需要有效的令牌（Authorization: Bearer …）",

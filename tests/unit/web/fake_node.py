@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from actors.domain.evidence import Evidence, EvidenceQuery
 from actors.domain.messages import Queued, Updated, UpdateQuantity
+from actors.domain.model import Epoch
 from actors.errors import NotOwner, WorkOrderError
+from actors.jobs.keeper import JobKeeper, JobOptions
 from actors.node.status import Dependency, NodeStatus, OwnershipHistory, Role
 from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Statistics
@@ -127,6 +130,10 @@ class FakeStore:
         return self.page
 
 
+async def _no_log(_query: EvidenceQuery) -> Evidence:
+    return Evidence()
+
+
 class FakeNode:
     """An owner with nothing to do."""
 
@@ -137,7 +144,10 @@ class FakeNode:
         self.telemetry = Telemetry()
         self.store = FakeStore()
         self.inbox = MemoryStore().inbox
-        self.jobs = JobAdmin(self.inbox, lambda: None)
+        self.keeper: JobKeeper | None = JobKeeper(
+            self.inbox, Epoch(3), JobOptions(), lambda _: None, _no_log
+        )
+        self.jobs = JobAdmin(self.inbox, lambda: self.keeper)
         self.stuck_leases: int | Exception = 0
         self.owner: Holder | None = None
         self._status = NodeStatus(

@@ -213,7 +213,7 @@ export class Jobs {
       acting.button(name, t(name), act, { about: `${t(name)} ${jobId}` });
     return html`<span class="buttons">
       ${state === 'failed' && button('retry', retry)}
-      ${state !== 'active' && button('remove', remove)}
+      ${(state === 'waiting' || state === 'failed') && button('remove', remove)}
     </span>`;
   }
 }

@@ -75,9 +75,10 @@ class UnknownJob(TypedDict):
 
 @reply
 class JobInTheWay(UnknownJob):
-    """The job, and the state that does not allow it."""
+    """The job, and the state that does not allow it; of one that is applied, what it did."""
 
     state: str
+    result: NotRequired[dict[str, object]]
 
 
 @reply

@@ -85,9 +85,10 @@ class JobPage(Page):
 
 @reply
 class ForgottenJob(TypedDict):
-    """The job that is forgotten."""
+    """The job that is forgotten, and the state that it was in: waiting, or failed."""
 
     jobId: HexId
+    state: Annotated[str, Field(json_schema_extra={"enum": ["waiting", "failed"]})]
 
 
 @reply

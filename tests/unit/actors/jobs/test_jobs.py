@@ -158,9 +158,51 @@ async def test_a_key_that_waits_is_answered_with_its_first_job_and_applied_once(
         assert (waited.replayed, waited.change.job_id) == (True, first.change.job_id)
         await settled(owner)
         after = await owner.ask(job(5, key="k"))
-        assert isinstance(after, Queued)
-        assert after.change.job_id == first.change.job_id
+        assert isinstance(after, Updated), "its outcome is known"
+        assert (after.replayed, after.change.job_id) == (True, first.change.job_id)
+        await owner.desk.clean(0)
+        forgotten = await owner.ask(job(5, key="k"))
+        assert forgotten == after, "the log knows it when the job is forgotten"
     assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_a_key_that_is_sent_while_its_job_is_taken_back_begins_anew() -> None:
+    store = a_store(3)
+    async with owner_of(store) as owner:
+        await owner.hold()
+        first = await owner.ask(job(5, key="k"))
+        assert isinstance(first, Queued)
+        async with store.holding("remove") as removing:
+            taking_back = asyncio.create_task(owner.desk.remove(first.change.job_id))
+            await removing.wait()
+            again = asyncio.create_task(owner.ask(job(5, key="k")))
+            await turns()
+            assert not again.done()
+        await taking_back
+        answer = await again
+        assert isinstance(answer, Queued)
+        assert (answer.replayed, answer.change.job_id) != (True, first.change.job_id)
+        assert answer.change.job_id in store.inbox.book.jobs, "what is answered QUEUED is stored"
+        await owner.go_on()
+        await settled(owner)
+    assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_a_key_that_is_sent_while_its_order_is_fenced_keeps_the_job_s_place() -> None:
+    store = a_store(3)
+    async with owner_of(store) as owner:
+        await owner.hold()
+        ids = [(await owner.ask(job(n, key=f"k{n}"))).change.job_id for n in (1, 2, 3)]  # type: ignore[union-attr]
+        keeper = owner.region.jobs
+        assert keeper is not None
+        del keeper.known[ids[0]]  # as when its order has just been found to be another owner's
+        again = await owner.ask(job(1, key="k1"))
+        assert isinstance(again, Queued)
+        assert again.change.job_id == ids[0]
+        assert [each.id for each in store.inbox.book.in_state(JobState.WAITING)] == ids
+        await owner.go_on()
 
 
 @in_virtual_time

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from actors.domain.messages import Queued, Updated
+import pytest
+
+from actors.domain.messages import Updated
+from actors.errors import Overtaken
 from actors.node.term import Term, TermOptions
 from actors.orders.region import Region
 from actors.orders.supervisor import Limits
@@ -40,7 +43,7 @@ async def test_a_pause_and_a_resume_at_once_end_as_the_store_remembers_them() ->
 
 
 @in_virtual_time
-async def test_a_pause_that_is_remembered_while_a_new_term_begins_holds_for_it() -> None:
+async def test_a_pause_of_a_term_that_is_over_is_told_as_not_known_and_does_not_spring_up() -> None:
     store = MemoryStore()
     store.put(ORDER)
     async with owner_of(store) as owner:
@@ -53,9 +56,11 @@ async def test_a_pause_that_is_remembered_while_a_new_term_begins_holds_for_it()
             term = Term(store, region, epoch, TermOptions(Limits()), lambda _: None)
             beginning = asyncio.create_task(term.begin())
             await turns()
-        await asyncio.gather(pausing, beginning)
+        with pytest.raises(Overtaken):
+            await pausing
+        await beginning
 
         again = Owner(store, region, term)
-        assert (store.is_paused, region.paused, again.gate.open) == (True, True, False)
-        assert isinstance(await again.ask(update(within=1)), Queued)
+        assert (store.is_paused, region.paused, again.gate.open) == (False, False, True)
+        assert isinstance(await again.ask(update(within=1)), Updated)
         await again.end()

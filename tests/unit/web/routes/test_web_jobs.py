@@ -175,8 +175,9 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
     ],
 )
 async def test_a_node_that_owns_nothing_changes_no_job(
-    client: Client, method: str, path: str
+    client: Client, node: FakeNode, method: str, path: str
 ) -> None:
+    node.keeper = None
     status, body = await _call(client, method, path)
     assert (status, body["code"]) == (503, "SERVICE_UNAVAILABLE")
 

@@ -68,6 +68,7 @@ async def test_health_of_an_owner_is_ok_and_names_each_dependency(client: Client
             "store": {"name": "mongodb", "ok": True, "detail": "ok", "since_s": 60.2},
             "lease": {"name": "redis", "ok": True, "detail": "ok", "since_s": 61.0},
         },
+        "stuckCommits": [],
     }
 
 
