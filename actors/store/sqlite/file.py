@@ -102,13 +102,14 @@ class SqliteFile:
         self._path = path
         self._timeout_s = timeout_s
         self._identity: tuple[int, int] | None = None
+        self._wal_identity: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
         """Make the file and its tables where missing; raises `StartupError`."""
         try:
             self._create()
-            self._identity = self._identify()
+            self._identity = _identify(self._path)
             self._retry_while_locked()
         except (OSError, sqlite3.Error) as error:
             self.close()
@@ -160,6 +161,10 @@ class SqliteFile:
             if error.sqlite_errorcode & 0xFF in _NOT_COMMITTED:
                 raise
             raise OutcomeUnknown(f"SQLite could not finish a commit: {error}") from error
+        try:
+            self._check_files()
+        except StoreUnavailable as error:
+            raise OutcomeUnknown(str(error)) from error
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:
@@ -169,19 +174,22 @@ class SqliteFile:
             self.close()
 
     def _connected(self) -> sqlite3.Connection:
-        if self._identify() != self._identity:
-            # Commits would go to a file that nobody finds again.
-            raise StoreUnavailable(f"the SQLite file {self._path} was removed or replaced")
+        self._check_files()
         if self._connection is None:
             self._connection = self._connect()
+            self._wal_identity = _identify(self._wal)
         return self._connection
 
-    def _identify(self) -> tuple[int, int] | None:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
+    def _check_files(self) -> None:
+        """Raise `StoreUnavailable` where commits would go to a file that nobody finds again."""
+        if _identify(self._path) != self._identity:
+            raise StoreUnavailable(f"the SQLite file {self._path} was removed or replaced")
+        if self._connection is not None and _identify(self._wal) != self._wal_identity:
+            raise StoreUnavailable(f"the SQLite file {self._wal} was removed or replaced")
+
+    @property
+    def _wal(self) -> Path:
+        return self._path.with_name(f"{self._path.name}-wal")
 
     def _create(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,6 +203,7 @@ class SqliteFile:
         while True:
             try:
                 self._connection = self._connect()
+                self._wal_identity = _identify(self._wal)
                 self._ensure_schema()
             except sqlite3.OperationalError as error:
                 self.close()
@@ -215,6 +224,8 @@ class SqliteFile:
         try:
             for pragma in _PRAGMAS:
                 connection.execute(pragma).fetchall()
+            # Opens the log, so that its identity is known from now on.
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
         except BaseException:
             connection.close()
             raise
@@ -240,3 +251,11 @@ class SqliteFile:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
