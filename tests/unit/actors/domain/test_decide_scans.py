@@ -152,12 +152,12 @@ def test_the_old_service_that_ran_in_between_is_believed() -> None:
     unbound = Evidence()
     unbound.note_scan("SN-1", STEP, LogPosition(1, EARLIER, "a" * 24))
     unbound.note_unbind("SN-1", LogPosition(0, EARLIER + timedelta(milliseconds=1), "b" * 24))
-    assert _fates(scan(), scan(), evidence=unbound) == [SCAN, REFUSED]
+    assert _fates(scan(), scan(), seq=1, evidence=unbound) == [SCAN, REFUSED]
 
     scanned = Evidence()
     scanned.note_unbind("SN-1", LogPosition(1, EARLIER, "a" * 24))
     scanned.note_scan("SN-1", STEP, LogPosition(0, EARLIER + timedelta(milliseconds=1), "b" * 24))
-    assert _fates(scan(), evidence=scanned) == [REFUSED]
+    assert _fates(scan(), seq=1, evidence=scanned) == [REFUSED]
 
 
 def test_evidence_keeps_the_latest_scan_and_unbind_in_whatever_order_they_are_told() -> None:
