@@ -37,6 +37,8 @@ class StoredOrder:
     text): the store compares these as they were read. Opaque to everyone else."""
     stored_seq: Number | None = None
     """The seq that the document has, where its log is ahead: an old copy was put back."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Fields that hold what is counted and can't be read, with what is there."""
 
     @property
     def document_seq(self) -> Number:
@@ -71,6 +73,7 @@ class ChangeSet:
             before.revision + 1,
             adopted=True,
             guard=guard,
+            unreadable=before.unreadable,
         )
 
 

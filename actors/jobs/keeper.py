@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from pykka import ActorDeadError
 
-from actors.domain.job import Job, JobState, Position
+from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
 from actors.domain.messages import Queued, Resolve, UpdateQuantity
 from actors.errors import (
     MailboxFull,
@@ -233,6 +233,8 @@ class JobKeeper:
         if job.state is JobState.WAITING and not self._closed:
             self.known[job.id] = kept
             self._put(kept)
+        elif job.error is not None and job.error.code == JOB_UNREADABLE and not self._closed:
+            self._outcomes.unreadable(job)
         return kept
 
     def requeued(self, jobs: Iterable[Job]) -> None:

@@ -253,6 +253,7 @@ ROUTES: Final = (
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",
+            "ORDER_UNREADABLE",
             "REQUEST_ID_CONFLICT",
             "MAILBOX_FULL",
         ),

@@ -14,6 +14,7 @@ from actors.errors import (
     MailboxFull,
     NotApplied,
     NotOwner,
+    OrderUnreadable,
     OutcomeUnknown,
     PoisonMessage,
     QuantityOutOfRange,
@@ -57,6 +58,7 @@ STATUS: Final[Mapping[str, int]] = {
     "METHOD_NOT_ALLOWED": 405,
     "BODY_TIMEOUT": 408,
     "DUPLICATE_OPERATION": 409,
+    "ORDER_UNREADABLE": 409,
     "JOB_STATE_CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
     "REQUEST_ID_CONFLICT": 422,
@@ -134,6 +136,11 @@ def _out_of_range(error: QuantityOutOfRange) -> _Described:
     return "INVALID_QUANTITY.range", {"limit": error.limit}, data
 
 
+def _unreadable(error: OrderUnreadable) -> _Described:
+    shown: dict[str, object] = {"field": error.field, "value": error.value}
+    return error.code, shown, {"workOrderId": error.work_order_id, **shown}
+
+
 def _conflict(error: RequestIdConflict) -> _Described:
     return error.code, {"request_id": error.request_id}, {"requestId": error.request_id}
 
@@ -165,6 +172,7 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     WorkOrderNotFound: _not_found,
     DuplicateOperation: _duplicate,
     QuantityOutOfRange: _out_of_range,
+    OrderUnreadable: _unreadable,
     RequestIdConflict: _conflict,
     JobNotFound: _no_job,
     JobStateConflict: _job_state,

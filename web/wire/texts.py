@@ -199,6 +199,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "WORK_ORDER_NOT_FOUND": Text(
         "工单 {work_order_id} 不存在", "There is no work order {work_order_id}"
     ),
+    "ORDER_UNREADABLE": Text(
+        "工单的 {field} 无法读作数字（{value}），更新未执行；请先更正工单",
+        "The order's {field} can't be read as a number ({value}): not applied; mend the order",
+    ),
     "DUPLICATE_OPERATION": Text(
         "条码 {barcode} 在该工序已扫码投入，不能重复计数",
         "Barcode {barcode} was already counted at this step",

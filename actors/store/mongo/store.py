@@ -48,7 +48,7 @@ from actors.store.mongo.client import (
 )
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
-from actors.store.mongo.reads import Collections, evidence, load
+from actors.store.mongo.reads import Collections, claimed_epoch, evidence, load
 from actors.store.schema import OURS
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from actors.store.port import Inbox, LogPage, LogQuery
 
 _DUPLICATE_KEY = 11000
+_LARGEST_EPOCH = 2**53
 
 
 class MongoStore:
@@ -112,7 +113,10 @@ class MongoStore:
 
     async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
         """Take the next epoch, by majority."""
-        following = {"$add": [{"$max": ["$epoch", above]}, 1]}
+        # Whatever else than a whole number is there counts as none: `above` knows the orders'.
+        is_count = {"$and": [{"$isNumber": "$epoch"}, {"$lt": ["$epoch", _LARGEST_EPOCH]}]}
+        claimed = {"$toLong": {"$cond": [is_count, {"$floor": "$epoch"}, 0]}}
+        following = {"$add": [{"$max": [claimed, above]}, 1]}
         with writing():
             state = await self._at.state.find_one_and_update(
                 {"_id": "owner"},
@@ -120,13 +124,13 @@ class MongoStore:
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
-        return Epoch(state["epoch"])
+        return Epoch(claimed_epoch(state))
 
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""
         with reading():
             state = await self._at.state.find_one({"_id": "owner"})
-        return Epoch(state["epoch"] if state else 0)
+        return Epoch(claimed_epoch(state))
 
     # -- reading before a decision -----------------------------------------------------------
 
@@ -379,5 +383,5 @@ def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> Store
     before = change.before
     guard = before.guard
     if guard:
-        guard = {name: value for name, value in guard.items() if name not in written}
+        guard = {name: guard[name] for name in guard if name not in written and name != OURS}
     return change.applied(epoch, guard)

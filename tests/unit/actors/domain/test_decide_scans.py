@@ -83,8 +83,8 @@ SEQUENCES: dict[str, list[tuple[Change, str]]] = {
 }
 
 
-def _fates(*changes: Change, evidence: Evidence | None = None) -> list[str]:
-    verdicts = decided(*changes, evidence=evidence).verdicts
+def _fates(*changes: Change, seq: int = 0, evidence: Evidence | None = None) -> list[str]:
+    verdicts = decided(*changes, seq=seq, evidence=evidence).verdicts
     return [REFUSED if isinstance(each, DuplicateOperation) else SCAN for each in verdicts]
 
 
