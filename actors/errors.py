@@ -196,5 +196,9 @@ class LeaseUnavailable(WorkOrderError):
     """The lease's server gave no answer in time: whether the lease is held is not known."""
 
 
+class LeaseSpoilt(LeaseUnavailable):
+    """Something else is stored in the lease's place: nobody can take it until that is removed."""
+
+
 class StartupError(WorkOrderError):
     """The service can't start; `str()` is one line that an operator can act on."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
-from actors.errors import NotOwner
+from actors.errors import LeaseSpoilt, NotOwner
 from actors.node.actor import Drain, NodeActor, NodeOptions, Tick
 from actors.node.status import NodeStatus, OwnershipHistory
 from actors.operators.inspector import ActorInspector
@@ -119,8 +119,17 @@ class Node:
         return self._actor.ownership if self._actor else OwnershipHistory()
 
     async def clean_locks(self) -> int:
-        """Clear a lease without expiry that nobody lives behind; give how many were cleared."""
-        return await self.lease.clear_stuck()
+        """Clear a lease without expiry that nobody lives behind; give how many were cleared.
+
+        Raises:
+            LeaseSpoilt: something is left in the lease's place that is none.
+
+        """
+        cleared = await self.lease.clear_stuck()
+        left = await self.lease.view()
+        if left is not None and left.fault is not None:
+            raise LeaseSpoilt(left.fault)
+        return cleared
 
     async def _remember_pause(self, paused: bool) -> None:  # noqa: FBT001 -- a callback
         await self.store.set_paused(paused=paused)

@@ -10,6 +10,7 @@ from actors.errors import (
     Fenced,
     JobNotFound,
     JobStateConflict,
+    LeaseSpoilt,
     LeaseUnavailable,
     MailboxFull,
     NotApplied,
@@ -164,6 +165,10 @@ def _still_waiting(error: StillWaiting) -> _Described:
     return f"SERVICE_UNAVAILABLE.{variant}", {}, {"paused": error.paused}
 
 
+def _lease_spoilt(error: LeaseSpoilt) -> _Described:
+    return "SERVICE_UNAVAILABLE.lease_spoilt", {"detail": str(error)}, {}
+
+
 def _plain(text: str) -> Callable[[WorkOrderError], _Described]:
     return lambda _error: (text, {}, {})
 
@@ -183,6 +188,7 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     StillWaiting: _still_waiting,
     StoreUnavailable: _plain("SERVICE_UNAVAILABLE.store"),
     NotApplied: _plain("SERVICE_UNAVAILABLE"),
+    LeaseSpoilt: _lease_spoilt,
     LeaseUnavailable: _plain("SERVICE_UNAVAILABLE.lease"),
     OutcomeUnknown: _plain("TIMEOUT"),
     StoreRejected: _plain("SYSTEM_ERROR.rejected"),

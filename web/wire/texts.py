@@ -250,6 +250,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "SERVICE_UNAVAILABLE.streams": Text(
         "实时事件的连接过多，请稍后重试", "Too many readers of events; try again later"
     ),
+    "SERVICE_UNAVAILABLE.lease_spoilt": Text(
+        "租约的位置被其他数据占用：{detail}", "Something else is in the lease's place: {detail}"
+    ),
     "SERVICE_UNAVAILABLE.lease": Text(
         "租约服务暂不可用，请稍后重试", "The lease can't be reached now; try again later"
     ),

@@ -19,7 +19,7 @@ from pymongo.errors import (
 )
 
 from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable
-from actors.store.schema import INBOX, LOGS, ORDERS, OURS, REFUSALS
+from actors.store.schema import INBOX, LOGS, NODE_STATE, ORDERS, OURS, REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +31,8 @@ UNSTORABLE: Final = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEn
 # Errors of a single write that say nothing about whether it was carried out: the server was
 # shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
 UNSETTLED_CODES: Final = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
+_TELLS_CASE: Final = 3
+"""The lowest strength of a collation that does."""
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
@@ -121,6 +123,24 @@ async def disconnect(client: Any) -> None:  # noqa: ANN401 -- either driver's cl
     else:
         # Motor's is a function that waits for the server's answer where it is called.
         await asyncio.to_thread(client.close)
+
+
+async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either driver's database
+    """Raise `StartupError` where a collection takes texts for equal that differ in case.
+
+    Two keys or two barcodes would be one, and the second of them would never be counted.
+    """
+    ours = [ORDERS, LOGS, REFUSALS, INBOX, NODE_STATE]
+    found = await database.command("listCollections", filter={"name": {"$in": ours}})
+    for each in found["cursor"]["firstBatch"]:
+        collation = each.get("options", {}).get("collation", {})
+        if collation.get("strength", 3) < _TELLS_CASE and not collation.get("caseLevel"):
+            raise StartupError(
+                f"the collection {each['name']} has a collation that does not tell upper from"
+                f" lower case ({collation.get('locale')}, strength {collation['strength']}):"
+                " keys and barcodes that differ in case would be taken for one; make it anew"
+                " with MongoDB's own collation"
+            )
 
 
 async def make_indexes(database: Any) -> None:  # noqa: ANN401 -- either driver's database

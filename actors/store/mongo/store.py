@@ -39,6 +39,7 @@ from actors.store.mongo.client import (
     UNSETTLED_CODES,
     UNSTORABLE,
     Driver,
+    check_collations,
     connect,
     disconnect,
     make_indexes,
@@ -92,7 +93,11 @@ class MongoStore:
         )
         self._at = Collections.of(database)
         try:
+            await check_collations(database)
             await make_indexes(database)
+        except StartupError:
+            await self.close()
+            raise
         except PyMongoError as error:
             await self.close()
             reason = str(error).split(", Timeout", 1)[0][:300]

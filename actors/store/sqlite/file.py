@@ -157,7 +157,7 @@ class SqliteFile:
         except sqlite3.Error as error:
             # A new connection reads from the file what counts.
             self.close()
-            if error.sqlite_errorcode & 0xFF in _NOT_COMMITTED:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_COMMITTED:
                 raise
             raise OutcomeUnknown(f"SQLite could not finish a commit: {error}") from error
 
