@@ -61,7 +61,17 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             ],
             name="idx_workorder_barcode_process_duplicate_check",
         ),
-        # Ours: one entry per order and seq, one outcome per order and key.
+        # Ours: a barcode's newest entries in one order, at any step.
+        IndexModel(
+            [
+                ("workOrderId", ASCENDING),
+                ("relatedBarcode", ASCENDING),
+                ("operateTime", DESCENDING),
+            ],
+            name="plan_server_scans",
+            partialFilterExpression={"changeType": "input"},
+        ),
+        # One entry per order and seq, one outcome per order and key.
         IndexModel(
             [("workOrderId", ASCENDING), (f"{OURS}.seq", ASCENDING)],
             name="plan_server_seq",

@@ -13,6 +13,7 @@ from actors.domain.model import WorkOrderId
 from actors.store.documents import needs_material, order_from, outcome_from, request_key
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
+from actors.store.port import MAX_HISTORY
 from actors.store.schema import (
     INBOX,
     LOGS,
@@ -27,21 +28,28 @@ from actors.store.values import count_from, id_from
 from actors.store.views import detail_row, id_range, number_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from actors.domain.commit import StoredOrder
 
 _BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
+_SCANS_INDEX = [("workOrderId", 1), ("relatedBarcode", 1), ("operateTime", -1)]
 _NUMBER = "workOrderNo"
-_HISTORY_FIELDS = (
-    "workOrderId",
-    "relatedBarcode",
-    "processStepId",
-    "changeQuantity",
-    "barcodeOperation",
-    "operateTime",
-    f"{OURS}.seq",
-    f"{OURS}.requestedQuantity",
+_FEW = 20
+"""Entries that a barcode is expected to have: its steps, in and out."""
+_HISTORY = dict.fromkeys(
+    (
+        "workOrderId",
+        "relatedBarcode",
+        "processStepId",
+        "changeType",
+        "changeQuantity",
+        "barcodeOperation",
+        "operateTime",
+        f"{OURS}.seq",
+        f"{OURS}.requestedQuantity",
+    ),
+    1,
 )
 
 
@@ -189,13 +197,34 @@ async def _note_scans(
     asking = [query for query in queries if query.barcodes]
     if not asking:
         return
-    found = at.logs.find(
-        {
-            "relatedBarcode": {"$in": [each for query in asking for each in query.barcodes]},
-            "workOrderId": {"$in": [ObjectId(query.work_order_id) for query in asking]},
-            "changeType": "input",
-        },
-        dict.fromkeys(_HISTORY_FIELDS, 1),
+    barcodes = list({each for query in asking for each in query.barcodes})
+    # By the barcode alone, so that the limit is on what is read, not on what fits.
+    few = MAX_HISTORY + _FEW * len(barcodes)
+    found = await (
+        at.logs.find({"relatedBarcode": {"$in": barcodes}}, _HISTORY)
+        .hint(_BARCODE_INDEX)
+        .limit(few)
+        .to_list(None)
     )
-    for document in await found.hint(_BARCODE_INDEX).to_list(None):
-        note_history(known[WorkOrderId(str(document["workOrderId"]))], document)
+    if len(found) == few:
+        found = [each async for each in _newest(at, asking)]
+    for document in found:
+        evidence = known.get(WorkOrderId(str(document.get("workOrderId"))))
+        if evidence is not None and document.get("changeType") == "input":
+            note_history(evidence, document)
+
+
+async def _newest(
+    at: Collections, asking: Sequence[EvidenceQuery]
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Read the newest entries of each barcode in each order, one by one: some have very many."""
+    for query in asking:
+        for barcode in query.barcodes:
+            condition = {
+                "workOrderId": ObjectId(query.work_order_id),
+                "relatedBarcode": barcode,
+                "changeType": "input",
+            }
+            found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_SCANS_INDEX)
+            for document in await found.limit(MAX_HISTORY).to_list(None):
+                yield document

@@ -119,7 +119,8 @@ class MongoStore:
     async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
         """Take the next epoch, by majority."""
         # Whatever else than a whole number is there counts as none: `above` knows the orders'.
-        is_count = {"$and": [{"$isNumber": "$epoch"}, {"$lt": ["$epoch", _LARGEST_EPOCH]}]}
+        bounds = [{"$gte": ["$epoch", 0]}, {"$lt": ["$epoch", _LARGEST_EPOCH]}]
+        is_count = {"$and": [{"$isNumber": "$epoch"}, *bounds]}
         claimed = {"$toLong": {"$cond": [is_count, {"$floor": "$epoch"}, 0]}}
         following = {"$add": [{"$max": [claimed, above]}, 1]}
         with writing():
