@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -16,7 +18,7 @@ from web.app_context import CALL, CONTEXT, Call
 from web.observe.metrics import METRICS
 from web.tracing.port import TRACING
 from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
-from web.wire.replies import failure, new_request_id
+from web.wire.replies import failure
 from web.wire.texts import preferred_language
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ _CLIENT_GONE: Final = 499
 """Status in the log of a request whose caller hung up before it was read."""
 _PROBES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
+
+# An id per request without a system call: random per process, counted within it.
+_PROCESS: Final = secrets.token_hex(4)
+_numbers: Final = count(1)
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +56,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             call.work.end(_CLIENT_GONE)
             raise
         problem = _translate(request, call, error)
-        response = failure(request.app[CONTEXT], call.language, problem)
+        response = failure(request.app[CONTEXT], call, problem)
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
     call.work.end(response.status)
@@ -60,7 +66,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _call(request: web.Request) -> Call:
     headers = request.headers
     given = headers.get(REQUEST_ID, "")
-    request_id = given if _SANE_ID.fullmatch(given) else new_request_id()
+    request_id = given if _SANE_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):08x}"
     work = request.app[TRACING].serve(
         _method(request), _route(request), headers.get("traceparent", ""), request_id
     )
