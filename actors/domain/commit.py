@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.model import LogEntry, OrderFacts, OrderState
 from actors.errors import StoreRejected
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from actors.domain.evidence import Outcome
     from actors.domain.model import Number, WorkOrderId
+
+
+OUTBOX: Final = "outbox"
+"""Names the outbox among what of an order can't be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from actors.domain.commit import OUTBOX
 from actors.domain.evidence import EvidenceQuery, Refusal
 from actors.domain.messages import Updated
 from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry
@@ -129,7 +130,7 @@ def _decide_one(
     if _repeats_a_scan(change, evidence):
         context = change.context
         return DuplicateOperation(str(context.related_barcode), str(context.process_step_id))
-    for name in ("outbox", _COUNTED[change.type]):
+    for name in (OUTBOX, _COUNTED[change.type]):
         if name in order.unreadable:
             return OrderUnreadable(order.id, name, order.unreadable[name])
     try:

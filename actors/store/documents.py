@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from actors.domain.commit import StoredOrder
+from actors.domain.commit import OUTBOX, StoredOrder
 from actors.domain.evidence import Outcome, Refusal
 from actors.domain.model import (
     Change,
@@ -332,7 +332,7 @@ def _outbox(ours: Any) -> tuple[tuple[Outcome, ...], dict[str, str]]:  # noqa: A
         return tuple(map(outcome_from, stored or ())), {}
     except (UnreadableDocument, TypeError):
         # Acknowledged changes, which no commit may overwrite.
-        return (), {"outbox": repr(stored)[:_SHOWN]}
+        return (), {OUTBOX: repr(stored)[:_SHOWN]}
 
 
 def _unreadable_quantities(document: Mapping[str, Any]) -> dict[str, str]:

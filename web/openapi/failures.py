@@ -109,6 +109,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "high": 1000,
     "allowed": "GET, HEAD",
     "method": "PUT",
+    "value": "'1,000'",
 }
 
 
