@@ -66,6 +66,7 @@ class Lately:
             samples=self.samples,
             ownership=OwnershipHistory(),
             unlogged=0,
+            oddities=self.telemetry.oddities,
         )
         return replace(ordinary, **changes)
 
