@@ -65,6 +65,21 @@ class RequestIdConflict(Refused):
         self.request_id = request_id
 
 
+class OrderUnreadable(WorkOrderError):
+    """The order's document holds something else than a number where its quantity is: see `field`.
+
+    Taken for 0 it would be lost, so it stays as it is; once it is mended the same request counts.
+    """
+
+    code = "ORDER_UNREADABLE"
+
+    def __init__(self, work_order_id: str, field: str, value: str) -> None:
+        super().__init__(f"{field} of work order {work_order_id} can't be read: {value}")
+        self.work_order_id = work_order_id
+        self.field = field
+        self.value = value
+
+
 class NotApplied(WorkOrderError):
     """The update was not applied and is forgotten; it may be sent again."""
 
@@ -181,6 +196,10 @@ class JobStateConflict(WorkOrderError):
 
 class LeaseUnavailable(WorkOrderError):
     """The lease's server gave no answer in time: whether the lease is held is not known."""
+
+
+class LeaseSpoilt(LeaseUnavailable):
+    """Something else is stored in the lease's place: nobody can take it until that is removed."""
 
 
 class StartupError(WorkOrderError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.model import LogEntry, OrderFacts, OrderState
 from actors.errors import StoreRejected
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from actors.domain.evidence import Outcome
     from actors.domain.model import Number, WorkOrderId
+
+
+OUTBOX: Final = "outbox"
+"""Names the outbox among what of an order can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class StoredOrder:
     text): the store compares these as they were read. Opaque to everyone else."""
     stored_seq: Number | None = None
     """The seq that the document has, where its log is ahead: an old copy was put back."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Fields that hold what is counted and can't be read, with what is there."""
 
     @property
     def document_seq(self) -> Number:
@@ -71,6 +77,7 @@ class ChangeSet:
             before.revision + 1,
             adopted=True,
             guard=guard,
+            unreadable=before.unreadable,
         )
 
 

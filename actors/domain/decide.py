@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from actors.domain.commit import OUTBOX
 from actors.domain.evidence import EvidenceQuery, Refusal
 from actors.domain.messages import Updated
 from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry
 from actors.domain.rules import QuantityOverflowError, apply, counts_twice, is_first_step_scan
 from actors.errors import (
     DuplicateOperation,
+    OrderUnreadable,
     QuantityOutOfRange,
     RequestIdConflict,
     WorkOrderError,
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, Outcome
     from actors.domain.model import Change, Epoch, OrderState, WorkOrderId
 
-_LARGEST_STORED = 2**63 - 1
-"""Whole numbers beyond this are stored as floats: BSON has 64 bits for them."""
-
+_COUNTED: Final = {ChangeType.INPUT: "inputQuantity", ChangeType.OUTPUT: "outputQuantity"}
 Verdict = Updated | WorkOrderError
 
 
@@ -136,6 +136,9 @@ def _decide_one(
     if _repeats_a_scan(change, evidence):
         context = change.context
         return DuplicateOperation(str(context.related_barcode), str(context.process_step_id))
+    for name in (OUTBOX, _COUNTED[change.type]):
+        if name in order.unreadable:
+            return OrderUnreadable(order.id, name, order.unreadable[name])
     try:
         after, applied = apply(state, change, at)
     except QuantityOverflowError as error:
@@ -170,11 +173,9 @@ def _refusal(
     order: StoredOrder, change: Change, error: WorkOrderError, epoch: Epoch, at: datetime
 ) -> Refusal | None:
     """Make the refusal of a keyed request durable; without a key nobody can ask for it again."""
-    if change.request_id is None:
+    if change.request_id is None or isinstance(error, OrderUnreadable):
         return None
     detail = error.result if isinstance(error, QuantityOutOfRange) else 0
-    if abs(detail) > _LARGEST_STORED:
-        detail = float(detail)
     return Refusal(order.id, epoch, change, at, error.code, detail)
 
 

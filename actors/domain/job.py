@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.domain.model import Trace
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from actors.domain.messages import Updated
     from actors.domain.model import Change, JobId, WorkOrderId
+
+
+JOB_UNREADABLE: Final = "JOB_UNREADABLE"
+"""The error of a job whose stored form does not say any more what was to be done."""
 
 
 class JobState(StrEnum):

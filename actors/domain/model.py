@@ -123,13 +123,23 @@ class LogEntry:
         return self.change.context.reason or default_reason(self.change)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class LogPosition:
-    """Where an entry stands in its order's log; entries older than this service have seq 0."""
+    """Where an entry stands in its order's log; entries that another service wrote have seq 0."""
 
     seq: int
     operate_time: datetime
     entry_id: str
+
+    def __lt__(self, other: LogPosition) -> bool:
+        """Tell which is earlier: by seq, and by time where one has none.
+
+        Another service may have run before this one, after it, or in between.
+        """
+        if self.seq and other.seq:
+            return self.seq < other.seq
+        mine = (self.operate_time, self.seq, self.entry_id)
+        return mine < (other.operate_time, other.seq, other.entry_id)
 
 
 def default_reason(change: Change) -> str:

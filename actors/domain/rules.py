@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _INPUT: Final = ChangeType.INPUT
+_INT64: Final = 2**63
 
 
 class QuantityOverflowError(ArithmeticError):
@@ -36,12 +37,17 @@ class QuantityOverflowError(ArithmeticError):
 def add(left: Number, right: Number) -> Number:
     """Add exactly: decimal fractions do not drift as binary floats do (0.1 + 0.2 is 0.3)."""
     if isinstance(left, int) and isinstance(right, int):
-        return left + right
+        return normalize(left + right)
     return normalize(float(Decimal(repr(left)) + Decimal(repr(right))))
 
 
 def normalize(value: Number) -> Number:
-    """Return a whole float as the int that it is, so 5.0 and 5 are stored alike."""
+    """Return a whole float as the int that it is, so 5.0 and 5 are stored alike.
+
+    Beyond 64 bits a float stays one, and an int becomes one: neither BSON nor JSON holds more.
+    """
+    if abs(value) >= _INT64:
+        return float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -19,7 +19,7 @@ from pykka import ActorDeadError
 
 from actors.domain.decide import known_outcome
 from actors.domain.evidence import EvidenceQuery
-from actors.domain.job import Job, JobState, Position
+from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
 from actors.domain.messages import Queued, Resolve, Updated, UpdateQuantity
 from actors.errors import (
     MailboxFull,
@@ -295,6 +295,8 @@ class JobKeeper:
         if job.state is JobState.WAITING and not self._closed:
             self.known[job.id] = kept
             self._put(kept)
+        elif job.error is not None and job.error.code == JOB_UNREADABLE and not self._closed:
+            self._outcomes.unreadable(job)
         return kept
 
     def requeued(self, jobs: Iterable[Job]) -> None:

@@ -121,6 +121,17 @@ class JobOutcomes:
                 )
             )
 
+    def unreadable(self, job: Job) -> None:
+        """Note a job that nobody can do as a dead letter, so that people hear of it."""
+        _log.error(
+            "job_unreadable",
+            job_id=job.id,
+            work_order_id=job.work_order_id,
+            reason=job.error.text if job.error else "",
+        )
+        now = datetime.now(UTC)
+        self._submit(Progress(job.id, JobState.FAILED, now, job.attempts, job.error, dead=True))
+
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Note that a job failed by its own fault, and will be tried again."""
         kept = self._known.get(delivery.message.change.job_id)

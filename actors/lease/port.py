@@ -26,6 +26,8 @@ class LeaseView:
 
     holder: Holder
     ttl_s: float | None
+    fault: str | None = None
+    """What is wrong with it, where something else than a lease is in its place."""
 
 
 class Lease(Protocol):

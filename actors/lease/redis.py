@@ -153,7 +153,14 @@ class RedisLease:
             return None
         value, ttl_ms = found
         holder = UNKNOWN if value is None else decode(value)
-        return LeaseView(holder, None if ttl_ms == _NO_EXPIRY else ttl_ms / 1000)
+        ttl_s = None if ttl_ms == _NO_EXPIRY else ttl_ms / 1000
+        return LeaseView(holder, ttl_s, self._fault() if holder == UNKNOWN else None)
+
+    def _fault(self) -> str:
+        return (
+            f"the Redis key {self._key} holds something else than a lease, so nobody can take it:"
+            " find out who wrote it, and delete it"
+        )
 
     async def clear_stuck(self) -> int:
         """Remove a lease without expiry that nobody renewed for `ttl_s` / 2; give the number.

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
-from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreRejected, StoreUnavailable
+from actors.errors import (
+    LeaseSpoilt,
+    LeaseUnavailable,
+    OutcomeUnknown,
+    StoreRejected,
+    StoreUnavailable,
+)
 from actors.lease.port import Holder
 from actors.node.status import NodeStatus, OwnershipHistory, Role, Watched
 from actors.node.term import Term, TermOptions
@@ -187,7 +193,7 @@ class NodeActor(AsyncioActor):
         try:
             async with asyncio.timeout(self._options.lease_ttl_s / 3):
                 await self._store.ping()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, OutcomeUnknown) as error:
             self._watched_store.failed(error)
         except TimeoutError:
             self._watched_store.failed(StoreUnavailable("no answer to a ping"))
@@ -220,9 +226,17 @@ class NodeActor(AsyncioActor):
         except LeaseUnavailable as error:
             self._watched_lease.failed(error)
             return kept
-        self._viewed_at = time.monotonic()
-        self._watched_lease.answered()
+        self._note_view()
         return kept
+
+    def _note_view(self) -> None:
+        """Note that the lease was read: a fault where something else is in its place."""
+        self._viewed_at = time.monotonic()
+        fault = self._view.fault if self._view else None
+        if fault is None:
+            self._watched_lease.answered()
+        else:
+            self._watched_lease.failed(LeaseSpoilt(fault))
 
     async def _try_to_take_over(self) -> None:
         self._role = Role.STANDBY
@@ -240,9 +254,11 @@ class NodeActor(AsyncioActor):
             self._reason = "the lease's server does not answer"
             return
         self._candidate = None
-        self._viewed_at = time.monotonic()
-        self._watched_lease.answered()
+        self._note_view()
         if not won:
+            if self._view is not None and self._view.fault is not None:
+                self._reason = self._view.fault
+                return
             if self._view is not None:
                 holder = self._view.holder
                 self.ownership.note(holder.node, holder.url, holder.epoch)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
-from actors.errors import NotOwner
+from actors.errors import LeaseSpoilt, NotOwner
 from actors.node.actor import Drain, NodeActor, NodeOptions, Tick
 from actors.node.status import NodeStatus, OwnershipHistory
 from actors.operators.inspector import ActorInspector
@@ -37,7 +37,7 @@ class Node:
         self.node_id = options.node_id
         self.telemetry = Telemetry(spans=spans)
         self.region = Region(self.telemetry, self._remember_pause)
-        self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs)
+        self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs, self.telemetry.tally)
         self._options = options
         self._actor: NodeActor | None = None
         self._clock: asyncio.TimerHandle | None = None
@@ -120,8 +120,17 @@ class Node:
         return self._actor.ownership if self._actor else OwnershipHistory()
 
     async def clean_locks(self) -> int:
-        """Clear a lease without expiry that nobody lives behind; give how many were cleared."""
-        return await self.lease.clear_stuck()
+        """Clear a lease without expiry that nobody lives behind; give how many were cleared.
+
+        Raises:
+            LeaseSpoilt: something is left in the lease's place that is none.
+
+        """
+        cleared = await self.lease.clear_stuck()
+        left = await self.lease.view()
+        if left is not None and left.fault is not None:
+            raise LeaseSpoilt(left.fault)
+        return cleared
 
     async def _remember_pause(self, epoch: Epoch, paused: bool) -> None:  # noqa: FBT001 -- a callback
         await self.store.set_paused(epoch, paused=paused)

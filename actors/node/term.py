@@ -10,6 +10,7 @@ import structlog
 from pykka import ActorDeadError
 
 from actors.commit.committer import Committer
+from actors.domain.commit import OUTBOX
 from actors.domain.messages import ReadOrder, Sweep, Tidy, Trim
 from actors.errors import WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
@@ -220,6 +221,12 @@ class Term:
         committer = self._committer.actor_ref
         try:
             order: StoredOrder | None = await committer.ask(ReadOrder(order_id), block=False)
+            if order is not None and OUTBOX in order.unreadable:
+                # Acknowledged changes: kept for people to read, and the order with them.
+                _log.error(
+                    "outbox_unreadable", work_order_id=order_id, value=order.unreadable[OUTBOX]
+                )
+                return False
             if order is not None:
                 await committer.ask(Trim(order), block=False)
         except WorkOrderError as error:

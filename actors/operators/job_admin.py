@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.decide import updated
-from actors.domain.job import Job, JobState, Position
+from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
 from actors.domain.model import LogEntry
 from actors.errors import JobNotFound, JobStateConflict, NotOwner
 from actors.store.port import JobPage, JobQuery
+from actors.telemetry.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +30,11 @@ LIVE_STATES: Final = (JobState.WAITING.value, ACTIVE, DELAYED)
 class JobAdmin:
     """Reads and changes jobs; `keeper` gives the owner's keeper, None on any other node."""
 
-    def __init__(self, inbox: Inbox, keeper: Callable[[], JobKeeper | None]) -> None:
+    def __init__(
+        self, inbox: Inbox, keeper: Callable[[], JobKeeper | None], tally: Tally | None = None
+    ) -> None:
         self._inbox, self._keeper = inbox, keeper
+        self._tally = tally or Tally()
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -101,6 +105,7 @@ class JobAdmin:
         if not moved:
             _, state = await self.find(job_id)
             raise JobStateConflict(job_id, state)
+        self._tally.retry(1)
         return moved[0]
 
     async def retry_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
@@ -112,11 +117,14 @@ class JobAdmin:
         """
         keeper = self._owner()
         retried = 0
+        began = datetime.now(UTC)
         while True:
             query = JobQuery(
                 JobState.FAILED, order_id, error_code, page=1, page_size=_RETRIED_AT_ONCE
             )
-            failed = (await self._inbox.page(query)).jobs
+            failed = [
+                job for job in (await self._inbox.page(query)).jobs if _may_succeed(job, began)
+            ]
             if not failed:
                 return retried
             room = keeper.room
@@ -129,6 +137,7 @@ class JobAdmin:
             moved = await self._inbox.requeue(keeper.epoch, places, JobState.FAILED)
             keeper.requeued(moved)
             retried += len(moved)
+            self._tally.retry(len(moved))
             if not moved:
                 return retried
 
@@ -167,6 +176,13 @@ class JobAdmin:
         if keeper is None:
             raise NotOwner("this node does not own the actors")
         return keeper
+
+
+def _may_succeed(job: Job, began: datetime) -> bool:
+    """Return whether it is worth a try: not where it just failed again, or can't be read."""
+    if job.error is not None and job.error.code == JOB_UNREADABLE:
+        return False
+    return job.finished_at is None or job.finished_at < began
 
 
 def _as_tried(kept: TrackedJob) -> Job:

@@ -28,6 +28,7 @@ from actors.errors import (
     Fenced,
     NotApplied,
     NotOwner,
+    OrderUnreadable,
     OutcomeUnknown,
     PoisonMessage,
     QuantityOutOfRange,
@@ -62,6 +63,8 @@ MAX_TAKEN_BYTES = 2 * 2**20
 """Bytes that their log entries may have; a third of an outbox, `committer.MAX_OUTBOX_BYTES`."""
 MAX_ATTEMPTS = 3
 """Times a message may kill its actor before it is a dead letter."""
+MAX_VAIN = 8
+"""Commits in a row that match nothing, though nothing has changed; half a minute in all."""
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 
@@ -139,11 +142,16 @@ class WorkOrderActor(AsyncioActor):
         what came behind it.
         """
         pause = FIRST_PAUSE_S
+        vain = 0
         pending = batch
         while pending := self._still_wanted(pending):
             try:
+                before = self._stored
                 if await self._try_commit(pending):
                     return []
+                vain = vain + 1 if repr(self._stored) == repr(before) else 0
+                if vain:
+                    pause = await self._wait_in_vain(pending, pause, vain)
             except StoreUnavailable as error:
                 pause = await self._wait_for_store(pending, pause, error)
             except (Fenced, NotOwner) as error:
@@ -197,7 +205,7 @@ class WorkOrderActor(AsyncioActor):
         if decision.outcomes:
             if not await self._commit(order, decision, at, pending):
                 return False
-        elif _refuses(decision) and await self._load() != order:
+        elif _refuses(decision) and repr(await self._load(order)) != repr(order):
             return False  # a refusal, too, is decided on what is stored now
         self._answer(pending, decision.verdicts)
         return True
@@ -216,21 +224,22 @@ class WorkOrderActor(AsyncioActor):
                 self._stored = result.order
                 return True
             case Stale():
-                self._read(result.current)
+                self._read(result.current, order)
                 return False
             case _:
                 raise result
 
-    async def _load(self) -> StoredOrder | None:
+    async def _load(self, known: StoredOrder | None = None) -> StoredOrder | None:
         self._doing = "reading the order"
         order: StoredOrder | None = await self._ask_committer(ReadOrder(self.order_id))
-        self._read(order)
+        self._read(order, known)
         return order
 
-    def _read(self, order: StoredOrder | None) -> None:
+    def _read(self, order: StoredOrder | None, known: StoredOrder | None) -> None:
         """Go on from the order as it is stored now; None when it is gone."""
         self._stored = order
         if order is not None:
+            self._context.telemetry.oddities.compare(known, order)
             self.actor_inbox.label = order.facts.work_order_no
 
     async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
@@ -260,6 +269,19 @@ class WorkOrderActor(AsyncioActor):
             if each.message.deadline <= time.monotonic():
                 self._answer_one(each, error)
         return min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _wait_in_vain(self, pending: Sequence[Delivery], pause: float, tries: int) -> float:
+        """Back off where the store takes no commit, though the order is as it was decided on.
+
+        Raises:
+            StoreRejected: it was tried often enough.
+
+        """
+        if tries >= MAX_VAIN:
+            raise StoreRejected(f"work order {self.order_id} is as read, and takes no commit")
+        _log.warning("commit_in_vain", work_order_id=self.order_id, tries=tries)
+        error = StoreUnavailable("the order takes no commit")
+        return await self._wait_for_store(pending, pause, error)
 
     def _still_wanted(self, pending: Sequence[Delivery]) -> list[Delivery]:
         now = time.monotonic()
@@ -346,7 +368,8 @@ class WorkOrderActor(AsyncioActor):
 
 def _refuses(decision: Decision) -> bool:
     return any(
-        isinstance(verdict, (DuplicateOperation, QuantityOutOfRange)) and not verdict.replayed
+        isinstance(verdict, OrderUnreadable)
+        or (isinstance(verdict, (DuplicateOperation, QuantityOutOfRange)) and not verdict.replayed)
         for verdict in decision.verdicts
     )
 

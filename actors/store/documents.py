@@ -7,10 +7,9 @@ and back. What is ours lives under one key, `planServer`, so that it meets no fi
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from actors.domain.commit import StoredOrder
+from actors.domain.commit import OUTBOX, StoredOrder
 from actors.domain.evidence import Outcome, Refusal
 from actors.domain.model import (
     Change,
@@ -19,17 +18,25 @@ from actors.domain.model import (
     LogContext,
     LogEntry,
     LogPosition,
-    Number,
     OrderFacts,
     OrderState,
+    RequestId,
     WorkOrderId,
 )
-from actors.domain.rules import normalize
-from actors.store.schema import GUARDED, OURS
+from actors.store.schema import GUARDED, OURS, PLAN
+from actors.store.values import (
+    count_from,
+    id_from,
+    mapping_from,
+    number_from,
+    order_time,
+    text_from,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+T = TypeVar("T")
 
 _CONTEXT: Final = {
     "relatedBarcode": "related_barcode",
@@ -47,8 +54,8 @@ _CONTEXT: Final = {
     "source": "source",
 }
 _NO_CONTEXT: Final = LogContext()
-_INT64: Final = 2**63
-EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SHOWN: Final = 200
+"""Characters of a value that can't be read, for people."""
 
 
 def entry_document(entry: LogEntry) -> dict[str, Any]:
@@ -140,42 +147,82 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
     return entry_document(outcome)
 
 
-def outcome_from(document: Mapping[str, Any]) -> Outcome:
-    """Read back what `outcome_document` made; ids may be ObjectIds."""
-    ours = document[OURS]
-    change = Change(
-        job_id=JobId(str(document["_id"])),
-        type=ChangeType(document["changeType"]),
-        quantity=ours["requestedQuantity"],
-        context=context_from(document),
-        request_id=ours.get("requestId"),
-        fingerprint=ours.get("fingerprint", ""),
-    )
-    order_id = WorkOrderId(str(document["workOrderId"]))
-    if document.get("refused"):
+class UnreadableDocument(ValueError):
+    """A document of ours that says too little; `args[0]` names the field at fault."""
+
+
+def required(value: T | None, name: str) -> T:
+    """Return what a reader made of a field; raises `UnreadableDocument` where it made nothing."""
+    if value is None:
+        raise UnreadableDocument(name)
+    return value
+
+
+def outcome_from(document: object) -> Outcome:
+    """Read back what `outcome_document` made; ids may be ObjectIds.
+
+    Raises:
+        UnreadableDocument: it is not known what was done, to which order, or at which place.
+
+    """
+    stored = mapping_from(document)
+    ours = mapping_from(stored.get(OURS))
+    order_id = WorkOrderId(required(id_from(stored.get("workOrderId")), "workOrderId"))
+    epoch = count_from(ours.get("epoch")) or 0
+    change = _outcome_change(stored, ours)
+    if stored.get("refused"):
         return Refusal(
             order_id,
-            ours["epoch"],
+            epoch,
             change,
-            document["refusedAt"],
-            document["refused"],
-            document["detail"],
+            order_time(stored.get("refusedAt")),
+            text_from(stored["refused"]) or "DUPLICATE_OPERATION",
+            number_from(stored.get("detail")) or 0,
         )
+    numbers = {name: number_from(stored.get(name)) for name in ("beforeQuantity", "afterQuantity")}
     return LogEntry(
         work_order_id=order_id,
-        seq=ours["seq"],
-        epoch=ours["epoch"],
+        seq=required(count_from(ours.get("seq")), f"{OURS}.seq"),
+        epoch=epoch,
         change=change,
-        facts=_log_facts(document),
-        applied_quantity=document["changeQuantity"],
-        before_quantity=document["beforeQuantity"],
-        after_quantity=document["afterQuantity"],
-        before_status=document["beforeStatus"],
-        after_status=document["afterStatus"],
-        before_progress=document["beforeProgress"],
-        after_progress=document["afterProgress"],
-        operate_time=document["operateTime"],
+        facts=_log_facts(stored),
+        applied_quantity=required(number_from(stored.get("changeQuantity")), "changeQuantity"),
+        before_quantity=numbers["beforeQuantity"] or 0,
+        after_quantity=numbers["afterQuantity"] or 0,
+        before_status=text_from(stored.get("beforeStatus")),
+        after_status=text_from(stored.get("afterStatus")),
+        before_progress=number_from(stored.get("beforeProgress")) or 0,
+        after_progress=number_from(stored.get("afterProgress")) or 0,
+        operate_time=order_time(stored.get("operateTime")),
     )
+
+
+def known_outcome(document: object) -> Outcome | None:
+    """Return what `outcome_from` does, for a look only: None where it can't be read."""
+    try:
+        return outcome_from(document)
+    except UnreadableDocument:
+        return None
+
+
+def _outcome_change(stored: Mapping[str, Any], ours: Mapping[str, Any]) -> Change:
+    request_id = text_from(ours.get("requestId"))
+    quantity = number_from(ours.get("requestedQuantity"))
+    if quantity is None:
+        quantity = number_from(stored.get("changeQuantity"))
+    return Change(
+        job_id=JobId(required(id_from(stored.get("_id")), "_id")),
+        type=required(change_type_from(stored.get("changeType")), "changeType"),
+        quantity=required(quantity, f"{OURS}.requestedQuantity"),
+        context=context_from(stored),
+        request_id=None if request_id is None else RequestId(request_id),
+        fingerprint=text_from(ours.get("fingerprint")) or "",
+    )
+
+
+def change_type_from(value: object) -> ChangeType | None:
+    """Return which quantity a change moves; None for what is neither."""
+    return next((each for each in ChangeType if each.value == value), None)
 
 
 def is_same(stored: Outcome | None, mine: Outcome) -> bool:
@@ -189,22 +236,13 @@ def is_same(stored: Outcome | None, mine: Outcome) -> bool:
     return isinstance(stored, Refusal) and isinstance(mine, Refusal)
 
 
-def context_from(document: Mapping[str, Any]) -> LogContext:
+def context_from(stored: object) -> LogContext:
     """Read what a caller said of a change, under the log's field names."""
+    document = mapping_from(stored)
+    given = {field: text_from(document.get(name)) for name, field in _CONTEXT.items()}
     return LogContext(
-        related_barcode=document.get("relatedBarcode"),
-        barcode_operation=document.get("barcodeOperation", "OTHER"),
-        process_step_id=_text(document.get("processStepId")),
-        process_name=document.get("processName"),
-        process_code=document.get("processCode"),
-        operator_id=document.get("operatorId", "SYSTEM"),
-        operator_name=document.get("operatorName"),
-        reason=document.get("reason"),
-        remark=document.get("remark"),
-        ip_address=document.get("ipAddress"),
-        user_agent=document.get("userAgent"),
-        is_automatic=document.get("isAutomatic", True),
-        source=document.get("source", "SYSTEM"),
+        **{field: text for field, text in given.items() if text is not None}  # type: ignore[arg-type]
+        | {"is_automatic": document.get("isAutomatic") is not False}
     )
 
 
@@ -219,87 +257,129 @@ def context_document(context: LogContext) -> dict[str, Any]:
 
 def _log_facts(document: Mapping[str, Any]) -> OrderFacts:
     return OrderFacts(
-        work_order_no=document.get("workOrderNo"),
-        material_id=_text(document.get("materialId")),
-        material_code=document.get("materialCode"),
-        material_name=document.get("materialName"),
-        production_line_id=_text(document.get("productionLineId")),
-        production_line_name=document.get("productionLineName"),
+        work_order_no=text_from(document.get("workOrderNo")),
+        material_id=id_from(document.get("materialId")),
+        material_code=text_from(document.get("materialCode")),
+        material_name=text_from(document.get("materialName")),
+        production_line_id=_id_or_text(document.get("productionLineId")),
+        production_line_name=text_from(document.get("productionLineName")),
     )
 
 
 def needs_material(document: Mapping[str, Any]) -> bool:
     """Return whether an order has to borrow its code or its name from its material."""
-    if document.get("materialId") is None:
+    if id_from(document.get("materialId")) is None:
         return False
     return not (document.get("materialNumber") and document.get("materialName"))
 
 
 def position_of(document: Mapping[str, Any]) -> LogPosition:
-    """Place a log document, of this service or older, in its order's history."""
-    seq = document.get(OURS, {}).get("seq", 0)
-    return LogPosition(seq, document.get("operateTime") or EPOCH_START, str(document["_id"]))
+    """Place a log document, of this service or another, in its order's history."""
+    seq = count_from(mapping_from(document.get(OURS)).get("seq")) or 0
+    return LogPosition(seq, order_time(document.get("operateTime")), str(document["_id"]))
 
 
-def is_ours(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether an order's `planServer` is what a commit left there, if only as floats.
+class OurCounts(NamedTuple):
+    """What a commit left in an order's `planServer`."""
 
-    What else may be there (null, after somebody saved the document in his own way) is replaced
-    by the next commit.
+    epoch: int
+    seq: int
+    turn: int
+
+
+def counts_of(ours: object) -> OurCounts | None:
+    """Return the counts of an order's `planServer`; None where it is not what a commit left there.
+
+    They may have become another type of number. What else may be there (null, after somebody
+    saved the document in his own way; half a number) is replaced by the next commit.
     """
-    return isinstance(value, dict) and all(
-        isinstance(each, int) or (isinstance(each, float) and each.is_integer())
-        for each in (value.get("epoch"), value.get("seq"), value.get("turn"))
-    )
+    found = mapping_from(ours)
+    counts = [count_from(found.get(name)) for name in OurCounts._fields]
+    return None if None in counts else OurCounts(*counts)  # type: ignore[arg-type]
 
 
 def order_from(
     document: Mapping[str, Any], material: Mapping[str, Any] | None, log_seq: int
 ) -> StoredOrder:
-    """Read an order as stored.
+    """Read an order as stored; `unreadable` names what keeps changes from being counted.
 
     `material` is its `k3_bd_materials` document where the order itself lacks code or name;
     `log_seq` is the highest seq in its log: above the order's own after somebody replaced the
     document, or put an old copy of it back.
     """
     ours = document.get(OURS)
-    mine: Mapping[str, Any] = ours if is_ours(ours) else {}
+    counts = counts_of(ours)
+    epoch, seq, revision = counts or OurCounts(0, 0, 0)
+    outbox, unreadable = _outbox(ours) if counts else ((), {})
     return StoredOrder(
         id=WorkOrderId(str(document["_id"])),
         facts=_order_facts(document, material or {}),
         state=_state(document),
-        seq=max(int(mine.get("seq", 0)), log_seq),
-        epoch=int(mine.get("epoch", 0)),
-        revision=int(mine.get("turn", 0)),
-        adopted=is_ours(ours),
-        outbox=tuple(outcome_from(each) for each in mine.get("outbox") or ()),
+        seq=max(seq, log_seq),
+        epoch=epoch,
+        revision=revision,
+        adopted=counts is not None,
+        outbox=outbox,
         guard=_guard(document),
-        stored_seq=mine["seq"] if mine and mine["seq"] < log_seq else None,
+        stored_seq=seq if counts and seq < log_seq else None,
+        unreadable=unreadable | _unreadable_quantities(document),
     )
 
 
+def _outbox(ours: Any) -> tuple[tuple[Outcome, ...], dict[str, str]]:  # noqa: ANN401 -- as stored
+    stored = ours.get("outbox")
+    try:
+        return tuple(map(outcome_from, stored or ())), {}
+    except (UnreadableDocument, TypeError):
+        # Acknowledged changes, which no commit may overwrite.
+        return (), {OUTBOX: repr(stored)[:_SHOWN]}
+
+
+def _unreadable_quantities(document: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: repr(value)[:_SHOWN]
+        for name in ("inputQuantity", "outputQuantity")
+        if (value := document.get(name)) is not None and number_from(value) is None
+    }
+
+
 def _guard(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))}
+    guard = {
+        name: document.get(name) for name in GUARDED if not _is_plain(name, document.get(name))
+    }
+    if not _knows_its_plan(document):
+        guard[PLAN] = document.get(PLAN)
+    ours = document.get(OURS)
+    if counts_of(ours) is None:
+        guard[OURS] = ours
+    return guard
+
+
+def _knows_its_plan(document: Mapping[str, Any]) -> bool:
+    """Whether progress can be said: by a wrong scrap quantity it would be wrong."""
+    scrap = document.get("scrapQuantity")
+    return scrap is None or number_from(scrap) is not None
 
 
 def _order_facts(document: Mapping[str, Any], material: Mapping[str, Any]) -> OrderFacts:
     return OrderFacts(
-        work_order_no=_text(document.get("workOrderNo")),
-        material_id=_text(document.get("materialId")),
-        material_code=_text(document.get("materialNumber") or material.get("FNumber")),
-        material_name=_text(document.get("materialName") or material.get("FName")),
-        production_line_id=_text(document.get("productionLineId")),
-        production_line_name=_text(document.get("lineName")),
+        work_order_no=text_from(document.get("workOrderNo")),
+        material_id=id_from(document.get("materialId")),
+        material_code=text_from(document.get("materialNumber") or material.get("FNumber")),
+        material_name=text_from(document.get("materialName") or material.get("FName")),
+        production_line_id=_id_or_text(document.get("productionLineId")),
+        production_line_name=text_from(document.get("lineName")),
     )
 
 
 def _state(document: Mapping[str, Any]) -> OrderState:
+    plan = document.get(PLAN) if _knows_its_plan(document) else None
     return OrderState(
         input_quantity=number_from(document.get("inputQuantity")) or 0,
         output_quantity=number_from(document.get("outputQuantity")) or 0,
-        plan_production_quantity=number_from(document.get("planProductionQuantity")),
+        plan_production_quantity=number_from(plan),
         scrap_quantity=number_from(document.get("scrapQuantity")) or 0,
-        status=_text(document.get("status")),
+        status=text_from(document.get("status")),
         progress=number_from(document.get("progress")) or 0,
     )
 
@@ -312,19 +392,5 @@ def _is_plain(name: str, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def number_from(value: object) -> Number | None:
-    """Read a quantity leniently: other writers may have left text, decimals or nothing."""
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = value if isinstance(value, int | float) else float(str(value))
-    except ValueError:
-        return None
-    if not math.isfinite(number):
-        return None
-    # A whole double beyond 64 bits stays one: as an int BSON could not hold it.
-    return normalize(number) if abs(number) < _INT64 else number
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _id_or_text(value: object) -> str | None:
+    return id_from(value) or text_from(value)

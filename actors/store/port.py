@@ -15,7 +15,7 @@ Every implementation passes `tests/contract/test_store_*.py` and `test_inbox.py`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.job import Job, JobState, Position, Progress
     from actors.domain.model import Epoch, JobId, WorkOrderId
+
+
+MAX_HISTORY: Final = 1_000
+"""Entries of one barcode in one order, the newest, that a scan is decided by: what is older counts
+for nothing after an unbind, and no product has as many steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ REFUSALS: Final = "plan_server_refusals"
 NODE_STATE: Final = "plan_server_state"
 INBOX: Final = "plan_server_inbox"
 OURS: Final = "planServer"
+PLAN: Final = "planProductionQuantity"
 STORED_SEQ: Final = f"{OURS}.seq"
 LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
 ORDER_FIELDS: Final = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from actors.store.documents import number_from, order_from
+from actors.store.documents import order_from
 from actors.store.schema import OURS
+from actors.store.values import count_from, is_far_time, mapping_from, number_from, shown, time_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ID_LENGTH: Final = 24
 # Fewer digits are the beginning of an order's number more often than of an id.
@@ -58,10 +60,9 @@ def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
     Fields that an older document lacks have the shared schema's defaults, else ``None``; what
     else its writer put there stays.
     """
-    ours = document.get(OURS)
-    mine = ours if isinstance(ours, Mapping) else {}
-    shown = {name: _plain(value) for name, value in document.items() if name != OURS}
-    return {**_LOG_DEFAULTS, **shown, "seq": mine.get("seq")}
+    seq = count_from(mapping_from(document.get(OURS)).get("seq"))
+    as_stored = {name: shown(value) for name, value in document.items() if name != OURS}
+    return {**_LOG_DEFAULTS, **as_stored, "seq": seq}
 
 
 def detail_row(
@@ -82,8 +83,8 @@ def detail_row(
         "scrapQuantity": order.state.scrap_quantity,
         "progress": order.state.progress,
         "productionLineName": order.facts.production_line_name,
-        "createAt": time_from(document.get("createAt")),
-        "updateAt": time_from(document.get("updateAt")),
+        "createAt": _time(document.get("createAt")),
+        "updateAt": _time(document.get("updateAt")),
     }
 
 
@@ -100,26 +101,7 @@ def number_ranges(text: str) -> list[tuple[str, str]]:
     return [(each, each + _AFTER_ALL) for each in dict.fromkeys((text, text.upper()))]
 
 
-def time_from(value: object) -> datetime | None:
-    """Read a time leniently: stored as a time or as ISO text; stores keep UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
-
-
-def _plain(value: object) -> object:
-    """Turn what only a driver knows (ObjectId, Decimal128) into text, at any depth."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, datetime):
-        return time_from(value)
-    if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return str(value)
+def _time(value: object) -> object:
+    """Return a time, also one that no calendar of ours has; nothing that is no time."""
+    found = time_from(value)
+    return shown(value) if found is None and is_far_time(value) else found

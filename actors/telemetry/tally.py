@@ -40,6 +40,14 @@ class Tally:
         self.completed += completed
         self.failed += failed
 
+    def retry(self, jobs: int) -> None:
+        """Count failed updates no more that are tried again, the latest first."""
+        for bucket in reversed(self._buckets):
+            taken = min(jobs, bucket.failed)
+            bucket.failed -= taken
+            self.failed -= taken
+            jobs -= taken
+
     def forget(self, older_than_s: float) -> None:
         """Forget what finished more than `older_than_s` seconds ago."""
         limit = time.monotonic() - older_than_s

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from actors.errors import OrderUnreadable, WorkOrderError
 from actors.telemetry.counters import CommitStats, SupervisorStats
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
+from actors.telemetry.oddities import Oddities
 from actors.telemetry.samples import Samples
 from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.tally import Tally
@@ -19,7 +21,6 @@ from actors.telemetry.tally import Tally
 if TYPE_CHECKING:
     from actors.domain.commit import StoredOrder
     from actors.domain.messages import Updated
-    from actors.errors import WorkOrderError
     from actors.runtime.delivery import Delivery
     from actors.telemetry.spans import Spans
 
@@ -57,6 +58,7 @@ class Telemetry:
     """Time from a mailbox to the answer."""
     commits: CommitStats = field(default_factory=CommitStats)
     actors: SupervisorStats = field(default_factory=SupervisorStats)
+    oddities: Oddities = field(default_factory=Oddities)
     spans: Spans = NO_SPANS
     """Told of each update and of each commit, for those who trace."""
 
@@ -76,6 +78,8 @@ class Telemetry:
             ("trouble", "fenced"): commits.fenced,
             ("trouble", "relay_errors"): commits.relay_errors,
             ("trouble", "restarted"): self.actors.restarted,
+            ("trouble", "undone"): self.oddities.undone,
+            ("trouble", "unreadable"): self.oddities.unreadable,
         }
 
     def applied(self, delivery: Delivery, updated: Updated) -> None:
@@ -133,6 +137,8 @@ class Telemetry:
         """
         took_s = time.monotonic() - delivery.enqueued_at
         event = "failed" if failed else "refused"
+        if isinstance(error, OrderUnreadable):
+            self.oddities.note_unreadable(error.work_order_id, error.field, error.value)
         message = delivery.message
         self.tally.note(failed=1)
         self.end_to_end.note(took_s)
@@ -152,7 +158,7 @@ class Telemetry:
                 request_id=message.trace.http_request_id,
             )
         )
-        log = _log.warning if failed else _log.info
+        log = _log.warning if failed or isinstance(error, OrderUnreadable) else _log.info
         log(
             "update_failed" if failed else "update_refused",
             work_order_id=message.work_order_id,

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import Decimal128, ObjectId
 
+from actors.domain.job import Job, Position
+from actors.domain.model import Change, ChangeType, LogContext, WorkOrderId, new_job_id
+from actors.store.job_documents import job_document
+from actors.store.schema import INBOX, ORDERS
+from tests.contract.spoilt import spoilt_copies
 from tests.service.main_service import orders_of
 from tests.trace import Call, Start, Update, send, session
 
@@ -49,7 +54,8 @@ async def test_an_outbox_that_nobody_can_read_stops_its_own_order_alone(place: P
         await asyncio.sleep(TICKS_S)
         later = await send(client, Call((Update(SOUND[0], "input"),)))
 
-    assert spoilt.status == 500
+    assert (spoilt.status, spoilt.body["code"]) == (409, "ORDER_UNREADABLE")
+    assert spoilt.body["data"]["field"] == "outbox"
     assert {answer.status for answer in sound} == {200}
     assert later.status == 200
     assert [event["epoch"] for event in place.node.events("owner")] == [1, 2]
@@ -89,3 +95,66 @@ async def test_an_old_entry_counts_for_rule_4_however_its_quantity_is_written(
         answer = await send(client, Call((Update(SOUND[0], "input", 1, SCAN),)))
 
     assert answer.status == status
+
+
+READS = (
+    "/health",
+    "/metrics",
+    "/api/alarms",
+    "/api/actors",
+    "/api/actors/stats",
+    "/api/nodes",
+    "/api/history",
+    "/api/workorder/search?q=WO-",
+    "/api/workorder/queue/stats",
+    "/api/workorder/queue/locks",
+    "/api/workorder/queue/jobs?state=waiting",
+    "/api/workorder/queue/jobs?state=completed",
+    "/api/workorder/queue/jobs?state=failed&pageSize=100",
+)
+
+
+def _spoilt_orders() -> list[dict[str, Any]]:
+    ours = {"epoch": 1, "seq": 1, "turn": 1, "outbox": [], "dirty": True}
+    orders = spoilt_copies(lambda: _order("", outputQuantity=0, planServer=dict(ours)))
+    # A higher epoch is another owner's, and would depose this one, as it must.
+    return [
+        order | {"_id": ObjectId()} for name, order in orders if name != "planServer.epoch: decimal"
+    ]
+
+
+def _job() -> dict[str, Any]:
+    change = Change(new_job_id(), ChangeType.INPUT, 1, LogContext())
+    job = Job(WorkOrderId(SOUND[0]), change, Position(1, 1), datetime.now(UTC))
+    document = job_document(job)
+    return document | {name: ObjectId(document[name]) for name in ("_id", "workOrderId")}
+
+
+async def test_spoilt_documents_of_all_kinds_hurt_no_other_and_end_no_node(place: Place) -> None:
+    await place.open(Start(tuple(_order(order_id) for order_id in SOUND)))
+    if TYPE_CHECKING:
+        assert isinstance(place.backdoor, MongoBackdoor)
+    orders = _spoilt_orders()
+    place.backdoor.database[ORDERS].insert_many(orders)
+    place.backdoor.database[INBOX].insert_many(
+        document | {"_id": ObjectId()} for _, document in spoilt_copies(_job)
+    )
+    await place.node.stopped()
+    await place.node.started()
+    views = ("detail", "quantity-logs")
+    paths = [f"/api/workorder/{view}/{order['_id']}" for order in orders for view in views]
+    async with session(place.node.uri) as client:
+        statuses = {}
+        for path in (*READS, *paths):
+            async with client.get(path) as reply:
+                statuses[path] = reply.status
+        answers = await asyncio.gather(
+            *(send(client, Call((Update(order, "input"),))) for order in SOUND)
+        )
+        async with client.get(READS[-1]) as reply:
+            failed = await reply.text()
+
+    assert {path: status for path, status in statuses.items() if status != 200} == {}
+    assert {answer.status for answer in answers} == {200}
+    assert "JOB_UNREADABLE" in failed
+    assert place.node.events("stepped_down") == []

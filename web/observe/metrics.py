@@ -115,6 +115,9 @@ class NodeCollector(Collector):
         yield _counter("commit_retries", "Commits sent again, unanswered", stats.retries)
         yield _counter("commit_fenced", "Orders that a later owner had", stats.fenced)
         yield _gauge("commits_stuck", "Orders whose commit finds no outcome", len(stats.stuck))
+        odd = self._context.node.telemetry.oddities
+        yield _counter("counts_undone", "Counts of orders that others undid", odd.undone)
+        yield _counter("orders_unreadable", "Updates of orders without a number", odd.unreadable)
         yield _counter("relay_errors", "Copies to the log that failed", stats.relay_errors)
 
     def _node(self, status: NodeStatus) -> Iterator[Metric]:

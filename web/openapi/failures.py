@@ -14,6 +14,7 @@ from web.openapi.models.failures import (
     SizeLimit,
     UnknownJob,
     UnknownOrder,
+    UnreadableOrder,
     Unserved,
     UsedKey,
 )
@@ -51,6 +52,14 @@ _DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
     "DUPLICATE_OPERATION": (
         CountedScan,
         {"relatedBarcode": "SN0001", "processStepId": None, "replayed": False},
+    ),
+    "ORDER_UNREADABLE": (
+        UnreadableOrder,
+        {
+            "workOrderId": "000000000000000000000001",
+            "field": "inputQuantity",
+            "value": "'1,000'",
+        },
     ),
     "REQUEST_ID_CONFLICT": (UsedKey, {"requestId": "scan-17"}),
     "JOB_NOT_FOUND": (UnknownJob, {"jobId": "00000000000000000000000a"}),
@@ -100,6 +109,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "high": 1000,
     "allowed": "GET, HEAD",
     "method": "PUT",
+    "value": "'1,000'",
 }
 
 

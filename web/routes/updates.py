@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from web.app_context import Language
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPED: Final = re.compile(r'\\(["\\])')
 _PARSED_AT_ONCE: Final = 100
 """Items of a batch that are read before other requests get their turn."""
 
@@ -78,7 +81,13 @@ def _key_in_header(request: web.Request) -> RequestId | None:
         return None
     if len(values) > 1:
         raise invalid("INVALID_REQUEST_ID", IDEMPOTENCY_KEY, "repeated")
-    return check_request_id(values[0], IDEMPOTENCY_KEY)
+    return check_request_id(_unquoted(values[0]), IDEMPOTENCY_KEY)
+
+
+def _unquoted(value: str) -> str:
+    """Return the content of a string of RFC 8941, as the header's draft has it; else the value."""
+    quoted = _QUOTED.fullmatch(value)
+    return value if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
 
 
 def _items(body: dict[str, object], limit: int) -> list[object]:
@@ -253,6 +262,7 @@ ROUTES: Final = (
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",
+            "ORDER_UNREADABLE",
             "REQUEST_ID_CONFLICT",
             "MAILBOX_FULL",
         ),

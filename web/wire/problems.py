@@ -11,10 +11,12 @@ from actors.errors import (
     Fenced,
     JobNotFound,
     JobStateConflict,
+    LeaseSpoilt,
     LeaseUnavailable,
     MailboxFull,
     NotApplied,
     NotOwner,
+    OrderUnreadable,
     OutcomeUnknown,
     PoisonMessage,
     QuantityOutOfRange,
@@ -59,6 +61,7 @@ STATUS: Final[Mapping[str, int]] = {
     "METHOD_NOT_ALLOWED": 405,
     "BODY_TIMEOUT": 408,
     "DUPLICATE_OPERATION": 409,
+    "ORDER_UNREADABLE": 409,
     "JOB_STATE_CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
     "REQUEST_ID_CONFLICT": 422,
@@ -136,6 +139,11 @@ def _out_of_range(error: QuantityOutOfRange) -> _Described:
     return "INVALID_QUANTITY.range", {"limit": error.limit}, data
 
 
+def _unreadable(error: OrderUnreadable) -> _Described:
+    shown: dict[str, object] = {"field": error.field, "value": error.value}
+    return error.code, shown, {"workOrderId": error.work_order_id, **shown}
+
+
 def _conflict(error: RequestIdConflict) -> _Described:
     return error.code, {"request_id": error.request_id}, {"requestId": error.request_id}
 
@@ -162,6 +170,10 @@ def _still_waiting(error: StillWaiting) -> _Described:
     return f"SERVICE_UNAVAILABLE.{variant}", {}, {"paused": error.paused}
 
 
+def _lease_spoilt(error: LeaseSpoilt) -> _Described:
+    return "SERVICE_UNAVAILABLE.lease_spoilt", {"detail": str(error)}, {}
+
+
 def _plain(text: str) -> Callable[[WorkOrderError], _Described]:
     return lambda _error: (text, {}, {})
 
@@ -170,6 +182,7 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     WorkOrderNotFound: _not_found,
     DuplicateOperation: _duplicate,
     QuantityOutOfRange: _out_of_range,
+    OrderUnreadable: _unreadable,
     RequestIdConflict: _conflict,
     JobNotFound: _no_job,
     JobStateConflict: _job_state,
@@ -180,6 +193,7 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     StillWaiting: _still_waiting,
     StoreUnavailable: _plain("SERVICE_UNAVAILABLE.store"),
     NotApplied: _plain("SERVICE_UNAVAILABLE"),
+    LeaseSpoilt: _lease_spoilt,
     LeaseUnavailable: _plain("SERVICE_UNAVAILABLE.lease"),
     OutcomeUnknown: _plain("TIMEOUT"),
     StoreRejected: _plain("SYSTEM_ERROR.rejected"),

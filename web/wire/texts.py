@@ -204,6 +204,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "WORK_ORDER_NOT_FOUND": Text(
         "工单 {work_order_id} 不存在", "There is no work order {work_order_id}"
     ),
+    "ORDER_UNREADABLE": Text(
+        "工单的 {field} 无法读作数字（{value}），更新未执行；请先更正工单",
+        "The order's {field} can't be read as a number ({value}): not applied; mend the order",
+    ),
     "DUPLICATE_OPERATION": Text(
         "条码 {barcode} 在该工序已扫码投入，不能重复计数",
         "Barcode {barcode} was already counted at this step",
@@ -250,6 +254,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "SERVICE_UNAVAILABLE.streams": Text(
         "实时事件的连接过多，请稍后重试", "Too many readers of events; try again later"
+    ),
+    "SERVICE_UNAVAILABLE.lease_spoilt": Text(
+        "租约的位置被其他数据占用：{detail}", "Something else is in the lease's place: {detail}"
     ),
     "SERVICE_UNAVAILABLE.lease": Text(
         "租约服务暂不可用，请稍后重试", "The lease can't be reached now; try again later"

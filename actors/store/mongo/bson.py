@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 from bson import ObjectId
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from actors.domain.model import SCAN_PROCESS
-from actors.store.documents import number_from, outcome_document, position_of
+from actors.store.documents import outcome_document, position_of
 from actors.store.schema import LOG_ID_FIELDS, OURS, STORED_SEQ
+from actors.store.values import id_from, mapping_from, number_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, Outcome
     from actors.domain.model import Epoch
 
-_COUNTS = (f"{OURS}.epoch", f"{OURS}.seq", f"{OURS}.turn")
-
 _REPEATED_ID_FIELDS = tuple(name for name in LOG_ID_FIELDS if name != "_id")
 _RAW = CodecOptions(document_class=RawBSONDocument)
 _MOST_KEPT = 20_000
-CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
+    tz_aware=True,
+    # One date beyond the year 9999, or one text that is not UTF-8, would hide all that is read
+    # together with it.
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
 
 
 @lru_cache(maxsize=8192)  # lines, materials, steps and orders come again and again
@@ -85,7 +90,7 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
         "planProductionQuantity": state.plan_production_quantity,
         "scrapQuantity": state.scrap_quantity,
     }
-    return expected | dict(guard) if guard else expected
+    return expected | {name: guard[name] for name in guard if name != OURS}
 
 
 def revision_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
@@ -94,11 +99,15 @@ def revision_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
     Where somebody put an old copy of the document back, the order's seq goes on from its log;
     the document still has the one that was read.
     """
-    fenced = {"_id": as_object_id(order.id), f"{OURS}.epoch": {"$not": {"$gt": epoch}}}
-    if order.adopted:
-        return fenced | {STORED_SEQ: order.document_seq, f"{OURS}.turn": order.revision}
-    # Nothing there, or something else than what `is_ours` takes for our state.
-    return fenced | {"$nor": [{name: {"$type": "number"} for name in _COUNTS}]}
+    if not order.adopted:
+        # Nothing there, or whatever `counts_of` does not take for our state: still that very thing.
+        return {"_id": as_object_id(order.id), OURS: {"$eq": order.guard.get(OURS)}}
+    return {
+        "_id": as_object_id(order.id),
+        f"{OURS}.epoch": {"$not": {"$gt": epoch}},
+        STORED_SEQ: order.document_seq,
+        f"{OURS}.turn": order.revision,
+    }
 
 
 def commit_update(
@@ -141,7 +150,7 @@ def changed_fields(change: ChangeSet) -> dict[str, Any]:
 def note_history(evidence: Evidence, document: Mapping[str, Any]) -> None:
     """Note what a log document, of this service or older, says about its barcode (rule 4)."""
     applied = number_from(document.get("changeQuantity")) or 0
-    asked = number_from(document.get(OURS, {}).get("requestedQuantity"))
+    asked = number_from(mapping_from(document.get(OURS)).get("requestedQuantity"))
     asked = applied if asked is None else asked
     barcode = str(document["relatedBarcode"])
     if asked < 0:
@@ -149,6 +158,6 @@ def note_history(evidence: Evidence, document: Mapping[str, Any]) -> None:
     elif (
         applied > 0
         and document.get("barcodeOperation") == SCAN_PROCESS
-        and document.get("processStepId") is not None
+        and (step := document.get("processStepId")) is not None
     ):
-        evidence.note_scan(barcode, str(document["processStepId"]), position_of(document))
+        evidence.note_scan(barcode, id_from(step) or str(step), position_of(document))

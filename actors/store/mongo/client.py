@@ -22,7 +22,7 @@ from pymongo.errors import (
 )
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
-from actors.store.schema import INBOX, LOGS, ORDERS, OURS, REFUSALS
+from actors.store.schema import INBOX, LOGS, NODE_STATE, ORDERS, OURS, REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +36,8 @@ UNSTORABLE: Final = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEn
 UNSETTLED_CODES: Final = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 _NO_RIGHTS: Final = frozenset({13, 18})
 """Unauthorized, AuthenticationFailed: refused before anything is done, until somebody mends it."""
+_TELLS_CASE: Final = 3
+"""The lowest strength of a collation that does."""
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
@@ -64,7 +66,17 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             ],
             name="idx_workorder_barcode_process_duplicate_check",
         ),
-        # Ours: one entry per order and seq, one outcome per order and key.
+        # Ours: a barcode's newest entries in one order, at any step.
+        IndexModel(
+            [
+                ("workOrderId", ASCENDING),
+                ("relatedBarcode", ASCENDING),
+                ("operateTime", DESCENDING),
+            ],
+            name="plan_server_scans",
+            partialFilterExpression={"changeType": "input"},
+        ),
+        # One entry per order and seq, one outcome per order and key.
         IndexModel(
             [("workOrderId", ASCENDING), (f"{OURS}.seq", ASCENDING)],
             name="plan_server_seq",
@@ -126,6 +138,24 @@ async def disconnect(client: Any) -> None:  # noqa: ANN401 -- either driver's cl
     else:
         # Motor's is a function that waits for the server's answer where it is called.
         await asyncio.to_thread(client.close)
+
+
+async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either driver's database
+    """Raise `StartupError` where a collection takes texts for equal that differ in case.
+
+    Two keys or two barcodes would be one, and the second of them would never be counted.
+    """
+    ours = [ORDERS, LOGS, REFUSALS, INBOX, NODE_STATE]
+    found = await database.command("listCollections", filter={"name": {"$in": ours}})
+    for each in found["cursor"]["firstBatch"]:
+        collation = each.get("options", {}).get("collation", {})
+        if collation.get("strength", 3) < _TELLS_CASE and not collation.get("caseLevel"):
+            raise StartupError(
+                f"the collection {each['name']} has a collation that does not tell upper from"
+                f" lower case ({collation.get('locale')}, strength {collation['strength']}):"
+                " keys and barcodes that differ in case would be taken for one; make it anew"
+                " with MongoDB's own collation"
+            )
 
 
 async def make_indexes(database: Any) -> None:  # noqa: ANN401 -- either driver's database

@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from actors.domain.job import JobState
 from actors.errors import Overtaken
 from actors.store.mongo.client import reading, sent, writing
+from actors.store.mongo.reads import claimed_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,5 +49,6 @@ async def check(at: Collections, epoch: Epoch) -> None:
     """Raise `Overtaken` where an epoch above `epoch` was claimed; to be called after a write."""
     with sent(), reading():
         state = await at.state.find_one({"_id": "owner"})
-    if state is not None and state["epoch"] > epoch:
-        raise Overtaken(epoch, state["epoch"])
+    seen = claimed_epoch(state)
+    if seen > epoch:
+        raise Overtaken(epoch, seen)

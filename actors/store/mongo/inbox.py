@@ -12,12 +12,13 @@ from pymongo.errors import BulkWriteError
 from actors.domain.job import Job, JobState
 from actors.domain.model import JobId, WorkOrderId
 from actors.errors import OutcomeUnknown, StoreRejected
-from actors.store.documents import outcome_from, request_key
+from actors.store.documents import known_outcome, request_key
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
 from actors.store.mongo.control import CONTROL, change_control, check, unfenced
 from actors.store.port import JobPage, JobQuery
+from actors.store.values import id_from, mapping_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,9 @@ _DUPLICATE_KEY: Final = 11000
 _TRIES: Final = 5
 _IN_ORDER: Final = [("epoch", 1), ("n", 1)]
 _NEWEST_FIRST: Final = [("finishedAt", -1), ("_id", -1)]
+_FINISHED: Final = [JobState.COMPLETED.value, JobState.FAILED.value]
+_NOT_FINISHED: Final = {"$nin": _FINISHED}
+"""Waiting, or it is not known what: nothing that was accepted is left out."""
 
 
 class _Rejected(Exception):
@@ -94,7 +98,7 @@ class MongoInbox:
     async def waiting(self) -> list[Job]:
         """Read all that waits, in order."""
         with reading():
-            found = self._at.inbox.find({"state": JobState.WAITING.value}).sort(_IN_ORDER)
+            found = self._at.inbox.find({"state": _NOT_FINISHED}).sort(_IN_ORDER)
             return [job_from(each) async for each in found]
 
     async def waiting_ids(self) -> list[JobId]:
@@ -103,7 +107,7 @@ class MongoInbox:
             found = await self._at.inbox.find(
                 {"state": JobState.WAITING.value}, {"_id": 1}
             ).to_list(None)
-        return [JobId(str(each["_id"])) for each in found]
+        return [JobId(job_id) for each in found if (job_id := id_from(each["_id"]))]
 
     async def note(self, epoch: Epoch, progress: Sequence[Progress]) -> None:
         """Record what became of jobs, all in one round trip."""
@@ -137,7 +141,7 @@ class MongoInbox:
         with sent(), reading():
             found = await self._at.inbox.find({"_id": {"$in": ids}}).sort(_IN_ORDER).to_list(None)
         moved = [job_from(each) for each in found]
-        return [job for job in moved if places[job.id] == job.position]
+        return [job for job in moved if job.dead or places[job.id] == job.position]
 
     async def find(self, job_id: JobId) -> Job | None:
         """Read a job."""
@@ -175,10 +179,9 @@ class MongoInbox:
 
     async def forget(self, epoch: Epoch, before: datetime) -> int:
         """Delete what finished before then."""
-        finished = [JobState.COMPLETED.value, JobState.FAILED.value]
         with writing():
             result = await self._at.inbox.delete_many(
-                {"state": {"$in": finished}, "finishedAt": {"$lt": before}} | _mine(epoch)
+                {"state": {"$in": _FINISHED}, "finishedAt": {"$lt": before}} | _mine(epoch)
             )
         await check(self._at, epoch)
         return int(result.deleted_count)
@@ -209,14 +212,16 @@ class MongoInbox:
                     {"_id": ObjectId(job_id), "planServer": {"$exists": True}}
                 )
                 if found is not None:
-                    return outcome_from(found)
+                    return known_outcome(found)
         return None
 
     async def paused_orders(self) -> frozenset[WorkOrderId]:
         """Read which orders are paused."""
         with reading():
             state = await self._at.state.find_one(CONTROL)
-        return frozenset(WorkOrderId(str(each)) for each in (state or {}).get("pausedOrders", ()))
+        paused = mapping_from(state).get("pausedOrders")
+        ids = map(id_from, paused if isinstance(paused, list) else ())
+        return frozenset(WorkOrderId(each) for each in ids if each)
 
     async def set_order_paused(self, epoch: Epoch, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember by majority whether an order is paused."""
@@ -239,15 +244,15 @@ def _name(job: Job) -> str:
 
 
 def _expected(epoch: Epoch, progress: Progress) -> dict[str, Any]:
-    condition: dict[str, Any] = {"_id": ObjectId(progress.job_id)}
+    condition: dict[str, Any] = {"_id": as_object_id(progress.job_id)}
     if progress.state is not JobState.COMPLETED:
-        condition |= {"state": JobState.WAITING.value} | _mine(epoch)
+        condition |= {"state": _NOT_FINISHED} | _mine(epoch)
     return condition
 
 
 def _mine(epoch: Epoch) -> dict[str, Any]:
     """Return the condition of a job that no later owner has accepted, moved or marked."""
-    return {"epoch": {"$lte": epoch}} | unfenced(epoch)
+    return {"epoch": {"$not": {"$gt": epoch}}} | unfenced(epoch)
 
 
 def _bson(job: Job) -> dict[str, Any]:

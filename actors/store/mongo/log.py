@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
-from actors.store.documents import EPOCH_START
 from actors.store.port import LogPage, LogQuery
 from actors.store.schema import OURS
+from actors.store.values import count_from, is_far_time, mapping_from, order_time
 from actors.store.views import log_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     Document = Mapping[str, Any]
 
@@ -58,17 +60,19 @@ def _condition(order_id: ObjectId, query: LogQuery, pending: Sequence[Document])
 
 
 def _matching_entries(order: Document | None, query: LogQuery) -> list[Document]:
-    ours = (order or {}).get(OURS) or {}
-    return [entry for entry in ours.get("outbox", ()) if _matches(entry, query)]
+    outbox = mapping_from((order or {}).get(OURS)).get("outbox")
+    entries = outbox if isinstance(outbox, list) else ()
+    return [each for each in entries if isinstance(each, Mapping) and _matches(each, query)]
 
 
 def _matches(entry: Document, query: LogQuery) -> bool:
     at = entry.get("operateTime")
     return (
         at is not None  # a refusal has none
-        and query.change_type in (None, entry["changeType"])
-        and (query.since is None or at >= query.since)
-        and (query.until is None or at <= query.until)
+        and entry.get("_id") is not None
+        and query.change_type in (None, entry.get("changeType"))
+        and (query.since is None or order_time(at) >= query.since)
+        and (query.until is None or order_time(at) <= query.until)
     )
 
 
@@ -93,6 +97,9 @@ def _merge(
     return merged[start - offset - before :]
 
 
-def _newest_first(entry: Document) -> tuple[Any, int, Any]:
-    seq = (entry.get(OURS) or {}).get("seq", 0)
-    return (entry.get("operateTime") or EPOCH_START, seq, entry["_id"])
+def _newest_first(entry: Document) -> tuple[int, datetime, int, str]:
+    """Order as MongoDB does: times before all else, then by seq and id."""
+    at = entry.get("operateTime")
+    is_time = isinstance(at, datetime) or is_far_time(at)
+    seq = count_from(mapping_from(entry.get(OURS)).get("seq")) or 0
+    return (int(is_time), order_time(at), seq, str(entry["_id"]))

@@ -11,8 +11,9 @@ from bson import ObjectId
 from actors.domain.evidence import Evidence, EvidenceQuery
 from actors.domain.model import WorkOrderId
 from actors.store.documents import needs_material, order_from, outcome_from, request_key
-from actors.store.mongo.bson import note_history
+from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
+from actors.store.port import MAX_HISTORY
 from actors.store.schema import (
     INBOX,
     LOGS,
@@ -23,24 +24,32 @@ from actors.store.schema import (
     OURS,
     REFUSALS,
 )
+from actors.store.values import count_from, id_from
 from actors.store.views import detail_row, id_range, number_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from actors.domain.commit import StoredOrder
 
 _BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
+_SCANS_INDEX = [("workOrderId", 1), ("relatedBarcode", 1), ("operateTime", -1)]
 _NUMBER = "workOrderNo"
-_HISTORY_FIELDS = (
-    "workOrderId",
-    "relatedBarcode",
-    "processStepId",
-    "changeQuantity",
-    "barcodeOperation",
-    "operateTime",
-    f"{OURS}.seq",
-    f"{OURS}.requestedQuantity",
+_FEW = 20
+"""Entries that a barcode is expected to have: its steps, in and out."""
+_HISTORY = dict.fromkeys(
+    (
+        "workOrderId",
+        "relatedBarcode",
+        "processStepId",
+        "changeType",
+        "changeQuantity",
+        "barcodeOperation",
+        "operateTime",
+        f"{OURS}.seq",
+        f"{OURS}.requestedQuantity",
+    ),
+    1,
 )
 
 
@@ -68,6 +77,11 @@ class Collections:
         )
 
 
+def claimed_epoch(state: Mapping[str, Any] | None) -> int:
+    """Return the epoch that the node state's document says was claimed last, 0 when none."""
+    return count_from((state or {}).get("epoch")) or 0
+
+
 async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
     """Read orders with their outboxes, in the order of `ids`."""
     with reading():
@@ -78,7 +92,7 @@ async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder 
         seqs = await _log_seqs(at, found)
     orders = {}
     for document in found:
-        material = materials.get(document.get("materialId"))
+        material = materials.get(id_from(document.get("materialId")))
         order_id = WorkOrderId(str(document["_id"]))
         orders[order_id] = order_from(document, material, seqs.get(document["_id"], 0))
     return [orders.get(each) for each in ids]
@@ -86,13 +100,13 @@ async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder 
 
 async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:
     """Look up the materials of orders that do not carry their code or name themselves."""
-    wanted = {order["materialId"] for order in orders if needs_material(order)}
+    wanted = {id_from(order["materialId"]) for order in orders if needs_material(order)}
     if not wanted:
         return {}
     found = await at.materials.find(
-        {"_id": {"$in": list(wanted)}}, {"FNumber": 1, "FName": 1}
+        {"_id": {"$in": [as_object_id(each) for each in wanted]}}, {"FNumber": 1, "FName": 1}
     ).to_list(None)
-    return {material["_id"]: material for material in found}
+    return {str(material["_id"]): material for material in found}
 
 
 async def detail(at: Collections, order_id: WorkOrderId) -> Mapping[str, Any] | None:
@@ -126,7 +140,7 @@ async def _details(
     at: Collections, documents: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     materials = await materials_of(at, documents)
-    return [detail_row(each, materials.get(each.get("materialId"))) for each in documents]
+    return [detail_row(each, materials.get(id_from(each.get("materialId")))) for each in documents]
 
 
 async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
@@ -142,7 +156,7 @@ async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dic
     )
     if inspect.isawaitable(highest):  # with PyMongo's own API
         highest = await highest
-    return {each["_id"]: int(each["seq"]) async for each in highest}
+    return {each["_id"]: count_from(each["seq"]) or 0 async for each in highest}
 
 
 async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
@@ -183,13 +197,34 @@ async def _note_scans(
     asking = [query for query in queries if query.barcodes]
     if not asking:
         return
-    found = at.logs.find(
-        {
-            "relatedBarcode": {"$in": [each for query in asking for each in query.barcodes]},
-            "workOrderId": {"$in": [ObjectId(query.work_order_id) for query in asking]},
-            "changeType": "input",
-        },
-        dict.fromkeys(_HISTORY_FIELDS, 1),
+    barcodes = list({each for query in asking for each in query.barcodes})
+    # By the barcode alone, so that the limit is on what is read, not on what fits.
+    few = MAX_HISTORY + _FEW * len(barcodes)
+    found = await (
+        at.logs.find({"relatedBarcode": {"$in": barcodes}}, _HISTORY)
+        .hint(_BARCODE_INDEX)
+        .limit(few)
+        .to_list(None)
     )
-    for document in await found.hint(_BARCODE_INDEX).to_list(None):
-        note_history(known[WorkOrderId(str(document["workOrderId"]))], document)
+    if len(found) == few:
+        found = [each async for each in _newest(at, asking)]
+    for document in found:
+        evidence = known.get(WorkOrderId(str(document.get("workOrderId"))))
+        if evidence is not None and document.get("changeType") == "input":
+            note_history(evidence, document)
+
+
+async def _newest(
+    at: Collections, asking: Sequence[EvidenceQuery]
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Read the newest entries of each barcode in each order, one by one: some have very many."""
+    for query in asking:
+        for barcode in query.barcodes:
+            condition = {
+                "workOrderId": ObjectId(query.work_order_id),
+                "relatedBarcode": barcode,
+                "changeType": "input",
+            }
+            found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_SCANS_INDEX)
+            for document in await found.limit(MAX_HISTORY).to_list(None):
+                yield document

@@ -39,6 +39,7 @@ from actors.store.mongo.client import (
     UNSETTLED_CODES,
     UNSTORABLE,
     Driver,
+    check_collations,
     connect,
     disconnect,
     make_indexes,
@@ -49,7 +50,7 @@ from actors.store.mongo.client import (
 from actors.store.mongo.control import CONTROL, change_control, fence_off
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
-from actors.store.mongo.reads import Collections, evidence, load
+from actors.store.mongo.reads import Collections, claimed_epoch, evidence, load
 from actors.store.schema import OURS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from actors.store.port import Inbox, LogPage, LogQuery
 
 _DUPLICATE_KEY = 11000
+_LARGEST_EPOCH = 2**53
 
 
 class MongoStore:
@@ -92,7 +94,11 @@ class MongoStore:
         )
         self._at = Collections.of(database)
         try:
+            await check_collations(database)
             await make_indexes(database)
+        except StartupError:
+            await self.close()
+            raise
         except PyMongoError as error:
             await self.close()
             reason = str(error).split(", Timeout", 1)[0][:300]
@@ -113,7 +119,11 @@ class MongoStore:
 
     async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
         """Take the next epoch, by majority."""
-        following = {"$add": [{"$max": ["$epoch", above]}, 1]}
+        # Whatever else than a whole number is there counts as none: `above` knows the orders'.
+        bounds = [{"$gte": ["$epoch", 0]}, {"$lt": ["$epoch", _LARGEST_EPOCH]}]
+        is_count = {"$and": [{"$isNumber": "$epoch"}, *bounds]}
+        claimed = {"$toLong": {"$cond": [is_count, {"$floor": "$epoch"}, 0]}}
+        following = {"$add": [{"$max": [claimed, above]}, 1]}
         with writing():
             state = await self._at.state.find_one_and_update(
                 {"_id": "owner"},
@@ -121,7 +131,7 @@ class MongoStore:
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
-            epoch = Epoch(state["epoch"])
+            epoch = Epoch(claimed_epoch(state))
             await fence_off(self._at, epoch)
         return epoch
 
@@ -129,7 +139,7 @@ class MongoStore:
         """Return the highest epoch claimed so far."""
         with reading():
             state = await self._at.state.find_one({"_id": "owner"})
-        return Epoch(state["epoch"] if state else 0)
+        return Epoch(claimed_epoch(state))
 
     # -- reading before a decision -----------------------------------------------------------
 
@@ -379,5 +389,5 @@ def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> Store
     before = change.before
     guard = before.guard
     if guard:
-        guard = {name: value for name, value in guard.items() if name not in written}
+        guard = {name: guard[name] for name in guard if name not in written and name != OURS}
     return change.applied(epoch, guard)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.domain.commit import Committed, Stale, StoredOrder
 from actors.domain.model import LogEntry
 from actors.errors import RelayRejected, StoreRejected
-from actors.store.documents import is_ours
+from actors.store.documents import counts_of
 from actors.store.schema import GUARDED, OURS
 from actors.store.sqlite.rows import (
     OrderRow,
@@ -160,14 +160,14 @@ def _settled(db: sqlite3.Connection, change: ChangeSet, row: OrderRow | None) ->
 
 
 def _is_at(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
-    ours = row.document.get(OURS)
-    if not is_ours(ours):
+    ours = counts_of(row.document.get(OURS))
+    if ours is None:
         return not before.adopted and row.log_seq == before.seq
     return (
         before.adopted
-        and ours["epoch"] <= epoch
-        and ours["turn"] == before.revision
-        and max(ours["seq"], row.log_seq) == before.seq
+        and ours.epoch <= epoch
+        and ours.turn == before.revision
+        and max(ours.seq, row.log_seq) == before.seq
     )
 
 
@@ -189,7 +189,7 @@ def _after(change: ChangeSet, epoch: int) -> StoredOrder:
     guard = before.guard
     if guard:
         written = _written(change)
-        guard = {name: guard[name] for name in guard if name not in written}
+        guard = {name: guard[name] for name in guard if name not in written and name != OURS}
     return change.applied(epoch, guard)
 
 

@@ -48,8 +48,6 @@ _SCHEMA: Final = (
     "CREATE UNIQUE INDEX logs_request ON logs (request_key) WHERE request_key IS NOT NULL",
     """CREATE INDEX logs_newest_first
         ON logs (work_order_id, operate_time DESC, seq DESC, id DESC)""",
-    """CREATE INDEX logs_duplicate_check
-        ON logs (work_order_id, related_barcode) WHERE counts_as IS NOT NULL""",
     """CREATE TABLE refusals (
         id TEXT PRIMARY KEY NOT NULL,
         work_order_id TEXT NOT NULL,
@@ -78,6 +76,9 @@ _INBOX: Final = (
     ) STRICT""",
     "CREATE INDEX IF NOT EXISTS inbox_waiting ON inbox (epoch, n) WHERE state = 'waiting'",
     "CREATE INDEX IF NOT EXISTS inbox_finished ON inbox (state, dead, finished_at)",
+    "DROP INDEX IF EXISTS logs_duplicate_check",
+    """CREATE INDEX IF NOT EXISTS logs_barcode
+        ON logs (work_order_id, related_barcode, operate_time DESC) WHERE counts_as IS NOT NULL""",
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -158,7 +159,7 @@ class SqliteFile:
         except sqlite3.Error as error:
             # A new connection reads from the file what counts.
             self.close()
-            if error.sqlite_errorcode & 0xFF in _NOT_COMMITTED:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_COMMITTED:
                 raise
             raise OutcomeUnknown(f"SQLite could not finish a commit: {error}") from error
         try:

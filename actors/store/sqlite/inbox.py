@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
@@ -9,16 +10,15 @@ import orjson
 from actors.domain.job import Job, JobState
 from actors.domain.model import JobId, WorkOrderId
 from actors.errors import Overtaken, StoreRejected
-from actors.store.documents import outcome_from, request_key
+from actors.store.documents import known_outcome, request_key
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.port import JobPage, JobQuery
 from actors.store.sqlite.rows import log_document, microseconds, to_text
-from actors.store.views import time_from
+from actors.store.values import time_from
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from datetime import datetime
 
     from actors.domain.evidence import Outcome
     from actors.domain.job import Position, Progress
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from actors.store.sqlite.file import SqliteFile
 
 T = TypeVar("T")
+
+_FINISHED: Final = (JobState.COMPLETED.value, JobState.FAILED.value)
+_PLACE: Final = "UPDATE inbox SET epoch = ?, n = ? WHERE id = ?"
 
 _PAUSED: Final = "paused:"
 """Begins the names of orders that are paused, in the table of states."""
@@ -72,10 +75,10 @@ class SqliteInbox:
             for each in progress:
                 document = _document(db, each.job_id)
                 if document is None or (
-                    each.state is not JobState.COMPLETED and document["state"] != JobState.WAITING
+                    each.state is not JobState.COMPLETED and document.get("state") in _FINISHED
                 ):
                     continue
-                _put(db, document | state_fields(each))
+                _update(db, document | state_fields(each))
 
         await self._write(epoch, work)
 
@@ -88,13 +91,14 @@ class SqliteInbox:
             moved = []
             for job_id, place in places.items():
                 document = _document(db, job_id)
-                if document is None or document["state"] != state:
+                if document is None or document.get("state") != state:
                     continue
                 document |= {"epoch": place.epoch, "n": place.n, "state": JobState.WAITING.value}
                 document |= {"dead": False, "finishedAt": None}
                 if state is not JobState.WAITING:
                     document["attempts"] = 0
-                _put(db, document)
+                _update(db, document)
+                db.execute(_PLACE, (place.epoch, place.n, job_id))
                 moved.append(job_from(document))
             return moved
 
@@ -172,7 +176,7 @@ class SqliteInbox:
                     (job_id,),
                 ).fetchone()
                 if row is not None and "planServer" in (document := log_document(row[0])):
-                    return outcome_from(document)
+                    return known_outcome(document)
             return None
 
         return await self._read(work)
@@ -257,19 +261,42 @@ def _put(db: sqlite3.Connection, document: Mapping[str, Any]) -> None:
     )
 
 
+def _update(db: sqlite3.Connection, document: Mapping[str, Any]) -> None:
+    """Store how a job is now; whose it is, and what, may be past knowing."""
+    finished_at = document.get("finishedAt")
+    error = document.get("error")
+    db.execute(
+        "UPDATE inbox SET state = ?, dead = ?, finished_at = ?, error_code = ?, document = ?"
+        " WHERE id = ?",
+        (
+            document["state"],
+            document["dead"],
+            microseconds(finished_at) if isinstance(finished_at, datetime) else None,
+            error.get("code") if isinstance(error, dict) else None,
+            to_text(document),
+            document["_id"],
+        ),
+    )
+
+
 def _document(db: sqlite3.Connection, job_id: JobId) -> dict[str, Any] | None:
     row = db.execute("SELECT document FROM inbox WHERE id = ?", (job_id,)).fetchone()
-    return None if row is None else _decoded(row[0])
+    return None if row is None else _decoded(job_id, row[0])
 
 
 def _jobs(db: sqlite3.Connection, rest: str, values: Sequence[object]) -> list[Job]:
-    rows = db.execute(f"SELECT document FROM inbox {rest}", values)  # noqa: S608 constants
-    return [job_from(_decoded(row[0])) for row in rows]
+    rows = db.execute(f"SELECT id, document FROM inbox {rest}", values)  # noqa: S608 constants
+    return [job_from(_decoded(*row)) for row in rows]
 
 
-def _decoded(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = orjson.loads(text)
+def _decoded(job_id: str, text: str) -> dict[str, Any]:
+    """Decode a job's text; where somebody made it something else, little is known of the job."""
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        return {"_id": job_id}
     for name in ("receivedAt", "finishedAt"):
-        if document[name] is not None:
-            document[name] = time_from(document[name])
-    return document
+        document[name] = time_from(document.get(name)) or document.get(name)
+    return document | {"_id": job_id}

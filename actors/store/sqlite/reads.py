@@ -9,7 +9,7 @@ import orjson
 from actors.domain.evidence import Evidence
 from actors.domain.model import LogPosition
 from actors.store.documents import outcome_from, request_key
-from actors.store.port import LogPage
+from actors.store.port import MAX_HISTORY, LogPage
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
 from actors.store.views import detail_row, id_range, log_row, number_ranges
 
@@ -35,6 +35,7 @@ _BY_JOB: Final = (
 _BY_BARCODE: Final = (
     "SELECT counts_as, process_step_id, seq, operate_time, id FROM logs"
     " WHERE work_order_id = ? AND related_barcode = ? AND counts_as IS NOT NULL"
+    " ORDER BY operate_time DESC LIMIT ?"
 )
 _NUMBER: Final = "json_extract(document, '$.workOrderNo')"
 _BY_ID: Final = "SELECT document FROM orders WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
@@ -62,7 +63,7 @@ def _outcomes(db: sqlite3.Connection, statement: str, value: str) -> list[Outcom
 def _note_barcode(
     db: sqlite3.Connection, order_id: WorkOrderId, barcode: str, evidence: Evidence
 ) -> None:
-    rows = db.execute(_BY_BARCODE, (order_id, barcode))
+    rows = db.execute(_BY_BARCODE, (order_id, barcode, MAX_HISTORY))
     for counts_as, step, seq, at, entry_id in rows:
         position = LogPosition(seq or 0, time_at(at), entry_id)
         if counts_as == "scan":

@@ -19,7 +19,7 @@ from actors.store.documents import (
     request_key,
 )
 from actors.store.schema import OURS
-from actors.store.views import time_from
+from actors.store.values import id_from, time_from
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,7 +56,7 @@ def log_document(text: str) -> dict[str, Any]:
     document: dict[str, Any] = orjson.loads(text)
     for name in _LOG_TIMES:
         if name in document:
-            document[name] = time_from(document[name])
+            document[name] = time_from(document[name]) or document[name]
     return document
 
 
@@ -85,7 +85,7 @@ def read_material(db: sqlite3.Connection, order: Mapping[str, Any]) -> dict[str,
     if not needs_material(order):
         return None
     row = db.execute(
-        "SELECT document FROM materials WHERE id = ?", (str(order["materialId"]).lower(),)
+        "SELECT document FROM materials WHERE id = ?", (id_from(order["materialId"]),)
     ).fetchone()
     return None if row is None else orjson.loads(row[0])
 

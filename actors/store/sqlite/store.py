@@ -206,7 +206,7 @@ class SqliteStore:
             raise StoreUnavailable("the SQLite file is not open")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, work)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:  # whatever a disk may answer
             raise StoreUnavailable(f"SQLite: {error}") from error
 
 

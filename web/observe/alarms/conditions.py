@@ -8,11 +8,12 @@ left to Prometheus.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from actors.telemetry.histogram import percentile
+from actors.telemetry.oddities import Oddities, Oddity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,6 +64,7 @@ class Situation:
     failure: LastFailure | None = None
     paused_number: str | None = None
     """The number of the first order that is paused alone, where it is known."""
+    oddities: Oddities = field(default_factory=Oddities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,21 @@ def _actors_crash(rule: Rule, now: Situation) -> Finding | None:
     return _increased(rule, now, "restarted")
 
 
+def _counts_undone(rule: Rule, now: Situation) -> Finding | None:
+    return _odd(_increased(rule, now, "undone"), now.oddities.last_undone)
+
+
+def _orders_unreadable(rule: Rule, now: Situation) -> Finding | None:
+    return _odd(_increased(rule, now, "unreadable"), now.oddities.last_unreadable)
+
+
+def _odd(finding: Finding | None, last: Oddity | None) -> Finding | None:
+    if finding is None or last is None:
+        return None
+    params = {**finding.params, **last._asdict()}
+    return replace(finding, params=params, work_order_id=last.work_order_id)
+
+
 def _increased(rule: Rule, now: Situation, counter: str, **params: Any) -> Finding | None:  # noqa: ANN401 -- for a text
     count = now.samples.increase("trouble", rule.within_s)[counter]
     return Finding(rule, {"count": count, **params}) if count > rule.above else None
@@ -231,6 +248,8 @@ RULES: Final = (
     Rule("UPDATES_FAIL", "critical", "actors", _updates_fail, 0.05, 5 * MINUTE_S),
     Rule("LOG_REFUSES", "critical", "node", _log_refuses, 0, 5 * MINUTE_S),
     Rule("COMMIT_STUCK", "critical", "order", _commit_stuck),
+    Rule("COUNTS_UNDONE", "warning", "order", _counts_undone, 0, 15 * MINUTE_S),
+    Rule("ORDER_UNREADABLE", "warning", "order", _orders_unreadable, 0, 15 * MINUTE_S),
     Rule("LEASE_DOWN", "warning", "node", _lease_down),
     Rule("PAUSED", "warning", "node", _paused),
     Rule("ORDERS_PAUSED", "warning", "actors", _orders_paused, above=0),

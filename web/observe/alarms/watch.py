@@ -75,6 +75,7 @@ class Alarms:
             oldest=oldest,
             failure=self._failure if inspector is not None else None,
             paused_number=self._number[1],
+            oddities=node.telemetry.oddities,
         )
 
     def _census(self) -> ActorInspector | None:

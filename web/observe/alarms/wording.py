@@ -82,6 +82,29 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             " relay_unanswered (the database) in the log",
         ),
     ),
+    "COUNTS_UNDONE": Wording(
+        Text(
+            "15 分钟内有 {count} 次已计数量被外部改回；最近：工单 {work_order_id} 的 {field} 由 {before} 变为 {now}",  # noqa: E501
+            "Counts that others undid in the last 15 minutes: {count}; the latest: {field} of order"
+            " {work_order_id} was {before}, and is {now}",
+        ),
+        Text(
+            "查明是谁写入该工单（编辑表单、脚本、恢复备份）；日志中有全部变更，可据此更正",
+            "Find out who wrote that order (an edit form, a script, a restored backup); its log has"
+            " all changes, to put it right by",
+        ),
+    ),
+    "ORDER_UNREADABLE": Wording(
+        Text(
+            "15 分钟内有 {count} 条更新被拒绝，因为工单的数量不是数字；最近：工单 {work_order_id} 的 {field} 是 {now}",  # noqa: E501
+            "Updates refused in the last 15 minutes as their order's quantity is no number:"
+            " {count}; the latest: {field} of order {work_order_id} is {now}",
+        ),
+        Text(
+            "在数据库中将该字段更正为数字；之后同样的请求会被计入",
+            "Make that field a number again in the database; the same requests count then",
+        ),
+    ),
     "LEASE_DOWN": Wording(
         Text(
             "{name} 已 {span}没有应答；处理者继续处理，但没有节点能接替它",

@@ -18,6 +18,7 @@ ITEM: Final = (
     "INVALID_WAIT",
     "WORK_ORDER_NOT_FOUND",
     "DUPLICATE_OPERATION",
+    "ORDER_UNREADABLE",
     "REQUEST_ID_CONFLICT",
     "MAILBOX_FULL",
     "SERVICE_UNAVAILABLE",
@@ -48,6 +49,13 @@ class UnknownOrder(TypedDict):
     """The order that there is not."""
 
     workOrderId: HexId
+
+
+@reply
+class UnreadableOrder(UnknownOrder, FieldAtFault):
+    """The order, its field that holds no number, and what is there."""
+
+    value: str
 
 
 @reply

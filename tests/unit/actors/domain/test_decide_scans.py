@@ -83,8 +83,8 @@ SEQUENCES: dict[str, list[tuple[Change, str]]] = {
 }
 
 
-def _fates(*changes: Change, evidence: Evidence | None = None) -> list[str]:
-    verdicts = decided(*changes, evidence=evidence).verdicts
+def _fates(*changes: Change, seq: int = 0, evidence: Evidence | None = None) -> list[str]:
+    verdicts = decided(*changes, seq=seq, evidence=evidence).verdicts
     return [REFUSED if isinstance(each, DuplicateOperation) else SCAN for each in verdicts]
 
 
@@ -132,8 +132,7 @@ def test_entries_older_than_this_service_are_ordered_by_time_and_id(
 
 def test_an_unbind_of_ours_frees_a_scan_that_the_old_service_logged() -> None:
     evidence = Evidence()
-    ahead = AT + timedelta(hours=1)  # the old service's clock ran ahead of ours
-    evidence.note_scan("SN-1", STEP, LogPosition(0, ahead, "f" * 24))
+    evidence.note_scan("SN-1", STEP, LogPosition(0, EARLIER, "f" * 24))
     assert _fates(scan(), unbind(), scan(), scan(), evidence=evidence) == [
         REFUSED,
         SCAN,
@@ -142,10 +141,23 @@ def test_an_unbind_of_ours_frees_a_scan_that_the_old_service_logged() -> None:
     ]
 
 
-def test_an_old_unbind_frees_no_scan_of_ours() -> None:
+def test_an_unbind_of_the_old_service_frees_no_scan_that_comes_after_it() -> None:
     evidence = Evidence()
-    evidence.note_unbind("SN-1", LogPosition(0, AT + timedelta(hours=1), "f" * 24))
+    evidence.note_unbind("SN-1", LogPosition(0, EARLIER, "f" * 24))
     assert _fates(scan(), scan(), evidence=evidence) == [SCAN, REFUSED]
+
+
+def test_the_old_service_that_ran_in_between_is_believed() -> None:
+    """Ours, the old service's, ours again: each of its entries stands between two of ours."""
+    unbound = Evidence()
+    unbound.note_scan("SN-1", STEP, LogPosition(1, EARLIER, "a" * 24))
+    unbound.note_unbind("SN-1", LogPosition(0, EARLIER + timedelta(milliseconds=1), "b" * 24))
+    assert _fates(scan(), scan(), seq=1, evidence=unbound) == [SCAN, REFUSED]
+
+    scanned = Evidence()
+    scanned.note_unbind("SN-1", LogPosition(1, EARLIER, "a" * 24))
+    scanned.note_scan("SN-1", STEP, LogPosition(0, EARLIER + timedelta(milliseconds=1), "b" * 24))
+    assert _fates(scan(), seq=1, evidence=scanned) == [REFUSED]
 
 
 def test_evidence_keeps_the_latest_scan_and_unbind_in_whatever_order_they_are_told() -> None:

@@ -16,6 +16,7 @@ from actors.operators.rows import LongestWait
 from actors.orders.region import Statistics
 from actors.telemetry.counters import StuckCommit
 from actors.telemetry.histogram import Histogram
+from actors.telemetry.oddities import Oddity
 from actors.telemetry.samples import Samples
 from actors.telemetry.telemetry import Telemetry
 from tests.fakes import Fault
@@ -66,6 +67,7 @@ class Lately:
             samples=self.samples,
             ownership=OwnershipHistory(),
             unlogged=0,
+            oddities=self.telemetry.oddities,
         )
         return replace(ordinary, **changes)
 
@@ -154,6 +156,15 @@ def _crash(lately: Lately, times: int) -> None:
     lately.telemetry.actors.restarted += times
 
 
+def _odd(kind: str) -> Any:  # noqa: ANN401 -- changes the counts
+    def rise(lately: Lately, times: int) -> None:
+        oddities = lately.telemetry.oddities
+        setattr(oddities, kind, getattr(oddities, kind) + times)
+        setattr(oddities, f"last_{kind}", Oddity("0" * 24, "inputQuantity", "5", "3"))
+
+    return rise
+
+
 def _commit(lately: Lately, slow: int) -> None:
     lately.telemetry.commits.times.note(0.01, 98)
     lately.telemetry.commits.times.note(3.0, slow)
@@ -174,6 +185,8 @@ def _lag(lately: Lately, late: int) -> None:
         ("LOG_REFUSES", _count("relay_errors"), 0, 1),
         ("FENCED", _count("fenced"), 0, 1),
         ("ACTORS_CRASH", _crash, 0, 1),
+        ("COUNTS_UNDONE", _odd("undone"), 0, 1),
+        ("ORDER_UNREADABLE", _odd("unreadable"), 0, 1),
         ("LOOP_LATE", _lag, 2, 30),
     ],
 )
