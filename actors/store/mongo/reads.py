@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 
 from actors.domain.evidence import Evidence, EvidenceQuery
-from actors.domain.model import WorkOrderId
+from actors.domain.model import Epoch, WorkOrderId
 from actors.store.documents import needs_material, order_from, outcome_from, request_key
 from actors.store.mongo.bson import note_history
 from actors.store.mongo.client import reading
+from actors.store.port import Claim
 from actors.store.schema import (
     INBOX,
     LOGS,
@@ -193,3 +194,14 @@ async def _note_scans(
     )
     for document in await found.hint(_BARCODE_INDEX).to_list(None):
         note_history(known[WorkOrderId(str(document["workOrderId"]))], document)
+
+
+async def claim(at: Collections) -> Claim | None:
+    """Read who claimed the highest epoch; the address only if it was left with that epoch."""
+    with reading():
+        state = await at.state.find_one({"_id": "owner"})
+    if state is None:
+        return None
+    left = state.get("at", {})
+    url = left["url"] if left.get("epoch") == state["epoch"] else ""
+    return Claim(Epoch(state["epoch"]), state.get("node", ""), url)
