@@ -98,7 +98,8 @@ class SimStore:
         return Epoch(epoch)
 
     async def claim(self) -> Claim | None:
-        return await self.read(lambda: self._db.claim)
+        claim: Claim | None = await self.read(lambda: self._db.claim)
+        return claim
 
     async def epoch(self) -> Epoch:
         return Epoch(await self.read(lambda: self._db.top))
