@@ -22,7 +22,7 @@ from actors.errors import (
     StoreRejected,
     StoreUnavailable,
 )
-from actors.store import Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
+from actors.store import Claim, Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import is_same, order_from
 from actors.store.views import detail_row, id_range
 from tests.fake_inbox import MemoryInbox
@@ -117,6 +117,7 @@ class MemoryStore:
     is_paused: bool = False
     inbox: MemoryInbox = field(init=False)
     _epoch: int = 0
+    _claim: Claim | None = None
     _gates: dict[str, asyncio.Event] = field(default_factory=dict)
     _arrivals: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -211,16 +212,20 @@ class MemoryStore:
     async def ping(self) -> None:
         await self.read("ping")
 
-    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:  # noqa: ARG002 the port's
-        [epoch] = await self.write("claim_epoch", [partial(self._next_epoch, above)])
+    async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
+        [epoch] = await self.write("claim_epoch", [partial(self._next_epoch, above, node, url)])
         return Epoch(epoch)
+
+    async def claim(self) -> Claim | None:
+        return self._claim
 
     async def epoch(self) -> Epoch:
         return Epoch(self._epoch)
 
-    def _next_epoch(self, above: int) -> int:
+    def _next_epoch(self, above: int, node: str, url: str) -> int:
         self._epoch = max(self._epoch, above) + 1
         self.inbox.book.fence_off(self._epoch)
+        self._claim = Claim(Epoch(self._epoch), node, url)
         return self._epoch
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:

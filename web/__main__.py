@@ -193,6 +193,7 @@ def _options(settings: Settings) -> Options:
         body_timeout_s=settings.body_timeout_s,
         max_body_bytes=settings.max_body_bytes,
         node_url_allow=settings.nodes_allowed,
+        hosts=settings.hosts_allowed,
         tokens=tuple(Token(*each) for each in settings.tokens),
         cors_origins=settings.origins_allowed,
         max_connections=settings.max_connections,

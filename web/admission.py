@@ -5,12 +5,12 @@ from __future__ import annotations
 from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from web.app_context import CONTEXT
-from web.wire.problems import Problem, RequestError
+from web.hosts import Hosts, host_of
+from web.wire.problems import Problem, RequestError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,7 @@ class Admission:
     def __init__(self, options: Options, access: Mapping[tuple[str, str], Access]) -> None:
         self._keyring = Keyring(options.tokens)
         self._origins = frozenset(options.cors_origins)
+        self._hosts = Hosts(options.hosts)
         self._console_writes = options.console_write
         self._access = access
 
@@ -42,6 +43,7 @@ class Admission:
 
         Raises `RequestError`.
         """
+        self._check_host(request)
         if request.method not in _SAFE and self._is_of_another_site(request):
             raise RequestError(Problem("CROSS_SITE", "CROSS_SITE"))
         access = self._needed(request)
@@ -58,6 +60,17 @@ class Admission:
         if token is None:
             return "none"
         return "operator" if token.operator else "caller"
+
+    def _check_host(self, request: web.Request) -> None:
+        """Raise `RequestError` for a call under a name that is not ours, or of an unreadable page.
+
+        A browser always sends a host. Probes of HTTP/1.0 do not, and are no page's.
+        """
+        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        if host and not self._hosts.allow(host):
+            raise RequestError(Problem("HOST_NOT_ALLOWED", "HOST_NOT_ALLOWED"))
+        if origin is not None and host_of(origin) is None:
+            raise invalid("INVALID_HEADER", "Origin")
 
     def _caller(self, request: web.Request, access: Access) -> str | None:
         if self._keyring.empty or access == "open":
@@ -84,7 +97,7 @@ class Admission:
             return False
         if site is not None:
             return site not in _OWN_SITES
-        return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")
+        return origin is not None and not _is_from_here(request, origin)
 
     # -- pages of other sites that are listed ---------------------------------------------------
 
@@ -119,7 +132,12 @@ def _is_of_our_page(request: web.Request) -> bool:
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("Host")
+    return origin is not None and _is_from_here(request, origin)
+
+
+def _is_from_here(request: web.Request, origin: str) -> bool:
+    """Return whether a page's origin is the host that it called, one of ours by then."""
+    return host_of(origin) == request.headers.get("Host", "").lower() != ""
 
 
 ADMISSION: Final = web.AppKey("admission", Admission)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 from aiohttp import web
 
 from web import SERVICE, VERSION
+from web.hosts import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,8 @@ class Options:
     max_body_bytes: int = 1_048_576
     node_url_allow: tuple[str, ...] = ("http://127.*.*.*:*", "http://localhost:*")
     """Origins of other nodes that calls may be forwarded to, as patterns."""
+    hosts: tuple[str, ...] = LOOPBACK
+    """Names under which the service may be called, as patterns."""
     tokens: tuple[Token, ...] = ()
     """Without any, nobody is asked for one."""
     cors_origins: tuple[str, ...] = ()
@@ -101,6 +104,8 @@ class Call:
     """What is recorded of it, where calls are traced."""
     caller: str | None = None
     """Name of the token that was shown."""
+    about: dict[str, object] = field(default_factory=dict)
+    """What it acted on, for the log, where the path does not say so."""
 
 
 CONTEXT: Final = web.AppKey("site", AppContext)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -18,7 +16,7 @@ from web.app_context import CALL, CONTEXT, Call
 from web.observe.metrics import METRICS
 from web.tracing.port import TRACING
 from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
-from web.wire.replies import failure
+from web.wire.replies import failure, new_request_id
 from web.wire.texts import preferred_language
 
 if TYPE_CHECKING:
@@ -26,15 +24,12 @@ if TYPE_CHECKING:
 
 REQUEST_ID: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 _MAX_LOGGED_PATH: Final = 200
 _CLIENT_GONE: Final = 499
 """Status in the log of a request whose caller hung up before it was read."""
 _PROBES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
-
-# An id per request without a system call: random per process, counted within it.
-_PROCESS: Final = secrets.token_hex(4)
-_numbers: Final = count(1)
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +51,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             call.work.end(_CLIENT_GONE)
             raise
         problem = _translate(request, call, error)
-        response = failure(request.app[CONTEXT], call, problem)
+        response = failure(request.app[CONTEXT], call.language, problem)
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
     call.work.end(response.status)
@@ -66,7 +61,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _call(request: web.Request) -> Call:
     headers = request.headers
     given = headers.get(REQUEST_ID, "")
-    request_id = given if _SANE_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):08x}"
+    request_id = given if _SANE_ID.fullmatch(given) else new_request_id()
     work = request.app[TRACING].serve(
         _method(request), _route(request), headers.get("traceparent", ""), request_id
     )
@@ -123,6 +118,14 @@ def _method(request: web.Request) -> str:
     return request.method if request.method in _METHODS else "other"
 
 
+def _named_in(request: web.Request) -> dict[str, object]:
+    """Return the order or the job that the path names."""
+    named = request.match_info.get("id", "")
+    if not _ID.fullmatch(named):
+        return {}
+    return {"job_id" if "/job" in _route(request) else "work_order_id": named}
+
+
 def _log_access(request: web.Request, call: Call, started: float, status: int, size: int) -> None:
     path = _template(request)
     request.app[METRICS].traffic.note(_method(request), _route(request), status)
@@ -138,5 +141,8 @@ def _log_access(request: web.Request, call: Call, started: float, status: int, s
         bytes=size,
         **call.trace.ids(),
         **({"parent_span_id": call.work.parent_span_id} if call.work.parent_span_id else {}),
+        remote=request.remote,
         **({"caller": call.caller} if call.caller else {}),
+        **_named_in(request),
+        **call.about,
     )

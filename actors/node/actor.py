@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +27,7 @@ from actors.runtime.actor import AsyncioActor
 if TYPE_CHECKING:
     from actors.lease.port import Lease, LeaseView
     from actors.orders.region import Region
-    from actors.store.port import Store
+    from actors.store.port import Claim, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +82,8 @@ class NodeActor(AsyncioActor):
         """Highest epoch that deposed us: what a take-over claims is above it."""
         self._candidate: Holder | None = None
         self._view: LeaseView | None = None
+        self._claim: Claim | None = None
+        """As the store had it last: who may be sent what callers sent us."""
         self._viewed_at = self._renewed_at = time.monotonic()
         self._watched_store = Watched(store.name)
         self._watched_lease = Watched(lease.name)
@@ -140,6 +143,17 @@ class NodeActor(AsyncioActor):
         if self._role is not Role.STANDBY or self._view is None:
             return None
         return self._view.holder if self._view.holder.node != self._options.node_id else None
+
+    def confirms(self, holder: Holder) -> bool:
+        """Return whether the store too names `holder`, its address and its epoch.
+
+        Who can write to the lease could lead callers' tokens anywhere; a node of an earlier
+        release left no address in the store and is known by name and epoch only.
+        """
+        claim = self._claim
+        if claim is None or (claim.epoch, claim.node) != (holder.epoch, holder.node):
+            return False
+        return claim.url in ("", holder.url)
 
     # -- the lease ---------------------------------------------------------------------------
 
@@ -262,6 +276,7 @@ class NodeActor(AsyncioActor):
             if self._view is not None:
                 holder = self._view.holder
                 self.ownership.note(holder.node, holder.url, holder.epoch)
+                await self._look_up(holder)
             self._reason = (
                 f"{self._view.holder.node if self._view else 'another node'} owns the actors"
             )
@@ -269,11 +284,21 @@ class NodeActor(AsyncioActor):
         self._holder = holder
         await self._take_over()
 
+    async def _look_up(self, holder: Holder) -> None:
+        """Read who has the epoch of `holder`, unless that is known."""
+        if not holder.epoch or (self._claim is not None and self._claim.epoch == holder.epoch):
+            return
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(self._options.lease_ttl_s / 3):
+                self._claim = await self._store.claim()
+
     async def _take_over(self) -> None:
         """Claim an epoch, check the lease once more, then serve."""
         self._role, self._reason = Role.TAKING_OVER, "taking over"
         try:
-            epoch = await self._store.claim_epoch(self._options.node_id, above=self._highest_seen)
+            epoch = await self._store.claim_epoch(
+                self._options.node_id, above=self._highest_seen, url=self._options.url
+            )
             self._holder = replace(self._holder, epoch=epoch)
             if not await self._renew():
                 await self._back_to_standby("the lease went while taking over")

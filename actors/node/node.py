@@ -108,6 +108,10 @@ class Node:
         """
         return self._actor.owner_elsewhere() if self._actor else None
 
+    def confirms(self, holder: Holder) -> bool:
+        """Return whether the store too names `holder`, its address and its epoch as the owner's."""
+        return self._actor is not None and self._actor.confirms(holder)
+
     def inspector(self) -> ActorInspector:
         """Return the look at the live actors; raises `NotOwner` where there are none."""
         term = self._actor.term if self._actor else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from actors.domain.commit import ChangeSet, CommitResult, Committed, Stale, StoredOrder
 from actors.domain.evidence import Evidence, EvidenceQuery, Outcome, Refusal
-from actors.store.port import LogPage, LogQuery, Store
+from actors.store.port import Claim, LogPage, LogQuery, Store
 
 __all__ = [
     "ChangeSet",
+    "Claim",
     "CommitResult",
     "Committed",
     "Evidence",

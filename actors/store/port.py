@@ -52,6 +52,15 @@ class LogPage:
     logs: tuple[Mapping[str, Any], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who took an epoch, and where that node is reached: "" if an earlier release took it."""
+
+    epoch: Epoch
+    node: str
+    url: str
+
+
 class Store(Protocol):
     """The database behind the actors. All coroutines may raise `StoreUnavailable`."""
 
@@ -75,7 +84,7 @@ class Store(Protocol):
         """Return when the store can take a write now."""
         ...
 
-    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+    async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
         """Take the next epoch, durably; higher than every one given before, and than `above`.
 
         From then on no write of a lower epoch changes a waiting or failed job, or a pause.
@@ -83,6 +92,10 @@ class Store(Protocol):
         An order may carry a higher epoch than was ever claimed here: where a backup brought the
         orders back and not the count.
         """
+        ...
+
+    async def claim(self) -> Claim | None:
+        """Return who claimed the highest epoch, None before the first."""
         ...
 
     async def epoch(self) -> Epoch:

@@ -16,6 +16,7 @@ from pydantic_settings import EnvSettingsSource
 from config.redaction import MASK, is_secret_name, mask_text
 from config.settings import checks as _checks
 from config.settings.fields import url_of
+from config.settings.hosts import own_hosts
 from config.settings.mistakes import conflicts, mistake_lines
 from config.settings.tokens import named_tokens
 from config.settings.variables import Variables
@@ -66,6 +67,11 @@ class Settings(Variables):
     def nodes_allowed(self) -> tuple[str, ...]:
         """Return NODE_URL_ALLOW, one origin each."""
         return tuple(self.node_url_allow.split(","))
+
+    @property
+    def hosts_allowed(self) -> tuple[str, ...]:
+        """Return the hosts of HOST and NODE_URL, loopback, and ALLOWED_HOSTS, one each."""
+        return own_hosts(self.host, self.node_url, self.allowed_hosts)
 
     @property
     def tokens(self) -> tuple[tuple[str, str, bool], ...]:

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.settings import checks as _checks
 from config.settings.fields import lower, new_node_id, number, secret, setting, url_of
+from config.settings.hosts import check_hosts
 from config.settings.origins import check_origins, default_origins
 from config.settings.tokens import check_cors_origins, check_tokens
 
@@ -64,6 +65,15 @@ class Variables(BaseSettings):
         "1 lets the service listen beyond the loopback without tokens: only behind a firewall or"
         " a proxy that asks.",
         "1 表示允许不设令牌就监听回环以外的地址：仅用于有防火墙或代理鉴权的环境。",
+    )
+    allowed_hosts: Annotated[str, AfterValidator(check_hosts)] = setting(
+        "",
+        "Names and addresses under which the service is called, besides loopback, HOST and that of"
+        " NODE_URL: such as plan.factory.example,10.0.0.*:3001 with commas between them, * being"
+        " anything in one part, and any port where none is given. Others get 421.",
+        "除本机回环、HOST 和 NODE_URL 的主机外，调用本服务可用的主机名和地址：以逗号分隔，"
+        "如 plan.factory.example,10.0.0.*:3001，* 代表某一段中的任意内容，不写端口则任意端口。"
+        "其余答复 421。",
     )
     cors_origins: Annotated[str, AfterValidator(check_cors_origins)] = setting(
         "",

@@ -33,8 +33,8 @@ class HitStore(MongoStore):
 
     points: Points
 
-    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
-        epoch = await super().claim_epoch(node, above=above)
+    async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
+        epoch = await super().claim_epoch(node, above=above, url=url)
         await self.points.pass_by(Point.TAKING_OVER)
         return epoch
 

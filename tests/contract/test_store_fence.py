@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from actors.domain.model import Epoch
-from actors.store import Committed, Stale
+from actors.store import Claim, Committed, Stale
 from tests.contract.cases import (
     FIRST,
     SECOND,
@@ -190,6 +190,19 @@ async def test_twenty_claims_at_once_give_twenty_epochs(database: Database, stor
     assert min(epochs) == Epoch(1)
     assert await store.epoch() == max(epochs)
     assert await store.claim_epoch("next") > max(epochs)
+
+
+async def test_the_store_says_who_claimed_the_highest_epoch_and_where_it_is(
+    database: Database, store: Store
+) -> None:
+    assert await store.claim() is None
+    first = await store.claim_epoch("a", url="http://a:3001")
+    assert await store.claim() == Claim(first, "a", "http://a:3001")
+    async with database.opened() as other:
+        second = await other.claim_epoch("$b", url="$http://b:3001")
+        assert await store.claim() == Claim(second, "$b", "$http://b:3001")
+        third = await other.claim_epoch("of an earlier release")
+    assert await store.claim() == Claim(third, "of an earlier release", "")
 
 
 async def test_a_take_over_carries_on_where_the_old_owner_was_stopped(

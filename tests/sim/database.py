@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet
     from actors.domain.evidence import Outcome
     from actors.domain.model import Number, WorkOrderId
+    from actors.store.port import Claim
 
 _GUARDED = {
     "input_quantity": "inputQuantity",
@@ -91,6 +92,7 @@ class Database:
     poison: set[str] = field(default_factory=set)
     """Jobs that a validator refuses for good."""
     top: int = 0
+    claim: Claim | None = None
     is_paused: bool = False
     inbox: JobBook = field(default_factory=JobBook)
     _places: dict[tuple[WorkOrderId, int], str] = field(default_factory=dict)

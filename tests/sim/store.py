@@ -15,6 +15,7 @@ from actors.domain.model import Epoch, LogEntry
 from actors.domain.rules import is_first_step_scan, is_unbind
 from actors.errors import OutcomeUnknown, RelayRejected, StoreRejected, StoreUnavailable
 from actors.store.documents import is_same
+from actors.store.port import Claim
 from tests.fake_views import page_of
 from tests.sim.database import stored_order
 from tests.sim.faults import Fate
@@ -87,15 +88,19 @@ class SimStore:
     async def ping(self) -> None:
         await self.read(lambda: None)
 
-    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+    async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
         def step() -> int:
             self._db.top = max(self._db.top, above) + 1
+            self._db.claim = Claim(Epoch(self._db.top), node, url)
             return self._db.top
 
-        del node
         (epoch,) = await self.write("claim", [step])
         await self.write("fence", [lambda: self._db.inbox.fence_off(epoch)])
         return Epoch(epoch)
+
+    async def claim(self) -> Claim | None:
+        claim: Claim | None = await self.read(lambda: self._db.claim)
+        return claim
 
     async def epoch(self) -> Epoch:
         return Epoch(await self.read(lambda: self._db.top))

@@ -65,9 +65,12 @@ class PeerWatch:
     # -- who and where -----------------------------------------------------------------------
 
     def peer(self) -> Peer | None:
-        """Return the owner to forward to; None when none is known or its URL is not allowed."""
+        """Return the owner to forward to; None when none is known.
+
+        None too if its URL is not allowed, or the store does not name it as the lease does.
+        """
         holder = self._node.owner_elsewhere()
-        if holder is None:
+        if holder is None or not self._node.confirms(holder):
             return None
         if self._known is None or self._known[0] != holder:
             self._known = (holder, self._reachable(holder))
@@ -94,6 +97,8 @@ class PeerWatch:
         holder = self._node.owner_elsewhere()
         if holder is None or self.health() is not None:
             return None
+        if not self._node.confirms(holder):
+            return f"the store does not name {holder.node} and its address as the owner's"
         if self.peer() is None:
             return f"the address of the owner, {holder.node}, is not one to forward to"
         return f"the owner, {holder.node}, does not say that it serves updates"

@@ -39,6 +39,7 @@ _MEANINGS: Final[Mapping[int, str]] = {
     405: "The path exists, with another method",
     408: "The body did not arrive in time",
     409: "The state of it does not allow this",
+    421: "The host is no name of the service",
     413: "The body is too large",
     422: "The key was used with another content",
     429: "Too much waits: nothing was applied, send it again later",

@@ -44,8 +44,8 @@ BY_ACCESS: Final[Mapping[str, tuple[str, ...]]] = {
 """A call for which a token may be needed."""
 WRITES: Final = ("CROSS_SITE",)
 """A call that changes something."""
-ALWAYS: Final = ("SYSTEM_ERROR",)
-NOT_OF_A_ROUTE: Final = ("NOT_FOUND", "METHOD_NOT_ALLOWED")
+ALWAYS: Final = ("INVALID_HEADER", "HOST_NOT_ALLOWED", "SYSTEM_ERROR")
+NOT_OF_A_ROUTE: Final = ("INVALID_REQUEST", "NOT_FOUND", "METHOD_NOT_ALLOWED")
 _DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
     "INVALID_QUANTITY": (QuantityAtFault, {"field": "quantity"}),
     "WORK_ORDER_NOT_FOUND": (UnknownOrder, {"workOrderId": "000000000000000000000001"}),
@@ -74,6 +74,7 @@ _DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
 _WITHOUT: Final = frozenset(
     {
         "BODY_TIMEOUT",
+        "HOST_NOT_ALLOWED",
         "SYSTEM_ERROR",
         "TIMEOUT",
         *WRITES,
@@ -97,6 +98,7 @@ _FIELDS: Final = {
     "INVALID_JOB_QUERY": "state",
     "INVALID_ACTOR_QUERY": "sort",
     "INVALID_LOG_LEVEL": "level",
+    "INVALID_HEADER": "Origin",
 }
 _SAMPLE: Final[Mapping[str, object]] = {
     "work_order_id": "000000000000000000000001",

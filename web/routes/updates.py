@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.messages import Queued, Updated
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
+_LOGGED_ORDERS: Final = 20
 _PARSED_AT_ONCE: Final = 100
 """Items of a batch that are read before other requests get their turn."""
 
@@ -51,6 +53,7 @@ async def update_quantity(request: web.Request) -> web.Response:
     body = await read_object(request)
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
+    request[CALL].about["work_order_id"] = message.work_order_id
     done = await region.update(message)
     return success(request, _fields(done, region.statistics()), _text(done))
 
@@ -70,9 +73,16 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
         parsed.append(_parse_item(request, item, outer, deadline, wait=wait))
         if index % _PARSED_AT_ONCE == _PARSED_AT_ONCE - 1:
             await asyncio.sleep(0)
+    request[CALL].about.update(_about(parsed))
     outcomes = await _apply(request, parsed)
     _refuse_if_none_was_tried(outcomes)
     return _batch_reply(request, items, outcomes)
+
+
+def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
+    """Return what the log says of a batch: its size, and the first of its orders."""
+    orders = dict.fromkeys(each.work_order_id for each in parsed if not isinstance(each, Problem))
+    return {"updates": len(parsed), "work_order_ids": list(islice(orders, _LOGGED_ORDERS))}
 
 
 def _key_in_header(request: web.Request) -> RequestId | None:

@@ -14,18 +14,15 @@ from aiohttp.web_protocol import RequestHandler
 if TYPE_CHECKING:
     import socket
 
+    from aiohttp.web_request import BaseRequest
     from aiohttp.web_server import Server
+
+    from web.server.refusals import Refusals
 
 _BACKLOG: Final = 1024
 _SPARE_FILES: Final = 512
 """Open files besides connections: those of the database's client, the log and the libraries."""
-_BUSY_BODY: Final = (
-    b'{"success":false,"message":"too many connections","data":null,"code":"SERVICE_UNAVAILABLE"}'
-)
-_BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n"
-    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
-) % (len(_BUSY_BODY), _BUSY_BODY)
+_FEWEST: Final = 10
 
 _log = structlog.get_logger(__name__)
 
@@ -33,8 +30,9 @@ _log = structlog.get_logger(__name__)
 class ConnectionLimit:
     """Lets connections in, up to a number."""
 
-    def __init__(self, most: int, head_timeout_s: float) -> None:
+    def __init__(self, most: int, head_timeout_s: float, refusals: Refusals) -> None:
         self.most = most
+        self.refusals = refusals
         self.head_timeout_s = head_timeout_s
         self.inside = 0
         self._told = False
@@ -78,7 +76,7 @@ class GuardedHandler(RequestHandler):
             return
         self._force_close = True  # takes nothing that comes
         with suppress(OSError, RuntimeError):
-            cast("asyncio.Transport", transport).write(_BUSY)
+            cast("asyncio.Transport", transport).write(self._door.refusals.busy())
         transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -88,6 +86,26 @@ class GuardedHandler(RequestHandler):
             self._stop_timer()
         elif self._head_timer is None and not self._force_close:
             self._head_timer = self._loop.call_later(self._door.head_timeout_s, self._too_slow)
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 holds what was sent, a token perhaps
+    ) -> web.StreamResponse:
+        """Answer what was no request, or what failed outside of the middleware."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of another reply was sent already")
+        return self._door.refusals.unreadable(request, status, exc)
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send a reply; one that aiohttp made itself, in our form."""
+        if isinstance(resp, web.HTTPException):
+            resp = self._door.refusals.unmet(request, resp)
+        return await super().finish_response(request, resp, start_time)
 
     def _too_slow(self) -> None:
         self._head_timer = None
@@ -129,12 +147,16 @@ class GuardedSite(web.SockSite):
         )
 
 
-def allow_files(connections: int) -> None:
-    """Have the system allow that many connections, as far as it lets us."""
+def allow_files(connections: int) -> int:
+    """Have the system allow that many connections; return how many there may be as it is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _SPARE_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        if most < wanted:
-            _log.warning("too_few_open_files", allowed=most, wanted=wanted)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    if files < wanted:
+        # At least half of a small number, as the other files are fewer than the spare ones then.
+        connections = max(files - _SPARE_FILES, files // 2, _FEWEST)
+        _log.warning("too_few_open_files", allowed=files, wanted=wanted, connections=connections)
+    return connections

@@ -14,6 +14,7 @@ from aiohttp import web
 from actors.errors import StartupError
 from web.app_context import CONTEXT
 from web.server.connections import ConnectionLimit, GuardedSite, allow_files
+from web.server.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -105,8 +106,8 @@ class Service:
     async def _listen(self, runner: web.AppRunner) -> None:
         await runner.setup()
         options = self.app[CONTEXT].options
-        allow_files(options.max_connections)
-        door = ConnectionLimit(options.max_connections, options.body_timeout_s)
+        most = allow_files(options.max_connections)
+        door = ConnectionLimit(most, options.body_timeout_s, Refusals(self.app[CONTEXT]))
         for sock in self.sockets:
             host, port = sock.getsockname()[:2]
             try:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 STATUS: Final[Mapping[str, int]] = {
+    "INVALID_REQUEST": 400,
+    "INVALID_HEADER": 400,
     "INVALID_JSON": 400,
     "MISSING_WORK_ORDER_ID": 400,
     "INVALID_WORK_ORDER_ID": 400,
@@ -64,6 +66,7 @@ STATUS: Final[Mapping[str, int]] = {
     "ORDER_UNREADABLE": 409,
     "JOB_STATE_CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
+    "HOST_NOT_ALLOWED": 421,
     "REQUEST_ID_CONFLICT": 422,
     "MAILBOX_FULL": 429,
     "SYSTEM_ERROR": 500,

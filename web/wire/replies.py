@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import secrets
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -13,10 +15,19 @@ from web.wire.texts import render
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from web.app_context import AppContext, Call
+    from web.app_context import AppContext, Language
     from web.wire.problems import Problem
 
 _NO_PARAMS: Mapping[str, object] = {}
+
+# An id per request without a system call: random per process, counted within it.
+_PROCESS: Final = secrets.token_hex(4)
+_numbers: Final = count(1)
+
+
+def new_request_id() -> str:
+    """Return the id of a request whose caller gave none."""
+    return f"{_PROCESS}{next(_numbers):08x}"
 
 
 def raw(context: AppContext, value: object, status: int = 200) -> web.Response:
@@ -42,11 +53,11 @@ def success(
     return raw(request.app[CONTEXT], envelope)
 
 
-def failure(context: AppContext, call: Call, problem: Problem) -> web.Response:
+def failure(context: AppContext, language: Language, problem: Problem) -> web.Response:
     """Reply in the envelope that, and why, the request failed."""
     envelope = {
         "success": False,
-        "message": render(problem.text, call.language, problem.params),
+        "message": render(problem.text, language, problem.params),
         "data": problem.data,
         "code": problem.code,
     }

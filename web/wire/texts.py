@@ -84,6 +84,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "OK.health": Text("工单处理服务运行正常", "The work order service can take updates"),
     # -- the request is wrong --------------------------------------------------------------
+    "INVALID_REQUEST": Text(
+        "请求不是有效的 HTTP，无法读取", "The request can't be read: it is not valid HTTP"
+    ),
+    "INVALID_HEADER": Text("请求头 {field} 无法识别", "The header {field} can't be read"),
     "INVALID_JSON": Text("请求体不是有效的 JSON", "The body is not valid JSON"),
     "INVALID_JSON.object": Text("请求体必须是 JSON 对象", "The body must be a JSON object"),
     "INVALID_JSON.duplicate": Text(
@@ -189,6 +193,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "CROSS_SITE": Text(
         "不接受其他网站页面发出的请求", "Requests from pages of other sites are refused"
     ),
+    "HOST_NOT_ALLOWED": Text(
+        "不接受以此主机名（Host）发来的请求：须将其列入 ALLOWED_HOSTS",
+        "Requests for this host name are refused: it is not in ALLOWED_HOSTS",
+    ),
     "CONSOLE_READ_ONLY": Text(
         "控制台为只读：未设置 CONSOLE_WRITE=1", "The console only shows: CONSOLE_WRITE=1 is not set"
     ),
@@ -231,6 +239,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "SERVICE_UNAVAILABLE": Text(
         "服务暂不可用，本次未执行，请稍后重试", "Not available now; not applied, try again later"
+    ),
+    "SERVICE_UNAVAILABLE.connections": Text(
+        "连接过多，本次未执行，请稍后重试", "Too many connections; not applied, try again later"
     ),
     "SERVICE_UNAVAILABLE.actors": Text(
         "同时处理的工单过多，本次未执行，请稍后重试",

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 
 from actors.domain.evidence import Evidence, EvidenceQuery
-from actors.domain.model import WorkOrderId
+from actors.domain.model import Epoch, WorkOrderId
 from actors.store.documents import needs_material, order_from, outcome_from, request_key
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
-from actors.store.port import MAX_HISTORY
+from actors.store.port import MAX_HISTORY, Claim
 from actors.store.schema import (
     INBOX,
     LOGS,
@@ -24,7 +24,7 @@ from actors.store.schema import (
     OURS,
     REFUSALS,
 )
-from actors.store.values import count_from, id_from
+from actors.store.values import count_from, id_from, mapping_from
 from actors.store.views import detail_row, id_range, number_ranges
 
 if TYPE_CHECKING:
@@ -228,3 +228,15 @@ async def _newest(
             found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_SCANS_INDEX)
             for document in await found.limit(MAX_HISTORY).to_list(None):
                 yield document
+
+
+async def claim(at: Collections) -> Claim | None:
+    """Read who claimed the highest epoch; the address only if it was left with that epoch."""
+    with reading():
+        state = await at.state.find_one({"_id": "owner"})
+    if state is None:
+        return None
+    left = mapping_from(state.get("at"))
+    epoch = claimed_epoch(state)
+    url = str(left.get("url", "")) if left.get("epoch") == epoch else ""
+    return Claim(Epoch(epoch), str(state.get("node", "")), url)

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
-    from actors.store.port import Inbox, LogPage, LogQuery
+    from actors.store.port import Claim, Inbox, LogPage, LogQuery
 
 _DUPLICATE_KEY = 11000
 _LARGEST_EPOCH = 2**53
@@ -117,23 +117,29 @@ class MongoStore:
         with reading():
             await self._client.admin.command("ping")
 
-    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+    async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
         """Take the next epoch, by majority."""
         # Whatever else than a whole number is there counts as none: `above` knows the orders'.
         bounds = [{"$gte": ["$epoch", 0]}, {"$lt": ["$epoch", _LARGEST_EPOCH]}]
         is_count = {"$and": [{"$isNumber": "$epoch"}, *bounds]}
         claimed = {"$toLong": {"$cond": [is_count, {"$floor": "$epoch"}, 0]}}
         following = {"$add": [{"$max": [claimed, above]}, 1]}
+        # With its epoch: an earlier release leaves it as it is.
+        at = {"epoch": following, "url": {"$literal": url}}
         with writing():
             state = await self._at.state.find_one_and_update(
                 {"_id": "owner"},
-                [{"$set": {"epoch": following, "node": {"$literal": node}}}],
+                [{"$set": {"epoch": following, "node": {"$literal": node}, "at": at}}],
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
             epoch = Epoch(claimed_epoch(state))
             await fence_off(self._at, epoch)
         return epoch
+
+    async def claim(self) -> Claim | None:
+        """Return who claimed the highest epoch."""
+        return await reads.claim(self._at)
 
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from actors.domain.model import Epoch
 from actors.errors import StoreUnavailable
+from actors.store.port import Claim
 from actors.store.sqlite import commit, reads
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
@@ -38,6 +39,7 @@ _SET_STATE: Final = (
     "INSERT INTO state (name, value, note) VALUES (?, ?, ?)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value, note = excluded.note"
 )
+_CLAIM: Final = "SELECT name, value, note FROM state WHERE name IN ('epoch', 'epoch_url')"
 
 
 class SqliteStore:
@@ -80,14 +82,30 @@ class SqliteStore:
 
         await self._run(work)
 
-    async def claim_epoch(self, node: str, *, above: int = 0) -> Epoch:
+    async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
         """Take the next epoch, durably; higher than every one given before, and than `above`."""
 
         def work() -> Epoch:
             with self._file.writing() as db:
                 epoch = max(_state(db, "epoch"), above) + 1
                 db.execute(_SET_STATE, ("epoch", epoch, node))
+                db.execute(_SET_STATE, ("epoch_url", epoch, url))
             return Epoch(epoch)
+
+        return await self._run(work)
+
+    async def claim(self) -> Claim | None:
+        """Return who claimed the highest epoch, None before the first."""
+
+        def work() -> Claim | None:
+            with self._file.reading() as db:
+                rows = {name: (epoch, note) for name, epoch, note in db.execute(_CLAIM)}
+            if "epoch" not in rows:
+                return None
+            epoch, node = rows["epoch"]
+            # With its epoch: an earlier release leaves it as it is.
+            known, url = rows.get("epoch_url", (0, ""))
+            return Claim(Epoch(epoch), node, url if known == epoch else "")
 
         return await self._run(work)
 

@@ -41,7 +41,7 @@ async def _update(service: ServiceProcess, data: bytes) -> tuple[int, dict[str, 
 
 
 def _head(*headers: str) -> bytes:
-    return "\r\n".join([f"POST {UPDATE} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
+    return "\r\n".join([f"POST {UPDATE} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
 def _body(quantity: str) -> bytes:

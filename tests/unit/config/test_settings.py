@@ -50,6 +50,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "API_TOKENS": "main:0123456789abcdef",
             "OPERATOR_TOKENS": "ops:fedcba9876543210",
             "ALLOW_UNAUTHENTICATED": "1",
+            "ALLOWED_HOSTS": "Plan.example, 10.0.0.*:3001",
             "CORS_ORIGINS": "https://Factory.example/, http://10.0.0.1:8080",
             "CONSOLE_WRITE": "1",
             "MAX_CONNECTIONS": "99",
@@ -96,6 +97,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "API_TOKENS": "***",
         "OPERATOR_TOKENS": "***",
         "ALLOW_UNAUTHENTICATED": "1",
+        "ALLOWED_HOSTS": "plan.example,10.0.0.*:3001",
         "CORS_ORIGINS": "https://factory.example,http://10.0.0.1:8080",
         "CONSOLE_WRITE": "1",
         "MAX_CONNECTIONS": "99",
@@ -574,3 +576,25 @@ def test_names_and_tokens_are_given_once(operators: str) -> None:
 def test_an_origin_is_a_scheme_a_host_and_a_port(origins: str) -> None:
     with pytest.raises(SettingsError, match="CORS_ORIGINS: must be origins"):
         load_settings({"CORS_ORIGINS": origins})
+
+
+@pytest.mark.parametrize("hosts", ["http://plan.example", "a b", "plan.example/", "a:99999", "*:*"])
+def test_hosts_that_can_be_none_are_mistakes(hosts: str) -> None:
+    with pytest.raises(SettingsError, match="ALLOWED_HOSTS: must be hosts"):
+        load_settings({"ALLOWED_HOSTS": hosts})
+
+
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({}, ("127.0.0.1",)),
+        ({"NODE_URL": "http://Node-1:3001/at"}, ("127.0.0.1", "node-1")),
+        ({"HOST": "::1", "NODE_URL": "http://[fd00::1]:3001"}, ("[fd00::1]",)),
+        ({"HOST": "::", "NODE_URL": "http://*.example", "ALLOW_UNAUTHENTICATED": "1"}, ()),
+        ({"ALLOWED_HOSTS": "plan.example"}, ("127.0.0.1", "plan.example")),
+    ],
+)
+def test_the_service_may_be_called_under_its_own_names(
+    given: dict[str, str], more: tuple[str, ...]
+) -> None:
+    assert load_settings(given).hosts_allowed == ("localhost", "127.*.*.*", "[::1]", *more)

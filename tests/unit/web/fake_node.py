@@ -150,6 +150,7 @@ class FakeNode:
         self.jobs = JobAdmin(self.inbox, lambda: self.keeper)
         self.stuck_leases: int | Exception = 0
         self.owner: Holder | None = None
+        self.confirmed = True
         self._status = NodeStatus(
             node=self.node_id,
             url="http://127.0.0.1:3001",
@@ -175,6 +176,9 @@ class FakeNode:
 
     def owner_elsewhere(self) -> Holder | None:
         return self.owner
+
+    def confirms(self, holder: Holder) -> bool:
+        return holder == self.owner and self.confirmed
 
     def become(self, **changes: object) -> None:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,36 @@ async def test_a_second_node_stands_by_and_knows_the_owner() -> None:
         await asyncio.sleep(100)
         assert role(standby) is Role.STANDBY
         assert plant.store.calls["claim_epoch"] == 1
+
+
+@in_virtual_time
+async def test_a_standby_knows_whom_the_store_names_too() -> None:
+    async with a_plant() as plant:
+        await plant.start("a")
+        standby = await plant.start("b")
+        await until(lambda: standby.owner_elsewhere() is not None)
+        holder = standby.owner_elsewhere()
+        assert holder is not None
+        await until(lambda: standby.confirms(holder))
+        assert not standby.confirms(replace(holder, url="http://evil"))
+        assert not standby.confirms(replace(holder, node="evil"))
+        assert not standby.confirms(replace(holder, epoch=holder.epoch + 1))
+        assert not standby.confirms(replace(holder, epoch=0))
+
+
+@in_virtual_time
+async def test_an_owner_of_an_earlier_release_is_known_by_its_name_and_epoch() -> None:
+    async with a_plant() as plant:
+        await plant.start("a")
+        claim = await plant.store.claim()
+        assert claim is not None
+        plant.store._claim = replace(claim, url="")  # noqa: SLF001 as that release leaves it
+        standby = await plant.start("b")
+        await until(lambda: standby.owner_elsewhere() is not None)
+        holder = standby.owner_elsewhere()
+        assert holder is not None
+        await until(lambda: standby.confirms(holder))
+        assert not standby.confirms(replace(holder, node="evil"))
 
 
 @in_virtual_time

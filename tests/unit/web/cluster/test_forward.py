@@ -114,8 +114,8 @@ async def test_a_key_that_no_header_can_carry_on_is_refused_here(
     client: Client, owner: FakeOwner
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-    head = f"POST {UPDATE} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n"
-    writer.write(head.encode() + b"Idempotency-Key: \xff\r\n\r\n")
+    head = f"POST {UPDATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+    writer.write(head.encode() + b"Connection: close\r\nIdempotency-Key: \xff\r\n\r\n")
     raw = await asyncio.wait_for(reader.read(), 100)
     writer.close()
     assert raw.startswith(b"HTTP/1.1 400 ")
@@ -128,7 +128,7 @@ async def test_a_whole_url_in_the_request_line_does_not_choose_the_host(
     client: Client, owner: FakeOwner
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-    writer.write(f"GET http://192.0.2.1:9{STATS} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+    writer.write(f"GET http://192.0.2.1:9{STATS} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
     raw = await asyncio.wait_for(reader.read(), 100)
     writer.close()
     assert b" 200 " in raw
@@ -162,7 +162,8 @@ async def test_a_body_too_large_is_refused_here(client: Client, owner: FakeOwner
 @pytest.mark.parametrize("options", [Options(body_timeout_s=0.3)])
 async def test_a_body_that_drips_is_refused_here(client: Client, owner: FakeOwner) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-    writer.write(f"POST {UPDATE} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
+    head = f"POST {UPDATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    writer.write(head.encode() + b"{")
     assert b" 408 " in await asyncio.wait_for(reader.read(), 100)
     writer.close()
     assert owner.seen == []

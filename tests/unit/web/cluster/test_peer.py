@@ -106,6 +106,25 @@ async def test_a_standby_that_may_not_go_to_the_owner_says_so(
     assert forward_log.named("forward_refused")
 
 
+async def test_a_lease_that_the_store_does_not_bear_out_leads_nobodys_token_anywhere(
+    client: Client, standby: FakeNode, owner: FakeOwner
+) -> None:
+    standby.confirmed = False
+    shown = {"Authorization": "Bearer caller-token-0123456789"}
+    for method, path in (
+        ("post", "/api/workorder/update-quantity"),
+        ("post", "/api/workorder/queue/pause"),
+        ("get", "/api/workorder/queue/stats"),
+        ("get", "/api/nodes"),
+        ("get", "/api/events"),
+    ):
+        async with client.request(method, path, headers=shown, data=b"{}") as reply:
+            assert reply.status == (200 if path == "/api/nodes" else 503)
+    assert owner.seen == []
+    body = await _becomes(client, "/readyz", 503)
+    assert body["reason"] == "the store does not name node-2 and its address as the owner's"
+
+
 async def test_without_an_owner_the_nodes_own_reason_is_given(
     client: Client, node: FakeNode
 ) -> None:

@@ -38,7 +38,7 @@ async def _raw(client: Client, *parts: bytes, within_s: float = 100) -> bytes:
 
 
 def _post_head(*headers: str) -> bytes:
-    lines = [f"POST {UPDATE} HTTP/1.1", "Host: x", *headers]
+    lines = [f"POST {UPDATE} HTTP/1.1", "Host: localhost", *headers]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -217,6 +217,8 @@ async def test_each_request_leaves_one_line_with_its_route(
         "status": 404,
         "request_id": "r-1",
         "bytes": size,
+        "remote": "127.0.0.1",
+        "work_order_id": ORDER,
     }
 
 

@@ -11,7 +11,9 @@ import pytest
 from aiohttp import web
 
 from web.app import Options, build_app
+from web.app_context import CONTEXT
 from web.server.connections import ConnectionLimit, GuardedSite, allow_files
+from web.server.refusals import Refusals
 from web.server.service import RUNNER_OPTIONS, bind
 
 if TYPE_CHECKING:
@@ -46,10 +48,11 @@ class House:
 
 @asynccontextmanager
 async def house(node: FakeNode, most: int = 100, head_s: float = _SLOW_S) -> AsyncIterator[House]:
-    runner = web.AppRunner(build_app(node.as_node(), Options()), **RUNNER_OPTIONS)
+    app = build_app(node.as_node(), Options())
+    runner = web.AppRunner(app, **RUNNER_OPTIONS)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
-    door = ConnectionLimit(most, head_s)
+    door = ConnectionLimit(most, head_s, Refusals(app[CONTEXT]))
     await GuardedSite(runner, sock, door).start()
     here = House(door, sock.getsockname()[1])
     try:
@@ -59,7 +62,7 @@ async def house(node: FakeNode, most: int = 100, head_s: float = _SLOW_S) -> Asy
         await runner.cleanup()
 
 
-HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
@@ -115,8 +118,8 @@ async def test_a_connection_that_is_used_again_and_again_stays(node: FakeNode) -
 async def test_a_call_that_takes_long_is_not_cut_off(node: FakeNode) -> None:
     node.store.gate = asyncio.Event()
     async with house(node) as here:
-        path = b"GET /api/workorder/detail/00000000000000000000000a HTTP/1.1\r\nHost: x\r\n\r\n"
-        reader, _ = await here.knock(path[:10], path[10:])
+        line = b"GET /api/workorder/detail/00000000000000000000000a HTTP/1.1\r\n"
+        reader, _ = await here.knock(line[:10], line[10:] + b"Host: localhost\r\n\r\n")
         await asyncio.sleep(2 * _SLOW_S)
         node.store.gate.set()
         assert await _status(reader) == 404
@@ -156,12 +159,24 @@ def test_the_system_is_asked_for_as_many_files_as_connections_need(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given: list[tuple[int, int]] = []
+    let_in: list[int] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _kind, limits: given.append(limits))
-    for limits in ((1_024, 4_096), (1_024, 2_000), (9_999, 9_999), (256, resource.RLIM_INFINITY)):
+    for limits in (
+        (1_024, 4_096),
+        (1_024, 2_000),
+        (9_999, 9_999),
+        (256, resource.RLIM_INFINITY),
+        (64, 64),
+        (9, 9),
+    ):
         monkeypatch.setattr(resource, "getrlimit", lambda _kind, limits=limits: limits)
-        allow_files(2_000)
+        let_in.append(allow_files(2_000))
+    # With few files fewer are let in, instead of failing at the one too many.
+    assert let_in == [2_000, 1_488, 2_000, 2_000, 32, 10]
     assert given == [
         (2_512, 4_096),
         (2_000, 2_000),
         (2_512, resource.RLIM_INFINITY),
+        (64, 64),
+        (9, 9),
     ]

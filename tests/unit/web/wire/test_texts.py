@@ -59,6 +59,8 @@ def _examples() -> list[WorkOrderError]:
         errors.JobNotFound("00000000000000000000000c"),
         errors.JobStateConflict("00000000000000000000000c", "active"),
         errors.LeaseUnavailable("down"),
+        errors.LeaseSpoilt("garbage"),
+        errors.OrderUnreadable("00000000000000000000000a", "inputQuantity", "'1,000'"),
         errors.StartupError("port taken"),
     ]
 
