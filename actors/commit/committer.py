@@ -6,8 +6,10 @@ higher epoch is noticed.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,13 +17,13 @@ import structlog
 from actors.commit.outboxes import Outboxes
 from actors.commit.relay import Relay
 from actors.domain.commit import ChangeSet, Committed, Stale, StoredOrder
-from actors.domain.evidence import EvidenceQuery
+from actors.domain.evidence import EvidenceQuery, size_of
 from actors.domain.messages import EmptyOutboxes, ReadOrder, Ready, Tidy, Trim
-from actors.errors import Fenced, OutcomeUnknown, StoreUnavailable
+from actors.errors import Fenced, OutcomeUnknown, StoreRejected, StoreUnavailable
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
 from actors.runtime.batcher import Batcher, BatcherStats
-from actors.telemetry.counters import CommitStats
+from actors.telemetry.counters import CommitStats, StuckCommit
 from actors.telemetry.spans import NO_SPANS
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from actors.commit.ledger import Ledger
     from actors.domain.commit import CommitResult
-    from actors.domain.evidence import Evidence
+    from actors.domain.evidence import Evidence, Outcome
     from actors.domain.model import Epoch, WorkOrderId
     from actors.runtime.delivery import Delivery
     from actors.store.port import Store
@@ -40,8 +42,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 MAX_OUTBOX = 256
-"""Outcomes an order's document may carry, so that it stays far below MongoDB's 16 MiB even
-with every text field at its limit."""
+"""Outcomes an order's document may carry."""
+MAX_OUTBOX_BYTES = 6 * 2**20
+"""Bytes that they may take: the document, fields of others included, has 16 MiB in MongoDB."""
+_SENT_TOGETHER = 3
+"""Times that a batch is sent without an answer before each of its commits is settled alone."""
 READ_BATCH = 200
 TRIM_BATCH = 1_000
 TIDIED_AT_ONCE = 2_000
@@ -54,6 +59,10 @@ class _Emptying:
 
     order: StoredOrder
     report_to: ActorRef[Any] | None = None
+
+
+class _Unsettled(Exception):
+    """A batch was sent several times and not answered; the store answers other calls."""
 
 
 class Committer(AsyncioActor):
@@ -181,7 +190,7 @@ class Committer(AsyncioActor):
 
     def _submit_commit(self, change: ChangeSet, delivery: Delivery) -> None:
         order_id = change.before.id
-        if self.ledger.count(order_id) + len(change.outcomes) <= MAX_OUTBOX:
+        if self._has_room(order_id, change.outcomes):
             self._commits.submit(change, delivery, weight=len(change.outcomes))
             return
         self._relay.after_progress(
@@ -190,10 +199,46 @@ class Committer(AsyncioActor):
             lambda: delivery.fail(StoreUnavailable("the order's outbox is full, its log is stuck")),
         )
 
-    async def _commit(self, changes: list[ChangeSet]) -> list[CommitResult | Fenced]:
+    def _has_room(self, order_id: WorkOrderId, outcomes: Sequence[Outcome]) -> bool:
+        held = self.ledger.count(order_id)
+        if not held:
+            return True  # what can't be parted goes as it is; its order's actor bounds it
+        size = self.ledger.size(order_id) + sum(map(size_of, outcomes))
+        return held + len(outcomes) <= MAX_OUTBOX and size <= MAX_OUTBOX_BYTES
+
+    async def _commit(
+        self, changes: list[ChangeSet]
+    ) -> Sequence[CommitResult | Fenced | asyncio.Task[CommitResult | Fenced]]:
         changes = [self._with_carried(each) for each in changes]
         began = time.monotonic()
-        results, doubtful = await self._until_answered(changes)
+        try:
+            results, doubtful = await self._until_answered(changes, _SENT_TOGETHER)
+        except _Unsettled as error:
+            # Others, of this batch and behind it, must not wait for what may be one order's matter.
+            return [asyncio.create_task(self._settle_alone(each, error, began)) for each in changes]
+        return await self._settled_as(changes, results, began, doubtful=doubtful)
+
+    async def _settle_alone(
+        self, change: ChangeSet, error: _Unsettled, began: float
+    ) -> CommitResult | Fenced:
+        """Send one commit again until its outcome is known, beside all others."""
+        stuck = self.stats.stuck
+        stuck[change.before.id] = StuckCommit(began, str(error))
+        try:
+            results, _ = await self._until_answered([change], None, doubtful=True)
+            (result,) = await self._settled_as([change], results, began, doubtful=True)
+        finally:
+            stuck.pop(change.before.id, None)
+        return result
+
+    async def _settled_as(
+        self,
+        changes: Sequence[ChangeSet],
+        results: list[CommitResult],
+        began: float,
+        *,
+        doubtful: bool,
+    ) -> list[CommitResult | Fenced]:
         if doubtful:
             results = [
                 await self._rule_out(change, result)
@@ -210,12 +255,14 @@ class Committer(AsyncioActor):
         return replace(change, carried=carried) if carried else change
 
     async def _until_answered(
-        self, changes: Sequence[ChangeSet]
+        self, changes: Sequence[ChangeSet], limit: int | None, *, doubtful: bool = False
     ) -> tuple[list[CommitResult], bool]:
-        """Issue the same compare-and-sets until the store has answered; tell if any got lost."""
-        doubtful = False
+        """Issue the same compare-and-sets until the store has answered; tell if any got lost.
+
+        Raises `_Unsettled` when `limit` of them were not answered, though the store does answer.
+        """
         pause = FIRST_PAUSE_S
-        while True:
+        for times in count(1):
             try:
                 return await self._store.commit(self._epoch, changes), doubtful
             except StoreUnavailable:
@@ -231,7 +278,20 @@ class Committer(AsyncioActor):
                     epoch=self._epoch,
                     error=str(error),
                 )
+                for each in changes:
+                    if each.before.id in self.stats.stuck:
+                        self.stats.stuck[each.before.id].error = str(error)
+                if limit is not None and times >= limit and await self._store_answers():
+                    raise _Unsettled(str(error)) from error
             pause = await rest_for(pause)
+        raise AssertionError("the count has no end")
+
+    async def _store_answers(self) -> bool:
+        try:
+            await self._store.ping()
+        except (StoreUnavailable, OutcomeUnknown):
+            return False
+        return True
 
     async def _rule_out(self, change: ChangeSet, result: CommitResult) -> CommitResult:
         """Make sure that a lost attempt which was not applied never will be, however late.
@@ -243,7 +303,7 @@ class Committer(AsyncioActor):
             try:
                 await self._store.invalidate(self._epoch, change.before)
                 (result,) = await self._store.commit(self._epoch, [change])
-            except (OutcomeUnknown, StoreUnavailable):
+            except (OutcomeUnknown, StoreUnavailable, StoreRejected):
                 self.stats.retries += 1
                 pause = await rest_for(pause)
         return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from actors.domain.evidence import Evidence
+from actors.domain.evidence import Evidence, size_of
 from actors.domain.model import LogEntry
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class Ledger:
 
     _orders: dict[WorkOrderId, dict[str, Outcome]] = field(default_factory=dict)
     _waiters: dict[WorkOrderId, list[Callable[[], None]]] = field(default_factory=dict)
+    _sizes: dict[WorkOrderId, int] = field(default_factory=dict)
     _count: int = 0
 
     def __len__(self) -> int:
@@ -34,6 +35,10 @@ class Ledger:
         """Return the number of the order's outcomes."""
         return len(self._orders.get(order_id, ()))
 
+    def size(self, order_id: WorkOrderId) -> int:
+        """Return the bytes that the order's outcomes take in its document, at most."""
+        return self._sizes.get(order_id, 0)
+
     def highest_seq(self, order_id: WorkOrderId) -> int:
         """Return the highest seq among the order's entries, 0 when there is none."""
         entries = self._orders.get(order_id, {}).values()
@@ -46,6 +51,8 @@ class Ledger:
             order = self._orders.setdefault(outcome.work_order_id, {})
             if outcome.change.job_id not in order:
                 order[outcome.change.job_id] = outcome
+                size = self._sizes.get(outcome.work_order_id, 0)
+                self._sizes[outcome.work_order_id] = size + size_of(outcome)
                 new.append(outcome)
         self._count += len(new)
         return new
@@ -55,12 +62,14 @@ class Ledger:
         touched = set()
         for outcome in outcomes:
             order = self._orders.get(outcome.work_order_id)
-            if order is not None and order.pop(outcome.change.job_id, None) is not None:
+            held = order.pop(outcome.change.job_id, None) if order is not None else None
+            if held is not None:
                 touched.add(outcome.work_order_id)
+                self._sizes[outcome.work_order_id] -= size_of(held)
                 self._count -= 1
         for order_id in touched:
             if not self._orders[order_id]:
-                del self._orders[order_id]
+                del self._orders[order_id], self._sizes[order_id]
             for wake in self._waiters.pop(order_id, ()):
                 wake()
 

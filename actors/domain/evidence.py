@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import LogEntry, LogPosition
 from actors.domain.rules import is_first_step_scan, is_unbind
@@ -29,6 +29,49 @@ class Refusal:
 
 Outcome = LogEntry | Refusal
 """What a change set leaves behind; its id is `outcome.change.job_id`."""
+
+
+_PLAIN_BYTES: Final = 1_500
+"""Names, numbers, ids and dates of an outcome as a document."""
+_WIDEST: Final = 4
+"""Bytes that a character takes in UTF-8 at most."""
+
+
+def size_of_change(change: Change) -> int:
+    """Return an upper bound of the bytes that a change's outcome takes in a document."""
+    context = change.context
+    texts = (
+        context.related_barcode,
+        context.process_name,
+        context.process_code,
+        context.operator_id,
+        context.operator_name,
+        context.reason,
+        context.remark,
+        context.ip_address,
+        context.user_agent,
+        change.request_id,
+    )
+    return _PLAIN_BYTES + sum(_size_of_text(each) for each in texts if each)
+
+
+def size_of(outcome: Outcome) -> int:
+    """Return an upper bound of the bytes that an outcome takes in a document."""
+    size = size_of_change(outcome.change)
+    if isinstance(outcome, LogEntry):
+        facts = outcome.facts
+        names = (
+            facts.work_order_no,
+            facts.material_code,
+            facts.material_name,
+            facts.production_line_name,
+        )
+        size += sum(_size_of_text(each) for each in names if each)
+    return size
+
+
+def _size_of_text(text: str) -> int:
+    return len(text) if text.isascii() else _WIDEST * len(text)
 
 
 @dataclass(frozen=True, slots=True)

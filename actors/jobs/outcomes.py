@@ -138,6 +138,14 @@ class JobOutcomes:
             try:
                 await self._inbox.note(progress)
                 break
+            except StoreRejected as error:
+                if len(progress) > 1:
+                    for each in progress:
+                        await self._note([each])
+                    return [None] * len(progress)
+                # It waits in the store for the next owner, which finds its outcome in the log.
+                _log.error("job_not_noted", job_id=progress[0].job_id, reason=str(error))
+                break
             except Exception as error:  # noqa: BLE001 -- nobody else would note it
                 _log.warning("inbox_unanswered", jobs=len(progress), error=repr(error))
             pause = await rest_for(pause)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
-from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreUnavailable
+from actors.errors import LeaseUnavailable, OutcomeUnknown, StoreRejected, StoreUnavailable
 from actors.lease.port import Holder
 from actors.node.status import NodeStatus, OwnershipHistory, Role, Watched
 from actors.node.term import Term, TermOptions
@@ -264,7 +264,7 @@ class NodeActor(AsyncioActor):
                 return
             term = Term(self._store, self._region, epoch, self._options.term, self._deposed)
             await term.begin()
-        except (StoreUnavailable, OutcomeUnknown) as error:
+        except (StoreUnavailable, OutcomeUnknown, StoreRejected) as error:
             self._watched_store.failed(error)
             await self._back_to_standby("the store does not answer")
             return

@@ -13,7 +13,7 @@ import structlog
 
 from actors.domain.commit import ChangeSet, Committed, Stale
 from actors.domain.decide import decide, questions
-from actors.domain.evidence import Evidence
+from actors.domain.evidence import Evidence, size_of_change
 from actors.domain.messages import (
     Crashed,
     DescribeOrder,
@@ -58,6 +58,8 @@ _log = structlog.get_logger(__name__)
 
 MAX_TAKEN = 128
 """Messages that one commit takes from the mailbox; half an outbox, see `committer.MAX_OUTBOX`."""
+MAX_TAKEN_BYTES = 2 * 2**20
+"""Bytes that their log entries may have; a third of an outbox, `committer.MAX_OUTBOX_BYTES`."""
 MAX_ATTEMPTS = 3
 """Times a message may kill its actor before it is a dead letter."""
 FIRST_PAUSE_S = 0.05
@@ -120,7 +122,7 @@ class WorkOrderActor(AsyncioActor):
     async def _update(self, first: Delivery) -> None:
         batch = [first]
         if not first.attempts:  # a suspect is tried alone, so that it takes nobody with it
-            batch += self.take_waiting(MAX_TAKEN - 1, _fresh_update)
+            batch += self.take_waiting(MAX_TAKEN - 1, _Room(first))
         try:
             again = await self._settle(batch)
             if again:
@@ -349,8 +351,19 @@ def _refuses(decision: Decision) -> bool:
     )
 
 
-def _fresh_update(delivery: Delivery) -> bool:
-    return isinstance(delivery.message, UpdateQuantity) and not delivery.attempts
+class _Room:
+    """Tells which waiting messages still find room in the change set that begins with `first`."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, first: Delivery) -> None:
+        self._left = MAX_TAKEN_BYTES - size_of_change(first.message.change)
+
+    def __call__(self, delivery: Delivery) -> bool:
+        if not isinstance(delivery.message, UpdateQuantity) or delivery.attempts:
+            return False
+        self._left -= size_of_change(delivery.message.change)
+        return self._left >= 0
 
 
 def _now() -> datetime:

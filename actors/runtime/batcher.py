@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from actors.errors import NotOwner, WorkOrderError
@@ -41,9 +42,11 @@ class Batcher(Generic[T]):
     to `max_weight`: nothing waits for a timer, and the slower the store the larger the batch.
 
     `run` gives one result per item, in order; a result that is an exception fails its item
-    alone, an exception raised fails the whole batch. With `apart`, for work that may be done
-    twice, a batch that raises what no store answers is run again in parts, so that one item
-    that nobody can handle (a document that others spoilt) fails alone.
+    alone, an exception raised fails the whole batch. A result that is a task is answered when it
+    is done, and its batch no longer counts as under way: what takes long holds up nobody else.
+    With `apart`, for work that may be done twice, a batch that raises what no store answers is
+    run again in parts, so that one item that nobody can handle (a document that others spoilt)
+    fails alone.
     """
 
     run: Callable[[list[T]], Awaitable[Sequence[object]]]
@@ -53,6 +56,7 @@ class Batcher(Generic[T]):
     stats: BatcherStats = field(default_factory=BatcherStats)
     _waiting: deque[_Item[T]] = field(default_factory=deque)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _later: set[asyncio.Task[object]] = field(default_factory=set)
     _closed: bool = False
     _scheduled: bool = False
 
@@ -71,12 +75,12 @@ class Batcher(Generic[T]):
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is under way."""
-        return not self._waiting and not self._tasks
+        return not self._waiting and not self._tasks and not self._later
 
     @property
     def in_flight(self) -> int:
-        """Batches under way."""
-        return len(self._tasks)
+        """Batches under way, and requests that are settled by themselves."""
+        return len(self._tasks) + len(self._later)
 
     def close(self) -> None:
         """Start no further batch; what waits fails with `NotOwner`, what is under way settles."""
@@ -88,8 +92,8 @@ class Batcher(Generic[T]):
 
     async def settled(self) -> None:
         """Return when nothing is under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._tasks or self._later:
+            await asyncio.wait({*self._tasks, *self._later})
 
     def _pump(self) -> None:
         self._scheduled = False
@@ -113,12 +117,18 @@ class Batcher(Generic[T]):
     async def _run(self, batch: list[_Item[T]]) -> None:
         results = await self._results([item.payload for item in batch])
         for item, result in zip(batch, results, strict=True):
-            if item.delivery is None:
-                continue
-            if isinstance(result, BaseException):
-                item.delivery.fail(result)
+            if isinstance(result, asyncio.Task):
+                self._later.add(result)
+                result.add_done_callback(partial(self._answer_later, item.delivery))
             else:
-                item.delivery.reply(result)
+                _answer(item.delivery, result)
+
+    def _answer_later(self, delivery: Delivery | None, task: asyncio.Task[object]) -> None:
+        self._later.discard(task)
+        if task.cancelled():
+            _answer(delivery, RuntimeError("the request's task was cancelled"))
+        else:
+            _answer(delivery, task.exception() or task.result())
 
     async def _results(self, payloads: list[T]) -> Sequence[object]:
         try:
@@ -138,3 +148,12 @@ class Batcher(Generic[T]):
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._pump()
+
+
+def _answer(delivery: Delivery | None, result: object) -> None:
+    if delivery is None:
+        return
+    if isinstance(result, BaseException):
+        delivery.fail(result)
+    else:
+        delivery.reply(result)

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from actors.runtime.batcher import BatcherStats
 from actors.telemetry.histogram import Histogram
+
+if TYPE_CHECKING:
+    from actors.domain.model import WorkOrderId
+
+
+@dataclass(slots=True)
+class StuckCommit:
+    """A commit that is sent again without progress: since when (monotonic), and the answer."""
+
+    since: float
+    error: str
 
 
 @dataclass(slots=True)
@@ -19,6 +31,8 @@ class CommitStats:
     fenced: int = 0
     relay_errors: int = 0
     batches: BatcherStats = field(default_factory=BatcherStats)
+    stuck: dict[WorkOrderId, StuckCommit] = field(default_factory=dict)
+    """By order."""
     times: Histogram = field(default_factory=Histogram)
     """From a batch's first sending until all of it was settled."""
 

@@ -348,3 +348,21 @@ async def test_an_address_that_is_none_is_told_at_the_start(driver: Driver, uri:
     with pytest.raises(StartupError, match="MONGODB_URI"):
         await store.open()
     await store.close()
+
+
+async def test_a_document_that_would_be_too_large_is_rejected_for_good_and_alone(
+    wire: Wire,
+) -> None:
+    other = order_document()
+    await wire.store.insert_orders([other])
+    large = decide(
+        await loaded(wire.store, wire.order_id),
+        *(change(remark="🏭" * 2_000, reason="🏭" * 2_000) for _ in range(1_100)),
+    )
+    small = decide(await loaded(wire.store, other["_id"]), change(1))
+
+    refused, done = await wire.store.commit(FIRST, [large, small])
+
+    assert isinstance(refused, StoreRejected)
+    assert isinstance(done, Committed)
+    assert await whole_log(wire.store, wire.order_id) == []

@@ -114,6 +114,7 @@ class NodeCollector(Collector):
         yield _counter("commit_conflicts", "Orders others had changed", stats.conflicts)
         yield _counter("commit_retries", "Commits sent again, unanswered", stats.retries)
         yield _counter("commit_fenced", "Orders that a later owner had", stats.fenced)
+        yield _gauge("commits_stuck", "Orders whose commit finds no outcome", len(stats.stuck))
         yield _counter("relay_errors", "Copies to the log that failed", stats.relay_errors)
 
     def _node(self, status: NodeStatus) -> Iterator[Metric]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from web.app_context import CALL, CONTEXT
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.node.status import Dependency, NodeStatus
-    from web.openapi.models.operators import HealthDependency
+    from actors.telemetry.counters import CommitStats
+    from web.openapi.models.operators import HealthDependency, Stuck
 
 _OK = 200
 _UNAVAILABLE = 503
+_SHOWN = 10
 
 
 async def index(request: web.Request) -> web.Response:
@@ -62,6 +66,7 @@ async def health(request: web.Request) -> web.Response:
         "reason": None if owner else _reason(request, status),
         "paused": owner.paused if owner else status.paused,
         "dependencies": {"store": _shown(status.store), "lease": _shown(status.lease)},
+        "stuckCommits": _stuck(context.node.telemetry.commits),
     }
     return raw(context, body, _OK if owner else _UNAVAILABLE)
 
@@ -93,6 +98,14 @@ def _owner(request: web.Request, status: NodeStatus) -> PeerHealth | None:
 
 def _reason(request: web.Request, status: NodeStatus) -> str | None:
     return request.app[FORWARDER].watch.trouble() or status.reason
+
+
+def _stuck(commits: CommitStats) -> list[Stuck]:
+    now = time.monotonic()
+    return [
+        {"workOrderId": order_id, "sinceS": round(now - each.since, 1), "error": each.error}
+        for order_id, each in islice(commits.stuck.items(), _SHOWN)
+    ]
 
 
 def _shown(dependency: Dependency) -> HealthDependency:

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from bson.errors import InvalidDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
+    BulkWriteError,
     ConfigurationError,
     DocumentTooLarge,
+    ExecutionTimeout,
     InvalidOperation,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
+    WriteConcernError,
 )
 
-from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable
+from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
 from actors.store.schema import INBOX, LOGS, ORDERS, OURS, REFUSALS
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ UNSTORABLE: Final = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEn
 # Errors of a single write that say nothing about whether it was carried out: the server was
 # shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
 UNSETTLED_CODES: Final = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
+_NO_RIGHTS: Final = frozenset({13, 18})
+"""Unauthorized, AuthenticationFailed: refused before anything is done, until somebody mends it."""
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
@@ -157,7 +162,26 @@ def writing() -> Iterator[None]:
         # first try PyMongo raises that try's error.
         raise StoreUnavailable(_line(error)) from error
     except PyMongoError as error:
-        raise OutcomeUnknown(_line(error)) from error
+        if not _is_answer(error):
+            raise OutcomeUnknown(_line(error)) from error
+        if getattr(error, "code", None) in _NO_RIGHTS:
+            raise StoreUnavailable(_line(error)) from error
+        raise StoreRejected(_line(error)) from error
+
+
+def _is_answer(error: PyMongoError) -> bool:
+    """Return whether the server said that it did not, and never will, do what it was asked.
+
+    What it says of a write concern, of time that ran out, or while it changes its role, leaves
+    the outcome open (MongoDB's driver specification, "Retryable Writes").
+    """
+    return (
+        isinstance(error, OperationFailure)
+        and not isinstance(error, (BulkWriteError, ExecutionTimeout, WriteConcernError))
+        and error.code not in UNSETTLED_CODES
+        and not error.has_error_label("RetryableWriteError")
+        and not error.timeout
+    )
 
 
 @contextmanager

@@ -158,7 +158,7 @@ class MongoStore:
             ]
             with writing():
                 matched = await self._write(operations, rejected)
-        except UNSTORABLE as error:
+        except (*UNSTORABLE, StoreRejected) as error:
             if len(changes) == 1:
                 return [StoreRejected(str(error)[:300])]
             with sent():

@@ -7,6 +7,7 @@ left to Prometheus.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -16,9 +17,11 @@ from actors.telemetry.histogram import percentile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from actors.domain.model import WorkOrderId
     from actors.node.status import Dependency, NodeStatus, OwnershipHistory
     from actors.operators.rows import LongestWait
     from actors.orders.region import Statistics
+    from actors.telemetry.counters import StuckCommit
     from actors.telemetry.samples import Samples
 
 MINUTE_S: Final = 60
@@ -54,6 +57,8 @@ class Situation:
     ownership: OwnershipHistory
     unlogged: int
     """Entries that are committed and not yet in the log."""
+    stuck: Mapping[WorkOrderId, StuckCommit] = field(default_factory=dict)
+    """Commits that are sent again without progress, though the store answers others."""
     oldest: LongestWait | None = None
     failure: LastFailure | None = None
     paused_number: str | None = None
@@ -160,6 +165,15 @@ def _commits_unanswered(rule: Rule, now: Situation) -> Finding | None:
     return _increased(rule, now, "retries")
 
 
+def _commit_stuck(rule: Rule, now: Situation) -> Finding | None:
+    stuck = sorted(now.stuck.items(), key=lambda item: item[1].since)
+    if len(stuck) <= rule.above:
+        return None
+    order_id, first = stuck[0]
+    params = {"count": len(stuck), "order": order_id, "detail": first.error}
+    return Finding(rule, params, time.monotonic() - first.since, order_id)
+
+
 def _log_refuses(rule: Rule, now: Situation) -> Finding | None:
     return _increased(rule, now, "relay_errors", entries=now.unlogged)
 
@@ -216,6 +230,7 @@ RULES: Final = (
     Rule("UPDATES_WAIT", "critical", "order", _updates_wait, above=10),
     Rule("UPDATES_FAIL", "critical", "actors", _updates_fail, 0.05, 5 * MINUTE_S),
     Rule("LOG_REFUSES", "critical", "node", _log_refuses, 0, 5 * MINUTE_S),
+    Rule("COMMIT_STUCK", "critical", "order", _commit_stuck),
     Rule("LEASE_DOWN", "warning", "node", _lease_down),
     Rule("PAUSED", "warning", "node", _paused),
     Rule("ORDERS_PAUSED", "warning", "actors", _orders_paused, above=0),

@@ -69,6 +69,7 @@ class Alarms:
             reason=self._peers.trouble() or status.reason,
             statistics=node.region.statistics(),
             samples=node.telemetry.samples,
+            stuck=node.telemetry.commits.stuck,
             ownership=node.ownership(),
             unlogged=inspector.unlogged if inspector is not None else 0,
             oldest=oldest,

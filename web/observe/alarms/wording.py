@@ -155,6 +155,19 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Look at the network to the database, and whether its primary changes",
         ),
     ),
+    "COMMIT_STUCK": Wording(
+        Text(
+            "工单 {order} 的提交已重发多次仍无结果（共 {count} 个工单）：{detail}；其他工单"
+            "不受影响",
+            "The commit of order {order} is sent again and again without an outcome (orders:"
+            " {count}): {detail}; other orders go on",
+        ),
+        Text(
+            "查看该工单的文档和数据库的日志；结果查明之前该工单不接受其他更新",
+            "Look at that order's document and at the database's log; until the outcome is known"
+            " the order takes no other update",
+        ),
+    ),
     "OUTBOXES_GROW": Wording(
         Text(
             "{entries} 条日志等待写入日志集合，落后于工单；没有丢失",

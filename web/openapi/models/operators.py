@@ -57,6 +57,15 @@ class HealthOwner(TypedDict):
 
 
 @reply
+class Stuck(TypedDict):
+    """An order whose commit is sent again without an outcome, and what the store says."""
+
+    workOrderId: HexId
+    sinceS: float
+    error: str
+
+
+@reply
 class Health(TypedDict):
     """Whether updates can be served."""
 
@@ -74,6 +83,8 @@ class Health(TypedDict):
     """Why updates can't be served."""
     paused: bool
     dependencies: HealthDependencies
+    stuckCommits: list[Stuck]
+    """Other orders go on meanwhile. Ten at most."""
 
 
 @reply

@@ -14,6 +14,7 @@ from actors.domain.model import WorkOrderId
 from actors.node.status import OwnershipHistory, Tenure
 from actors.operators.rows import LongestWait
 from actors.orders.region import Statistics
+from actors.telemetry.counters import StuckCommit
 from actors.telemetry.histogram import Histogram
 from actors.telemetry.samples import Samples
 from actors.telemetry.telemetry import Telemetry
@@ -112,6 +113,7 @@ def _paused_orders(*orders: str) -> dict[str, object]:
         ("ORDERS_PAUSED", _paused_orders(ORDER)),
         ("UPDATES_WAIT", {"oldest": LongestWait(ORDER, "WO-1", 10.1)}),
         ("OUTBOXES_GROW", {"unlogged": 5_001}),
+        ("COMMIT_STUCK", {"stuck": {ORDER: StuckCommit(0.0, "BSONObj size is invalid")}}),
         ("DEAD_LETTERS", {"failure": LastFailure(3, ORDER, "STORE_REJECTED", _NOW, dead=False)}),
         ("OWNER_CHANGES", {"ownership": _tenures(4)}),
     ],
