@@ -28,8 +28,14 @@ _LOG_TAIL = 3000
 # Below what systems hand to outgoing connections: a client that calls a stopped server on a port
 # of that range can be given the very port it calls, and then talks to itself.
 _PORTS = range(15_000, 30_000)
-# The child becomes the server only when told to, which is after the reaper knows its pid.
-_GATE = 'read -r go && exec "$@" </dev/null'
+# The child becomes the server only when told to, which is after the reaper knows its pid. It may
+# open more files than the 1024 that users begin with: mongod aborts when it runs out of them.
+_GATE = """
+files=$(ulimit -Hn)
+[ "$files" != unlimited ] && [ "$files" -lt 64000 ] || files=64000
+ulimit -Sn "$files"
+read -r go && exec "$@" </dev/null
+"""
 
 _reaper = Reaper()
 

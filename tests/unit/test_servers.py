@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -48,6 +49,19 @@ def test_a_killed_mongod_comes_back_on_its_port_with_what_was_journaled() -> Non
         assert server.pid != pid
         with server.client() as client:
             assert client["kept"]["things"].find_one() == {"_id": 1}
+
+
+def test_mongod_may_open_more_files_than_a_user_begins_with() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        with MongoServer() as server:
+            assert server.pid is not None
+            allowed, _ = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    most = 64_000
+    assert allowed == (most if hard == resource.RLIM_INFINITY else min(hard, most))
 
 
 def test_a_restarted_replica_set_takes_writes_under_the_same_uri() -> None:
