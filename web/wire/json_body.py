@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -16,6 +17,9 @@ from web.wire.problems import Problem, RequestError, invalid
 
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 _NOT_JSON: Final = Problem("INVALID_JSON", "INVALID_JSON")
+_MAX_TOKENS: Final = 100_000
+"""Commas, colons and opening brackets of a body: what reading it costs grows with them."""
+_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
 def encode(value: object) -> bytes:
@@ -34,9 +38,12 @@ def _default(value: object) -> object:
 def decode(body: bytes) -> object:
     """Read a body of JSON in UTF-8.
 
-    Raises `RequestError` when it is not JSON, has a number that JSON lacks (NaN, Infinity), or
-    names a field twice, where two readers could disagree about what was asked for.
+    Raises `RequestError` when it is not JSON, has a number that JSON lacks (NaN, Infinity), has
+    more than 100,000 tokens (before it is decoded), or names a field twice, where two readers could
+    disagree about what was asked for.
     """
+    if _has_too_many_tokens(body):
+        raise RequestError(Problem("INVALID_JSON", "INVALID_JSON.tokens", {"limit": _MAX_TOKENS}))
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -48,6 +55,19 @@ def decode(body: bytes) -> object:
     except RecursionError:
         raise RequestError(_NOT_JSON) from None
     return value
+
+
+def _has_too_many_tokens(body: bytes) -> bool:
+    if _count_tokens(body) <= _MAX_TOKENS:
+        return False
+    # Texts may hold as many as they like; a lower bound of the texts first, as each costs a match.
+    if body.count(b'"') - body.count(b'\\"') > 2 * _MAX_TOKENS:
+        return True
+    return _count_tokens(_TEXT.sub(b"", body)) > _MAX_TOKENS
+
+
+def _count_tokens(body: bytes) -> int:
+    return sum(map(body.count, (b",", b":", b"[", b"{")))
 
 
 def decode_object(body: bytes) -> dict[str, object]:
