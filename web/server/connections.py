@@ -22,10 +22,11 @@ _SPARE_FILES: Final = 512
 _BUSY_BODY: Final = (
     b'{"success":false,"message":"too many connections","data":null,"code":"SERVICE_UNAVAILABLE"}'
 )
-_BUSY: Final = (
+BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n"
-    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+    b"Retry-After: 1\r\nX-Refused: connection\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
 ) % (len(_BUSY_BODY), _BUSY_BODY)
+"""The answer to a connection that is not let in; a standby passes it on as not applied."""
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ class GuardedHandler(RequestHandler):
             return
         self._force_close = True  # takes nothing that comes
         with suppress(OSError, RuntimeError):
-            cast("asyncio.Transport", transport).write(_BUSY)
+            cast("asyncio.Transport", transport).write(BUSY)
         transport.close()
 
     def data_received(self, data: bytes) -> None:
