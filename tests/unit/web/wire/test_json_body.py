@@ -132,3 +132,8 @@ def test_more_tokens_than_any_call_has_are_refused_before_they_are_decoded(
 def test_a_text_may_hold_any_number_of_what_counts_as_tokens_elsewhere(piece: str) -> None:
     value = {"remark": piece * 200_000}
     assert decode(orjson.dumps(value)) == value
+
+
+def test_who_allows_larger_batches_allows_their_tokens() -> None:
+    body = b"{" + b'"a":[' + b"0," * 150_000 + b"0]}"
+    assert len(decode_object(body, 200_000)["a"]) == 150_001  # type: ignore[arg-type]
