@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,14 @@ from actors.errors import NotOwner
 from actors.node.status import Role
 from web.app_context import CALL
 from web.clients.python.session import Attempt, open_session
-from web.cluster.hop import DEADLINE, FORWARDED_BY, FORWARDED_TO, allowed_s, refuse_if_misled
+from web.cluster.hop import (
+    DEADLINE,
+    FORWARDED_BY,
+    FORWARDED_TO,
+    REFUSED,
+    allowed_s,
+    refuse_if_misled,
+)
 from web.cluster.peer import PeerWatch
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
@@ -261,6 +269,9 @@ class Forwarder:
                     return await self._passed_back(reply)
 
     async def _passed_back(self, reply: aiohttp.ClientResponse) -> web.Response:
+        if reply.status == HTTPStatus.SERVICE_UNAVAILABLE and REFUSED in reply.headers:
+            text = "SERVICE_UNAVAILABLE"
+            raise RequestError(Problem(text, text, retry_after_s=_RETRY_AFTER_S))
         if _SERVED_BY not in reply.headers or 300 <= reply.status < 400:  # noqa: PLR2004
             raise aiohttp.ClientPayloadError("what answered is not a node")
         body = await reply.read()

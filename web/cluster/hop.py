@@ -21,6 +21,8 @@ FORWARDED_TO: Final = "X-Forwarded-To-Node"
 """Names the node it is meant for: another one may listen at that address by now."""
 DEADLINE: Final = "X-Deadline-Ms"
 """Milliseconds that the receiver has for its answer."""
+REFUSED: Final = "X-Refused"
+"""Marks the answer of a node that took no connection, so that nothing of the call was read."""
 _MAX_DIGITS: Final = 9
 
 

@@ -52,7 +52,9 @@ class Refusals:
         """Return a whole reply for a connection that is not let in."""
         reply = self._reply(_BUSY, new_request_id())
         body = reply.body if isinstance(reply.body, bytes) else b""
-        reply.headers.update({"Connection": "close", "Content-Length": str(len(body))})
+        reply.headers.update(
+            {"Connection": "close", "Content-Length": str(len(body)), "X-Refused": "connection"}
+        )
         lines = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
         return f"HTTP/1.1 {reply.status} {reply.reason}\r\n{lines}\r\n".encode() + body
 

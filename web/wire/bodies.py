@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientError, web
 
 from web.app_context import CONTEXT
-from web.wire.json_body import decode_object
+from web.wire.json_body import MAX_TOKENS, decode_object
 from web.wire.problems import Problem, RequestError
 
 if TYPE_CHECKING:
     from web.app_context import Options
+
+_TOKENS_OF_AN_ITEM: Final = 100
+"""More than an update with every field has."""
 
 
 async def read_object(request: web.Request) -> dict[str, object]:
@@ -20,7 +23,8 @@ async def read_object(request: web.Request) -> dict[str, object]:
 
     Raises `RequestError` when it is no such body, or can't be read.
     """
-    return decode_object(await read_body(request))
+    most_tokens = max(MAX_TOKENS, _TOKENS_OF_AN_ITEM * request.app[CONTEXT].options.max_batch)
+    return decode_object(await read_body(request), most_tokens)
 
 
 async def read_body(request: web.Request) -> bytes:

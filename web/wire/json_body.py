@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -16,6 +17,9 @@ from web.wire.problems import Problem, RequestError, invalid
 
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 _NOT_JSON: Final = Problem("INVALID_JSON", "INVALID_JSON")
+MAX_TOKENS: Final = 100_000
+"""Commas, colons and opening brackets of a body: what reading it costs grows with them."""
+_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
 def encode(value: object) -> bytes:
@@ -31,12 +35,15 @@ def _default(value: object) -> object:
     return str(value)
 
 
-def decode(body: bytes) -> object:
+def decode(body: bytes, most_tokens: int = MAX_TOKENS) -> object:
     """Read a body of JSON in UTF-8.
 
-    Raises `RequestError` when it is not JSON, has a number that JSON lacks (NaN, Infinity), or
-    names a field twice, where two readers could disagree about what was asked for.
+    Raises `RequestError` when it is not JSON, has a number that JSON lacks (NaN, Infinity), has
+    more than `most_tokens` (before it is decoded), or names a field twice, where two readers could
+    disagree about what was asked for.
     """
+    if _has_too_many_tokens(body, most_tokens):
+        raise RequestError(Problem("INVALID_JSON", "INVALID_JSON.tokens", {"limit": most_tokens}))
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -50,9 +57,22 @@ def decode(body: bytes) -> object:
     return value
 
 
-def decode_object(body: bytes) -> dict[str, object]:
+def _has_too_many_tokens(body: bytes, most: int) -> bool:
+    if _count_tokens(body) <= most:
+        return False
+    # Texts may hold as many as they like; a lower bound of the texts first, as each costs a match.
+    if body.count(b'"') - body.count(b'\\"') > 2 * most:
+        return True
+    return _count_tokens(_TEXT.sub(b"", body)) > most
+
+
+def _count_tokens(body: bytes) -> int:
+    return sum(map(body.count, (b",", b":", b"[", b"{")))
+
+
+def decode_object(body: bytes, most_tokens: int = MAX_TOKENS) -> dict[str, object]:
     """Read a body that must hold a JSON object; an empty one counts as ``{}``."""
-    value = decode(body) if body else {}
+    value = decode(body, most_tokens) if body else {}
     if not isinstance(value, dict):
         raise RequestError(Problem("INVALID_JSON", "INVALID_JSON.object"))
     return value

@@ -96,6 +96,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_JSON.number": Text(
         "{field} 不是有效的 JSON 数字", "{field} is not a number that JSON has"
     ),
+    "INVALID_JSON.tokens": Text(
+        "请求体的 JSON 元素过多，最多 {limit} 个", "The body has more than {limit} JSON tokens"
+    ),
     "INVALID_JSON.unreadable": Text("请求体无法读取", "The body can't be read"),
     "MISSING_WORK_ORDER_ID": Text("缺少工单ID（workOrderId）", "workOrderId is missing"),
     "INVALID_WORK_ORDER_ID": Text(

@@ -13,9 +13,11 @@ import pytest
 from actors.node.status import Role
 from tests.servers import free_port
 from tests.unit.web.conftest import until
-from tests.unit.web.fake_node import ORDER
+from tests.unit.web.fake_node import ORDER, FakeNode
 from tests.unit.web.fake_owner import broken, hang, make_standby
-from web.app import Options
+from web.app import Options, build_app
+from web.app_context import CONTEXT
+from web.server.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,6 +194,20 @@ async def _answer_once(writer: asyncio.StreamWriter, number: int) -> None:
         return
     writer.write(REPLY)
     await writer.drain()
+
+
+async def _have_no_place(writer: asyncio.StreamWriter, _number: int) -> None:
+    context = build_app(FakeNode().as_node(), Options())[CONTEXT]
+    writer.write(Refusals(context).busy())
+    await writer.drain()
+
+
+@pytest.mark.parametrize("path", [UPDATE, PAUSE, STATS])
+async def test_a_call_that_the_owner_had_no_connection_for_is_surely_not_applied(
+    client: Client, node: FakeNode, undo: AsyncExitStack, path: str
+) -> None:
+    await _owner_that(_have_no_place, node, undo)
+    await _is_not_applied(client, path)
 
 
 @pytest.mark.parametrize("path", [UPDATE, PAUSE, STATS])

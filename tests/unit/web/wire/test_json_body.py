@@ -117,3 +117,23 @@ def test_what_other_programs_stored_is_written_as_json() -> None:
         "id": "64b700000000000000000001",
         "nested": [{"1": None}],
     }
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"0,", b'"",', b'"\\\\",', b'{"a":0},'])
+def test_more_tokens_than_any_call_has_are_refused_before_they_are_decoded(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b'{"a":[' + piece * (2**20 // len(piece)) + b"0]}"
+    monkeypatch.setattr(orjson, "loads", lambda _: pytest.fail("decoded"))
+    assert _problem(body) == ("INVALID_JSON", None)
+
+
+@pytest.mark.parametrize("piece", [",", "[", '{"', '\\"', "\\"])
+def test_a_text_may_hold_any_number_of_what_counts_as_tokens_elsewhere(piece: str) -> None:
+    value = {"remark": piece * 200_000}
+    assert decode(orjson.dumps(value)) == value
+
+
+def test_who_allows_larger_batches_allows_their_tokens() -> None:
+    body = b"{" + b'"a":[' + b"0," * 150_000 + b"0]}"
+    assert len(decode_object(body, 200_000)["a"]) == 150_001  # type: ignore[arg-type]
