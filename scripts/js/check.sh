@@ -7,7 +7,7 @@ usage() {
 Usage: scripts/js/check.sh [--write]
 
 node --check, Biome (lint, format, order of imports) and TypeScript (types, from JSDoc) over the
-console, the client for Node and the tests of both. Needs Node 18 or newer with npm; the first run,
+console, the client for Node, the tests of both and what else there is. Needs Node 18 or newer with npm; the first run,
 and the first after a change of package-lock.json, installs what is locked there from npm's registry
 into node_modules beside this script.
 
@@ -40,7 +40,7 @@ fi
 bin=$PWD/node_modules/.bin
 config=$PWD/lint.json
 cd ../..
-places=(scripts/bench scripts/js tests/clients tests/console web/clients web/console)
+places=(config/deploy scripts/bench scripts/js tests/clients tests/console web/clients web/console)
 
 if [ -n "$write" ]; then
     "$bin/biome" check --write --config-path="$config" "${places[@]}" || true

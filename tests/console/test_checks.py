@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from asyncio import create_subprocess_exec, subprocess
 from pathlib import Path
 
-_FOLDER = Path(__file__).parents[2] / "scripts" / "js"
+_ROOT = Path(__file__).parents[2]
+_FOLDER = _ROOT / "scripts" / "js"
+_OF_OTHERS = {"node_modules", ".venv"}
 
 
 def test_the_lock_pins_each_package_by_its_hash_and_names_no_address() -> None:
@@ -36,3 +39,19 @@ async def test_who_lacks_node_is_told_what_to_install(tmp_path: Path) -> None:
     said, _ = await runner.communicate()
     assert runner.returncode == 1
     assert b"install Node 18 or newer with npm" in said
+
+
+def test_no_module_is_left_out_of_the_checks() -> None:
+    script = (_FOLDER / "check.sh").read_text(encoding="utf-8")
+    listed = re.search(r"^places=\((.+)\)$", script, re.MULTILINE)
+    assert listed is not None
+    places = [_ROOT / each for each in listed[1].split()]
+    modules = [
+        each
+        for folder in ("actors", "config", "docs", "scripts", "tests", "web")
+        for each in (_ROOT / folder).rglob("*.*js")
+        if not _OF_OTHERS & set(each.parts)
+    ]
+    assert len(modules) > 40
+    for module in modules:
+        assert any(module.is_relative_to(place) for place in places), module

@@ -15,7 +15,10 @@ const DATA = path.join(os.homedir(), '.work-order-service');
 /** Read NAME=value lines; blank lines and those that begin with # are left out. */
 function settings() {
   if (!fs.existsSync(SETTINGS)) return {};
-  const lines = fs.readFileSync(SETTINGS, 'utf8').split(/\r?\n/).map((line) => line.trim());
+  const lines = fs
+    .readFileSync(SETTINGS, 'utf8')
+    .split(/\r?\n/)
+    .map((line) => line.trim());
   return Object.fromEntries(
     lines
       .filter((line) => line.includes('=') && !line.startsWith('#'))

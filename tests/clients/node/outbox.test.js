@@ -373,7 +373,9 @@ test('what waits does not keep a process alive, and goes out with the next one',
   const { service, client, outbox } = await setUp(t);
   const program = `
     const { PlanServerClient } = require(${JSON.stringify(require.resolve('../../../web/clients/node/planServerClient'))});
-    const client = new PlanServerClient('http://127.0.0.1:9', { outbox: process.argv[1], deadlineMs: 500 });
+    // Left alone after one failure, so that the disk has nearly all of the time.
+    const options = { outbox: process.argv[1], deadlineMs: 30000, breakerFailures: 1 };
+    const client = new PlanServerClient('http://127.0.0.1:9', options);
     client.updateWorkOrderQuantity('${ORDER}', 'input', 1, null, { requestId: 'left' })
       .then((result) => console.log(result.code));
   `;

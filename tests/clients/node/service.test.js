@@ -66,6 +66,8 @@ test('the methods against the service, through a kill and back', async (t) => {
   await service.start();
   await drained(client);
   assert.equal((await client.getWorkOrderDetail(DEMO)).inputQuantity, 12);
+  // It is told of once it has left the outbox.
+  await until(() => told.length > 0, 'word of the dead letter');
   assert.deepEqual(told, ['WORK_ORDER_NOT_FOUND']);
 });
 

@@ -23,6 +23,8 @@ test('what is written is read back', () => {
 test('empty values are left out, so that an address is as short as it can be', () => {
   assert.strictEqual(hashOf('jobs', '', { state: '', code: null, page: undefined }), '#/jobs');
   assert.strictEqual(hashOf('overview'), '#/');
+  assert.strictEqual(hashOf('actors', '', { page: 1 }), '#/actors', 'the first page');
+  assert.strictEqual(hashOf('actors', '', { page: 2 }), '#/actors?page=2');
   assert.strictEqual(orderHash(ORDER), `#/orders/${ORDER}`);
 });
 

@@ -43,6 +43,7 @@ export function table({ name, caption, hot = false, columns, rows, key, empty })
   </div>`;
 }
 
+/** @param {Column} column */
 function head([name, title, kind, , sort]) {
   const inside = sort
     ? html`<button type="button" class="sort" data-sort=${name} onclick=${sort.turn}>

@@ -26,6 +26,7 @@ export class Order {
     this.log = app.poll(this.#logPath(), 4000);
     const jobs = (state) =>
       `api/workorder/queue/jobs?state=${state}&workOrderId=${this.id}&pageSize=1`;
+    /** @type {[string, import('../kit/poll.js').Poll][]} */
     this.jobs = Object.keys(JOBS).map((state) => [state, app.poll(jobs(state), 5000)]);
   }
 

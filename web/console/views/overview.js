@@ -131,6 +131,7 @@ export class Overview {
     if (!data) return panel('graphs', t('lastHour'), {}, trouble(app, hour.poll));
     if (this.drawn.data !== data)
       this.drawn = { data, at: data.at.map((each) => Date.parse(each)) };
+    /** @type {[(value: any) => string, ...[string, (number | null)[]][]][]} */
     const graphs = [
       [
         f.rate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,14 @@ def _imported(name: str) -> set[str]:
         posixpath.normpath(posixpath.join(folder, address))
         for address in re.findall(r"(?:from|import) '([^']+)'", text)
     }
+
+
+def test_all_of_it_is_in_the_wheel() -> None:
+    project = tomllib.loads((_FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["web.console"]
+    packed = {each for pattern in patterns for each in _FOLDER.glob(pattern)}
+    needed = {_FOLDER / name for name in [*_FILES, "index.html"]} | {*_FOLDER.glob("*/*.txt")}
+    assert needed <= packed
 
 
 def test_what_others_wrote_is_unchanged_and_has_its_licences_beside_it() -> None:
