@@ -29,7 +29,8 @@ trap 'rm -rf -- "$scratch"' EXIT
 uv=$(command -v uv || true)
 if [ -z "$uv" ]; then
     "${PYTHON:-python3}" -m venv "$scratch/venv"
-    "$scratch/venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
+    "$scratch/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --only-binary=:all: uv==0.13.9
     uv=$scratch/venv/bin/uv
 fi
 

@@ -1,4 +1,4 @@
-"""Print the table of settings, or keep the READMEs' copies of it up to date."""
+"""Print the table of settings, or keep the docs' copies of it up to date."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _END: Final = "<!-- settings:end -->"
 _EXAMPLE: Final = """
 examples:
   python -m scripts.settings_table
-  python -m scripts.settings_table --write README.md README.zh-CN.md
-  python -m scripts.settings_table --check README.md README.zh-CN.md
+  python -m scripts.settings_table --write docs/settings.md docs/settings.zh-CN.md
+  python -m scripts.settings_table --check docs/settings.md docs/settings.zh-CN.md
 """
 
 

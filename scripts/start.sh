@@ -15,7 +15,7 @@ what is queued and end. The first run creates .venv and installs the locked pack
            starts, before the first start and after each upgrade
   --help   show this
 
-Settings are environment variables, all optional; the README lists them. Most used:
+Settings are environment variables, all optional; docs/settings.md lists them. Most used:
   HOST=127.0.0.1  PORT=3001  MONGODB_URI (else SQLite)  REDIS_URL or REDIS_HOST (else a file
   lease)  DATA_DIR=data (relative to the checkout)  LOG_FORMAT=json|console
   OTEL_EXPORTER_OTLP_ENDPOINT (else no spans): the packages for OpenTelemetry are installed, too

@@ -36,8 +36,9 @@ _set_up_venv() {
         _make_venv
     fi
     say "installing the packages of $lock into .venv (only after a change of it)"
+    # Wheels only: a source would be built with the newest of whatever builds it.
     .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
-        --require-hashes --requirement "$lock" >&2 ||
+        --only-binary=:all: --require-hashes --requirement "$lock" >&2 ||
         die "could not install $lock: pip says why above"
     # Each holds all that those before it do, at the same versions: requirements.lock,
     # requirements-otel.lock, requirements-dev.lock.

@@ -1,6 +1,6 @@
 """The business rules, pure: an order and a change give the next order and its log entry.
 
-Rule numbers refer to README.md, "Rules of a change". Nothing here reads a clock, a store or
+Rule numbers refer to docs/api.md, "Rules of a change". Nothing here reads a clock, a store or
 a setting; everything else in this package decides *when* these functions run.
 """
 

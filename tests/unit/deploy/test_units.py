@@ -82,7 +82,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     assert python == f"{folder}/.venv/bin/python"
     assert arguments == ["-m", "web"]
     # A copy that starts what this machine has: there need be no /opt/… and no such user here.
-    text = text_of(f"systemd/{_UNIT}").replace(python, sys.executable)
+    text = text_of(f"systemd/{_UNIT}").replace(python, f'"{sys.executable}"')
     text = text.replace(folder, str(tmp_path)).replace("=work-orders\n", f"={getpass.getuser()}\n")
     copy = tmp_path / _UNIT.replace("@", "@3001")
     copy.write_text(text)
