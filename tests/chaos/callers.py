@@ -113,6 +113,12 @@ class Callers:
         self.history.intends(intent)
         await self._until_settled(intent, "first", at_node)
 
+    async def queue(self, intent: Intent, node: int) -> str | None:
+        """Send a change that is to wait, once; give its job's id where it was queued."""
+        answer = await self._ask(intent, "first", node)
+        data = answer.get("data") or {}
+        return str(data["jobId"]) if answer.get("code") == "QUEUED" else None
+
     # -- one caller --------------------------------------------------------------------------
 
     async def _work(self, number: int) -> None:
@@ -161,6 +167,10 @@ class Callers:
         self.unsettled += 1
 
     async def _attempt(self, intent: Intent, purpose: str, node: int) -> int:
+        return int((await self._ask(intent, purpose, node)).get("status", 0))
+
+    async def _ask(self, intent: Intent, purpose: str, node: int) -> dict[str, Any]:
+        """Return the answer and its `status`; nothing where there was none."""
         body = intent.body()
         if purpose == "other":
             body["quantity"] = intent.quantity + 7
@@ -173,10 +183,10 @@ class Callers:
         except (aiohttp.ClientError, TimeoutError, ValueError):
             self.codes["no answer"] += 1
             self.history.hears(number, 0, "", {})
-            return 0
+            return {}
         finally:
             self.open_at[node] -= 1
         code = str(answer.get("code"))
         self.codes[code] += 1
         self.history.hears(number, status, code, answer.get("data") or {})
-        return status
+        return {**answer, "status": status}

@@ -12,7 +12,7 @@ from tests.service.recount import Recount
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tests.chaos.history import Attempt, Story
+    from tests.chaos.history import Attempt, Operation, Story
     from tests.contract.backdoor import Backdoor
 
 Document = dict[str, Any]
@@ -27,8 +27,12 @@ KINDS: Final = (
     "disagreeing retries",
     "conflicts not seen",
     "told not applied, but was",
+    "applied after its DELETE",
+    "pauses that did not hold",
 )
 _APPLIED: Final = 200
+_OK: Final = 200
+_LOST: Final = (0, 504)
 _NOT_APPLIED: Final = (429, 503)
 _CONFLICT: Final = 422
 _QUEUED: Final = "QUEUED"
@@ -74,9 +78,16 @@ def _book(backdoor: Backdoor, before: Mapping[str, Any]) -> Books:
     return Books(before, after, [{**each, "_id": str(each["_id"])} for each in log], raw=True)
 
 
-def check(stories: Mapping[str, Story], books: Sequence[Books]) -> Verdict:
+def check(
+    stories: Mapping[str, Story],
+    books: Sequence[Books],
+    operations: Sequence[Operation] = (),
+) -> Verdict:
     """Compare; every violation is one of `KINDS`."""
     verdict = Verdict()
+    # Taken back for certain, or nobody knows: then the job is applied, or never will be.
+    deleted = {each.target for each in operations if each.what == "delete" and each.status == _OK}
+    maybe = {each.target for each in operations if each.what == "delete" and each.status in _LOST}
     by_key: dict[str, list[Document]] = defaultdict(list)
     for book in books:
         for entry in book.log:
@@ -84,7 +95,10 @@ def check(stories: Mapping[str, Story], books: Sequence[Books]) -> Verdict:
     for key in by_key.keys() - stories.keys():
         verdict.complain("phantom", f"key {key} was never sent: {by_key[key][0]}")
     for key, story in stories.items():
-        _check_story(verdict, story, by_key.get(key, []))
+        _check_story(verdict, story, by_key.get(key, []), gone=key in deleted | maybe)
+    for key in deleted & by_key.keys():
+        verdict.complain("applied after its DELETE", f"key {key}: {by_key[key][0]}")
+    _check_pauses(verdict, stories.values(), operations)
     for book in books:
         _check_numbers(verdict, book)
         _check_sums(verdict, book, stories)
@@ -96,7 +110,9 @@ def check(stories: Mapping[str, Story], books: Sequence[Books]) -> Verdict:
 # -- one change ------------------------------------------------------------------------------
 
 
-def _check_story(verdict: Verdict, story: Story, entries: list[Document]) -> None:
+def _check_story(
+    verdict: Verdict, story: Story, entries: list[Document], *, gone: bool = False
+) -> None:
     attempts = [each for each in story.attempts if each.purpose != "other"]
     applied = [each for each in attempts if each.status == _APPLIED]
     refused = [each for each in attempts if 400 <= each.status < 429]
@@ -106,7 +122,7 @@ def _check_story(verdict: Verdict, story: Story, entries: list[Document]) -> Non
     key = story.intent.key
     if len(entries) > 1:
         verdict.complain("doubled", f"key {key}: {len(entries)} entries")
-    if applied and not entries:
+    if applied and not entries and not gone:
         verdict.complain("lost", f"key {key}: {applied[0].data}")
     for each in applied if entries else ():
         _check_told(verdict, key, each, entries[0])
@@ -181,6 +197,32 @@ def _check_sums(verdict: Verdict, book: Books, stories: Mapping[str, Story]) -> 
     mistakes = [each for each in Recount(book, asked).run() if ": seq is " not in each]
     for each in mistakes:
         verdict.complain("sum mismatches", each)
+
+
+def _check_pauses(
+    verdict: Verdict, stories: Iterable[Story], operations: Iterable[Operation]
+) -> None:
+    """Check that nothing first sent during a pause was told as applied before its end."""
+    pauses: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    began: dict[str, float] = {}
+    for each in operations:
+        if each.what == "pause" and each.status == _OK:
+            began[each.target] = each.heard_at
+        elif each.what in ("pause", "resume") and each.target in began:
+            pauses[each.target].append((began.pop(each.target), each.sent_at))
+    for story in stories:
+        sent_at = story.attempts[0].sent_at if story.attempts else float("inf")
+        told = [
+            each.ended_at
+            for each in story.attempts
+            if each.code == "UPDATED" and each.ended_at is not None
+        ]
+        for since, until in (*pauses[story.intent.order], *pauses[""]):
+            if since < sent_at and told and min(told) < until:
+                verdict.complain(
+                    "pauses that did not hold",
+                    f"key {story.intent.key}: applied {min(told) - since:.2f} s into a pause",
+                )
 
 
 def _check_real_time(verdict: Verdict, stories: Iterable[Story], seqs: Mapping[str, int]) -> None:

@@ -15,7 +15,8 @@ from tests.chaos.checker import check, read_books
 from tests.chaos.faults import FAULTS
 from tests.chaos.figures import Figures, Hit
 from tests.chaos.fleet import Fleet, FleetOptions
-from tests.chaos.history import HistoryWriter, read_history
+from tests.chaos.history import HistoryWriter, read_history, read_operations
+from tests.chaos.operators import Operators
 from tests.chaos.stage import Stage, Strike
 from tests.servers import ServerError
 
@@ -40,6 +41,8 @@ class DrillOptions:
     duration_s: float = float("inf")
     short: bool = False
     pace: Pace = field(default_factory=Pace)
+    operators: bool = True
+    """Whether operators are at work beside the callers."""
     keep: Path | None = None
     """A folder for histories and logs; a temporary one otherwise."""
 
@@ -73,7 +76,7 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
 def examine(fleet: Fleet, history: Path) -> Figures:
     """Check a history that is closed against the database of a fleet."""
     books = read_books(fleet.backdoor, fleet.orders)
-    verdict = check(read_history(history), books)
+    verdict = check(read_history(history), books, read_operations(history))
     return Figures(
         verdict,
         entries=sum(len(each.log) for each in books),
@@ -98,20 +101,26 @@ async def _perform(
     urls = [node.uri for node in fleet.nodes]
     callers = Callers(urls, orders, history, options.seed, options.pace)
     stage = Stage(fleet, callers, options.seed, options.short)
+    desk = Operators(urls, orders[::10], callers, history, options.seed)
     try:
-        await _break_everything(stage, options, say)
+        await _break_everything(stage, desk if options.operators else None, options, say)
+        await desk.finish()
         await callers.finish()
         await fleet.emptied()
     finally:
+        await desk.close()
         await callers.close()
+    callers.unsettled += desk.unsettled
     return stage
 
 
 async def _break_everything(
-    stage: Stage, options: DrillOptions, say: Callable[[str], None]
+    stage: Stage, desk: Operators | None, options: DrillOptions, say: Callable[[str], None]
 ) -> None:
     callers = stage.callers
     callers.start()
+    if desk is not None:
+        desk.start()
     await callers.served(2 * _CALM)
     for name in _plan(options):
         before, began = len(stage.strikes), time.monotonic()

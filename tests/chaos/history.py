@@ -62,6 +62,19 @@ class Story:
     attempts: list[Attempt] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of an operator; without a status it was not answered."""
+
+    heard_at: float
+    what: str
+    """pause, resume, delete, retry or clean."""
+    target: str
+    """An order, or the key of a job; empty for all."""
+    sent_at: float
+    status: int
+
+
 class HistoryWriter:
     """Writes what callers do and hear, as it happens; as a context manager."""
 
@@ -85,6 +98,10 @@ class HistoryWriter:
         kept = {name: data[name] for name in _KEPT if name in data}
         self._write("heard", attempt, status, code, kept)
 
+    def operates(self, what: str, target: str, sent_at: float, status: int) -> None:
+        """Note a call of an operator, once it is answered or given up."""
+        self._write("operation", what, target, sent_at, status)
+
     def __enter__(self) -> Self:
         return self
 
@@ -105,6 +122,8 @@ def read_history(path: Path) -> dict[str, Story]:
     attempts: dict[int, Attempt] = {}
     for what, at, *fields in _lines(path):
         match what:
+            case "operation":
+                pass
             case "intent":
                 intent = Intent(*fields)
                 stories[intent.key] = Story(intent)
@@ -118,6 +137,11 @@ def read_history(path: Path) -> dict[str, Story]:
                 attempt.ended_at = at
                 attempt.status, attempt.code, attempt.data = status, code, data
     return stories
+
+
+def read_operations(path: Path) -> list[Operation]:
+    """Read what operators did, in the order of the answers."""
+    return [Operation(at, *fields) for what, at, *fields in _lines(path) if what == "operation"]
 
 
 def _lines(path: Path) -> Iterator[list[Any]]:

@@ -62,6 +62,19 @@ class Points:
         draft.write_text(f"{action.value} {seconds:g}")
         draft.rename(self._folder / point.value)
 
+    def set_clock(self, ahead_s: float) -> None:
+        """Have the node's clock go ahead by that much, within a moment."""
+        draft = self._folder.parent / "clock.draft"
+        draft.write_text(f"{ahead_s:g}")
+        draft.rename(self._folder.parent / "clock")
+
+    def clock_ahead_s(self) -> float:
+        """How far the node's clock is to go ahead, in seconds."""
+        try:
+            return float((self._folder.parent / "clock").read_text())
+        except FileNotFoundError:
+            return 0.0
+
     def disarm(self) -> None:
         """Forget what was armed, and that it was taken."""
         for each in self._folder.iterdir():

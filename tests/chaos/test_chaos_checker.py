@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.checker import Verdict, check
 from tests.chaos.figures import quantile
 from tests.chaos.fleet import orders_from
-from tests.chaos.history import HistoryWriter, Intent, read_history
+from tests.chaos.history import HistoryWriter, Intent, read_history, read_operations
 from tests.service.books import Books
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Case:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.begin_anew()
+        self.operations: list[tuple[str, str, float, int]] = []
         self.log = [self.entry(seq) for seq in (1, 2, 3)]
         self.after: dict[str, Any] = {
             **ORDER,
@@ -80,7 +81,10 @@ class Case:
                     known.add(number)
                 attempt = history.sends(intent, purpose, 0)
                 history.hears(attempt, status, str(status), data)
-        return check(read_history(self.path), [Books(ORDER, self.after, self.log, raw=True)])
+            for what, target, sent_at, status in self.operations:
+                history.operates(what, target, sent_at, status)
+        books = [Books(ORDER, self.after, self.log, raw=True)]
+        return check(read_history(self.path), books, read_operations(self.path))
 
 
 @pytest.fixture
@@ -163,6 +167,44 @@ def test_not_applied_that_was_applied_is_seen(case: Case) -> None:
     for seq in (1, 2, 3):
         case.call(seq, "first", 200, case.told(seq, replayed=seq == 1))
     assert case.verdict().found["told not applied, but was"] == 1
+
+
+def test_a_job_that_was_taken_back_is_not_missed(case: Case) -> None:
+    case.call(4, "first", 200, {"jobId": "job4"})
+    case.operations.append(("delete", "k4", 0.0, 200))
+    case.call(5, "first", 200, {"jobId": "job5"})
+    case.operations.append(("delete", "k5", 0.0, 0))
+    assert case.verdict().violations == 0
+
+
+def test_a_job_whose_removal_was_refused_must_be_applied(case: Case) -> None:
+    case.call(4, "first", 200, {"jobId": "job4"})
+    case.operations.append(("delete", "k4", 0.0, 409))
+    assert [*case.verdict().found] == ["lost"]
+
+
+def test_a_job_that_is_applied_although_it_was_taken_back_is_seen(case: Case) -> None:
+    case.operations.append(("delete", "k3", 0.0, 200))
+    assert [*case.verdict().found] == ["applied after its DELETE"]
+
+
+@pytest.mark.parametrize("target", [ORDER["_id"], ""])
+def test_a_change_that_is_applied_during_a_pause_is_seen(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("tests.chaos.history.time.monotonic", lambda: float(next(clock)))
+    path = tmp_path / "history.jsonl"
+    with HistoryWriter(path) as history:
+        history.operates("pause", target, 0.0, 200)
+        for number in (1, 2):
+            intent = Intent(f"k{number}", ORDER["_id"], "input", 1)
+            history.intends(intent)
+            history.hears(history.sends(intent, "first", 0), 200, "UPDATED", {})
+            # The second one is told after the pause's end was asked for.
+            history.operates("resume", target, 3.5 if number == 1 else 50.0, 200)
+    verdict = check(read_history(path), [], read_operations(path))
+    assert verdict.found["pauses that did not hold"] == 1
 
 
 def test_quantiles_are_values_that_occurred() -> None:

@@ -29,6 +29,16 @@ async def kill_standby(stage: Stage) -> None:
     await stage.restart(standby)
 
 
+async def jump_node_clock(stage: Stage) -> None:
+    """Set the owner's clock back by an hour, then forward by two; times in the log jump along."""
+    owner = await stage.fleet.owner()
+    await stage.strike("jump_node_clock", lambda: owner.points.set_clock(-3600))
+    await stage.callers.served(20)
+    owner.points.set_clock(3600)
+    await stage.callers.served(20)
+    owner.points.set_clock(0)
+
+
 async def kill_both(stage: Stage) -> None:
     """Kill -9 all nodes at once."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from redis import Redis
 
+from tests.chaos.fleet import LEASE
 from tests.proxy import HOST
 
 if TYPE_CHECKING:
@@ -42,6 +43,32 @@ async def flush_redis(stage: Stage) -> None:
             redis.flushall()
 
     await stage.strike("flush_redis", flush)
+    await asyncio.sleep(stage.ttl_s)
+
+
+async def set_redis_clock_back(stage: Stage) -> None:
+    """Kill the owner, and have Redis keep its lease for an hour: as if its clock were set back."""
+    owner = await stage.fleet.owner()
+
+    def jump() -> None:
+        owner.kill()
+        with Redis(host=HOST, port=stage.fleet.redis.port) as redis:
+            redis.pexpire(LEASE, 3_600_000)
+
+    await stage.strike("set_redis_clock_back", jump)
+    await stage.fleet.owner(but=owner.number)
+    await stage.callers.served(20)
+    await stage.restart(owner)
+
+
+async def set_redis_clock_forward(stage: Stage) -> None:
+    """Have Redis forget the lease at once: as if its clock were set forward."""
+
+    def jump() -> None:
+        with Redis(host=HOST, port=stage.fleet.redis.port) as redis:
+            redis.pexpire(LEASE, 1)
+
+    await stage.strike("set_redis_clock_forward", jump)
     await asyncio.sleep(stage.ttl_s)
 
 
