@@ -7,7 +7,6 @@ already by an earlier owner; such jobs are suspects, whose outcome is looked up 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,48 +16,36 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from pykka import ActorDeadError
 
-from actors.domain.decide import known_outcome
-from actors.domain.evidence import EvidenceQuery
 from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
 from actors.domain.messages import Queued, Resolve, Updated, UpdateQuantity
 from actors.errors import (
     MailboxFull,
     NotOwner,
-    OutcomeUnknown,
-    Overtaken,
-    RequestIdConflict,
-    StillWaiting,
-    StoreRejected,
-    StoreUnavailable,
     TooManyActors,
     WorkOrderError,
 )
+from actors.jobs.arrivals import Arrivals
 from actors.jobs.outcomes import JobOutcomes, JobReply, TrackedJob, job_error
-from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
-from actors.runtime.batcher import Batcher
 from actors.runtime.delivery import Delivery
 from actors.runtime.future import LoopFuture
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from pykka import ActorRef
 
-    from actors.domain.decide import Verdict
-    from actors.domain.evidence import Evidence
-    from actors.domain.model import Epoch, JobId, RequestId, WorkOrderId
+    from actors.domain.evidence import Evidence, EvidenceQuery
+    from actors.domain.model import Epoch, JobId, WorkOrderId
     from actors.runtime.directory import Directory
     from actors.runtime.mailbox import Mailbox
     from actors.store.port import Inbox
 
 _log = structlog.get_logger(__name__)
 
-_ADDED_AT_ONCE: Final = 500
 _ROOM_S: Final = 0.05
 """Pause before an order's actor is asked for again, when there was no room for one."""
 _UNCLAIMED_FIRST_S: Final = 5.0
 _UNCLAIMED_S: Final = 30.0
-_DEAD_LETTER_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +55,6 @@ class JobOptions:
     size: int = 20_000
     attempts: int = 3
     backoff_s: float = 2.0
-
-
-@dataclass(slots=True)
-class _Arrival:
-    """Jobs of one order that are kept all or none."""
-
-    jobs: tuple[Job, ...]
-    deadline: float = inf
-    doubtful: bool = False
-    """Whether they were sent, and what became of that is not known."""
 
 
 class JobKeeper:
@@ -92,23 +69,22 @@ class JobKeeper:
         ask_log: Callable[[EvidenceQuery], Awaitable[Evidence]],
     ) -> None:
         self.options = options
-        self._inbox, self._deposed, self._ask_log = inbox, deposed, ask_log
+        self._inbox = inbox
         self.epoch = epoch
         """Of its term; in every write."""
         self.known: dict[JobId, TrackedJob] = {}
         """All that waits or is at work, until the store knows its outcome."""
         self.unplaced: dict[WorkOrderId, deque[TrackedJob]] = {}
         """What waits for an order that has no actor; whoever makes one calls `fill_mailbox`."""
-        self._arriving: set[JobId] = set()
-        self._removing: dict[JobId, asyncio.Event] = {}
-        """Jobs that are being taken back, and the end of that."""
-        self._adds: Batcher[_Arrival] = Batcher(self._keep, _ADDED_AT_ONCE, 1, apart=True)
+        self._arrivals = Arrivals(self, inbox, deposed, ask_log)
         self._outcomes = JobOutcomes(inbox, epoch, self.known)
         self._directory: Directory | None = None
         self._supervisor: ActorRef[Any] | None = None
         self._work_waiting = asyncio.Event()
         self._last = 0
-        self._draining = self._closed = False
+        self._draining = False
+        self.closed = False
+        """Whether the term is over, as far as jobs go."""
 
     # -- a term ------------------------------------------------------------------------------
 
@@ -116,21 +92,21 @@ class JobKeeper:
         """Take over all that waits, in order; nobody else may be let in before."""
         self._supervisor, self._directory = supervisor, directory
         for job in await self._inbox.waiting():
-            self._adopt(job, suspect=True)
+            self.adopt(job, suspect=True)
         if self.known:
             _log.info("jobs_taken_over", epoch=self.epoch, jobs=len(self.known))
 
     def close(self) -> None:
         """Accept nothing more; what waits stays in the store, for the next owner."""
-        self._closed = True
-        self._adds.close()
+        self.closed = True
+        self._arrivals.close()
         self._outcomes.close()
         self.unplaced.clear()
 
     @property
     def idle(self) -> bool:
         """Whether the store knows all that has become of the jobs."""
-        return self._adds.idle and self._outcomes.idle
+        return self._arrivals.idle and self._outcomes.idle
 
     def place(self) -> Position:
         """Return the next place in the order of all jobs."""
@@ -142,7 +118,7 @@ class JobKeeper:
     @property
     def room(self) -> int:
         """Return how many more jobs may wait."""
-        return max(0, self.options.size - len(self.known) - len(self._arriving))
+        return max(0, self.options.size - len(self.known) - len(self._arrivals.ids))
 
     def check_room(self, jobs: int) -> None:
         """Raise `MailboxFull` where that many more are too many."""
@@ -165,144 +141,29 @@ class JobKeeper:
         jobs = tuple(
             Job(each.work_order_id, each.change, self.place(), now, each.trace) for each in messages
         )
-        self._arriving.update(job.id for job in jobs)
         reply: LoopFuture[list[Queued | Updated | WorkOrderError]] = LoopFuture()
-        arrival = _Arrival(jobs, messages[0].deadline)
-        self._adds.submit(arrival, Delivery(messages, reply), weight=len(jobs))
+        self._arrivals.submit(jobs, messages[0].deadline, Delivery(messages, reply))
         return reply
-
-    async def _keep(self, arrivals: list[_Arrival]) -> list[object]:
-        now = time.monotonic()
-        wanted = [each for each in arrivals if each.doubtful or each.deadline > now]
-        try:
-            settled = await self._settled_before(wanted)
-            stored = {job.id: kept for job, kept in await self._until_kept(wanted, settled)}
-        finally:
-            self._arriving.difference_update(job.id for each in arrivals for job in each.jobs)
-        return [
-            [settled.get(job.id) or self._kept_as(job, stored[job.id]) for job in each.jobs]
-            if each.doubtful or each.deadline > now
-            else StillWaiting(paused=False)
-            for each in arrivals
-        ]
-
-    async def _settled_before(self, arrivals: list[_Arrival]) -> dict[JobId, Verdict]:
-        """Look in the log for keys whose job is forgotten: their outcome is known for good."""
-        by_order: dict[WorkOrderId, list[Job]] = {}
-        for job in (job for each in arrivals if not each.doubtful for job in each.jobs):
-            if job.change.request_id is not None and job.state is JobState.WAITING:
-                by_order.setdefault(job.work_order_id, []).append(job)
-        found: dict[JobId, Verdict] = {}
-        asked = [
-            self._ask_log(EvidenceQuery(order_id, frozenset(_keys(jobs))))
-            for order_id, jobs in by_order.items()
-        ]
-        try:
-            answers = await asyncio.gather(*asked)
-        except StoreUnavailable as error:
-            if any(each.doubtful for each in arrivals):
-                raise OutcomeUnknown("they were sent before") from error
-            raise
-        for jobs, evidence in zip(by_order.values(), answers, strict=True):
-            for job in jobs:
-                known = known_outcome(job.change, evidence)
-                if known is not None:
-                    found[job.id] = known
-        return found
-
-    def _kept_as(self, job: Job, stored: TrackedJob) -> Queued | WorkOrderError:
-        kept = stored.job
-        if kept.change.fingerprint != job.change.fingerprint:
-            return RequestIdConflict(str(job.change.request_id))
-        return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
-
-    async def _until_kept(
-        self, arrivals: list[_Arrival], settled: Collection[JobId]
-    ) -> list[tuple[Job, TrackedJob]]:
-        """Add jobs until the store has answered, and put them into their mailboxes."""
-        jobs = [job for each in arrivals for job in each.jobs if job.id not in settled]
-        pause = FIRST_PAUSE_S
-        while jobs:
-            try:
-                stored = await self._add(jobs)
-                break
-            except Overtaken as error:
-                self._deposed(error.seen)
-                raise
-            except StoreUnavailable:
-                if not any(each.doubtful for each in arrivals):
-                    self._bury_again(jobs)
-                    raise  # nothing was sent: the callers may be told so
-            except OutcomeUnknown as error:
-                _doubt(arrivals)
-                _log.warning("inbox_unanswered", jobs=len(jobs), error=str(error))
-            except StoreRejected:
-                raise
-            except Exception:
-                _doubt(arrivals)  # the lane gives them once more, in parts
-                raise
-            if self._closed:
-                raise OutcomeUnknown("the term ended before the store had answered")
-            pause = await rest_for(pause)
-        if not jobs:
-            return []
-        doubtful = any(each.doubtful for each in arrivals)
-        mine = {job.id for job in jobs}
-        lost = [job for job in stored if self._is_unclaimed(job)]
-        moved = {job.id: job for job in await self._moved(lost)}
-        kept = [
-            self._adopt(moved.get(job.id, job), suspect=doubtful or job.id not in mine)
-            if job.id in mine or job.id in moved or job.id in self.known
-            else TrackedJob(job, suspect=True)
-            for job in stored
-        ]
-        return list(zip(jobs, kept, strict=True))
-
-    async def _add(self, jobs: list[Job]) -> list[Job]:
-        while True:
-            stored = await self._inbox.add(self.epoch, jobs)
-            going = [self._removing[job.id] for job in stored if job.id in self._removing]
-            if not going:
-                return stored
-            # One that is just taken back is none that a later call can be answered with.
-            await asyncio.gather(*(each.wait() for each in going))
-
-    def _is_unclaimed(self, job: Job) -> bool:
-        """Whether a job waits that came too late to be taken over.
-
-        One that this owner accepted itself, and no longer follows, is left to the next owner: the
-        term is about to end, and a new place would put it behind what was accepted later.
-        """
-        earlier = job.position.epoch < self.epoch
-        return job.state is JobState.WAITING and earlier and job.id not in self.known
-
-    async def _moved(self, jobs: Iterable[Job]) -> list[Job]:
-        """Return jobs that nobody looked after places behind all that were accepted since."""
-        places = {job.id: self.place() for job in jobs}
-        try:
-            return await self._inbox.requeue(self.epoch, places, JobState.WAITING) if places else []
-        except WorkOrderError as error:  # they keep their old places: that loses nothing
-            _log.warning("inbox_unanswered", jobs=len(places), error=str(error))
-            return []
 
     # -- placing -----------------------------------------------------------------------------
 
-    def _adopt(self, job: Job, *, suspect: bool) -> TrackedJob:
+    def adopt(self, job: Job, *, suspect: bool) -> TrackedJob:
+        """Look after a job, in its order's mailbox; `suspect` says that it may have run."""
         kept = self.known.get(job.id)
         if kept is not None:
             return kept
         kept = TrackedJob(job, suspect)
-        if job.state is JobState.WAITING and not self._closed:
+        if job.state is JobState.WAITING and not self.closed:
             self.known[job.id] = kept
             self._put(kept)
-        elif job.error is not None and job.error.code == JOB_UNREADABLE and not self._closed:
+        elif job.error is not None and job.error.code == JOB_UNREADABLE and not self.closed:
             self._outcomes.unreadable(job)
         return kept
 
     def requeued(self, jobs: Iterable[Job]) -> None:
         """Look after jobs that were given new places in the store."""
         for job in jobs:
-            self._adopt(job, suspect=True)
+            self.adopt(job, suspect=True)
 
     def _put(self, kept: TrackedJob) -> None:
         order_id = kept.job.work_order_id
@@ -372,7 +233,7 @@ class JobKeeper:
             pause_s = _UNCLAIMED_S
             try:
                 found = await self._inbox.waiting_ids()
-                busy = self._arriving.union(self.known)
+                busy = self._arrivals.ids.union(self.known)
                 strays = {job_id: self.place() for job_id in found if job_id not in busy}
                 if strays:
                     jobs = await self._inbox.requeue(self.epoch, strays, JobState.WAITING)
@@ -400,11 +261,7 @@ class JobKeeper:
 
     async def remove(self, job_id: JobId, state: JobState) -> bool:
         """Forget a job in the store; who sends its key meanwhile waits, and begins anew."""
-        self._removing[job_id] = asyncio.Event()
-        try:
-            return await self._inbox.remove(self.epoch, job_id, state)
-        finally:
-            self._removing.pop(job_id).set()
+        return await self._arrivals.remove(job_id, state)
 
     async def set_order_paused(self, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember durably whether an order is paused."""
@@ -428,20 +285,4 @@ class JobKeeper:
             dead=True,
             finished_at=now,
         )
-        self._adds.submit(_Arrival((job,)), None)
-
-    def _bury_again(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            if job.state is JobState.FAILED:
-                asyncio.get_running_loop().call_later(
-                    _DEAD_LETTER_AGAIN_S, self._adds.submit, _Arrival((job,)), None
-                )
-
-
-def _keys(jobs: Iterable[Job]) -> Iterator[RequestId]:
-    return (job.change.request_id for job in jobs if job.change.request_id is not None)
-
-
-def _doubt(arrivals: Iterable[_Arrival]) -> None:
-    for each in arrivals:
-        each.doubtful = True
+        self._arrivals.submit((job,), inf, None)

@@ -18,7 +18,6 @@ from tests.unit.web.fake_owner import broken, hang, make_standby
 from web.app import Options, build_app
 from web.app_context import CONTEXT
 from web.server.refusals import Refusals
-from tests.unit.web.fake_node import FakeNode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
