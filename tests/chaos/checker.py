@@ -10,7 +10,7 @@ from tests.service.books import Books
 from tests.service.recount import Recount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tests.chaos.history import Attempt, Operation, Story
     from tests.contract.backdoor import Backdoor
@@ -82,8 +82,12 @@ def check(
     stories: Mapping[str, Story],
     books: Sequence[Books],
     operations: Sequence[Operation] = (),
+    refused: Collection[str] = (),
 ) -> Verdict:
-    """Compare; every violation is one of `KINDS`."""
+    """Compare; every violation is one of `KINDS`.
+
+    `refused` are the keys whose refusal is stored: one that was queued may end so.
+    """
     verdict = Verdict()
     # Taken back for certain, or nobody knows: then the job is applied, or never will be.
     deleted = {each.target for each in operations if each.what == "delete" and each.status == _OK}
@@ -95,7 +99,9 @@ def check(
     for key in by_key.keys() - stories.keys():
         verdict.complain("phantom", f"key {key} was never sent: {by_key[key][0]}")
     for key, story in stories.items():
-        _check_story(verdict, story, by_key.get(key, []), gone=key in deleted | maybe)
+        queued = all(each.code == _QUEUED for each in story.attempts if each.status == _OK)
+        gone = key in deleted | maybe or (queued and key in refused)
+        _check_story(verdict, story, by_key.get(key, []), gone=gone)
     for key in deleted & by_key.keys():
         verdict.complain("applied after its DELETE", f"key {key}: {by_key[key][0]}")
     _check_pauses(verdict, stories.values(), operations)

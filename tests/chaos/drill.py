@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from actors.store.schema import REFUSALS
 from tests.chaos.callers import Callers, Pace
 from tests.chaos.checker import check, read_books
 from tests.chaos.faults import FAULTS
@@ -76,7 +77,10 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
 def examine(fleet: Fleet, history: Path) -> Figures:
     """Check a history that is closed against the database of a fleet."""
     books = read_books(fleet.backdoor, fleet.orders)
-    verdict = check(read_history(history), books, read_operations(history))
+    refused = {
+        each["planServer"].get("requestId") for each in fleet.backdoor.database[REFUSALS].find()
+    }
+    verdict = check(read_history(history), books, read_operations(history), refused)
     return Figures(
         verdict,
         entries=sum(len(each.log) for each in books),

@@ -25,6 +25,8 @@ class Case:
         self.path = path
         self.begin_anew()
         self.operations: list[tuple[str, str, float, int]] = []
+        self.refused: set[str] = set()
+        self.code = ""
         self.log = [self.entry(seq) for seq in (1, 2, 3)]
         self.after: dict[str, Any] = {
             **ORDER,
@@ -80,11 +82,11 @@ class Case:
                     history.intends(intent)
                     known.add(number)
                 attempt = history.sends(intent, purpose, 0)
-                history.hears(attempt, status, str(status), data)
+                history.hears(attempt, status, self.code or str(status), data)
             for what, target, sent_at, status in self.operations:
                 history.operates(what, target, sent_at, status)
         books = [Books(ORDER, self.after, self.log, raw=True)]
-        return check(read_history(self.path), books, read_operations(self.path))
+        return check(read_history(self.path), books, read_operations(self.path), self.refused)
 
 
 @pytest.fixture
@@ -180,6 +182,15 @@ def test_a_job_that_was_taken_back_is_not_missed(case: Case) -> None:
 def test_a_job_whose_removal_was_refused_must_be_applied(case: Case) -> None:
     case.call(4, "first", 200, {"jobId": "job4"})
     case.operations.append(("delete", "k4", 0.0, 409))
+    assert [*case.verdict().found] == ["lost"]
+
+
+def test_a_queued_change_that_was_refused_in_its_turn_is_not_missed(case: Case) -> None:
+    case.call(4, "first", 200, {"jobId": "job4"})
+    case.code = "QUEUED"
+    case.refused = {"k4"}
+    assert case.verdict().violations == 0
+    case.refused = set()
     assert [*case.verdict().found] == ["lost"]
 
 
