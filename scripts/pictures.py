@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,30 +24,39 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 _FOLDER: Final = Path(__file__).parents[1] / "docs" / "pictures"
-_LOAD_S: Final = 30
+_LOAD_S: Final = 600.0
+"""The graphs show an hour: what is shorter leaves them empty."""
+_CALLERS: Final = 6
 _ORDERS: Final = 20
+_PAUSED: Final = f"{7:024x}"
+_WAVE_S: Final = 40.0
 _DESK: Final = {"width": 1280, "height": 800}
 _PHONE: Final = {"width": 390, "height": 844}
 _PICTURES: Final[dict[str, tuple[str, str, str, dict[str, int]]]] = {
     "console.png": ("#/", "en", "light", _DESK),
     "console.zh-CN.png": ("#/", "zh-CN", "light", _DESK),
-    "order.png": (f"#/orders/{1:024}", "en", "light", _DESK),
-    "nodes-dark.png": ("#/nodes", "en", "dark", _DESK),
+    "console-dark.png": ("#/", "en", "dark", _DESK),
+    "order.png": (f"#/orders/{1:024x}", "en", "light", _DESK),
+    "order.zh-CN.png": (f"#/orders/{1:024x}", "zh-CN", "light", _DESK),
     "phone.png": ("#/", "zh-CN", "light", _PHONE),
 }
 """By file: view, language, colours, size."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Make them all; give the exit code."""
+    """Make them all; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.pictures", description=__doc__)
     parser.add_argument("--folder", type=Path, default=_FOLDER, help="where to (docs/pictures)")
-    folder: Path = parser.parse_args(argv).folder
+    parser.add_argument(
+        "--seconds", type=float, default=_LOAD_S, help="of load before (%(default)g)"
+    )
+    options = parser.parse_args(argv)
+    folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pictures-") as data:
         _import_demo_orders(Path(data) / "data")
         with ServiceNode({"CONSOLE_WRITE": "1", "NODE_ID": "node-1"}, Path(data)) as node:
-            asyncio.run(_make(node.uri, folder))
+            asyncio.run(_make(node.uri, folder, options.seconds))
     return 0
 
 
@@ -55,9 +66,11 @@ def _import_demo_orders(data: Path) -> None:
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-async def _make(uri: str, folder: Path) -> None:
+async def _make(uri: str, folder: Path, load_s: float) -> None:
     load = asyncio.create_task(_load(uri))
-    await asyncio.sleep(_LOAD_S)
+    await asyncio.wait({load}, timeout=load_s)
+    if load.done():
+        load.result()
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
@@ -85,14 +98,33 @@ async def _photograph(
 
 
 async def _load(uri: str) -> None:
-    rng = random.Random(1)  # noqa: S311 -- a load, not a secret
-    async with aiohttp.ClientSession(uri) as session:
-        while True:
-            order = f"{1 + int(_ORDERS * rng.random() ** 2):024x}"
-            kind = rng.choice(("input", "input", "output"))
-            body = {"workOrderId": order, "type": kind, "quantity": rng.choice((1, 1, 2, -1))}
-            async with session.post("/api/workorder/update-quantity", json=body):
-                await asyncio.sleep(rng.uniform(0, 0.05))
+    """Send what a factory sends: in waves, some scans twice, one order paused."""
+    async with aiohttp.ClientSession(uri) as session, asyncio.TaskGroup() as callers:
+        async with session.post(f"/api/workorder/{_PAUSED}/pause"):
+            pass
+        for number in range(_CALLERS):
+            callers.create_task(_call(session, number))
+
+
+async def _call(session: aiohttp.ClientSession, number: int) -> None:
+    rng = random.Random(number)  # noqa: S311 -- a load, not a secret
+    while True:
+        async with session.post("/api/workorder/update-quantity", json=_update(rng)):
+            wave = 1.2 + math.sin(time.monotonic() * math.tau / _WAVE_S)
+            await asyncio.sleep(rng.uniform(0, 0.2) * wave)
+
+
+def _update(rng: random.Random) -> dict[str, object]:
+    order = f"{1 + int(_ORDERS * rng.random() ** 2):024x}"
+    if rng.random() < 0.01:  # noqa: PLR2004 -- one in a hundred
+        scan = {
+            "relatedBarcode": f"SN{rng.randrange(200):05}",
+            "processStepId": f"{0xC0:024x}",
+            "barcodeOperation": "SCAN_PROCESS",
+        }
+        return {"workOrderId": order, "type": "input", "logContext": scan}
+    kind = rng.choice(("input", "input", "output"))
+    return {"workOrderId": order, "type": kind, "quantity": rng.choice((1, 1, 2, -1))}
 
 
 if __name__ == "__main__":

@@ -27,11 +27,21 @@ if TYPE_CHECKING:
 
 _CHECKOUT = Path(__file__).parents[2]
 _NAMES = ("README.md", "README.zh-CN.md")
-_PAGES = ("api", "architecture", "events", "integrating", "operating", "performance", "settings")
+_PAGES = (
+    "api",
+    "architecture",
+    "events",
+    "guarantees",
+    "integrating",
+    "operating",
+    "performance",
+    "settings",
+)
 _PAIRS = [_NAMES, *((f"docs/{page}.md", f"docs/{page}.zh-CN.md") for page in _PAGES)]
 _README_LINES = 180
 """Its reader has patience for as many."""
 _FOR_INTEGRATORS = ("docs/integrating.md", "docs/integrating.zh-CN.md")
+_FOR_READERS = ("docs/architecture.md", "docs/architecture.zh-CN.md")
 _FOR_OPERATORS = ("docs/operating.md", "docs/operating.zh-CN.md")
 _IN_COMMANDS = {
     "S": "http://127.0.0.1:3001",
@@ -95,7 +105,19 @@ def test_every_event_of_the_logs_is_in_the_catalogue(language: str) -> None:
     page = _read(f"docs/events{language}.md")
     first_cells = re.findall(r"^\| (`[^|]*`) \|", page, re.MULTILINE)
     listed = {event for cell in first_cells for event in re.findall(r"`(\w+)`", cell)}
-    assert sorted(_events() - listed) == []
+    logged, written = _events()
+    assert sorted(logged - listed) == []
+    assert sorted(listed - written) == []
+
+
+def test_every_parameter_of_a_query_is_named(api: str) -> None:
+    named = {
+        parameter.name
+        for route in ROUTES
+        for parameter in route.parameters
+        if parameter.place == "query"
+    }
+    assert sorted(name for name in named if not re.search(rf"\b{name}\b", api)) == []
 
 
 def test_every_curl_line_is_a_call_that_the_service_takes(api: str) -> None:
@@ -137,12 +159,10 @@ def test_both_languages_have_the_same_sections_and_tables(pages: tuple[str, str]
     assert outlines[0] == outlines[1]
 
 
-@pytest.mark.parametrize(
-    "page", ["CONTRIBUTING.md", "docs/guarantees.md", *(page for pair in _PAIRS for page in pair)]
-)
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", *(page for pair in _PAIRS for page in pair)])
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     text = (_CHECKOUT / page).read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+    for link in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\s\"]+)", text):
         if urlsplit(link).scheme:
             continue
         file, _, anchor = link.partition("#")
@@ -152,6 +172,30 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
             continue
         headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
         assert anchor in {_anchor(heading) for heading in headings}, link
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", *_FOR_READERS])
+def test_every_file_that_readers_of_the_code_are_sent_to_exists(page: str) -> None:
+    named = set(re.findall(r"`((?:actors|config|docs|scripts|tests|web)/[\w./-]+)`", _read(page)))
+    assert len(named) > 10
+    assert sorted(each for each in named if not (_CHECKOUT / each).exists()) == []
+
+
+def test_a_route_a_store_and_a_rule_are_walks_through_five_files_at_most() -> None:
+    walks = re.split(r"^## ", _read("CONTRIBUTING.md"), flags=re.MULTILINE)
+    steps = {
+        walk.partition("\n")[0]: len(re.findall(r"^\d\. `", walk, re.MULTILINE))
+        for walk in walks
+        if walk.startswith("Add ")
+    }
+    assert sorted(steps) == ["Add a route", "Add a rule", "Add a store"]
+    assert 0 < min(steps.values()) <= max(steps.values()) <= 5
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    pages = "".join(_read(page) for pair in _PAIRS for page in pair)
+    pictures = [each.name for each in (_CHECKOUT / "docs" / "pictures").iterdir()]
+    assert [each for each in pictures if f"pictures/{each}" not in pages] == []
 
 
 @pytest.mark.parametrize("page", _FOR_INTEGRATORS)
@@ -223,17 +267,25 @@ def _route_of(call: _Call) -> Route:
     return fitting[0]
 
 
-def _events() -> set[str]:
-    """Find what the actors and the web layer log: the constants in the log calls' first place."""
-    return {
+def _events() -> tuple[set[str], set[str]]:
+    """Find what is logged, and every text in the code that could be an event.
+
+    The first are the constants in the log calls' first place; some events come another way.
+    """
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8"))
+        for folder in ("actors", "config", "web")
+        for path in (_CHECKOUT / folder).rglob("*.py")
+    ]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    logged = {
         event
-        for room in ("actors", "web")
-        for path in (_CHECKOUT / room).rglob("*.py")
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for call in nodes
         if isinstance(call, ast.Call) and call.args and _logs(call.func)
         for event in _constants(call.args[0])
         if re.fullmatch(r"[a-z_]+", event)
     }
+    return logged, {text for tree in trees for text in _constants(tree)}
 
 
 def _logs(function: ast.expr) -> bool:
@@ -242,7 +294,7 @@ def _logs(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) and function.id in {"log", "write"}
 
 
-def _constants(expression: ast.expr) -> Iterator[str]:
+def _constants(expression: ast.AST) -> Iterator[str]:
     for node in ast.walk(expression):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
