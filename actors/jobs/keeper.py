@@ -225,7 +225,7 @@ class JobKeeper:
         except (ActorDeadError, NotOwner):
             return
 
-    async def run_strays(self) -> None:
+    async def run_unclaimed(self) -> None:
         """Find jobs that came too late to be taken over, or whose answer was lost."""
         pause_s = _UNCLAIMED_FIRST_S
         while True:
@@ -234,9 +234,9 @@ class JobKeeper:
             try:
                 found = await self._inbox.waiting_ids()
                 busy = self._arrivals.ids.union(self.known)
-                strays = {job_id: self.place() for job_id in found if job_id not in busy}
-                if strays:
-                    jobs = await self._inbox.requeue(self.epoch, strays, JobState.WAITING)
+                unclaimed = {job_id: self.place() for job_id in found if job_id not in busy}
+                if unclaimed:
+                    jobs = await self._inbox.requeue(self.epoch, unclaimed, JobState.WAITING)
                     _log.warning("jobs_adopted", epoch=self.epoch, jobs=len(jobs))
                     self.requeued(jobs)
             except WorkOrderError as error:

@@ -122,7 +122,7 @@ class Term:
             await self._jobs.begin(self.supervisor, directory)
             self._region.enter(self.supervisor, directory, self._jobs, paused=paused)
         self._start(self._jobs.run_feeder())
-        self._start(self._jobs.run_strays())
+        self._start(self._jobs.run_unclaimed())
         self._start(self._empty_old_outboxes())
         self._start(self._passivate_idle())
 

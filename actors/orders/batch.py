@@ -31,11 +31,11 @@ class Orders(Protocol):
 
     paused: bool
 
-    def is_kept(self, message: UpdateQuantity) -> bool:
+    def is_queued(self, message: UpdateQuantity) -> bool:
         """Whether the update is only stored now, and applied later."""
         ...
 
-    async def keep(self, messages: Sequence[UpdateQuantity]) -> Sequence[Answer]:
+    async def accept(self, messages: Sequence[UpdateQuantity]) -> Sequence[Answer]:
         """Store updates of one order, all or none."""
         ...
 
@@ -71,28 +71,28 @@ class _Batch:
     async def run(self, indexes: list[int]) -> None:
         """Have the changes of one order applied, one after the other."""
         missed: WorkOrderError | None = None
-        for kept, group in groupby(indexes, self._is_kept):
+        for kept, group in groupby(indexes, self._is_queued):
             part = list(group)
             if missed is not None:
                 self._answer(part, missed)
                 continue
-            await (self._keep(part) if kept else self._update(part))
+            await (self._accept(part) if kept else self._update(part))
             # A later change must not overtake one that was not applied.
             missed = _first_missed(self.answers[index] for index in part)
             if missed is None and self._messages[part[-1]].deadline <= time.monotonic():
                 # What was unknown at its deadline had its last word; the rest is not sent.
                 missed = StillWaiting(paused=self._orders.paused)
 
-    def _is_kept(self, index: int) -> bool:
-        return self._orders.is_kept(self._messages[index])
+    def _is_queued(self, index: int) -> bool:
+        return self._orders.is_queued(self._messages[index])
 
     def _answer(self, indexes: Iterable[int], answer: Answer) -> None:
         for index in indexes:
             self.answers[index] = answer
 
-    async def _keep(self, indexes: Sequence[int]) -> None:
+    async def _accept(self, indexes: Sequence[int]) -> None:
         try:
-            kept = await self._orders.keep([self._messages[index] for index in indexes])
+            kept = await self._orders.accept([self._messages[index] for index in indexes])
         except WorkOrderError as error:
             self._answer(indexes, error)
             return

@@ -109,8 +109,8 @@ class Region:
             WorkOrderError: what the order's actor answered.
 
         """
-        if self.is_kept(message):
-            (kept,) = await self.keep([message])
+        if self.is_queued(message):
+            (kept,) = await self.accept([message])
             if isinstance(kept, WorkOrderError):
                 raise kept
             return kept
@@ -124,11 +124,11 @@ class Region:
                 if message.deadline <= time.monotonic():
                     raise StillWaiting(paused=self.paused) from None
 
-    def is_kept(self, message: UpdateQuantity) -> bool:
+    def is_queued(self, message: UpdateQuantity) -> bool:
         """Whether the update is only stored now, and applied later."""
         return not message.wait or self.paused or self.is_paused(message.work_order_id)
 
-    async def keep(
+    async def accept(
         self, messages: Sequence[UpdateQuantity]
     ) -> list[Queued | Updated | WorkOrderError]:
         """Have changes of one order kept, all or none."""

@@ -64,9 +64,9 @@ class Journal:
         self.name = secrets.token_hex(4)
         """Tells the numbers of this journal from those of another process."""
 
-    def note(self, happening: Event) -> None:
+    def note(self, noted: Event) -> None:
         """Add one; the oldest goes."""
-        self._kept.append(happening)
+        self._kept.append(noted)
         self.count += 1
 
     def after(self, number: int, limit: int) -> tuple[int, list[Event]]:
@@ -129,9 +129,9 @@ class _Loads:
         """Count some, and leave out some that are older or too many; tell if there is more."""
         new, counted = self._new, self._counted
         for _ in range(min(_SLICE, len(new))):
-            happening = new.popleft()
-            counted.append(happening)
-            self._add(happening, 1)
+            noted = new.popleft()
+            counted.append(noted)
+            self._add(noted, 1)
         for _ in range(_SLICE):
             if not counted or (len(counted) <= self._room and counted[0].at >= since):
                 return bool(new)
@@ -144,14 +144,14 @@ class _Loads:
         window_s = max(time.time() - self._counted[0].at, 1.0) if full else RECENT_S
         return dict(self._loads), window_s
 
-    def _add(self, happening: Event, sign: int) -> None:
-        order_id = happening.work_order_id
-        if order_id is None or happening.job_id is None:
+    def _add(self, noted: Event, sign: int) -> None:
+        order_id = noted.work_order_id
+        if order_id is None or noted.job_id is None:
             return
         load = self._loads.get(order_id)
         if load is None:
             load = self._loads[order_id] = OrderLoad()
         load.updates += sign
-        load.took_s += sign * happening.took_s
+        load.took_s += sign * noted.took_s
         if not load.updates:
             del self._loads[order_id]

@@ -56,7 +56,7 @@ class NodeCollector(Collector):
     """Gives a node's metrics; what only the owner knows, while it is the owner."""
 
     def __init__(self, context: AppContext, monitor: LoopMonitor, traffic: Traffic) -> None:
-        self._context, self._pulse, self._traffic = context, monitor, traffic
+        self._context, self._monitor, self._traffic = context, monitor, traffic
         self.summary: Summary | None = None
         """A look at the actors, taken just before; None on a node without any."""
         self.failed_jobs: int | None = None
@@ -103,7 +103,7 @@ class NodeCollector(Collector):
         yield _histogram("update_wait_seconds", "In a mailbox", telemetry.waits)
         yield _histogram("update_handling_seconds", "At work, with its batch", telemetry.handlings)
         yield _histogram("commit_seconds", "One commit of many orders", telemetry.commits.times)
-        yield _histogram("loop_lag_seconds", "How late the loop's timers are", self._pulse.lags)
+        yield _histogram("loop_lag_seconds", "How late the loop's timers are", self._monitor.lags)
 
     def _commits(self) -> Iterator[Metric]:
         stats = self._context.node.telemetry.commits

@@ -143,21 +143,21 @@ def _merged(latest: Sequence[Event], logs: Sequence[Mapping[str, Any]]) -> list[
     return rows[:_SHOWN]
 
 
-def event_fields(happening: Event) -> models.Event:
+def event_fields(noted: Event) -> models.Event:
     """Return what happened as operators read it."""
     return {
-        "at": datetime.fromtimestamp(happening.at, UTC).isoformat(timespec="milliseconds"),
-        "event": happening.event,
-        "workOrderId": happening.work_order_id,
-        "jobId": happening.job_id,
-        "type": happening.type,
-        "quantity": happening.quantity,
-        "afterQuantity": happening.after,
-        "seq": happening.seq or None,
-        "code": happening.code,
-        "detail": happening.detail or None,
-        "tookMs": _ms(happening.took_s),
-        "requestId": happening.request_id or None,
+        "at": datetime.fromtimestamp(noted.at, UTC).isoformat(timespec="milliseconds"),
+        "event": noted.event,
+        "workOrderId": noted.work_order_id,
+        "jobId": noted.job_id,
+        "type": noted.type,
+        "quantity": noted.quantity,
+        "afterQuantity": noted.after,
+        "seq": noted.seq or None,
+        "code": noted.code,
+        "detail": noted.detail or None,
+        "tookMs": _ms(noted.took_s),
+        "requestId": noted.request_id or None,
     }
 
 

@@ -57,26 +57,26 @@ class ConnectionLimit:
 class GuardedHandler(RequestHandler):
     """aiohttp's own, which would wait for the end of a head as long as for the next request."""
 
-    __slots__ = ("_door", "_entered", "_head_timer")
+    __slots__ = ("_entered", "_head_timer", "_limit")
 
     def __init__(
-        self, server: Server, door: ConnectionLimit, loop: asyncio.AbstractEventLoop
+        self, server: Server, limit: ConnectionLimit, loop: asyncio.AbstractEventLoop
     ) -> None:
         # What aiohttp's server would hand to its own handlers; it has no door for another class.
         super().__init__(server, loop=loop, **server._kwargs)  # noqa: SLF001
-        self._door = door
+        self._limit = limit
         self._entered = False
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, or say that there are too many."""
-        self._entered = self._door.enter()
+        self._entered = self._limit.enter()
         if self._entered:
             super().connection_made(transport)
             return
         self._force_close = True  # takes nothing that comes
         with suppress(OSError, RuntimeError):
-            cast("asyncio.Transport", transport).write(self._door.refusals.busy())
+            cast("asyncio.Transport", transport).write(self._limit.refusals.busy())
         transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -85,7 +85,7 @@ class GuardedHandler(RequestHandler):
         if self._messages or self._current_request is not None:
             self._stop_timer()
         elif self._head_timer is None and not self._force_close:
-            self._head_timer = self._loop.call_later(self._door.head_timeout_s, self._too_slow)
+            self._head_timer = self._loop.call_later(self._limit.head_timeout_s, self._too_slow)
 
     def handle_error(
         self,
@@ -97,14 +97,14 @@ class GuardedHandler(RequestHandler):
         """Answer what was no request, or what failed outside of the middleware."""
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another reply was sent already")
-        return self._door.refusals.unreadable(request, status, exc)
+        return self._limit.refusals.unreadable(request, status, exc)
 
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send a reply; one that aiohttp made itself, in our form."""
         if isinstance(resp, web.HTTPException):
-            resp = self._door.refusals.unmet(request, resp)
+            resp = self._limit.refusals.unmet(request, resp)
         return await super().finish_response(request, resp, start_time)
 
     def _too_slow(self) -> None:
@@ -122,16 +122,16 @@ class GuardedHandler(RequestHandler):
         self._stop_timer()
         if self._entered:
             self._entered = False
-            self._door.leave()
+            self._limit.leave()
             super().connection_lost(exc)
 
 
 class GuardedSite(web.SockSite):
     """A listening socket behind a door."""
 
-    def __init__(self, runner: web.BaseRunner, sock: socket.socket, door: ConnectionLimit) -> None:
+    def __init__(self, runner: web.BaseRunner, sock: socket.socket, limit: ConnectionLimit) -> None:
         super().__init__(runner, sock, backlog=_BACKLOG)
-        self._door = door
+        self._limit = limit
 
     async def start(self) -> None:
         """Listen; raises OSError."""
@@ -141,7 +141,7 @@ class GuardedSite(web.SockSite):
             raise RuntimeError("the runner is not set up")
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: GuardedHandler(server, self._door, loop),
+            lambda: GuardedHandler(server, self._limit, loop),
             sock=self._sock,
             backlog=self._backlog,
         )

@@ -107,11 +107,11 @@ class Service:
         await runner.setup()
         options = self.app[CONTEXT].options
         most = allow_files(options.max_connections)
-        door = ConnectionLimit(most, options.body_timeout_s, Refusals(self.app[CONTEXT]))
+        limit = ConnectionLimit(most, options.body_timeout_s, Refusals(self.app[CONTEXT]))
         for sock in self.sockets:
             host, port = sock.getsockname()[:2]
             try:
-                await GuardedSite(runner, sock, door).start()
+                await GuardedSite(runner, sock, limit).start()
             except OSError as error:
                 raise _not_available(host, port, error) from error
 

@@ -53,7 +53,7 @@ class Alarms:
 
     async def look(self) -> list[Alarm]:
         """Return the alarms that hold, the critical ones first."""
-        inspector, oldest = self._census(), None
+        inspector, oldest = self._inspector(), None
         if inspector is not None:
             oldest = (await inspector.summary()).longest
             await self._ask_for_number()
@@ -62,7 +62,7 @@ class Alarms:
 
     def _situation(self, oldest: LongestWait | None) -> Situation:
         node = self._context.node
-        status, inspector = node.status(), self._census()
+        status, inspector = node.status(), self._inspector()
         return Situation(
             status,
             served=status.serving or self._peers.health() is not None,
@@ -78,7 +78,7 @@ class Alarms:
             oddities=node.telemetry.oddities,
         )
 
-    def _census(self) -> ActorInspector | None:
+    def _inspector(self) -> ActorInspector | None:
         try:
             return self._context.node.inspector()
         except NotOwner:

@@ -28,8 +28,8 @@ Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class House:
     """A guarded server and what to knock on it with."""
 
-    def __init__(self, door: ConnectionLimit, port: int) -> None:
-        self.door, self.port = door, port
+    def __init__(self, limit: ConnectionLimit, port: int) -> None:
+        self.limit, self.port = limit, port
         self._writers: list[asyncio.StreamWriter] = []
 
     async def knock(self, *sent: bytes) -> Pair:
@@ -52,9 +52,9 @@ async def house(node: FakeNode, most: int = 100, head_s: float = _SLOW_S) -> Asy
     runner = web.AppRunner(app, **RUNNER_OPTIONS)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
-    door = ConnectionLimit(most, head_s, Refusals(app[CONTEXT]))
-    await GuardedSite(runner, sock, door).start()
-    here = House(door, sock.getsockname()[1])
+    limit = ConnectionLimit(most, head_s, Refusals(app[CONTEXT]))
+    await GuardedSite(runner, sock, limit).start()
+    here = House(limit, sock.getsockname()[1])
     try:
         yield here
     finally:
@@ -133,10 +133,10 @@ async def test_who_finds_the_house_full_is_told_so_and_may_come_again(node: Fake
         reader, _ = await here.knock()
         assert await _status(reader) == 503
         await _ends(reader)
-        assert here.door.inside == 2
+        assert here.limit.inside == 2
         pairs[0][1].close()
         async with asyncio.timeout(100):
-            while here.door.inside == 2:  # noqa: ASYNC110 has no event
+            while here.limit.inside == 2:  # noqa: ASYNC110 has no event
                 await asyncio.sleep(0.01)
         reader, _ = await here.knock(HEAD + b"\r\n")
         assert await _status(reader) == 200
