@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import StoredOrder
     from actors.domain.evidence import Evidence, Outcome
-    from actors.domain.model import Change, Epoch, OrderState, WorkOrderId
+    from actors.domain.model import Change, Epoch, LogPosition, OrderState, WorkOrderId
 
 _LARGEST_STORED = 2**63 - 1
 """Whole numbers beyond this are stored as floats: BSON has 64 bits for them."""
@@ -127,9 +127,12 @@ def _decide_one(
     seq: int,
     at: datetime,
 ) -> tuple[OrderState, LogEntry] | WorkOrderError:
-    if _repeats_a_scan(change, evidence):
+    first = _counted_scan(change, evidence)
+    if first is not None:
         context = change.context
-        return DuplicateOperation(str(context.related_barcode), str(context.process_step_id))
+        return DuplicateOperation(
+            str(context.related_barcode), str(context.process_step_id), first.entry_id
+        )
     try:
         after, applied = apply(state, change, at)
     except QuantityOverflowError as error:
@@ -153,11 +156,13 @@ def _decide_one(
     return after, entry
 
 
-def _repeats_a_scan(change: Change, evidence: Evidence) -> bool:
+def _counted_scan(change: Change, evidence: Evidence) -> LogPosition | None:
+    """Return the scan that this one repeats, if it does."""
     if not is_first_step_scan(change):
-        return False
+        return None
     barcode, step = str(change.context.related_barcode), str(change.context.process_step_id)
-    return counts_twice(evidence.scans.get((barcode, step)), evidence.unbinds.get(barcode))
+    scanned = evidence.scans.get((barcode, step))
+    return scanned if counts_twice(scanned, evidence.unbinds.get(barcode)) else None
 
 
 def _refusal(

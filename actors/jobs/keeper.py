@@ -64,6 +64,8 @@ class JobOptions:
     size: int = 20_000
     attempts: int = 3
     backoff_s: float = 2.0
+    refuse_repeats: bool = False
+    """Whether a job without a key that repeats a counted scan has failed (rule 4)."""
 
 
 @dataclass(slots=True)
@@ -90,7 +92,7 @@ class JobKeeper:
         """What waits for an order that has no actor; whoever makes one calls `fill_mailbox`."""
         self._arriving: set[JobId] = set()
         self._adds: Batcher[_Arrival] = Batcher(self._keep, _ADDED_AT_ONCE, 1, apart=True)
-        self._outcomes = JobOutcomes(inbox, self.known)
+        self._outcomes = JobOutcomes(inbox, self.known, refuse_repeats=options.refuse_repeats)
         self._directory: Directory | None = None
         self._supervisor: ActorRef[Any] | None = None
         self._work_waiting = asyncio.Event()

@@ -12,7 +12,8 @@ NODE_STATE: Final = "plan_server_state"
 INBOX: Final = "plan_server_inbox"
 OURS: Final = "planServer"
 STORED_SEQ: Final = f"{OURS}.seq"
-LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
+LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "processStepId")
+"""What is an ObjectId in the log; `productionLineId` is text there, as callers query it."""
 ORDER_FIELDS: Final = (
     "workOrderNo",
     "materialId",
