@@ -331,7 +331,7 @@ async def test_a_job_that_repeats_a_scan_is_done_unless_it_has_a_key_or_repeats_
 ) -> None:
     store = a_store(3)
     async with owner_of(store, jobs=JobOptions(refuse_repeats=refuse)) as owner:
-        said = {
+        said: dict[str, Any] = {
             "related_barcode": "SN-1",
             "process_step_id": "6560a0000000000000000009",
             "barcode_operation": "SCAN_PROCESS",
