@@ -120,7 +120,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "INBOX_SIZE": "50",
         "JOB_ATTEMPTS": "4",
         "JOB_BACKOFF_S": "0.5",
-            "DUPLICATE_SCANS": "refuse",
+        "DUPLICATE_SCANS": "refuse",
         "MAX_BATCH": "5",
         "REQUEST_TIMEOUT_S": "6",
         "BODY_TIMEOUT_S": "7",
