@@ -36,10 +36,14 @@ class DuplicateOperation(Refused):
 
     code = "DUPLICATE_OPERATION"
 
-    def __init__(self, barcode: str, process_step_id: str, *, replayed: bool = False) -> None:
+    def __init__(
+        self, barcode: str, process_step_id: str, first: str = "", *, replayed: bool = False
+    ) -> None:
         super().__init__(f"barcode {barcode} already counted at step {process_step_id}")
         self.barcode = barcode
         self.process_step_id = process_step_id
+        self.first = first
+        """Id of the log entry that counted; empty in the replay of a refusal."""
         self.replayed = replayed
 
 

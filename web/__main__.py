@@ -153,7 +153,12 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
         max_waiting=settings.max_waiting,
         idle_s=settings.actor_idle_s,
     )
-    jobs = JobOptions(settings.inbox_size, settings.job_attempts, settings.job_backoff_s)
+    jobs = JobOptions(
+        settings.inbox_size,
+        settings.job_attempts,
+        settings.job_backoff_s,
+        refuse_repeats=settings.duplicate_scans == "refuse",
+    )
     term = TermOptions(limits, settings.commit_batch, settings.commits_in_flight, jobs)
     options = NodeOptions(
         settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
@@ -197,6 +202,7 @@ def _options(settings: Settings) -> Options:
         tokens=tuple(Token(*each) for each in settings.tokens),
         cors_origins=settings.origins_allowed,
         max_connections=settings.max_connections,
+        refuse_repeats=settings.duplicate_scans == "refuse",
         console_write=settings.console_write == "1",
     )
 

@@ -57,6 +57,8 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may call, as browsers name them: scheme, host and port."""
     max_connections: int = 2000
+    refuse_repeats: bool = False
+    """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False
     """Whether the console's page may do what operators do, and not only look."""
     service: str = SERVICE

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import StoredOrder
     from actors.domain.evidence import Evidence, Outcome
-    from actors.domain.model import Change, Epoch, OrderState, WorkOrderId
+    from actors.domain.model import Change, Epoch, LogPosition, OrderState, WorkOrderId
 
 _COUNTED: Final = {ChangeType.INPUT: "inputQuantity", ChangeType.OUTPUT: "outputQuantity"}
 Verdict = Updated | WorkOrderError
@@ -133,9 +133,12 @@ def _decide_one(
     seq: int,
     at: datetime,
 ) -> tuple[OrderState, LogEntry] | WorkOrderError:
-    if _repeats_a_scan(change, evidence):
+    first = _counted_scan(change, evidence)
+    if first is not None:
         context = change.context
-        return DuplicateOperation(str(context.related_barcode), str(context.process_step_id))
+        return DuplicateOperation(
+            str(context.related_barcode), str(context.process_step_id), first.entry_id
+        )
     for name in (OUTBOX, _COUNTED[change.type]):
         if name in order.unreadable:
             return OrderUnreadable(order.id, name, order.unreadable[name])
@@ -162,11 +165,13 @@ def _decide_one(
     return after, entry
 
 
-def _repeats_a_scan(change: Change, evidence: Evidence) -> bool:
+def _counted_scan(change: Change, evidence: Evidence) -> LogPosition | None:
+    """Return the scan that this one repeats, if it does."""
     if not is_first_step_scan(change):
-        return False
+        return None
     barcode, step = str(change.context.related_barcode), str(change.context.process_step_id)
-    return counts_twice(evidence.scans.get((barcode, step)), evidence.unbinds.get(barcode))
+    scanned = evidence.scans.get((barcode, step))
+    return scanned if counts_twice(scanned, evidence.unbinds.get(barcode)) else None
 
 
 def _refusal(

@@ -55,6 +55,8 @@ class JobOptions:
     size: int = 20_000
     attempts: int = 3
     backoff_s: float = 2.0
+    refuse_repeats: bool = False
+    """Whether a job without a key that repeats a counted scan has failed (rule 4)."""
 
 
 class JobKeeper:
@@ -77,7 +79,9 @@ class JobKeeper:
         self.unplaced: dict[WorkOrderId, deque[TrackedJob]] = {}
         """What waits for an order that has no actor; whoever makes one calls `fill_mailbox`."""
         self._arrivals = Arrivals(self, inbox, deposed, ask_log)
-        self._outcomes = JobOutcomes(inbox, epoch, self.known)
+        self._outcomes = JobOutcomes(
+            inbox, epoch, self.known, refuse_repeats=options.refuse_repeats
+        )
         self._directory: Directory | None = None
         self._supervisor: ActorRef[Any] | None = None
         self._work_waiting = asyncio.Event()

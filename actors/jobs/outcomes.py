@@ -12,6 +12,7 @@ from pykka import ActorDeadError
 from actors.domain.job import JobError, JobState, Progress
 from actors.domain.messages import Updated
 from actors.errors import (
+    DuplicateOperation,
     NotApplied,
     OutcomeUnknown,
     Overtaken,
@@ -81,8 +82,16 @@ class JobReply(LoopFuture[Updated]):
 class JobOutcomes:
     """Follows the jobs of one term to their ends; takes what ended out of `known`."""
 
-    def __init__(self, inbox: Inbox, epoch: Epoch, known: dict[JobId, TrackedJob]) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        epoch: Epoch,
+        known: dict[JobId, TrackedJob],
+        *,
+        refuse_repeats: bool = False,
+    ) -> None:
         self._inbox, self._epoch, self._known = inbox, epoch, known
+        self._refuse_repeats = refuse_repeats
         self._lane: Batcher[Progress] = Batcher(self._note, _NOTED_AT_ONCE, 1)
         self._finished = 0
         self._closed = False
@@ -109,6 +118,8 @@ class JobOutcomes:
         now = datetime.now(UTC)
         if error is None:
             self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, result=value))
+        elif self._is_done_before(job, error):
+            self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, job_error(error)))
         else:
             self._submit(
                 Progress(
@@ -131,6 +142,11 @@ class JobOutcomes:
         )
         now = datetime.now(UTC)
         self._submit(Progress(job.id, JobState.FAILED, now, job.attempts, job.error, dead=True))
+
+    def _is_done_before(self, job: Job, error: BaseException) -> bool:
+        """Return whether the job repeats a scan that counts, and may: see rule 4."""
+        repeats = isinstance(error, DuplicateOperation) and job.change.request_id is None
+        return repeats and not self._refuse_repeats
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Note that a job failed by its own fault, and will be tried again."""

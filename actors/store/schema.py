@@ -13,7 +13,8 @@ INBOX: Final = "plan_server_inbox"
 OURS: Final = "planServer"
 PLAN: Final = "planProductionQuantity"
 STORED_SEQ: Final = f"{OURS}.seq"
-LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
+LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "processStepId")
+"""What is an ObjectId in the log; `productionLineId` is text there, as callers query it."""
 ORDER_FIELDS: Final = (
     "workOrderNo",
     "materialId",

@@ -231,6 +231,13 @@ class Variables(BaseSettings):
         "Pause before its second try; doubled before each further one.",
         "第二次尝试前的间隔；之后每次加倍。",
     )
+    duplicate_scans: Annotated[Literal["answer", "refuse"], BeforeValidator(lower)] = setting(
+        "answer",
+        "What a first-step scan is told that is counted already and came without a key: answer is"
+        " a success with quantity 0 and the first entry's jobId; refuse is 409, as with a key.",
+        "首道工序扫码已计数、且未带请求标识时的答复：answer 表示成功，数量为 0，jobId 为首次记录；"
+        "refuse 表示 409，与带请求标识时相同。",
+    )
     max_batch: int = number(
         1000,
         1,

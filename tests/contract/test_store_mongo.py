@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bson import ObjectId
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
 from actors.store import Committed, EvidenceQuery, LogQuery, Stale
@@ -367,3 +368,27 @@ async def test_a_document_that_would_be_too_large_is_rejected_for_good_and_alone
     assert isinstance(refused, StoreRejected)
     assert isinstance(done, Committed)
     assert await whole_log(wire.store, wire.order_id) == []
+
+
+async def test_the_line_is_text_in_the_log_and_an_entry_that_has_it_as_an_id_reads_alike(
+    wire: Wire,
+) -> None:
+    await applied(wire.direct, wire.order_id, change(1))
+    log = wire.backdoor.database[LOGS]
+    stored = log.find_one({"workOrderId": ObjectId(wire.order_id)})
+    assert stored is not None
+    types = {name: type(stored[name]) for name in stored if name.endswith(("Id", "_id"))}
+    assert types == {
+        "_id": ObjectId,
+        "workOrderId": ObjectId,
+        "materialId": ObjectId,
+        "productionLineId": str,
+        "processStepId": type(None),
+        "operatorId": str,
+    }
+    [as_text] = await whole_log(wire.direct, wire.order_id)
+
+    line = ObjectId(stored["productionLineId"])
+    log.update_one({"_id": stored["_id"]}, {"$set": {"productionLineId": line}})
+
+    assert await whole_log(wire.direct, wire.order_id) == [as_text]

@@ -42,9 +42,9 @@ _REPLY_FIELDS: Final = (
 )
 
 
-def status_of(code: str) -> int:
+def status_of(code: str, *, keyed: bool) -> int:
     """Return the HTTP status that the contract has for a single call's code."""
-    return _STATUS[code]
+    return 200 if code == "DUPLICATE_OPERATION" and not keyed else _STATUS[code]
 
 
 def mistakes_in(

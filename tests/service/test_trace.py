@@ -54,4 +54,5 @@ async def test_a_day_of_one_line_is_booked_exactly(place: Place) -> None:
 def _expected_status(answer: Answer) -> int:
     if answer.call.batch:
         return 200
-    return status_of(answer.call.updates[0].expected)
+    keyed = answer.call.key_of(0) is not None
+    return status_of(answer.call.updates[0].expected, keyed=keyed)

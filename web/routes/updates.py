@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.messages import Queued, Updated
-from actors.domain.model import RequestId
-from actors.errors import WorkOrderError
+from actors.domain.model import JobId, RequestId
+from actors.errors import DuplicateOperation, WorkOrderError
 from web.app_context import CALL, CONTEXT
 from web.cluster.hop import allowed_s
 from web.openapi import parameters
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain.messages import UpdateQuantity
+    from actors.orders.batch import Answer
     from actors.orders.region import Statistics
-    from web.app_context import Language
+    from web.app_context import AppContext, Language
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
@@ -54,8 +56,8 @@ async def update_quantity(request: web.Request) -> web.Response:
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
     request[CALL].about["work_order_id"] = message.work_order_id
-    done = await region.update(message)
-    return success(request, _fields(done, region.statistics()), _text(done))
+    done = await _update(message, context)
+    return success(request, _fields(done, region.statistics()), _text(done), _params(done))
 
 
 async def batch_update_quantity(request: web.Request) -> web.Response:
@@ -83,6 +85,30 @@ def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
     """Return what the log says of a batch: its size, and the first of its orders."""
     orders = dict.fromkeys(each.work_order_id for each in parsed if not isinstance(each, Problem))
     return {"updates": len(parsed), "work_order_ids": list(islice(orders, _LOGGED_ORDERS))}
+
+
+class _Repeat(NamedTuple):
+    """A scan without a key that repeats one that counts: a success to its caller (rule 4)."""
+
+    message: UpdateQuantity
+    why: DuplicateOperation
+
+
+_Done = Updated | Queued | _Repeat
+
+
+async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
+    try:
+        return await context.node.region.update(message)
+    except DuplicateOperation as error:
+        if _is_refused(message, context):
+            raise
+        return _Repeat(message, error)
+
+
+def _is_refused(message: UpdateQuantity, context: AppContext) -> bool:
+    """Return whether a repeated scan is told so by an error."""
+    return context.options.refuse_repeats or message.change.request_id is not None
 
 
 def _key_in_header(request: web.Request) -> RequestId | None:
@@ -118,8 +144,12 @@ def _prefers_async(request: web.Request) -> bool:
     )
 
 
-def _fields(done: Updated | Queued, statistics: Statistics) -> models.Updated | models.Queued:
+def _fields(
+    done: _Done, statistics: Statistics
+) -> models.Updated | models.Queued | models.Repeated:
     """Return what became of a change under the callers' names; `estimatedDelay` is in ms."""
+    if isinstance(done, _Repeat):
+        return _repeated(done, statistics)
     change = done.change
     taken: models.Queued = {
         "success": True,
@@ -148,7 +178,25 @@ def _fields(done: Updated | Queued, statistics: Statistics) -> models.Updated | 
     }
 
 
-def _text(done: Updated | Queued) -> str:
+def _repeated(done: _Repeat, statistics: Statistics) -> models.Repeated:
+    message, why = done
+    first = replace(message.change, job_id=JobId(why.first), quantity=0)
+    taken = _fields(Queued(first, message.work_order_id, replayed=True), statistics)
+    return {
+        **taken,
+        "duplicate": True,
+        "relatedBarcode": why.barcode,
+        "processStepId": why.process_step_id,
+    }
+
+
+def _params(done: _Done) -> dict[str, object]:
+    return {"barcode": done.why.barcode} if isinstance(done, _Repeat) else {}
+
+
+def _text(done: _Done) -> str:
+    if isinstance(done, _Repeat):
+        return "DUPLICATE_OPERATION.counted"
     code = "QUEUED" if isinstance(done, Queued) else "UPDATED"
     return f"{code}.replayed" if done.replayed else code
 
@@ -170,18 +218,23 @@ def _parse_item(
 
 async def _apply(
     request: web.Request, parsed: list[UpdateQuantity | Problem]
-) -> list[Updated | Queued | Problem]:
-    region = request.app[CONTEXT].node.region
+) -> list[_Done | Problem]:
+    context = request.app[CONTEXT]
     messages = [each for each in parsed if not isinstance(each, Problem)]
-    answers = iter(await region.update_many(messages) if messages else [])
-    outcomes: list[Updated | Queued | Problem] = []
-    for each in parsed:
-        outcome = each if isinstance(each, Problem) else next(answers)
-        outcomes.append(problem_of(outcome) if isinstance(outcome, WorkOrderError) else outcome)
-    return outcomes
+    answers = iter(await context.node.region.update_many(messages) if messages else [])
+    return [
+        each if isinstance(each, Problem) else _outcome(each, next(answers), context)
+        for each in parsed
+    ]
 
 
-def _refuse_if_none_was_tried(outcomes: list[Updated | Queued | Problem]) -> None:
+def _outcome(message: UpdateQuantity, answer: Answer, context: AppContext) -> _Done | Problem:
+    if isinstance(answer, DuplicateOperation) and not _is_refused(message, context):
+        return _Repeat(message, answer)
+    return problem_of(answer) if isinstance(answer, WorkOrderError) else answer
+
+
+def _refuse_if_none_was_tried(outcomes: list[_Done | Problem]) -> None:
     """Fail the call as a whole where nothing was applied and all of it may be sent again."""
     first = outcomes[0]
     if isinstance(first, Problem) and all(
@@ -191,7 +244,7 @@ def _refuse_if_none_was_tried(outcomes: list[Updated | Queued | Problem]) -> Non
 
 
 def _batch_reply(
-    request: web.Request, items: list[object], outcomes: list[Updated | Queued | Problem]
+    request: web.Request, items: list[object], outcomes: list[_Done | Problem]
 ) -> web.Response:
     language = request[CALL].language
     statistics = request.app[CONTEXT].node.region.statistics()
@@ -220,7 +273,7 @@ def _batch_text(succeeded: int, failed: int, queued: int) -> str:
 def _item_result(
     index: int,
     item: object,
-    outcome: Updated | Queued | Problem,
+    outcome: _Done | Problem,
     statistics: Statistics,
     language: Language,
 ) -> dict[str, Any]:
@@ -230,7 +283,7 @@ def _item_result(
             "index": index,
             **_fields(outcome, statistics),
             "code": text.partition(".")[0],
-            "message": render(text, language, {}),
+            "message": render(text, language, _params(outcome)),
         }
     asked = item if isinstance(item, dict) else {}
     return {
@@ -261,9 +314,9 @@ ROUTES: Final = (
         handler=update_quantity,
         needs="actors",
         tag="Updates",
-        reply=models.Updated | models.Queued,
+        reply=models.Updated | models.Queued | models.Repeated,
         text="UPDATED",
-        codes=("UPDATED", "QUEUED"),
+        codes=("UPDATED", "QUEUED", "DUPLICATE_OPERATION"),
         failures=(
             *JSON_BODY,
             "MISSING_WORK_ORDER_ID",

@@ -223,6 +223,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "条码 {barcode} 在该工序已扫码投入，不能重复计数",
         "Barcode {barcode} was already counted at this step",
     ),
+    "DUPLICATE_OPERATION.counted": Text(
+        "条码 {barcode} 在该工序此前已计数，本次不重复计数",
+        "Barcode {barcode} was counted at this step before; it is not counted again",
+    ),
     "REQUEST_ID_CONFLICT": Text(
         "请求标识 {request_id} 已用于内容不同的请求",
         "The request id {request_id} was used before, with another content",

@@ -107,7 +107,7 @@ async def test_a_retry_with_its_key_gets_the_first_answer(http: ClientSession) -
     assert (await _get(http, f"/detail/{order_id(1)}"))[1]["data"]["inputQuantity"] == 4
 
 
-async def test_a_repeated_first_step_scan_is_refused_and_changes_nothing(
+async def test_a_repeated_first_step_scan_is_counted_once_and_refused_under_a_key(
     http: ClientSession,
 ) -> None:
     context = {
@@ -115,8 +115,12 @@ async def test_a_repeated_first_step_scan_is_refused_and_changes_nothing(
         "processStepId": "5f0c00000000000000000001",
         "barcodeOperation": "SCAN_PROCESS",
     }
-    assert (await _update(http, 1, logContext=context))["status"] == 200
-    refused = await _update(http, 1, logContext=context)
+    first = await _update(http, 1, logContext=context)
+    assert first["status"] == 200
+    again = await _update(http, 1, logContext=context)
+    assert (again["status"], again["code"]) == (200, "DUPLICATE_OPERATION")
+    assert (again["data"]["jobId"], again["data"]["quantity"]) == (first["data"]["jobId"], 0)
+    refused = await _update(http, 1, logContext=context, requestId="another")
     assert (refused["status"], refused["code"]) == (409, "DUPLICATE_OPERATION")
     assert "SN9" in refused["message"]
     await _update(http, 1, quantity=-1, logContext={"relatedBarcode": "SN9"})

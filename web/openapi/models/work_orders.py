@@ -50,6 +50,15 @@ class Queued(_Taken):
 
 
 @reply
+class Repeated(_Taken):
+    """The scan was counted before and is not counted again; `jobId` is that of the first."""
+
+    duplicate: Literal[True]
+    relatedBarcode: str
+    processStepId: str
+
+
+@reply
 class _Item(TypedDict):
     index: Annotated[int, Field(ge=0)]
     """Place in the batch, from 0 on."""
@@ -68,6 +77,13 @@ class QueuedItem(Queued, _Item):
     """An item that is kept and waits."""
 
     code: Literal["QUEUED"]
+
+
+@reply
+class RepeatedItem(Repeated, _Item):
+    """An item whose scan was counted before."""
+
+    code: Literal["DUPLICATE_OPERATION"]
 
 
 @reply
@@ -104,7 +120,7 @@ class Batch(TypedDict):
     total: int
     succeeded: int
     failed: int
-    results: list[UpdatedItem | QueuedItem | FailedItem]
+    results: list[UpdatedItem | QueuedItem | RepeatedItem | FailedItem]
 
 
 @reply

@@ -125,13 +125,15 @@ def test_a_refused_change_takes_no_seq_and_moves_nothing() -> None:
 
 def test_a_repeated_scan_is_refused_with_its_barcode_and_step() -> None:
     again = scan("SN-1", step="6560a0000000000000000009")
-    _, verdict = decided(scan("SN-1", step="6560a0000000000000000009"), again).verdicts
+    first = scan("SN-1", step="6560a0000000000000000009")
+    _, verdict = decided(first, again).verdicts
     assert isinstance(verdict, DuplicateOperation)
     assert (verdict.barcode, verdict.process_step_id, verdict.replayed) == (
         "SN-1",
         "6560a0000000000000000009",
         False,
     )
+    assert verdict.first == first.job_id
 
 
 @pytest.mark.parametrize("kind", ChangeType)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from actors.domain.job import JobState
 from actors.domain.messages import Queued, Updated
 from actors.errors import (
@@ -355,3 +357,33 @@ async def test_a_batch_that_mixes_both_is_answered_by_its_deadline_however_often
         assert all(isinstance(each, StillWaiting) for each in answers[1:])
         await owner.at_rest()
     assert applied(store) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("key", "refuse", "state"),
+    [
+        (None, False, JobState.COMPLETED),
+        ("k", False, JobState.FAILED),
+        (None, True, JobState.FAILED),
+    ],
+)
+@in_virtual_time
+async def test_a_job_that_repeats_a_scan_is_done_unless_it_has_a_key_or_repeats_are_refused(
+    key: str | None, *, refuse: bool, state: JobState
+) -> None:
+    store = a_store(3)
+    async with owner_of(store, jobs=JobOptions(refuse_repeats=refuse)) as owner:
+        said: dict[str, Any] = {
+            "related_barcode": "SN-1",
+            "process_step_id": "6560a0000000000000000009",
+            "barcode_operation": "SCAN_PROCESS",
+        }
+        await owner.ask(update(1, **said))
+        message = await owner.ask(job(1, key=key, **said))
+        assert isinstance(message, Queued)
+        await settled(owner)
+        kept = store.inbox.book.jobs[message.change.job_id]
+        assert (kept.state, kept.dead) == (state, False)
+        assert kept.error is not None
+        assert kept.error.code == "DUPLICATE_OPERATION"
+    assert applied(store) == [1]

@@ -11,6 +11,7 @@ import pytest
 from actors import errors
 from actors.errors import WorkOrderError
 from tests.unit.web.fake_node import ORDER, applied
+from web.app_context import Options
 
 if TYPE_CHECKING:
     from actors.domain.messages import Updated, UpdateQuantity
@@ -191,7 +192,7 @@ async def test_an_error_of_the_actors_is_told_in_both_languages(
 ) -> None:
     node.region.decide = lambda _message: error
     for headers, words in (({}, zh), (ENGLISH, en)):
-        async with client.post(UPDATE, json=_item(), headers=headers) as reply:
+        async with client.post(UPDATE, json=_item(requestId="k"), headers=headers) as reply:
             body = await reply.json()
         assert (reply.status, body["code"], body["success"]) == (status, code, False)
         assert words in body["message"]
@@ -359,7 +360,7 @@ async def test_a_failed_item_says_whether_it_may_be_sent_again(
 ) -> None:
     answers = iter([errors.MailboxFull("mailbox", 5), errors.DuplicateOperation("S", "b" * 24)])
     node.region.decide = lambda _message: next(answers)
-    status, body = await _batch(client, [_item(), _item()])
+    status, body = await _batch(client, [_item(), _item(requestId="k")])
     full, duplicate = body["data"]["results"]
     assert status == 200
     assert (full["code"], full["retryable"], full["capacity"]) == ("MAILBOX_FULL", True, 5)
@@ -390,3 +391,67 @@ async def test_a_whole_batch_done_says_so(client: Client) -> None:
     status, body = await _batch(client, [_item()] * 3, ENGLISH)
     assert (status, body["code"]) == (200, "UPDATED")
     assert body["message"] == "Batch done: all 3 updates applied"
+
+
+# -- repeated scans (rule 4) ---------------------------------------------------------------
+
+FIRST = "0123456789abcdef01234567"
+
+
+def _repeats(_message: UpdateQuantity) -> WorkOrderError:
+    return errors.DuplicateOperation("SN1", "b" * 24, FIRST)
+
+
+async def test_a_repeated_scan_without_a_key_succeeds_with_the_first_job_and_nothing_counted(
+    client: Client, node: FakeNode
+) -> None:
+    node.region.decide = _repeats
+    async with client.post(UPDATE, json=_item(), headers=ENGLISH) as reply:
+        body = await reply.json()
+    assert (reply.status, body["success"], body["code"]) == (200, True, "DUPLICATE_OPERATION")
+    assert "not counted again" in body["message"]
+    assert body["data"] == {
+        "success": True,
+        "jobId": FIRST,
+        "workOrderId": ORDER,
+        "type": "input",
+        "quantity": 0,
+        "queueLength": 4,
+        "activeJobs": 2,
+        "estimatedDelay": 12,
+        "replayed": True,
+        "duplicate": True,
+        "relatedBarcode": "SN1",
+        "processStepId": "b" * 24,
+    }
+
+
+async def test_in_a_batch_only_a_repeated_scan_with_a_key_has_failed(
+    client: Client, node: FakeNode
+) -> None:
+    node.region.decide = _repeats
+    _, body = await _batch(client, [_item(), _item(requestId="k")])
+    data = body["data"]
+    without, keyed = data["results"]
+    assert (data["succeeded"], data["failed"]) == (1, 1)
+    assert (without["success"], without["jobId"], without["quantity"]) == (True, FIRST, 0)
+    assert (without["code"], without["duplicate"]) == ("DUPLICATE_OPERATION", True)
+    assert "SN1" in without["message"]
+    assert (keyed["success"], keyed["code"]) == (False, "DUPLICATE_OPERATION")
+
+
+class TestWhereRepeatsAreRefused:
+    """With `DUPLICATE_SCANS=refuse`."""
+
+    @pytest.fixture
+    def options(self) -> Options:
+        return Options(refuse_repeats=True)
+
+    async def test_a_repeated_scan_without_a_key_is_409_and_its_item_fails(
+        self, client: Client, node: FakeNode
+    ) -> None:
+        node.region.decide = _repeats
+        async with client.post(UPDATE, json=_item()) as reply:
+            assert (reply.status, (await reply.json())["success"]) == (409, False)
+        _, body = await _batch(client, [_item()])
+        assert body["data"]["failed"] == 1
