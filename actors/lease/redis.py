@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import ConnectionPool, Redis
@@ -16,6 +17,9 @@ from redis.exceptions import RedisError
 
 from actors.errors import LeaseUnavailable, StartupError
 from actors.lease.port import UNKNOWN, Holder, LeaseView, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Who holds the key: nil nobody, false somebody whose record is not ours, else the token.
 _WHO_HAS = """
@@ -48,7 +52,19 @@ if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('PTTL', KEYS[1]) ==
     and redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
+# Only what was seen, and only while its expiry is still further off than any owner sets it.
+_TAKE_OVER = """
+local left = redis.call('PTTL', KEYS[1])
+if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1]) == ARGV[1]
+    and (left == -1 or left > tonumber(ARGV[4])) then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+return 0
+"""
 _NO_EXPIRY = -1
+_TOO_LONG = 1.5
+"""TTLs: no owner sets more than one, and one that lives renews three times in each."""
 _OPEN_LIMIT_S = 5.0
 """At the start nothing depends on a quick answer, and a server may be busy."""
 
@@ -78,8 +94,11 @@ class RedisLease:
         ttl_s: float,
         key_prefix: str = "plan_server:",
         name: str = "redis",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self._clock = clock
+        self._overdue: tuple[bytes, float] | None = None
         self._ttl_s = ttl_s
         self._limit_s = ttl_s / 5
         self._key = f"{key_prefix}lease"
@@ -129,8 +148,15 @@ class RedisLease:
 
         After `LeaseUnavailable` it may have been taken: try again with the same token, which
         finds it, while a new token would be kept out by the old one until that expires.
+
+        The server's clock may be set back, and a dead owner's lease last for hours: one whose
+        expiry is too far off, and that nobody renews for 1.5 TTLs of this node's own clock, is
+        taken over. Were its owner alive after all, the store's epoch would refuse its writes.
         """
-        return await self._hold(holder)
+        if await self._hold(holder):
+            self._overdue = None
+            return True
+        return await self._take_over(holder)
 
     async def renew(self, holder: Holder) -> bool:
         """Extend by the TTL and store `holder`, unless another token has the lease.
@@ -180,6 +206,24 @@ class RedisLease:
     async def _hold(self, holder: Holder) -> bool:
         ttl_ms = max(1, round(self._ttl_s * 1000))
         return bool(await self._run(_HOLD, holder.token, encode(holder), ttl_ms))
+
+    async def _take_over(self, holder: Holder) -> bool:
+        value, left_ms = await self._read() or (None, 0)
+        too_long_ms = round(_TOO_LONG * self._ttl_s * 1000)
+        # A live owner's renewal brings the expiry back; what is no lease is never broken.
+        if (
+            value is None
+            or decode(value) == UNKNOWN
+            or (left_ms != _NO_EXPIRY and left_ms <= too_long_ms)
+        ):
+            self._overdue = None
+            return False
+        if self._overdue is None or self._overdue[0] != value:
+            self._overdue = (value, self._clock())
+        if self._clock() - self._overdue[1] <= _TOO_LONG * self._ttl_s:
+            return False
+        ttl_ms = max(1, round(self._ttl_s * 1000))
+        return bool(await self._run(_TAKE_OVER, value, encode(holder), ttl_ms, too_long_ms))
 
     async def _read(self) -> tuple[bytes | None, int] | None:
         """Return the value (None when it is no string) and what PTTL says; None without a key."""

@@ -218,6 +218,63 @@ async def test_a_key_without_expiry_that_changed_hands_is_not_cleared(
     assert await client.get(key) == b"another"
 
 
+@pytest.mark.parametrize("expiry_ms", [3_600_000, None], ids=["clock set back", "no expiry"])
+@pytest.mark.parametrize("alive", [False, True], ids=["dead owner", "live owner"])
+async def test_a_lease_that_outlasts_its_ttl_goes_to_who_waits_unless_it_is_renewed(
+    redis_server: RedisServer,
+    key_prefix: str,
+    lease: RedisLease,
+    client: Redis,
+    key: str,
+    expiry_ms: int | None,
+    *,
+    alive: bool,
+) -> None:
+    owner, waiting, now = a_holder("owner"), a_holder("waiting"), [0.0]
+    await lease.acquire(owner)
+
+    async def clock_jumps() -> None:
+        await (client.pexpire(key, expiry_ms) if expiry_ms else client.persist(key))
+
+    async with opened(
+        RedisLease(redis_server.uri, ttl_s=TTL_S, key_prefix=key_prefix, clock=lambda: now[0])
+    ) as standby:
+        await clock_jumps()
+        assert not await standby.acquire(waiting)
+        now[0] = 1.4 * TTL_S
+        assert not await standby.acquire(waiting)
+        if alive:
+            await lease.renew(owner)
+            assert not await standby.acquire(waiting)
+            # A second jump is timed anew.
+            await clock_jumps()
+        now[0] = 1.6 * TTL_S
+
+        assert await standby.acquire(waiting) is not alive
+
+        view = await standby.view()
+        assert view is not None
+        assert view.holder == (owner if alive else waiting)
+        if not alive:
+            assert view.ttl_s is not None
+            assert view.ttl_s <= TTL_S
+            assert not await lease.renew(owner)
+
+
+async def test_a_foreign_value_that_outlasts_a_ttl_is_not_taken_over(
+    redis_server: RedisServer, key_prefix: str, client: Redis, key: str
+) -> None:
+    now = [0.0]
+    await client.set(key, b"somebody", px=3_600_000)
+    async with opened(
+        RedisLease(redis_server.uri, ttl_s=TTL_S, key_prefix=key_prefix, clock=lambda: now[0])
+    ) as standby:
+        assert not await standby.acquire(a_holder())
+        now[0] = 10 * TTL_S
+        assert not await standby.acquire(a_holder())
+    assert await client.get(key) == b"somebody"
+
+
 async def test_an_owner_whose_redis_was_flushed_keeps_the_lease_when_nobody_took_it(
     doomed: RedisLease, own_server: RedisServer
 ) -> None:
