@@ -132,4 +132,5 @@ async def test_an_order_whose_material_is_unknown_works_without_it(
         backdoor.put_order(document)
         made = await applied(store, document["_id"], change(1))
         assert made.order.facts.material_code is None
-        assert made.order.facts.material_id == document["materialId"]
+        known = document["materialId"] if document is not odd else None
+        assert made.order.facts.material_id == known
