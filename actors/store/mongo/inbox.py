@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from actors.domain.job import Job, JobState
+from actors.domain.job import JOB_UNREADABLE, Job, JobState
 from actors.domain.model import JobId, WorkOrderId
 from actors.errors import OutcomeUnknown, StoreRejected
 from actors.store.documents import known_outcome, request_key
@@ -246,7 +246,9 @@ def _name(job: Job) -> str:
 def _expected(epoch: Epoch, progress: Progress) -> dict[str, Any]:
     condition: dict[str, Any] = {"_id": as_object_id(progress.job_id)}
     if progress.state is not JobState.COMPLETED:
-        condition |= {"state": _NOT_FINISHED} | _mine(epoch)
+        # The epoch of a job that can't be read may be anything.
+        unreadable = progress.error is not None and progress.error.code == JOB_UNREADABLE
+        condition |= {"state": _NOT_FINISHED} | (unfenced if unreadable else _mine)(epoch)
     return condition
 
 
