@@ -163,7 +163,9 @@ def _check_told(verdict: Verdict, key: str, told: Attempt, entry: Document) -> N
 def _check_agreement(
     verdict: Verdict, key: str, applied: list[Attempt], refused: list[Attempt]
 ) -> None:
-    jobs = {each.data.get("jobId") for each in applied}
+    # What was queued may be refused when its turn comes: then nothing was told of an outcome.
+    told = [each for each in applied if each.code != _QUEUED] if refused else applied
+    jobs = {each.data.get("jobId") for each in told}
     seqs = {each.data.get("seq") for each in applied if each.code != _QUEUED}
     codes = {each.code for each in refused}
     if max(len(jobs), len(seqs)) + len(codes) > 1:
