@@ -132,7 +132,7 @@ def _check_story(
         verdict.complain("lost", f"key {key}: {applied[0].data}")
     # An attempt that got no answer may be what is applied, after another was queued as its own
     # job: the key has it once all the same.
-    unanswered = any(each.status in (*_LOST, 503) for each in attempts)
+    unanswered = any(each.status in _LOST for each in attempts)
     for each in applied if entries else ():
         if not (each.code == _QUEUED and unanswered):
             _check_told(verdict, key, each, entries[0])
@@ -163,12 +163,12 @@ def _check_told(verdict: Verdict, key: str, told: Attempt, entry: Document) -> N
 def _check_agreement(
     verdict: Verdict, key: str, applied: list[Attempt], refused: list[Attempt]
 ) -> None:
-    # What was queued may be refused when its turn comes: then nothing was told of an outcome.
-    told = [each for each in applied if each.code != _QUEUED] if refused else applied
-    jobs = {each.data.get("jobId") for each in told}
-    seqs = {each.data.get("seq") for each in applied if each.code != _QUEUED}
+    jobs = {each.data.get("jobId") for each in applied}
+    settled = [each for each in applied if each.code != _QUEUED]
+    seqs = {each.data.get("seq") for each in settled}
     codes = {each.code for each in refused}
-    if max(len(jobs), len(seqs)) + len(codes) > 1:
+    # What was queued may be refused when its turn comes: only that is no outcome yet.
+    if max(len(jobs), len(seqs), len(codes) + bool(settled)) > 1:
         verdict.complain("disagreeing retries", f"key {key}: {jobs} {seqs} {codes}")
     first = [each for each in applied if not each.data.get("replayed")]
     again = [each for each in applied if each.purpose == "again" and not each.data.get("replayed")]
