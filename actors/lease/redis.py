@@ -100,6 +100,7 @@ class RedisLease:
         self._clock = clock
         self._overdue: tuple[bytes, float] | None = None
         self._ttl_s = ttl_s
+        self._ttl_ms = max(1, round(ttl_s * 1000))
         self._limit_s = ttl_s / 5
         self._key = f"{key_prefix}lease"
         # After the URL's own options: none of these is for a URL to decide.
@@ -204,8 +205,7 @@ class RedisLease:
         return int(await self._run(_CLEAR, value))
 
     async def _hold(self, holder: Holder) -> bool:
-        ttl_ms = max(1, round(self._ttl_s * 1000))
-        return bool(await self._run(_HOLD, holder.token, encode(holder), ttl_ms))
+        return bool(await self._run(_HOLD, holder.token, encode(holder), self._ttl_ms))
 
     async def _take_over(self, holder: Holder) -> bool:
         value, left_ms = await self._read() or (None, 0)
@@ -222,8 +222,7 @@ class RedisLease:
             self._overdue = (value, self._clock())
         if self._clock() - self._overdue[1] <= _TOO_LONG * self._ttl_s:
             return False
-        ttl_ms = max(1, round(self._ttl_s * 1000))
-        return bool(await self._run(_TAKE_OVER, value, encode(holder), ttl_ms, too_long_ms))
+        return bool(await self._run(_TAKE_OVER, value, encode(holder), self._ttl_ms, too_long_ms))
 
     async def _read(self) -> tuple[bytes | None, int] | None:
         """Return the value (None when it is no string) and what PTTL says; None without a key."""

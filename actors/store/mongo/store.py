@@ -321,15 +321,14 @@ class MongoStore:
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
         """Empty outboxes whose outcomes the log holds."""
-        # An order that was never ours has none; a place for it would look like another's write.
-        ours = [order for order in orders if order.adopted]
-        if not ours:
-            return
         empty = {"$set": {f"{OURS}.outbox": []}, "$unset": {f"{OURS}.dirty": ""}}
-        with writing():
-            await self._at.orders.bulk_write(
-                [UpdateOne(revision_filter(epoch, order), empty) for order in ours], ordered=False
-            )
+        # An order that was never ours has none; a place for it would look like another's write.
+        updates = [
+            UpdateOne(revision_filter(epoch, each), empty) for each in orders if each.adopted
+        ]
+        if updates:
+            with writing():
+                await self._at.orders.bulk_write(updates, ordered=False)
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
         """Find orders whose outbox is not empty, by a partial index."""
