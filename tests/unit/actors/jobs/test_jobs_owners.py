@@ -8,14 +8,17 @@ import pytest
 
 from actors.domain.job import JobState
 from actors.domain.messages import Queued, Updated
+from actors.domain.model import Epoch
 from actors.errors import (
     OutcomeUnknown,
     Overtaken,
     StoreUnavailable,
 )
+from tests.contract.cases import decide
 from tests.fakes import Fault
 from tests.unit.actors.jobs.test_jobs import applied, job, settled
 from tests.unit.actors.owner import (
+    ORDER,
     Owner,
     a_store,
     owner_of,
@@ -40,6 +43,22 @@ async def test_the_next_owner_applies_what_waits_before_anything_new_and_once() 
         assert isinstance(await owner.ask(update(42)), Updated)
         await settled(owner)
     assert applied(store) == [*range(1, 43)]
+
+
+@in_virtual_time
+async def test_a_key_that_an_earlier_owner_left_in_an_outbox_is_answered_with_its_outcome() -> None:
+    store = a_store(3)
+    first = update(5, key="k").change
+    epoch = Epoch(await store.claim_epoch("dead"))
+    [order] = await store.load([ORDER])
+    assert order is not None
+    await store.commit(epoch, [decide(order, first, epoch=epoch)])
+    store.script("dirty", Fault.REFUSE)  # the sweep comes too late
+    async with owner_of(store) as owner:
+        again = await owner.ask(job(5, key="k"))
+        assert isinstance(again, Updated), "it was applied, and waits for nothing"
+        assert (again.replayed, again.change.job_id) == (True, first.job_id)
+    assert applied(store) == [5]
 
 
 @in_virtual_time
