@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
+from tests.chaos.crew import Crew
 from tests.chaos.history import Intent
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 UPDATE: Final = "/api/workorder/update-quantity"
 FINAL: Final = frozenset({200, 400, 404, 409, 413, 422})
 """Statuses that settle a change: applied, or refused for good."""
-_TIMEOUT_S: Final = 4.0
 _SETTLED_DEADLINE_S: Final = 120
 _AGAIN_SHARE: Final = 0.10
 _OTHER_SHARE: Final = 0.01
@@ -41,10 +41,9 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Callers:
+class Callers(Crew):
     """All callers at work; `served_at` has the times of final answers."""
 
-    urls: Sequence[str]
     orders: Sequence[str]
     history: HistoryWriter
     seed: int
@@ -55,9 +54,6 @@ class Callers:
     codes: Counter[str] = field(default_factory=Counter)
     intents: int = 0
     unsettled: int = 0
-    _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _stopping: bool = False
 
     @property
     def in_flight(self) -> int:
@@ -66,29 +62,9 @@ class Callers:
 
     def start(self) -> None:
         """Set the callers to work."""
-        for url in self.urls:
-            self._sessions.append(
-                aiohttp.ClientSession(
-                    url,
-                    connector=aiohttp.TCPConnector(limit=0),
-                    timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
-                )
-            )
+        self._open()
         for number in range(self.pace.callers):
-            self._tasks.append(asyncio.create_task(self._work(number)))
-
-    async def finish(self) -> None:
-        """Let each caller settle what it is at; afterwards nothing is under way."""
-        self._stopping = True
-        await asyncio.gather(*self._tasks)
-
-    async def close(self) -> None:
-        """End what is left, and give the connections back."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for session in self._sessions:
-            await session.close()
+            self._begin(self._work(number))
 
     async def served(self, count: int, within_s: float = 60) -> None:
         """Wait until so many more final answers have come."""

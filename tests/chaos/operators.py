@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
+from tests.chaos.crew import Crew
 from tests.chaos.history import Intent
 
 if TYPE_CHECKING:
@@ -23,17 +24,15 @@ if TYPE_CHECKING:
     from tests.chaos.history import HistoryWriter
 
 _API: Final = "/api/workorder"
-_TIMEOUT_S: Final = 4.0
 _DEADLINE_S: Final = 120
 _AGAIN_S: Final = 0.05
 _OK: Final = 200
 
 
 @dataclass(slots=True)
-class Operators:
+class Operators(Crew):
     """One who pauses single orders, one who pauses all, and one who tidies up."""
 
-    urls: Sequence[str]
     orders: Sequence[str]
     """Their share of the callers' orders, which are paused one by one."""
     callers: Callers
@@ -41,30 +40,13 @@ class Operators:
     seed: int
     actions: int = 0
     unsettled: int = 0
-    _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _stopping: bool = False
 
     def start(self) -> None:
         """Set them to work."""
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-        self._sessions += [aiohttp.ClientSession(url, timeout=timeout) for url in self.urls]
+        self._open()
         for work in (self._pause_orders, self._pause_all, self._tidy):
             rng = Random(f"{self.seed} {work.__name__}")  # noqa: S311 -- a load, not a secret
-            self._tasks.append(asyncio.create_task(work(rng)))
-
-    async def finish(self) -> None:
-        """Let each end what it is at, with nothing paused."""
-        self._stopping = True
-        await asyncio.gather(*self._tasks)
-
-    async def close(self) -> None:
-        """End what is left, and give the connections back."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for session in self._sessions:
-            await session.close()
+            self._begin(work(rng))
 
     async def _pause_orders(self, rng: Random) -> None:
         number = 0
