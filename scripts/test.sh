@@ -4,19 +4,19 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-Usage: scripts/test.sh [--fast] [pytest arguments]
+Usage: scripts/test.sh [--fast] [--coverage] [pytest arguments]
 
-Lint, format, types and import rules, of Python and JavaScript, and beside them all tests with
-branch coverage. Runs every check and fails when one did. The first run creates .venv, installs the
+Lint, format, types and import rules, of Python and JavaScript, and beside them all tests. Runs every check and fails when one did. The first run creates .venv, installs the
 locked packages and fetches MongoDB and Redis for the tests, unless mongod and redis-server are on
 PATH. Node and npm have to be there. Where Chromium is not on PATH, root gets it by apt-get; others
 are told how to.
 
-  --fast   the tests only
-  --help   show this
+  --fast      the tests only
+  --coverage  measure branch coverage, too, of the nodes that tests start as well; full runs fail
+              below the floor. Takes about three times as long.
+  --help      show this
 
-Arguments are handed to pytest; the coverage floor, and three processes side by side, are for
-full runs, those without any.
+Arguments are handed to pytest; full runs, those without any, take three processes side by side.
   scripts/test.sh --fast tests/unit -k mailbox
 
 PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.
@@ -24,10 +24,15 @@ EOF
 }
 
 fast=
-case "${1:-}" in
-    -h | --help) usage; exit 0 ;;
-    --fast) fast=yes; shift ;;
-esac
+coverage=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -h | --help) usage; exit 0 ;;
+        --fast) fast=yes; shift ;;
+        --coverage) coverage=(--cov); shift ;;
+        *) break ;;
+    esac
+done
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/venv.sh
@@ -65,9 +70,10 @@ fi
 check "servers for tests" "$bin/python" -m tests.servers --fetch
 if [ $# -eq 0 ]; then
     # Three processes for two cores: much of the time the tests wait for nodes and servers.
-    check "pytest" "$bin/python" -m pytest --cov --numprocesses 3 --dist worksteal
+    check "pytest" "$bin/python" -m pytest "${coverage[@]}" --numprocesses 3 --dist worksteal
 else
-    check "pytest" "$bin/python" -m pytest --cov --cov-fail-under=0 "$@"
+    [ ${#coverage[@]} -eq 0 ] || coverage+=(--cov-fail-under=0)
+    check "pytest" "$bin/python" -m pytest "${coverage[@]}" "$@"
 fi
 
 if [ -z "$fast" ]; then

@@ -36,4 +36,5 @@ def test_whatever_fails_every_promise_is_kept(members: int, faults: tuple[str, .
     assert not figures.failed, f"{figures.mistakes}\n{figures}"
     assert {each.fault for each in figures.hits} == {*faults}
     assert min(each.in_flight for each in figures.hits) >= 1
-    assert figures.verdict.acknowledged > 500
+    # Each fault is followed by forty final answers, few of them refusals or repeats.
+    assert figures.verdict.acknowledged > 20 * len(faults)

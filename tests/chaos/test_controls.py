@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # One order: whatever is broken hits it again and again.
 _FLEET = FleetOptions(orders=1, lease_ttl_s=1.0)
+_TRIES = 5
 _CASES = {
     "fence": ("pause_before_cas", {"lost", "gaps or forks"}),
     "key": ("race_passivation", {"doubled", "disagreeing retries"}),
@@ -34,5 +35,12 @@ def test_a_safeguard_that_is_taken_out_is_missed(control: str, tmp_path: Path) -
     fault, expected = _CASES[control]
     members = 3 if control == "w:1" else 1
     fleet = replace(_FLEET, control=control, members=members)
-    figures = run_drill(DrillOptions(fleet, [fault], short=True, operators=False, keep=tmp_path))
-    assert expected & figures.verdict.found.keys(), figures
+    shown = ""
+    for seed in range(1, _TRIES + 1):  # a race that need not be lost each time
+        keep = tmp_path / str(seed)
+        options = DrillOptions(fleet, [fault], seed, short=True, operators=False, keep=keep)
+        figures = run_drill(options)
+        if expected & figures.verdict.found.keys():
+            return
+        shown = f"{shown}\n{figures}"
+    pytest.fail(shown)

@@ -165,8 +165,9 @@ async def first(store: MemoryStore, lease: LeaseServer) -> AsyncIterator[Served]
 
 
 @pytest.fixture
-def lease() -> LeaseServer:
-    return LeaseServer(2.0)
+def lease(request: pytest.FixtureRequest) -> LeaseServer:
+    """Return a lease that no slow machine loses; who waits for a renewal asks for a short one."""
+    return LeaseServer(getattr(request, "param", 60.0))
 
 
 @pytest.fixture

@@ -282,6 +282,7 @@ async def test_all_is_well_from_either_node(first: Served, second: Served) -> No
         assert (data["ok"], data["alarms"]) == (True, [])
 
 
+@pytest.mark.parametrize("lease", [2.0], indirect=True)
 async def test_a_store_that_is_away_is_told_with_the_seconds(
     first: Served, store: MemoryStore
 ) -> None:
@@ -292,6 +293,7 @@ async def test_a_store_that_is_away_is_told_with_the_seconds(
     assert (found["severity"], found["show"], found["workOrderId"]) == ("critical", "node", None)
 
 
+@pytest.mark.parametrize("lease", [2.0], indirect=True)
 async def test_a_lease_server_that_is_away_is_told(first: Served, lease: LeaseServer) -> None:
     lease.reachable = False
     found = await _alarm(first, "LEASE_DOWN")

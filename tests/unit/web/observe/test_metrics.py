@@ -103,6 +103,7 @@ async def test_a_standby_exports_itself_and_no_actors(first: Served, second: Ser
     assert ("workorder_actors", ("idle",)) not in found
 
 
+@pytest.mark.parametrize("lease", [2.0], indirect=True)
 async def test_metrics_are_there_while_the_store_is_away(first: Served, store: MemoryStore) -> None:
     store.choose = lambda _method: Fault.REFUSE
     async with asyncio.timeout(100):
