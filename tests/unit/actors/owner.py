@@ -50,7 +50,7 @@ def update(
     order_id: WorkOrderId = ORDER,
     *,
     key: str | None = None,
-    within: float = 10.0,
+    within: float = 300.0,
     wait: bool = True,
     **context: Any,  # noqa: ANN401 fields of LogContext
 ) -> UpdateQuantity:
