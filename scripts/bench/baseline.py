@@ -128,7 +128,7 @@ def _reply(outcome: Outcome) -> web.Response:
 async def run(
     args: argparse.Namespace, working: Callable[[Collections], AbstractAsyncContextManager[Apply]]
 ) -> None:
-    """Serve MONGODB_URI's MONGODB_DB until stopped, updates being applied by what `working` gives."""
+    """Serve MONGODB_URI's MONGODB_DB until stopped; what `working` gives applies updates."""
     client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(os.environ["MONGODB_URI"])
     database = client[os.environ["MONGODB_DB"]]
     logs = database.get_collection(LOGS, write_concern=_DURABLE)

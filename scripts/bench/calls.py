@@ -163,7 +163,7 @@ class CallSource:
         self._number = 0
 
     def next(self) -> Call | None:
-        """Return the next call, its barcodes and keys new unless it repeats one; None at the end."""
+        """Return the next call, barcodes and keys new unless it repeats one; None at the end."""
         shape = self._shape
         if shape.repeated and self._acknowledged and self._random.random() < shape.repeated:
             return Call(self._random.choice(self._acknowledged), ())

@@ -24,6 +24,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient, UpdateOne, WriteConcern
 
 from actors.store.mongo.store import MongoStore
+from actors.store.schema import GUARDED
 from scripts.bench import load
 from scripts.bench.baseline import COUNTED, progress
 from scripts.bench.calls import QUANTITY, STEPS, log_context, order_id, picker
@@ -38,13 +39,6 @@ if TYPE_CHECKING:
 _EPOCH: Final = 1
 _LOGGED_TOGETHER: Final = 500
 _LOGGERS: Final = 2
-_GUARDED: Final = (
-    "inputQuantity",
-    "outputQuantity",
-    "status",
-    "planProductionQuantity",
-    "scrapQuantity",
-)
 
 
 @dataclass(slots=True)
@@ -118,7 +112,7 @@ class _Direct:
     def _commit(self, order: _Order, count: int) -> UpdateOne:
         """Decide `count` changes of an order; return their compare-and-set."""
         document = order.document
-        expected = {name: document[name] for name in _GUARDED} | _expected(order)
+        expected = {name: document[name] for name in GUARDED} | _expected(order)
         now = datetime.now(UTC)
         changed: dict[str, Any] = {"updateAt": now}
         for _ in range(count):

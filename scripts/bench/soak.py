@@ -105,8 +105,8 @@ def _soak(run: Run, args: argparse.Namespace) -> Iterator[tuple[Sample, dict[str
             Sample(
                 minute=round((time.monotonic() - started) / 60, 2),
                 per_second=load["per_second"],
-                p50_ms=times["p50"],
-                p99_ms=times["p99"],
+                p50_ms=times.get("p50", 0.0),
+                p99_ms=times.get("p99", 0.0),
                 memory_mb=round(resident_bytes(run.pid) / 2**20, 1),
                 files=_count(run.pid, "fd"),
                 threads=_count(run.pid, "task"),

@@ -76,6 +76,6 @@ def result(
         "answers": dict(tally.answers.most_common()),
         "reply_bytes": round(tally.reply_bytes / max(1, tally.acknowledged)),
         "cpu_s": round(time.process_time() - cpu_from, 2),
-        "problem": problem or (None if tally.measured else "nothing was acknowledged"),
+        "problem": problem or (None if tally.acknowledged else "nothing was acknowledged"),
         "acknowledged_by_order": tally.by_order,
     }
