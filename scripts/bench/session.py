@@ -54,8 +54,14 @@ def add_rounds(made: argparse.ArgumentParser, default: int = 3) -> None:
 
 
 def parsed(made: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
-    """Read the options; `--quick` goes before those that it names."""
+    """Read the options; `--quick` goes before those that it names.
+
+    What can't be written down is known before hours are spent: raises SystemExit.
+    """
     args = made.parse_args(argv)
+    if args.out is not None:
+        args.commit = commit_name()
+        args.out.touch()
     if args.quick:
         vars(args).update(_QUICK)
     return args
@@ -105,7 +111,8 @@ def schedule(
     names = list(targets)
     for round_ in range(rounds):
         first = round_ % len(names)
-        for scenario in scenarios:
+        # Made smaller, two scenarios may be one.
+        for scenario in dict.fromkeys(scenarios):
             for name in names[first:] + names[:first]:
                 if is_measured(scenario, targets[name], store):
                     yield round_, scenario, name
@@ -137,7 +144,6 @@ def write(args: argparse.Namespace, found: Sequence[Measurement]) -> None:
         return
     result = {
         "options": {name: value for name, value in vars(args).items() if name != "out"},
-        "commit": commit_name(),
         "versions": {"python": platform.python_version(), "pymongo": pymongo_version},
         "cores": os.cpu_count(),
         "measurements": [each.as_json() for each in found],

@@ -168,7 +168,8 @@ def test_options_are_written_as_a_command_line_has_them() -> None:
 
 def test_targets_take_turns_and_leave_out_what_they_cannot_do() -> None:
     targets = {name: TARGETS[name] for name in ("direct", "service")}
-    steps = list(schedule([SCENARIOS["one"], SCENARIOS["scans"]], targets, 2, "mongo"))
+    scenarios = [SCENARIOS[name] for name in ("one", "scans")]
+    steps = list(schedule([*scenarios, *scenarios], targets, 2, "mongo"))
     assert [(round_, name) for round_, _, name in steps] == [
         (0, "direct"),
         (0, "service"),
