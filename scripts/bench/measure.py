@@ -50,6 +50,8 @@ class Target:
     ours: bool = False
     """Whether it is the service, on which lasts what must be exact."""
     stores: bool = True
+    embedded: bool = False
+    """Whether it runs without MongoDB as well."""
     calls_itself: bool = False
     """Whether it makes its own load, by the options of `load`."""
 
@@ -58,8 +60,8 @@ TARGETS: Final[dict[str, Target]] = {
     "plain": Target(("-m", "scripts.bench", "plain_service")),
     "replaced": Target(("-m", "scripts.bench", "replaced_service")),
     "direct": Target(("-m", "scripts.bench", "direct"), calls_itself=True),
-    "empty": Target(("-m", "scripts.bench", "empty_handler"), stores=False),
-    "service": Target(("-m", "web"), ours=True),
+    "empty": Target(("-m", "scripts.bench", "empty_handler"), stores=False, embedded=True),
+    "service": Target(("-m", "web"), ours=True, embedded=True),
     "pymongo": Target(("-m", "web"), {"MONGODB_DRIVER": "pymongo"}, ours=True),
 }
 """By the name that `--targets` takes."""

@@ -100,7 +100,7 @@ def is_measured(scenario: Scenario, target: Target, store: str) -> bool:
     if target.calls_itself and not scenario.direct:
         return False
     if store == "sqlite":
-        return (target.ours or not target.stores) and not (scenario.entries or scenario.log)
+        return target.embedded and not (scenario.entries or scenario.log)
     return True
 
 

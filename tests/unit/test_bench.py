@@ -183,7 +183,7 @@ def test_targets_take_turns_and_leave_out_what_they_cannot_do() -> None:
 @pytest.mark.parametrize(
     ("scenario", "names"),
     [
-        ("one", ["empty", "service", "pymongo"]),
+        ("one", ["empty", "service"]),
         ("reads", []),  # entries are put into MongoDB only
     ],
 )
