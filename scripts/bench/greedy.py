@@ -12,25 +12,32 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from contextlib import ExitStack, asynccontextmanager, suppress
+import time
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+import uvloop
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from scripts.bench import embedded
 from scripts.bench.calls import order_id
 from scripts.bench.greedy_kinds import KINDS, Target
-from scripts.bench.processes import ChildFailedError, child, exit_on_sigterm, wait_until_ready
+from scripts.bench.processes import (
+    ChildFailedError,
+    child,
+    cpu_s,
+    exit_on_sigterm,
+    wait_until_ready,
+)
 from tests.servers import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
     from subprocess import Popen
-
-    from scripts.bench.greedy_kinds import Kind
 
 _WARMUP_S: Final = 2.0
 _PROBE_EVERY_S: Final = 0.5
@@ -63,6 +70,8 @@ class Found:
     not_acknowledged: int
     owner_changes: int
     peak_mb: float
+    cores: float
+    """CPU seconds per second of the node."""
     probes: int
     probes_lost: int
     ended: bool
@@ -109,11 +118,27 @@ async def _fill(url: str, order: str, entries: int) -> None:
                     raise SystemExit(f"the log can't be filled: {await reply.text()}")
 
 
-async def _epoch(url: str) -> int:
-    timeout = ClientTimeout(total=30)
-    async with ClientSession(url, timeout=timeout) as http, http.get("/health") as reply:
-        epoch: int = (await reply.json())["epoch"]
-    return epoch
+@contextmanager
+def _greedy(name: str, target: Target) -> Iterator[None]:
+    """Be greedy meanwhile, in a process of its own, which must not slow down what is measured."""
+    process = get_context("spawn").Process(target=_take_all, args=(name, target), daemon=True)
+    process.start()
+    try:
+        yield
+        if process.exitcode is not None:
+            raise SystemExit(f"{name} ended with status {process.exitcode}")
+    finally:
+        process.kill()
+        process.join()
+
+
+def _take_all(name: str, target: Target) -> None:
+    uvloop.run(KINDS[name](target))
+
+
+def _stepped_down(log: Path) -> int:
+    """Count how often the node that wrote `log` gave up being the owner."""
+    return log.read_bytes().count(b'"stepped_down"')
 
 
 def _peak_mb(pid: int) -> float:
@@ -126,7 +151,7 @@ def _peak_mb(pid: int) -> float:
 
 
 async def _beside_updates(
-    name: str, kind: Kind, target: Target, node: Popen[bytes], args: argparse.Namespace
+    name: str, target: Target, node: Popen[bytes], args: argparse.Namespace
 ) -> Found:
     """Run the load; be greedy from its end of warm-up to its last answer."""
     scratch: Path = args.scratch
@@ -141,27 +166,30 @@ async def _beside_updates(
         "--out": out,
     }
     given = [str(part) for option in options.items() for part in option]
-    epoch, probes = await _epoch(target.url), Probes(target.url)
+    probes = Probes(target.url)
     log = scratch / f"{name}-load.log"
     with child(["-m", "scripts.bench", "load", *given], log) as load:
         await asyncio.sleep(_WARMUP_S)
-        async with _running(kind(target), probes.run()):
-            await asyncio.to_thread(load.wait, args.seconds + 60)
+        used_s, began = cpu_s(node.pid), time.monotonic()
+        with _greedy(name, target):
+            async with _running(probes.run()):
+                await asyncio.to_thread(load.wait, args.seconds + 60)
+        cores = (cpu_s(node.pid) - used_s) / (time.monotonic() - began)
     if not out.exists():
         raise ChildFailedError(f"load ended with status {load.returncode}", log)
     result: dict[str, Any] = orjson.loads(out.read_bytes())
-    ended = node.poll() is not None
     return Found(
         kind=name,
         updates=result["measured"],
         p99_ms=result["latency_ms"].get("p99", float("inf")),
         longest_ms=result["latency_ms"].get("max", float("inf")),
         not_acknowledged=result["sent"] - result["acknowledged"],
-        owner_changes=0 if ended else await _epoch(target.url) - epoch,
+        owner_changes=_stepped_down(scratch / name / "node.log"),
         peak_mb=round(_peak_mb(node.pid)),
+        cores=round(cores, 2),
         probes=probes.sent,
         probes_lost=probes.lost,
-        ended=ended,
+        ended=node.poll() is not None,
     )
 
 
@@ -190,7 +218,7 @@ def _measure(name: str, args: argparse.Namespace) -> Found:
         # The load's own orders come before it.
         target = Target("127.0.0.1", port, order_id(args.orders))
         asyncio.run(_fill(target.url, target.order, args.entries))
-        return asyncio.run(_beside_updates(name, KINDS[name], target, node, args))
+        return asyncio.run(_beside_updates(name, target, node, args))
 
 
 def _parser() -> argparse.ArgumentParser:
