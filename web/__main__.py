@@ -202,6 +202,8 @@ def _options(settings: Settings) -> Options:
         tokens=tuple(Token(*each) for each in settings.tokens),
         cors_origins=settings.origins_allowed,
         max_connections=settings.max_connections,
+        unread_timeout_s=settings.unread_timeout_s,
+        max_replies_bytes=settings.max_replies_mb * 2**20,
         refuse_repeats=settings.duplicate_scans == "refuse",
         console_write=settings.console_write == "1",
     )

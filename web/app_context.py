@@ -57,6 +57,10 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may call, as browsers name them: scheme, host and port."""
     max_connections: int = 2000
+    unread_timeout_s: float = 30.0
+    """How long a caller may take nothing of a reply."""
+    max_replies_bytes: int = 64 * 2**20
+    """Of large replies, in all: made, or being made, and not yet taken."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False

@@ -17,6 +17,7 @@ from web.observe.metrics import METRICS
 from web.tracing.port import TRACING
 from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
 from web.wire.replies import failure, new_request_id
+from web.wire.room import ROOM
 from web.wire.texts import preferred_language
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
     call.work.end(response.status)
+    await request.app[ROOM].send(request, response)
     return response
 
 

@@ -91,8 +91,25 @@ class Variables(BaseSettings):
         2000,
         10,
         100_000,
-        "Connections at most; further ones get 503 and are closed.",
-        "连接数上限；再多则答复 503 并关闭。",
+        "Connections at most. Further ones take the place of one that says nothing, or get 503;"
+        " a few more are kept for probes and for the other nodes.",
+        "连接数上限。再多时取代一个没有请求的连接，否则答复 503；另为探活和其他节点留有少量位置。",
+    )
+    unread_timeout_s: float = number(
+        30.0,
+        0.1,
+        3600,
+        "A caller that takes nothing of its answer for this long is cut off.",
+        "调用方这么久没有读取答复，则断开连接。",
+    )
+    max_replies_mb: int = number(
+        64,
+        4,
+        100_000,
+        "Megabytes that large answers, such as pages of the log, may take in all until they are"
+        " read. Further ones wait, and who reads nothing meanwhile is cut off.",
+        "较大的答复（如日志页）在读完之前总共可占用的 MB 数。"
+        "再多则等待，其间不读取答复的连接被断开。",
     )
     mongodb_uri: Annotated[SecretStr, secret(_checks.check_mongodb_uri)] | None = setting(
         None,

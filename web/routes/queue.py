@@ -112,6 +112,7 @@ ROUTES: Final = (
         method="GET",
         path=f"{API}/queue/locks",
         handler=locks,
+        large=True,
         needs="owner",
         tag="Queue",
         reply=Locks,

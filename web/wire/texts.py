@@ -273,6 +273,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "SERVICE_UNAVAILABLE.streams": Text(
         "实时事件的连接过多，请稍后重试", "Too many readers of events; try again later"
     ),
+    "SERVICE_UNAVAILABLE.replies": Text(
+        "正在发送的大答复过多，请稍后重试",
+        "Too many large answers are under way; try again later",
+    ),
     "SERVICE_UNAVAILABLE.lease_spoilt": Text(
         "租约的位置被其他数据占用：{detail}", "Something else is in the lease's place: {detail}"
     ),

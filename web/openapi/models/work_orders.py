@@ -220,7 +220,15 @@ class Page(TypedDict):
 
 
 @reply
-class LogPage(Page):
+class BoundedPage(Page):
+    """One page, of no more than 4 MB."""
+
+    truncated: bool
+    """Whether it ends early, as its entries are large: a smaller `pageSize` gives the others."""
+
+
+@reply
+class LogPage(BoundedPage):
     """A page of an order's log, the newest entry first."""
 
     success: Literal[True]

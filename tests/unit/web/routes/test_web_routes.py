@@ -141,9 +141,21 @@ async def test_logs_are_paged_as_asked(client: Client, node: FakeNode) -> None:
         "page": 3,
         "pageSize": 20,
         "totalPages": 3,
+        "truncated": False,
         "logs": [{"_id": "1", "operateTime": "2026-11-23T00:00:00.000Z", "changeQuantity": 2.5}],
     }
-    assert node.store.queries == [LogQuery(WorkOrderId(ORDER), 3, 20, "input", at, None)]
+    asked = LogQuery(WorkOrderId(ORDER), 3, 20, "input", at, None, max_bytes=4 * 2**20)
+    assert node.store.queries == [asked]
+
+
+async def test_a_page_that_ends_early_says_so(client: Client, node: FakeNode) -> None:
+    node.store.page = LogPage(41, ({"_id": "1"}, {"_id": "2"}))
+    pages = ((3, 1, True), (2, 1, False), (1000, 1, True), (39, 2, False))
+    for page_size, page, truncated in pages:
+        query = f"page={page}&pageSize={page_size}"
+        data = (await _get(client, f"{API}/quantity-logs/{ORDER}?{query}"))[1]["data"]
+        assert data["truncated"] is truncated
+        assert (data["total"], data["pageSize"]) == (41, page_size)
 
 
 async def test_a_plus_sign_lost_in_the_query_string_is_understood(
