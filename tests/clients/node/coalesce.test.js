@@ -93,22 +93,22 @@ test('what the service puts off is sent alone later, and its order is kept', asy
 
 test('an order that is stuck holds up none but its own', async (t) => {
   const { service, client } = await setUp(t);
-  let held = null;
+  const held = [];
   let preferred;
   service.faults.push((response, items, request) => {
     preferred = request.headers.prefer;
     each(service, { b1: failed('TIMEOUT') })(response, items);
   });
   service.faults.push((response, items) => {
-    held = () => reply(response, 200, 'UPDATED', service.apply(items)[0]);
+    held.push(() => reply(response, 200, 'UPDATED', service.apply(items)[0]));
   });
   const first = ask(client, 'a1', 'b1');
-  await until(() => held !== null);
+  await until(() => held.length === 1);
   assert.equal(preferred, 'wait=2');
   const behind = ask(client, 'b2');
   assert.deepEqual(codes(await ask(client, 'a2', 'a3')), updated(2));
   assert.deepEqual(service.sizes, [2, 1, 2]);
-  held();
+  held[0]();
   assert.deepEqual(codes([...(await first), ...(await behind)]), updated(3));
   assert.deepEqual(service.keys, ['a1', 'a2', 'a3', 'b1', 'b2']);
 });
