@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from bson import ObjectId
 
+from actors.domain.model import WorkOrderId
 from scripts.bench.calls import order_id
 from scripts.bench.orders import order_document
 from scripts.bench.processes import cpu_s
@@ -122,7 +123,7 @@ async def _measure(place: Place, folder: Path, arguments: argparse.Namespace) ->
                 )
                 _say(f"{round_} {client:<6} {_name(coalesce=coalesce)}", outcome, load, used_s)
     await place.node.stopped()
-    counted = sum(place.backdoor.order(each)["inputQuantity"] for each in ids)
+    counted = sum(place.backdoor.order(WorkOrderId(each))["inputQuantity"] for each in ids)
     _summary(arguments.clients.split(","), rates)
     # Where an answer is missing, the update may be there or not.
     exact = answered <= counted <= answered + failed

@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -116,9 +117,16 @@ class Calls:
 
         `once` makes an attempt in place of the method of that name.
         """
+        if once is None:
+            once = partial(self.once, request, end)
         left_s = end - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(end):
+                # Most calls are settled by the first attempt: they don't pay for what follows.
+                try:
+                    return await once()
+                except Unsettled as error:
+                    failed = error
                 # Stamina's own end: the timeout above is sharper, this one needs to be positive.
                 async for attempt in stamina.retry_context(
                     on=_Patience(end),
@@ -129,7 +137,9 @@ class Calls:
                     wait_jitter=_JITTER_S,
                 ):
                     with attempt:
-                        return await (self.once(request, end) if once is None else once())
+                        if attempt.num == 1:
+                            raise failed
+                        return await once()
         except TimeoutError:
             code = "TIMEOUT" if request.maybe_applied else "SERVICE_UNAVAILABLE"
             reason = "no answer by the deadline"
