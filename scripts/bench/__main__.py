@@ -17,6 +17,7 @@ _COMMANDS = {
     "load": "call a running service from many connections and count the answers",
     "consoles": "keep consoles open at a running service and time its answers",
     "greedy": "be greedy in each way there is, beside steady updates, and see what it costs",
+    "coalesce": "measure callers that share their calls beside callers that do not",
     "replay": "measure how fast the callers' outboxes drain",
     "direct": "make the service's writes in batches, without HTTP and actors",
     "plain_service": "serve a baseline: find, $inc, insert the log entry",

@@ -18,6 +18,7 @@ from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
+from web.wire.prefer import longest_wait_s, prefers_async
 from web.wire.problems import Problem, RequestError, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
@@ -31,6 +32,8 @@ from web.wire.schemas import (
 from web.wire.texts import render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp import web
 
     from actors.domain.messages import UpdateQuantity
@@ -49,9 +52,9 @@ _PARSED_AT_ONCE: Final = 100
 async def update_quantity(request: web.Request) -> web.Response:
     """Apply one change, or have it wait; answer once that is durable."""
     context = request.app[CONTEXT]
-    deadline = time.monotonic() + allowed_s(request)
+    wait = not prefers_async(_preferences(request))
+    deadline = _deadline(request, wait=wait)
     key = _key_in_header(request)
-    wait = not _prefers_async(request)
     body = await read_object(request)
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
@@ -63,11 +66,12 @@ async def update_quantity(request: web.Request) -> web.Response:
 async def batch_update_quantity(request: web.Request) -> web.Response:
     """Apply many changes: one bad item fails alone, items of one order keep their order."""
     context = request.app[CONTEXT]
-    deadline = time.monotonic() + allowed_s(request)
+    wait = not prefers_async(_preferences(request))
+    deadline = _deadline(request, wait=wait)
     key = _key_in_header(request)
     body = await read_object(request)
     key = merge_request_ids(key, body.get("requestId"))
-    wait = parse_wait(body, default=not _prefers_async(request))
+    wait = parse_wait(body, default=wait)
     items = _items(body, context.options.max_batch)
     parsed: list[UpdateQuantity | Problem] = []
     for index, item in enumerate(items):
@@ -135,12 +139,16 @@ def _items(body: dict[str, object], limit: int) -> list[object]:
     return items
 
 
-def _prefers_async(request: web.Request) -> bool:
-    """Return whether the caller does not want to wait until it is applied (RFC 7240)."""
-    return any(
-        preference.partition(";")[0].strip().lower() == "respond-async"
-        for line in request.headers.getall("Prefer", ())
-        for preference in line.split(",")
+def _preferences(request: web.Request) -> Sequence[str]:
+    return request.headers.getall("Prefer", ())
+
+
+def _deadline(request: web.Request, *, wait: bool) -> float:
+    """Return when the call is answered at the latest, in `time.monotonic()` seconds."""
+    limit_s = allowed_s(request)
+    # Who does not wait is answered at once: a shorter limit could only leave it in doubt.
+    return time.monotonic() + (
+        min(limit_s, longest_wait_s(_preferences(request))) if wait else limit_s
     )
 
 
@@ -294,6 +302,9 @@ def _item_result(
         "workOrderId": asked.get("workOrderId"),
         "type": asked.get("type"),
         "retryable": outcome.retry_after_s is not None,
+        "status": outcome.status,
+        "retryAfter": outcome.retry_after_s,
+        "data": outcome.data,
         **(outcome.data or {}),
     }
 

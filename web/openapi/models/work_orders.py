@@ -98,6 +98,12 @@ class FailedItem(_Item):
     """As it was sent."""
     retryable: bool
     """Whether it was not applied, and may be sent again."""
+    status: int
+    """What a call with this item alone would have been answered."""
+    retryAfter: float | None
+    """Seconds after which it may be sent again; null where it may not."""
+    data: object
+    """The `data` of that answer, whose fields stand here as well."""
     field: NotRequired[str]
     """The field that is wrong."""
     result: NotRequired[float]
