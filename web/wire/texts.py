@@ -258,6 +258,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "本节点当前不处理更新，本次未执行，请稍后重试",
         "This node takes no updates now; not applied, try again later",
     ),
+    "SERVICE_UNAVAILABLE.secret": Text(
+        "转来请求的节点使用另一个 CLUSTER_SECRET，本次未执行：请在所有节点上设为相同",
+        "The node that hands this on has another CLUSTER_SECRET; not applied: set the same on all",
+    ),
     "SERVICE_UNAVAILABLE.paused": Text(
         "处理已暂停，本次未执行，请在恢复后重试",
         "Processing is paused; not applied, try again once it is resumed",
