@@ -67,6 +67,7 @@ async def health(request: web.Request) -> web.Response:
         "reason": None if owner else _reason(request, status),
         "paused": owner.paused if owner else status.paused,
         "dependencies": {"store": _shown(status.store), "lease": _shown(status.lease)},
+        "leaseNote": status.lease_note,
         "stuckCommits": _stuck(context.node.telemetry.commits),
     }
     return raw(context, body, _OK if owner else _UNAVAILABLE)

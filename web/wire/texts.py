@@ -78,6 +78,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.pause": Text("已暂停处理", "Processing paused"),
     "OK.resume": Text("已恢复处理", "Processing resumed"),
     "OK.clean_locks": Text("已清理 {cleaned} 个异常锁", "{cleaned} stuck locks cleared"),
+    "OK.clean_locks.noted": Text(
+        "已清理 {cleaned} 个异常锁；{note}", "{cleaned} stuck locks cleared; {note}"
+    ),
     "OK.service": Text(
         "工单数量处理服务：每次变更只生效一次",
         "Work order quantities: every change is applied exactly once",
