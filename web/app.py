@@ -11,6 +11,7 @@ from web.admission import ADMISSION, Admission
 from web.app_context import CONTEXT, AppContext, Options
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
+from web.cluster.seal import SEAL, Seal
 from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
 from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
@@ -69,7 +70,8 @@ def build_app(
     )
     app[TRACING] = tracing
     app[DOCUMENT] = Document(ROUTES, options)
-    forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], tracing)
+    seal = app[SEAL] = Seal(options.cluster_secret)
+    forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], seal, tracing)
     app.cleanup_ctx.append(forwarder.open)
     app[NEIGHBOURS] = Neighbours()
     monitor = app[LOOP_MONITOR] = LoopMonitor()

@@ -50,6 +50,8 @@ class Options:
     max_body_bytes: int = 1_048_576
     node_url_allow: tuple[str, ...] = ("http://127.*.*.*:*", "http://localhost:*")
     """Origins of other nodes that calls may be forwarded to, as patterns."""
+    cluster_secret: str | None = field(default=None, repr=False)
+    """What nodes sign by; without one, the secret that is kept in the store."""
     hosts: tuple[str, ...] = LOOPBACK
     """Names under which the service may be called, as patterns."""
     tokens: tuple[Token, ...] = ()

@@ -13,6 +13,7 @@ from actors.domain.model import Trace
 from actors.errors import WorkOrderError
 from web.admission import ADMISSION
 from web.app_context import CALL, CONTEXT, Call
+from web.cluster.seal import SEAL
 from web.observe.metrics import METRICS
 from web.tracing.port import TRACING
 from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
@@ -45,6 +46,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         preflight = admission.preflight(request)
         if preflight is None:
             call.caller = admission.check(request)
+            await request.app[SEAL].check(request)
         response = preflight or await handler(request)
     except Exception as error:
         if _caller_is_gone(request, error):

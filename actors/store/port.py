@@ -104,6 +104,14 @@ class Store(Protocol):
         """Return the highest epoch claimed so far, 0 when none."""
         ...
 
+    async def cluster_secret(self, fresh: str) -> str:
+        """Return the secret that all nodes of this store share.
+
+        Where none is kept yet, or what is kept is no text, `fresh` is, durably: of several that
+        ask at once all are given the same. Raises `OutcomeUnknown`.
+        """
+        ...
+
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         """Read orders, durable state only, in the order of `ids`."""
         ...

@@ -12,7 +12,7 @@ from config.settings import checks as _checks
 from config.settings.fields import lower, new_node_id, number, secret, setting, url_of
 from config.settings.hosts import check_hosts
 from config.settings.origins import check_origins, default_origins
-from config.settings.tokens import check_cors_origins, check_tokens
+from config.settings.tokens import check_cluster_secret, check_cors_origins, check_tokens
 
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
@@ -190,6 +190,13 @@ class Variables(BaseSettings):
         "允许把请求转往哪些节点：以逗号分隔的地址，如 http://10.0.0.*:3001，"
         "* 代表任意端口，或主机名某一段中的任意内容。节点分布在多台机器上时须设置。",
         shown="loopback and the host of NODE_URL",
+    )
+    cluster_secret: Annotated[SecretStr, secret(check_cluster_secret)] | None = setting(
+        None,
+        "Secret by which nodes sign what they say to each other, 16 to 200 characters, the same on"
+        " all; unset: one is made and kept in the store.",
+        "各节点互相通信时签名所用的密钥，16 至 200 个字符，所有节点须相同；"
+        "不设置则自动生成并保存在存储中。",
     )
     lease_loss: Annotated[Literal["fenced", "strict"], BeforeValidator(lower)] = setting(
         "fenced",

@@ -134,7 +134,7 @@ class Owner:
 
     @property
     def desk(self) -> JobAdmin:
-        return JobAdmin(self.store.inbox, lambda: self.region.jobs)
+        return JobAdmin(self.store.inbox, lambda: self.region.jobs, self.region.telemetry.tally)
 
     async def hold(self) -> None:
         """Close the gate: mailboxes take messages, and give none."""

@@ -271,7 +271,31 @@ async def test_the_key_of_header_and_body_must_agree(client: Client, node: FakeN
     assert [each.change.request_id for each in node.region.asked] == ["a"]
 
 
-@pytest.mark.parametrize("keys", [["a", "a"], [""], ["k" * 201], ["a\tb"]])
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ('"abc"', "abc"),
+        ("abc", "abc"),
+        ('"a\\"b\\\\c"', 'a"b\\c'),
+        ('"a', '"a'),
+        ('a"b"', 'a"b"'),
+        ('"a"b"', '"a"b"'),
+    ],
+)
+async def test_a_quoted_key_is_what_stands_between_the_quotes(
+    client: Client, node: FakeNode, header: str, key: str
+) -> None:
+    headers = {"Idempotency-Key": header}
+    async with client.post(UPDATE, json=_item(requestId=key), headers=headers) as reply:
+        assert reply.status == 200, "the same key as in the body"
+    await _batch(client, [_item()], headers)
+    one, in_batch = node.region.asked
+    assert one.change.request_id == key
+    assert in_batch.change.request_id is not None
+    assert in_batch.change.request_id.startswith(key)
+
+
+@pytest.mark.parametrize("keys", [['""'], ["a", "a"], [""], ["k" * 201], ["a\tb"]])
 async def test_a_bad_key_header_is_refused(client: Client, keys: list[str]) -> None:
     headers = [("Idempotency-Key", key) for key in keys]
     async with client.post(UPDATE, json=_item(), headers=headers) as reply:
