@@ -12,11 +12,13 @@ from pymongo.errors import BulkWriteError
 from actors.domain.job import JOB_UNREADABLE, Job, JobState
 from actors.domain.model import JobId, WorkOrderId
 from actors.errors import OutcomeUnknown, StoreRejected
+from actors.runtime.slices import in_slices
 from actors.store.documents import known_outcome, request_key
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
 from actors.store.mongo.control import CONTROL, change_control, check, unfenced
+from actors.store.mongo.log import BATCH
 from actors.store.port import JobPage, JobQuery
 from actors.store.values import id_from, mapping_from
 
@@ -165,9 +167,10 @@ class MongoInbox:
                 .sort(order)
                 .skip(start)
                 .limit(query.page_size)
+                .batch_size(BATCH)
                 .to_list(None)
             )
-        return JobPage(total, tuple(map(job_from, rows)))
+        return JobPage(total, tuple(await in_slices(job_from, rows)))
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bson import ObjectId
 
+from actors.runtime.slices import in_slices
 from actors.store.port import LogPage, LogQuery
 from actors.store.schema import OURS
 from actors.store.values import count_from, is_far_time, mapping_from, order_time
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Document = Mapping[str, Any]
+
+BATCH: Final = 200
+"""Documents of an answer: a driver decodes each in one go, and nothing else runs meanwhile."""
 
 
 async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa: ANN401 -- either driver's
@@ -37,12 +41,13 @@ async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa:
         .sort([("operateTime", -1), (f"{OURS}.seq", -1), ("_id", -1)])
         .skip(offset)
         .limit(start + query.page_size - offset)
+        .batch_size(BATCH)
         .to_list(None)
     )
     page = _merge(rows, pending, offset, start) if pending else rows
     return LogPage(
         total=in_log + len(pending),
-        logs=tuple(log_row(row) for row in page[: query.page_size]),
+        logs=tuple(await in_slices(log_row, page[: query.page_size])),
     )
 
 
