@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -15,11 +16,11 @@ SLICE: Final = 50
 """Rows of a log or of a list of jobs: about a millisecond."""
 
 
-async def in_slices(make: Callable[[_Given], _Made], given: Sequence[_Given]) -> list[_Made]:
+async def in_slices(make: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_Made]:
     """Return `make` of each in `given`, as a list; others run after each `SLICE` of them."""
     made: list[_Made] = []
-    for start in range(0, len(given), SLICE):
-        if start:
-            await asyncio.sleep(0)
-        made += map(make, given[start : start + SLICE])
+    left = iter(given)
+    while some := list(map(make, islice(left, SLICE))):
+        made += some
+        await asyncio.sleep(0)
     return made

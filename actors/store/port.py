@@ -42,6 +42,8 @@ class LogQuery:
     change_type: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    max_bytes: int | None = None
+    """Of the entries together: a page ends early, after its first entry at the earliest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,8 @@ class JobQuery:
     error_code: str | None = None
     page: int = 1
     page_size: int = 20
+    max_bytes: int | None = None
+    """As in `LogQuery`."""
 
 
 @dataclass(frozen=True, slots=True)

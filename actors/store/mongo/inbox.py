@@ -18,7 +18,8 @@ from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
 from actors.store.mongo.control import CONTROL, change_control, check, unfenced
-from actors.store.mongo.log import BATCH
+from actors.store.mongo.reads import fetch
+from actors.store.pages import within
 from actors.store.port import JobPage, JobQuery
 from actors.store.values import id_from, mapping_from
 
@@ -162,15 +163,10 @@ class MongoInbox:
         start = (query.page - 1) * query.page_size
         with reading():
             total = await self._at.inbox.count_documents(condition)
-            rows = await (
-                self._at.inbox.find(condition)
-                .sort(order)
-                .skip(start)
-                .limit(query.page_size)
-                .batch_size(BATCH)
-                .to_list(None)
-            )
-        return JobPage(total, tuple(await in_slices(job_from, rows)))
+            found = self._at.inbox.find(condition).sort(order).skip(start).limit(query.page_size)
+            rows, _ = await fetch(found, query.max_bytes)
+        shown = within(rows, query.max_bytes)
+        return JobPage(total, tuple(await in_slices(job_from, shown)))
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""
