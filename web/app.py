@@ -19,7 +19,7 @@ from web.openapi import DOCUMENT, Document
 from web.routes.table import ROUTES
 from web.tracing.port import TRACING, UNTRACED
 from web.wire.streams import STREAMS, Streams
-from web.wire.turns import TURNS, Turns
+from web.wire.turns import READ_TURNS, ReadTurns
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -82,7 +82,7 @@ def build_app(
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags
     node.telemetry.samples.counters.append(metrics.traffic.turned_away)
-    app[TURNS] = Turns()
+    app[READ_TURNS] = ReadTurns()
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
     for route in ROUTES:

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-_AT_ONCE: Final = 2_000
-"""Two of the largest pages: one is read while the other is encoded."""
 _FEW: Final = 50
-"""Rows of a small request."""
-_Line: TypeAlias = tuple[str, bool]
+"""Rows of a small request: an order, a few entries. It does not wait for large ones."""
+_SMALL_AT_ONCE: Final = 500
+_LARGE_AT_ONCE: Final = 2_000
+"""Two of the largest pages: one is read while the other is encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +32,27 @@ class _Waiting:
 class Turns:
     """Bounds the rows that are read, or encoded, at the same time; updates have no part in it.
 
-    Who finds no room waits in a line: each caller, which is a token's name or an address, has one
-    for small requests and one for large ones. The first of each line is let in by turns.
+    Who finds no room waits in the line of its caller, which is a token's name or an address. The
+    first of each line is let in by turns.
     """
 
-    def __init__(self, rows_at_once: int = _AT_ONCE) -> None:
+    def __init__(self, rows_at_once: int) -> None:
         self._most = self._free = rows_at_once
-        self._lines: OrderedDict[_Line, deque[_Waiting]] = OrderedDict()
+        self._lines: OrderedDict[str, deque[_Waiting]] = OrderedDict()
 
     @asynccontextmanager
     async def take(self, caller: str, rows: int) -> AsyncIterator[None]:
         """Have a turn for so many rows, until the block is left."""
         rows = min(rows, self._most)
-        await self._wait((caller, rows <= _FEW), rows)
+        await self._wait(caller, rows)
         try:
             yield
         finally:
             self._give_back(rows)
 
-    async def _wait(self, line: _Line, rows: int) -> None:
+    async def _wait(self, caller: str, rows: int) -> None:
         waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
-        self._lines.setdefault(line, deque()).append(waiting)
+        self._lines.setdefault(caller, deque()).append(waiting)
         self._let_in()
         try:
             await waiting.turn
@@ -69,22 +69,33 @@ class Turns:
 
     def _let_in(self) -> None:
         while self._lines:
-            line, requests = next(iter(self._lines.items()))
+            caller, requests = next(iter(self._lines.items()))
             first = requests[0]
             if not first.turn.done():
                 if first.rows > self._free:
                     return
                 self._free -= first.rows
                 first.turn.set_result(None)
-                self._lines.move_to_end(line)
+                self._lines.move_to_end(caller)
             requests.popleft()
             if not requests:
-                del self._lines[line]
+                del self._lines[caller]
+
+
+class ReadTurns:
+    """Turns of small requests and turns of large ones, apart."""
+
+    def __init__(self) -> None:
+        self._small, self._large = Turns(_SMALL_AT_ONCE), Turns(_LARGE_AT_ONCE)
+
+    def take(self, caller: str, rows: int) -> AbstractAsyncContextManager[None]:
+        """Have a turn for so many rows, until the block is left."""
+        return (self._small if rows <= _FEW else self._large).take(caller, rows)
 
 
 def in_turn(request: web.Request, rows: int) -> AbstractAsyncContextManager[None]:
     """Have a turn for so many rows, as the caller that sent `request`, until the block is left."""
-    return request.app[TURNS].take(request[CALL].caller or request.remote or "", rows)
+    return request.app[READ_TURNS].take(request[CALL].caller or request.remote or "", rows)
 
 
-TURNS: Final = web.AppKey("turns", Turns)
+READ_TURNS: Final = web.AppKey("read_turns", ReadTurns)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
-from web.wire.turns import Turns
+import pytest
+
+from web.wire.turns import ReadTurns, Turns
 
 
 class Readers:
@@ -89,13 +91,18 @@ async def test_a_caller_with_many_requests_does_not_keep_another_from_its_turn()
     assert readers.order[:5] == ["greedy-0", "greedy-1", "other-0", "greedy-2", "other-1"]
 
 
-async def test_small_requests_of_a_caller_do_not_wait_for_all_its_large_ones() -> None:
-    readers = Readers(100)
-    for number in range(4):
-        await readers.come(f"page-{number}", 100)
-    await readers.come("small", 1)
-    await readers.finish_all()
-    assert readers.order.index("small") == 2
+async def test_small_requests_do_not_wait_for_large_ones_and_are_bounded_too() -> None:
+    turns = ReadTurns()
+    async with turns.take("a", 1_000), turns.take("a", 1_000):
+        async with AsyncExitStack() as small:
+            for _ in range(10):
+                await small.enter_async_context(turns.take("a", 50))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0), turns.take("b", 1):
+                    pass
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), turns.take("b", 51):
+                pass
 
 
 async def test_who_gives_up_leaves_its_place_to_others() -> None:
