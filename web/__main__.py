@@ -12,6 +12,8 @@ import structlog
 
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
+from actors.lease.kept import KeptLease
+from actors.lease.thread import ThreadLease
 from actors.node.node import Node, NodeOptions
 from actors.node.term import TermOptions
 from actors.orders.supervisor import Limits
@@ -165,7 +167,9 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
     options = NodeOptions(
         settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
     )
-    return Node(_store(settings), _lease(settings), options, spans)
+    # Whatever callers send, and however long the loop that serves them takes over it.
+    lease = ThreadLease(KeptLease(_lease(settings), ttl_s=settings.lease_ttl_s))
+    return Node(_store(settings), lease, options, spans)
 
 
 def _store(settings: Settings) -> Store:

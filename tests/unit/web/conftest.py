@@ -52,6 +52,11 @@ class Client:
         """The routes of the application."""
         return self._runner.app.router.routes()
 
+    @property
+    def app(self) -> web.Application:
+        """The application."""
+        return self._runner.app
+
     async def stop(self) -> None:
         """Stop the server, as a node does once it is drained."""
         await self._runner.cleanup()

@@ -16,6 +16,7 @@ from actors.store import LogPage, LogQuery
 from tests.unit.web.fake_node import ORDER
 from web.app import Options
 from web.routes.table import ROUTES
+from web.wire.turns import READ_TURNS
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Client
@@ -214,6 +215,17 @@ class TestWithLittleTime:
         node.store.gate = asyncio.Event()
         status, body = await _get(client, f"{API}/detail/{ORDER}", ENGLISH)
         assert (status, body["code"]) == (503, "SERVICE_UNAVAILABLE")
+
+    async def test_a_read_whose_turn_does_not_come_is_503_and_waits_for_it_no_longer(
+        self, client: Client, node: FakeNode
+    ) -> None:
+        page = f"{API}/quantity-logs/{ORDER}?pageSize=1000"
+        turns = client.app[READ_TURNS]
+        async with turns.take("somebody", 1_000), turns.take("somebody", 1_000):
+            status, body = await _get(client, page, ENGLISH)
+            assert (status, body["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert node.store.queries == []
+        assert (await _get(client, page))[0] == 200
 
     async def test_a_pause_that_takes_too_long_is_504(self, client: Client, node: FakeNode) -> None:
         node.region.gate = asyncio.Event()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.wire.json_body import decode, decode_object, encode
+from web.wire.json_body import decode, decode_object, encode, encode_rows
 from web.wire.problems import RequestError
 
 
@@ -137,3 +137,9 @@ def test_a_text_may_hold_any_number_of_what_counts_as_tokens_elsewhere(piece: st
 def test_who_allows_larger_batches_allows_their_tokens() -> None:
     body = b"{" + b'"a":[' + b"0," * 150_000 + b"0]}"
     assert len(decode_object(body, 200_000)["a"]) == 150_001  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [0, 1, 120])
+async def test_rows_are_written_as_they_are_in_one_piece(count: int) -> None:
+    rows = [{"n": each, "at": datetime(2026, 1, 2, tzinfo=UTC)} for each in range(count)]
+    assert encode({"rows": await encode_rows(rows)}) == encode({"rows": rows})
