@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
 from actors.domain.model import JobId, RequestId
 from actors.errors import DuplicateOperation, WorkOrderError
@@ -101,14 +102,9 @@ async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
     try:
         return await context.node.region.update(message)
     except DuplicateOperation as error:
-        if _is_refused(message, context):
+        if not is_done_before(error, message.change, refuse=context.options.refuse_repeats):
             raise
         return _Repeat(message, error)
-
-
-def _is_refused(message: UpdateQuantity, context: AppContext) -> bool:
-    """Return whether a repeated scan is told so by an error."""
-    return context.options.refuse_repeats or message.change.request_id is not None
 
 
 def _key_in_header(request: web.Request) -> RequestId | None:
@@ -229,7 +225,9 @@ async def _apply(
 
 
 def _outcome(message: UpdateQuantity, answer: Answer, context: AppContext) -> _Done | Problem:
-    if isinstance(answer, DuplicateOperation) and not _is_refused(message, context):
+    if isinstance(answer, DuplicateOperation) and is_done_before(
+        answer, message.change, refuse=context.options.refuse_repeats
+    ):
         return _Repeat(message, answer)
     return problem_of(answer) if isinstance(answer, WorkOrderError) else answer
 
