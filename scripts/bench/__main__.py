@@ -11,6 +11,7 @@ _COMMANDS = {
     "throughput": "measure acknowledged updates per second beside two baselines",
     "actors": "measure the memory of idle actors and the time to passivate them all",
     "operators": "measure what operators see beside many live actors, and what it costs",
+    "barcode": "measure scans of a barcode with very many entries, and other orders beside them",
     "load": "call a running service from many connections and count the answers",
     "consoles": "keep consoles open at a running service and time its answers",
     "replay": "measure how fast the callers' outboxes drain",
