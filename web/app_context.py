@@ -112,6 +112,8 @@ class Call:
     """What is recorded of it, where calls are traced."""
     caller: str | None = None
     """Name of the token that was shown."""
+    order_as_sent: str = ""
+    """The order's id as the caller spelt it, which is how it comes back."""
     about: dict[str, object] = field(default_factory=dict)
     """What it acted on, for the log, where the path does not say so."""
 

@@ -266,13 +266,6 @@ def _log_facts(document: Mapping[str, Any]) -> OrderFacts:
     )
 
 
-def needs_material(document: Mapping[str, Any]) -> bool:
-    """Return whether an order has to borrow its code or its name from its material."""
-    if id_from(document.get("materialId")) is None:
-        return False
-    return not (document.get("materialNumber") and document.get("materialName"))
-
-
 def position_of(document: Mapping[str, Any]) -> LogPosition:
     """Place a log document, of this service or another, in its order's history."""
     seq = count_from(mapping_from(document.get(OURS)).get("seq")) or 0
@@ -303,7 +296,7 @@ def order_from(
 ) -> StoredOrder:
     """Read an order as stored; `unreadable` names what keeps changes from being counted.
 
-    `material` is its `k3_bd_materials` document where the order itself lacks code or name;
+    `material` is its `k3_bd_materials` document, whose code and name come before the order's own;
     `log_seq` is the highest seq in its log: above the order's own after somebody replaced the
     document, or put an old copy of it back.
     """
@@ -365,11 +358,15 @@ def _order_facts(document: Mapping[str, Any], material: Mapping[str, Any]) -> Or
     return OrderFacts(
         work_order_no=text_from(document.get("workOrderNo")),
         material_id=id_from(document.get("materialId")),
-        material_code=text_from(document.get("materialNumber") or material.get("FNumber")),
-        material_name=text_from(document.get("materialName") or material.get("FName")),
+        material_code=_first_text(material.get("FNumber"), document.get("materialNumber")),
+        material_name=_first_text(material.get("FName"), document.get("materialName")),
         production_line_id=_id_or_text(document.get("productionLineId")),
         production_line_name=text_from(document.get("lineName")),
     )
+
+
+def _first_text(*values: object) -> str | None:
+    return next((text for value in values if (text := text_from(value))), None)
 
 
 def _state(document: Mapping[str, Any]) -> OrderState:

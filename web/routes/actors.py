@@ -211,7 +211,7 @@ def _view(view: ActorView) -> dict[str, Any]:
 
 
 def _updates(telemetry: Telemetry) -> UpdateCounts:
-    counts = dict.fromkeys(("applied", "replayed", "refused", "failed"), 0)
+    counts = dict.fromkeys(("applied", "replayed", "duplicate", "refused", "failed"), 0)
     for (event, _), count in telemetry.outcomes.items():
         counts[event] += count
     codes = {
@@ -222,6 +222,7 @@ def _updates(telemetry: Telemetry) -> UpdateCounts:
     return {
         "applied": counts["applied"],
         "replayed": counts["replayed"],
+        "duplicate": counts["duplicate"],
         "refused": counts["refused"],
         "failed": counts["failed"],
         "byCode": codes,

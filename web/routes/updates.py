@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
 from actors.domain.model import JobId, RequestId
 from actors.errors import DuplicateOperation, WorkOrderError
@@ -19,7 +20,7 @@ from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
 from web.wire.prefer import longest_wait_s, prefers_async
-from web.wire.problems import Problem, RequestError, invalid, problem_of
+from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
     BatchBody,
@@ -59,8 +60,9 @@ async def update_quantity(request: web.Request) -> web.Response:
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
     request[CALL].about["work_order_id"] = message.work_order_id
+    sent = request[CALL].order_as_sent = str(body["workOrderId"])
     done = await _update(message, context)
-    return success(request, _fields(done, region.statistics()), _text(done), _params(done))
+    return success(request, _fields(done, sent, region.statistics()), _text(done), _params(done))
 
 
 async def batch_update_quantity(request: web.Request) -> web.Response:
@@ -105,14 +107,9 @@ async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
     try:
         return await context.node.region.update(message)
     except DuplicateOperation as error:
-        if _is_refused(message, context):
+        if not is_done_before(error, message.change, refuse=context.options.refuse_repeats):
             raise
         return _Repeat(message, error)
-
-
-def _is_refused(message: UpdateQuantity, context: AppContext) -> bool:
-    """Return whether a repeated scan is told so by an error."""
-    return context.options.refuse_repeats or message.change.request_id is not None
 
 
 def _key_in_header(request: web.Request) -> RequestId | None:
@@ -153,16 +150,19 @@ def _deadline(request: web.Request, *, wait: bool) -> float:
 
 
 def _fields(
-    done: _Done, statistics: Statistics
+    done: _Done, sent: str, statistics: Statistics
 ) -> models.Updated | models.Queued | models.Repeated:
-    """Return what became of a change under the callers' names; `estimatedDelay` is in ms."""
+    """Return what became of a change under the callers' names; `estimatedDelay` is in ms.
+
+    `sent` is the order's id as the caller spelt it.
+    """
     if isinstance(done, _Repeat):
-        return _repeated(done, statistics)
+        return _repeated(done, sent, statistics)
     change = done.change
     taken: models.Queued = {
         "success": True,
         "jobId": change.job_id,
-        "workOrderId": done.work_order_id,
+        "workOrderId": sent,
         "type": change.type,
         "quantity": change.quantity,
         "queueLength": statistics.waiting,
@@ -186,10 +186,10 @@ def _fields(
     }
 
 
-def _repeated(done: _Repeat, statistics: Statistics) -> models.Repeated:
+def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeated:
     message, why = done
     first = replace(message.change, job_id=JobId(why.first), quantity=0)
-    taken = _fields(Queued(first, message.work_order_id, replayed=True), statistics)
+    taken = _fields(Queued(first, message.work_order_id, replayed=True), sent, statistics)
     return {
         **taken,
         "duplicate": True,
@@ -237,7 +237,9 @@ async def _apply(
 
 
 def _outcome(message: UpdateQuantity, answer: Answer, context: AppContext) -> _Done | Problem:
-    if isinstance(answer, DuplicateOperation) and not _is_refused(message, context):
+    if isinstance(answer, DuplicateOperation) and is_done_before(
+        answer, message.change, refuse=context.options.refuse_repeats
+    ):
         return _Repeat(message, answer)
     return problem_of(answer) if isinstance(answer, WorkOrderError) else answer
 
@@ -285,20 +287,23 @@ def _item_result(
     statistics: Statistics,
     language: Language,
 ) -> dict[str, Any]:
+    asked = item if isinstance(item, dict) else {}
     if not isinstance(outcome, Problem):
         text = _text(outcome)
         return {
             "index": index,
-            **_fields(outcome, statistics),
+            **_fields(outcome, asked["workOrderId"], statistics),
             "code": text.partition(".")[0],
             "message": render(text, language, _params(outcome)),
         }
-    asked = item if isinstance(item, dict) else {}
+    outcome = as_sent(outcome, str(asked.get("workOrderId")))
+    message = render(outcome.text, language, outcome.params)
     return {
         "index": index,
         "success": False,
         "code": outcome.code,
-        "message": render(outcome.text, language, outcome.params),
+        "message": message,
+        "error": message,
         "workOrderId": asked.get("workOrderId"),
         "type": asked.get("type"),
         "retryable": outcome.retry_after_s is not None,

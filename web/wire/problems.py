@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.messages import Updated
@@ -215,6 +215,15 @@ def problem_of(error: WorkOrderError) -> Problem:
     else:
         retry_after_s = _LEASE_RETRY_S if isinstance(error, LeaseUnavailable) else None
     return Problem(text.partition(".")[0], text, params, data or None, retry_after_s)
+
+
+def as_sent(problem: Problem, order_id: str) -> Problem:
+    """Spell the order's id, where the problem names it, as the caller did."""
+    data = problem.data or {}
+    if data.get("workOrderId") != order_id.lower():
+        return problem
+    params = {**problem.params, "work_order_id": order_id}
+    return replace(problem, data={**data, "workOrderId": order_id}, params=params)
 
 
 SYSTEM_ERROR: Final = Problem("SYSTEM_ERROR", "SYSTEM_ERROR")

@@ -6,7 +6,7 @@ from typing import Final, NotRequired
 
 from typing_extensions import TypedDict
 
-from web.openapi.models.reply import HexId, reply
+from web.openapi.models.reply import SentId, reply
 
 ITEM: Final = (
     "MISSING_PARAMS",
@@ -48,7 +48,7 @@ class QuantityAtFault(FieldAtFault):
 class UnknownOrder(TypedDict):
     """The order that there is not."""
 
-    workOrderId: HexId
+    workOrderId: SentId
 
 
 @reply
