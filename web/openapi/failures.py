@@ -87,7 +87,6 @@ _FIELDS: Final = {
     "MISSING_WORK_ORDER_ID": "workOrderId",
     "INVALID_WORK_ORDER_ID": "workOrderId",
     "INVALID_TYPE": "type",
-    "INVALID_LOG_CONTEXT": "logContext",
     "INVALID_REQUEST_ID": "requestId",
     "INVALID_UPDATES": "updates",
     "INVALID_PAGE": "pageSize",

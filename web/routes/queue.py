@@ -128,7 +128,7 @@ ROUTES: Final = (
         tag="Queue",
         reply=Cleaned,
         text="OK.clean",
-        failures=(*JSON_BODY, *LATE),
+        failures=(*JSON_BODY, "INVALID_GRACE", *LATE),
         body=Body(CleanBody, {"all": {"grace": 0}}, required=False),
     ),
     Route(

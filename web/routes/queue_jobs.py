@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from actors.domain.job import JobState
 from actors.errors import WorkOrderNotFound
-from actors.store.documents import context_document
+from actors.store.contexts import context_document
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
 from web.openapi import parameters

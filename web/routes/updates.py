@@ -18,6 +18,7 @@ from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
+from web.wire.json_body import mended
 from web.wire.problems import Problem, RequestError, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
@@ -291,11 +292,18 @@ def _item_result(
         "success": False,
         "code": outcome.code,
         "message": render(outcome.text, language, outcome.params),
-        "workOrderId": asked.get("workOrderId"),
-        "type": asked.get("type"),
+        "workOrderId": _echo(asked.get("workOrderId")),
+        "type": _echo(asked.get("type")),
         "retryable": outcome.retry_after_s is not None,
         **(outcome.data or {}),
     }
+
+
+def _echo(value: object) -> object:
+    """Return what a caller sent in the place of an id or a word, if it can be shown."""
+    if isinstance(value, str):
+        return mended(value)
+    return value if isinstance(value, int | float) else None
 
 
 _UNBIND: Final = {
@@ -322,6 +330,7 @@ ROUTES: Final = (
             "MISSING_WORK_ORDER_ID",
             *NO_ORDER,
             "INVALID_TYPE",
+            "INVALID_QUANTITY",
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",
