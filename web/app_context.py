@@ -13,6 +13,7 @@ from web.hosts import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from multidict import CIMultiDict
 
@@ -57,6 +58,8 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may call, as browsers name them: scheme, host and port."""
     max_connections: int = 2000
+    time_zone: tzinfo | None = None
+    """Of dates in query strings that name none; None is the machine's own."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False

@@ -253,6 +253,13 @@ class Variables(BaseSettings):
         " own time-out (30).",
         "最迟此时给出答复，哪怕是 504；应小于调用方自己的超时（30）。",
     )
+    time_zone: Annotated[str, AfterValidator(_checks.check_time_zone)] | None = setting(
+        None,
+        "Zone of the dates in query strings that name none, such as Asia/Shanghai; the same for"
+        " all nodes.",
+        "查询参数中未注明时区的日期所用的时区，如 Asia/Shanghai；各节点须相同。",
+        shown="that of the machine",
+    )
     body_timeout_s: float = number(
         10.0,
         0.1,

@@ -273,7 +273,7 @@ ROUTES: Final = (
         tag="Actors",
         reply=ActorPage,
         text="OK.actors",
-        failures=("INVALID_ACTOR_QUERY", "INVALID_PAGE"),
+        failures=("INVALID_ACTOR_QUERY",),
         parameters=parameters.ACTORS,
     ),
     Route(
@@ -295,7 +295,6 @@ ROUTES: Final = (
         tag="Actors",
         reply=HotActors,
         text="OK.hot",
-        failures=("INVALID_PAGE",),
         parameters=(parameters.COUNT,),
     ),
     Route(

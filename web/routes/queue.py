@@ -116,7 +116,6 @@ ROUTES: Final = (
         tag="Queue",
         reply=Locks,
         text="OK.locks",
-        failures=("INVALID_PAGE",),
         parameters=(parameters.LIMIT,),
     ),
     Route(

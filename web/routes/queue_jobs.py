@@ -123,7 +123,7 @@ ROUTES: Final = (
         tag="Jobs",
         reply=JobPage,
         text="OK.jobs",
-        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", "INVALID_PAGE", *LATE),
+        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", *LATE),
         parameters=parameters.JOBS,
     ),
     Route(

@@ -44,7 +44,6 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_REQUEST_ID": 400,
     "INVALID_UPDATES": 400,
     "MISSING_PARAMS": 400,
-    "INVALID_PAGE": 400,
     "INVALID_DATE": 400,
     "INVALID_GRACE": 400,
     "INVALID_LOG_LEVEL": 400,

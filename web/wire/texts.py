@@ -134,13 +134,9 @@ TEXTS: Final[Mapping[str, Text]] = {
         "缺少参数：每条更新必须包含 workOrderId 和 type（{field}）",
         "Every update needs workOrderId and type ({field})",
     ),
-    "INVALID_PAGE": Text(
-        "{field} 必须是 {low} 至 {high} 的整数",
-        "{field} must be a whole number from {low} to {high}",
-    ),
     "INVALID_DATE": Text(
-        "{field} 必须是 ISO 8601 日期或时间，或毫秒时间戳",
-        "{field} must be an ISO 8601 date or time, or milliseconds since 1970",
+        "{field} 必须是日期或时间（ISO 8601，或如 2026/1/3 8:05），或毫秒时间戳",
+        "{field} must be a date or time (ISO 8601, or such as 2026/1/3 8:05), or ms since 1970",
     ),
     "INVALID_GRACE": Text(
         "{field} 必须是不小于 0 的毫秒数", "{field} must be a number of milliseconds, 0 or more"

@@ -77,6 +77,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "DUPLICATE_SCANS": "refuse",
             "MAX_BATCH": "5",
             "REQUEST_TIMEOUT_S": "6",
+            "TIME_ZONE": "Asia/Shanghai",
             "BODY_TIMEOUT_S": "7",
             "MAX_BODY_BYTES": "8192",
             "SHUTDOWN_S": "9",
@@ -125,6 +126,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "DUPLICATE_SCANS": "refuse",
         "MAX_BATCH": "5",
         "REQUEST_TIMEOUT_S": "6",
+        "TIME_ZONE": "Asia/Shanghai",
         "BODY_TIMEOUT_S": "7",
         "MAX_BODY_BYTES": "8192",
         "SHUTDOWN_S": "9",
@@ -225,6 +227,12 @@ def test_all_mistakes_are_reported_together_one_readable_line_each() -> None:
         "MAILBOX_SIZE: must be a whole number from 1 to 1000000, got 'abc'",
         "LOG_FORMAT: must be one of json, console, got 'xml'",
     )
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "+8"])
+def test_a_time_zone_that_the_machine_does_not_know_is_refused(zone: str) -> None:
+    [mistake] = mistakes_in({"TIME_ZONE": zone})
+    assert mistake.startswith("TIME_ZONE: must be a time zone that this machine knows")
 
 
 @pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)

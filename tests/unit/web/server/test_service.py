@@ -7,13 +7,16 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientSession
 
 from actors.errors import StartupError
+from config.settings.settings import load_settings
 from tests.unit.web.fake_node import FakeNode
 from web import VERSION
+from web.__main__ import options_of
 from web.app import Options, build_app
 from web.server.service import Service, bind
 
@@ -142,6 +145,13 @@ async def test_a_port_that_was_taken_since_is_a_mistake_of_the_start() -> None:
 def test_the_version_shown_is_that_of_the_project() -> None:
     project = Path(__file__).parents[4] / "pyproject.toml"
     assert tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"] == VERSION
+
+
+def test_the_time_zone_that_is_set_reaches_the_handlers() -> None:
+    assert options_of(load_settings({"TIME_ZONE": "Asia/Tokyo"})).time_zone == ZoneInfo(
+        "Asia/Tokyo"
+    )
+    assert options_of(load_settings({})).time_zone is None
 
 
 def test_all_addresses_of_a_name_share_one_port() -> None:

@@ -10,7 +10,21 @@ import pytest
 from actors.domain.model import MAX_QUANTITY, ChangeType, LogContext, RequestId, Trace, WorkOrderId
 from actors.store import LogQuery
 from web.wire.problems import RequestError
-from web.wire.queries import MAX_LOCKS, MAX_PAGE, parse_limit, parse_log_query
+from web.wire.queries import (
+    FOUND,
+    MAX_FOUND,
+    MAX_LOCKS,
+    MAX_MINUTES,
+    MAX_PAGE,
+    MAX_PAGE_SIZE,
+    parse_actor_query,
+    parse_count,
+    parse_job_query,
+    parse_limit,
+    parse_log_query,
+    parse_minutes,
+    parse_search,
+)
 from web.wire.schemas import (
     check_request_id,
     merge_request_ids,
@@ -192,7 +206,7 @@ _ORDER = WorkOrderId(_ID.lower())
 
 @pytest.mark.parametrize("query", [{}, dict.fromkeys(("page", "pageSize", "startDate"), "")])
 def test_a_log_query_has_the_defaults_of_the_contract(query: dict[str, str]) -> None:
-    assert parse_log_query(_ORDER, query) == LogQuery(_ORDER, 1, 20, None, None, None)
+    assert parse_log_query(_ORDER, query, UTC) == LogQuery(_ORDER, 1, 20, None, None, None)
 
 
 def test_a_full_log_query_is_read() -> None:
@@ -203,7 +217,7 @@ def test_a_full_log_query_is_read() -> None:
         "startDate": "2026-11-01",
         "endDate": "2026-11-23",
     }
-    assert parse_log_query(_ORDER, query) == LogQuery(
+    assert parse_log_query(_ORDER, query, UTC) == LogQuery(
         _ORDER,
         3,
         1000,
@@ -216,14 +230,6 @@ def test_a_full_log_query_is_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [
-        ("page", "0", "INVALID_PAGE"),
-        ("page", "-1", "INVALID_PAGE"),
-        ("page", "1.5", "INVALID_PAGE"),
-        ("page", "two", "INVALID_PAGE"),
-        ("page", str(MAX_PAGE + 1), "INVALID_PAGE"),
-        ("page", "9" * 30, "INVALID_PAGE"),
-        ("pageSize", "0", "INVALID_PAGE"),
-        ("pageSize", "1001", "INVALID_PAGE"),
         ("changeType", "both", "INVALID_TYPE"),
         ("changeType", "INPUT", "INVALID_TYPE"),
         ("startDate", "soon", "INVALID_DATE"),
@@ -232,14 +238,32 @@ def test_a_full_log_query_is_read() -> None:
 )
 def test_a_wrong_filter_is_named(name: str, value: str, code: str) -> None:
     with pytest.raises(RequestError) as caught:
-        parse_log_query(_ORDER, {name: value})
+        parse_log_query(_ORDER, {name: value}, UTC)
     assert caught.value.problem.code == code
     assert (caught.value.problem.data or {})["field"] == name
 
 
-def test_the_number_of_locks_is_bounded() -> None:
-    assert parse_limit({}) == 1000
-    assert parse_limit({"limit": str(MAX_LOCKS)}) == MAX_LOCKS
-    for wrong in ("0", str(MAX_LOCKS + 1), "all"):
-        with pytest.raises(RequestError):
-            parse_limit({"limit": wrong})
+_TOO_MANY = ["99999999", "9" * 30, "9" * 5000, "0" * 20 + "10000001"]
+_NO_COUNT = ["0", "-1", "1.5", "two", "2x", "abc", "0x10", "1e3", "", " ", "٣", "NaN", "undefined"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "page", "size"), [(_NO_COUNT, 1, 20), (_TOO_MANY, MAX_PAGE, MAX_PAGE_SIZE)]
+)
+def test_a_page_that_can_not_be_is_the_default_or_the_bound(
+    texts: list[str], page: int, size: int
+) -> None:
+    for text in texts:
+        query = {"page": text, "pageSize": text}
+        for read in (parse_log_query(_ORDER, query, UTC), parse_job_query(query)):
+            assert (read.page, read.page_size) == (page, size), text
+        actors = parse_actor_query(query)
+        assert (actors.page, actors.page_size) == (page, size), text
+
+
+def test_other_numbers_of_rows_fall_back_likewise() -> None:
+    ways = ((parse_limit, "limit"), (parse_count, "n"), (parse_minutes, "minutes"))
+    assert [read({name: "2x"}) for read, name in ways] == [1000, 10, MAX_MINUTES]
+    assert [read({name: "9" * 9}) for read, name in ways] == [MAX_LOCKS, MAX_PAGE_SIZE, MAX_MINUTES]
+    assert [read({name: " 007 "}) for read, name in ways] == [7, 7, 7]
+    assert [parse_search({"limit": each})[1] for each in ("x", "9" * 9)] == [FOUND, MAX_FOUND]
