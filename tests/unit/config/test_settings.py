@@ -36,7 +36,7 @@ def secret(value: SecretStr | None) -> str:
 def test_an_empty_environment_gives_the_embedded_default() -> None:
     settings = load_settings({})
 
-    assert (settings.host, settings.port) == ("127.0.0.1", 3001)
+    assert (settings.host, settings.port) == ("localhost", 3001)
     assert (settings.store_kind, settings.lease_kind) == ("sqlite", "file")
     assert (settings.mongodb_database, settings.redis_dsn) == (None, None)
     assert {shown.source for shown in settings.describe()} == {"default"}
@@ -375,6 +375,7 @@ def test_node_ids_are_fit_for_keys_and_differ_from_start_to_start(
     ("host", "url"),
     [
         ("127.0.0.1", "http://127.0.0.1:3001"),
+        ("localhost", "http://127.0.0.1:3001"),
         ("::1", "http://[::1]:3001"),
         ("0.0.0.0", "http://factory-pc:3001"),  # noqa: S104
         ("::", "http://factory-pc:3001"),
@@ -598,7 +599,7 @@ def test_hosts_that_can_be_none_are_mistakes(hosts: str) -> None:
     ("given", "more"),
     [
         ({}, ("127.0.0.1",)),
-        ({"NODE_URL": "http://Node-1:3001/at"}, ("127.0.0.1", "node-1")),
+        ({"NODE_URL": "http://Node-1:3001/at"}, ("node-1",)),
         ({"HOST": "::1", "NODE_URL": "http://[fd00::1]:3001"}, ("[fd00::1]",)),
         ({"HOST": "::", "NODE_URL": "http://*.example", "ALLOW_UNAUTHENTICATED": "1"}, ()),
         ({"ALLOWED_HOSTS": "plan.example"}, ("127.0.0.1", "plan.example")),
