@@ -7,6 +7,7 @@ import asyncio
 import gc
 import sys
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -97,7 +98,7 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     url = settings.url_at(sockets[0].getsockname()[1])
     otel = _open_telemetry(settings)
     node = build_node(settings, url, otel or NO_SPANS)
-    app = build_app(node, _options(settings), logs, otel or UNTRACED)
+    app = build_app(node, options_of(settings), logs, otel or UNTRACED)
     service = Service(node, app, sockets, settings.shutdown_s)
 
     calm_collector()
@@ -197,7 +198,8 @@ def _lease(settings: Settings) -> Lease:
     return RedisLease(settings.redis_dsn.get_secret_value(), ttl_s=settings.lease_ttl_s)
 
 
-def _options(settings: Settings) -> Options:
+def options_of(settings: Settings) -> Options:
+    """Return what the handlers are given of the settings."""
     return Options(
         max_batch=settings.max_batch,
         request_timeout_s=settings.request_timeout_s,
@@ -211,6 +213,7 @@ def _options(settings: Settings) -> Options:
         max_connections=settings.max_connections,
         unread_timeout_s=settings.unread_timeout_s,
         max_replies_bytes=settings.max_replies_mb * 2**20,
+        time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         refuse_repeats=settings.duplicate_scans == "refuse",
         console_write=settings.console_write == "1",
     )

@@ -13,6 +13,7 @@ from web.hosts import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from multidict import CIMultiDict
 
@@ -63,6 +64,8 @@ class Options:
     """How long a caller may take nothing of a reply."""
     max_replies_bytes: int = 64 * 2**20
     """Of large replies, in all: made, or being made, and not yet taken."""
+    time_zone: tzinfo | None = None
+    """Of dates in query strings that name none; None is the machine's own."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False

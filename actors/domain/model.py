@@ -83,6 +83,8 @@ class LogContext:
     user_agent: str | None = None
     is_automatic: bool = True
     source: str = "SYSTEM"
+    originals: tuple[tuple[str, str], ...] = ()
+    """(field, what was said there) of what counts as not said, as it can't be stored so."""
 
 
 @dataclass(frozen=True, slots=True)

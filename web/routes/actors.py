@@ -275,7 +275,7 @@ ROUTES: Final = (
         tag="Actors",
         reply=ActorPage,
         text="OK.actors",
-        failures=("INVALID_ACTOR_QUERY", "INVALID_PAGE"),
+        failures=("INVALID_ACTOR_QUERY",),
         parameters=parameters.ACTORS,
     ),
     Route(
@@ -298,7 +298,6 @@ ROUTES: Final = (
         tag="Actors",
         reply=HotActors,
         text="OK.hot",
-        failures=("INVALID_PAGE",),
         parameters=(parameters.COUNT,),
     ),
     Route(

@@ -79,7 +79,8 @@ def _is_live(node: Node, order_id: WorkOrderId) -> bool:
 
 async def quantity_logs(request: web.Request) -> web.Response:
     """Show a page of an order's log, newest first."""
-    query = parse_log_query(parse_work_order_id(request.match_info["id"]), request.query)
+    order_id = parse_work_order_id(request.match_info["id"])
+    query = parse_log_query(order_id, request.query, request.app[CONTEXT].options.time_zone)
     async with _reading(request, query.page_size):
         page = await request.app[CONTEXT].node.store.log_page(query)
         data = {
@@ -131,7 +132,7 @@ ROUTES: Final = (
         tag="Orders",
         reply=FoundOrders,
         text="OK.search",
-        failures=("INVALID_PAGE", *UNREAD),
+        failures=UNREAD,
         parameters=parameters.SEARCH,
     ),
     Route(
@@ -143,7 +144,7 @@ ROUTES: Final = (
         tag="Orders",
         reply=LogPage,
         text="OK.logs",
-        failures=("INVALID_WORK_ORDER_ID", "INVALID_PAGE", "INVALID_TYPE", "INVALID_DATE", *UNREAD),
+        failures=("INVALID_WORK_ORDER_ID", "INVALID_TYPE", "INVALID_DATE", *UNREAD),
         parameters=(parameters.ORDER_ID, *parameters.LOG),
     ),
 )

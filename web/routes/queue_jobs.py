@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 from actors.domain.job import JobState
 from actors.errors import WorkOrderNotFound
 from actors.runtime.slices import in_slices
-from actors.store.documents import context_document
+from actors.store.contexts import context_document
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
 from web.openapi import parameters
@@ -139,7 +139,7 @@ ROUTES: Final = (
         tag="Jobs",
         reply=JobPage,
         text="OK.jobs",
-        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", "INVALID_PAGE", *LATE),
+        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", *LATE),
         parameters=parameters.JOBS,
     ),
     Route(

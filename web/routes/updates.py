@@ -19,6 +19,7 @@ from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
+from web.wire.json_body import mended
 from web.wire.prefer import longest_wait_s, prefers_async
 from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
 from web.wire.replies import success
@@ -304,14 +305,21 @@ def _item_result(
         "code": outcome.code,
         "message": message,
         "error": message,
-        "workOrderId": asked.get("workOrderId"),
-        "type": asked.get("type"),
+        "workOrderId": _echo(asked.get("workOrderId")),
+        "type": _echo(asked.get("type")),
         "retryable": outcome.retry_after_s is not None,
         "status": outcome.status,
         "retryAfter": outcome.retry_after_s,
         "data": outcome.data,
         **(outcome.data or {}),
     }
+
+
+def _echo(value: object) -> object:
+    """Return what a caller sent in the place of an id or a word, if it can be shown."""
+    if isinstance(value, str):
+        return mended(value)
+    return value if isinstance(value, int | float) else None
 
 
 _UNBIND: Final = {
@@ -338,6 +346,7 @@ ROUTES: Final = (
             "MISSING_WORK_ORDER_ID",
             *NO_ORDER,
             "INVALID_TYPE",
+            "INVALID_QUANTITY",
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",

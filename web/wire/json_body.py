@@ -1,9 +1,12 @@
-"""JSON in and out: strict about what JSON is, precise about what is wrong with a body."""
+"""JSON in and out, precise about what is wrong with a body.
+
+What many encoders write and JSON lacks (NaN, half a surrogate pair) is read: it concerns the item
+that it stands in, and is refused only there where it can't be counted.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +14,6 @@ from typing import Final
 
 import orjson
 
-from actors.domain.model import MAX_QUANTITY
 from actors.runtime.slices import in_slices
 from web.wire.dates import to_text
 from web.wire.problems import Problem, RequestError, invalid
@@ -20,6 +22,9 @@ _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 _NOT_JSON: Final = Problem("INVALID_JSON", "INVALID_JSON")
 MAX_TOKENS: Final = 100_000
 """Commas, colons and opening brackets of a body: what reading it costs grows with them."""
+_LONGEST: Final = 20
+"""Characters of a whole number of 64 bits."""
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
@@ -44,16 +49,15 @@ def _default(value: object) -> object:
 def decode(body: bytes, most_tokens: int = MAX_TOKENS) -> object:
     """Read a body of JSON in UTF-8.
 
-    Raises `RequestError` when it is not JSON, has a number that JSON lacks (NaN, Infinity), has
-    more than `most_tokens` (before it is decoded), or names a field twice, where two readers could
-    disagree about what was asked for.
+    Raises `RequestError` when it is not JSON, has more than `most_tokens` (before it is decoded),
+    or names a field twice, where two readers could disagree about what was asked for.
     """
     if _has_too_many_tokens(body, most_tokens):
         raise RequestError(Problem("INVALID_JSON", "INVALID_JSON.tokens", {"limit": most_tokens}))
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise _explain(body) from None
+        value = _decode_leniently(body)
     try:
         # Each field has one colon, so only a body with more of them can name a field twice.
         if body.count(b":") != _count_fields(value):
@@ -103,7 +107,7 @@ def _refuse_duplicates(body: bytes) -> None:
             seen: set[str] = set()
             for name, _ in pairs:
                 if name in seen:
-                    raise invalid("INVALID_JSON", name[:_SHOWN], "duplicate")
+                    raise invalid("INVALID_JSON", mended(name[:_SHOWN]), "duplicate")
                 seen.add(name)
         return fields
 
@@ -113,33 +117,22 @@ def _refuse_duplicates(body: bytes) -> None:
 _SHOWN: Final = 100
 
 
-def _explain(body: bytes) -> RequestError:
-    """Find the number that JSON lacks, which many encoders write; else it is just not JSON."""
+def _decode_leniently(body: bytes) -> object:
+    """Read what is JSON but for NaN, infinite numbers and halves of surrogate pairs."""
     try:
-        field = _find_non_finite(json.loads(body), "")
+        value: object = json.loads(body.decode(), parse_int=_whole)
     except (ValueError, RecursionError):
-        return RequestError(_NOT_JSON)
-    if field is None:
-        return RequestError(_NOT_JSON)
-    if ".logContext." in f".{field}":
-        return invalid("INVALID_LOG_CONTEXT", field, "text")
-    match field.rpartition(".")[2]:
-        case "quantity":
-            return invalid("INVALID_QUANTITY", field, limit=MAX_QUANTITY)
-        case "grace":
-            return invalid("INVALID_GRACE", field)
-        case _:
-            return invalid("INVALID_JSON", field[:_SHOWN], "number")
+        raise RequestError(_NOT_JSON) from None
+    return value
 
 
-def _find_non_finite(value: object, field: str) -> str | None:
-    if isinstance(value, float):
-        return None if math.isfinite(value) else field
-    if isinstance(value, dict):
-        inside = ((f"{field}.{key}" if field else key, each) for key, each in value.items())
-    elif isinstance(value, list):
-        inside = ((f"{field}[{index}]", each) for index, each in enumerate(value))
-    else:
-        return None
-    found = (_find_non_finite(each, name) for name, each in inside)
-    return next((name for name in found if name is not None), None)
+def _whole(digits: str) -> int | float:
+    """Read a whole number as the other decoder does: beyond 64 bits it is a float."""
+    if len(digits) <= _LONGEST and -(2**63) <= (number := int(digits)) < 2**64:
+        return number
+    return float(digits)
+
+
+def mended(text: str) -> str:
+    """Return a text that UTF-8 can hold: half a surrogate pair, as half an emoji is, is U+FFFD."""
+    return text if text.isascii() else _HALF.sub("\ufffd", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
@@ -107,7 +108,13 @@ def node() -> FakeNode:
 
 @pytest.fixture
 def options() -> Options:
-    return Options(max_batch=3, max_body_bytes=4096, body_timeout_s=60, request_timeout_s=20)
+    return Options(
+        max_batch=3,
+        max_body_bytes=4096,
+        body_timeout_s=60,
+        request_timeout_s=20,
+        time_zone=ZoneInfo("Asia/Shanghai"),
+    )
 
 
 @pytest.fixture
