@@ -221,7 +221,7 @@ def test_the_settings_of_a_file_are_checked_as_a_node_would_read_them(tmp_path: 
     found = {each["name"]: (each["value"], each["source"]) for each in answer["settings"]}
     assert found["PORT"] == ("4000", str(file))
     assert found["LOG_LEVEL"] == ("debug", "environment")
-    assert found["HOST"] == ("127.0.0.1", "default")
+    assert found["HOST"] == ("localhost", "default")
     assert answer["unknown"] == ["MONGO_URI"]
     assert "MONGO_URI" in CliRunner().invoke(app, command).output
     file.write_text("PORT=high\n")
