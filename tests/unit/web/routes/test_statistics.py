@@ -107,7 +107,8 @@ async def test_the_last_hour_is_recorded_at_the_owner_and_read_from_either_node(
     assert found["at"] == sorted(found["at"])
     here = await first.get("/api/history")
     assert here["at"][: len(found["at"])] == found["at"]
-    assert (await first.get("/api/history?minutes=61"))["at"] == here["at"]
+    bounded = await first.get("/api/history?minutes=61")
+    assert bounded["at"][: len(here["at"])] == here["at"]
 
 
 async def test_orders_are_found_in_the_store_and_said_to_be_live_or_not(

@@ -16,6 +16,7 @@ from web.wire.queries import (
     MAX_LOCKS,
     MAX_MINUTES,
     MAX_PAGE,
+    MAX_PAGE_BYTES,
     MAX_PAGE_SIZE,
     parse_actor_query,
     parse_count,
@@ -206,7 +207,7 @@ _ORDER = WorkOrderId(_ID.lower())
 
 @pytest.mark.parametrize("query", [{}, dict.fromkeys(("page", "pageSize", "startDate"), "")])
 def test_a_log_query_has_the_defaults_of_the_contract(query: dict[str, str]) -> None:
-    assert parse_log_query(_ORDER, query, UTC) == LogQuery(_ORDER, 1, 20, None, None, None)
+    assert parse_log_query(_ORDER, query, UTC) == LogQuery(_ORDER, 1, 20, max_bytes=MAX_PAGE_BYTES)
 
 
 def test_a_full_log_query_is_read() -> None:
@@ -224,6 +225,7 @@ def test_a_full_log_query_is_read() -> None:
         "output",
         datetime(2026, 11, 1, tzinfo=UTC),
         datetime(2026, 11, 23, 23, 59, 59, 999999, tzinfo=UTC),
+        max_bytes=MAX_PAGE_BYTES,
     )
 
 
