@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from dataclasses import replace
@@ -17,7 +16,7 @@ from web.cluster.hop import allowed_s
 from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
-from web.wire.bodies import read_object
+from web.wire.bodies import read_batch, read_object
 from web.wire.problems import Problem, RequestError, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
@@ -29,6 +28,7 @@ from web.wire.schemas import (
     parse_wait,
 )
 from web.wire.texts import render
+from web.wire.turns import Turns
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -42,8 +42,6 @@ IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _LOGGED_ORDERS: Final = 20
-_PARSED_AT_ONCE: Final = 100
-"""Items of a batch that are read before other requests get their turn."""
 
 
 async def update_quantity(request: web.Request) -> web.Response:
@@ -65,20 +63,20 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     deadline = time.monotonic() + allowed_s(request)
     key = _key_in_header(request)
-    body = await read_object(request)
+    body = await read_batch(request)
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=not _prefers_async(request))
     items = _items(body, context.options.max_batch)
     parsed: list[UpdateQuantity | Problem] = []
+    turns = Turns()
     for index, item in enumerate(items):
+        await turns.share()
         outer = key and f"{key}#{index}"
         parsed.append(_parse_item(request, item, outer, deadline, wait=wait))
-        if index % _PARSED_AT_ONCE == _PARSED_AT_ONCE - 1:
-            await asyncio.sleep(0)
     request[CALL].about.update(_about(parsed))
     outcomes = await _apply(request, parsed)
     _refuse_if_none_was_tried(outcomes)
-    return _batch_reply(request, items, outcomes)
+    return await _batch_reply(request, items, outcomes, turns)
 
 
 def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
@@ -243,15 +241,15 @@ def _refuse_if_none_was_tried(outcomes: list[_Done | Problem]) -> None:
         raise RequestError(first)
 
 
-def _batch_reply(
-    request: web.Request, items: list[object], outcomes: list[_Done | Problem]
+async def _batch_reply(
+    request: web.Request, items: list[object], outcomes: list[_Done | Problem], turns: Turns
 ) -> web.Response:
     language = request[CALL].language
     statistics = request.app[CONTEXT].node.region.statistics()
-    results = [
-        _item_result(index, item, outcome, statistics, language)
-        for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True))
-    ]
+    results = []
+    for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
+        await turns.share()
+        results.append(_item_result(index, item, outcome, statistics, language))
     counts = {
         "total": len(results),
         "succeeded": sum(not isinstance(each, Problem) for each in outcomes),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import ClientError, web
 
 from web.app_context import CONTEXT
+from web.wire.batches import decode_batch
 from web.wire.json_body import MAX_TOKENS, decode_object
 from web.wire.problems import Problem, RequestError
 from web.wire.unpacking import (
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from web.app_context import Options
 
 _TOKENS_OF_AN_ITEM: Final = 100
-"""More than an update with every field has."""
+"""More than an update with every field has; on average, in a batch."""
 
 
 async def read_object(request: web.Request) -> dict[str, object]:
@@ -30,8 +31,13 @@ async def read_object(request: web.Request) -> dict[str, object]:
 
     Raises `RequestError` when it is no such body, or can't be read.
     """
+    return decode_object(await read_body(request))
+
+
+async def read_batch(request: web.Request) -> dict[str, object]:
+    """Read the body of a batch, which may be a large one, as `read_object` does."""
     most_tokens = max(MAX_TOKENS, _TOKENS_OF_AN_ITEM * request.app[CONTEXT].options.max_batch)
-    return decode_object(await read_body(request), most_tokens)
+    return await decode_batch(await read_body(request), most_tokens)
 
 
 async def read_body(request: web.Request) -> bytes:

@@ -99,6 +99,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_JSON.tokens": Text(
         "请求体的 JSON 元素过多，最多 {limit} 个", "The body has more than {limit} JSON tokens"
     ),
+    "INVALID_JSON.depth": Text(
+        "请求体的 JSON 嵌套过深，最多 {limit} 层",
+        "The body's JSON is nested more than {limit} levels deep",
+    ),
     "INVALID_JSON.unreadable": Text("请求体无法读取", "The body can't be read"),
     "INVALID_JSON.packed": Text(
         "压缩的请求体不完整或已损坏", "The compressed body is cut short or damaged"
