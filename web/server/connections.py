@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+
+from web.server.half_closed import PatientHandler
 
 if TYPE_CHECKING:
     import socket
@@ -54,7 +55,7 @@ class ConnectionLimit:
             self._told = False
 
 
-class GuardedHandler(RequestHandler):
+class GuardedHandler(PatientHandler):
     """aiohttp's own, which would wait for the end of a head as long as for the next request."""
 
     __slots__ = ("_entered", "_head_timer", "_limit")
@@ -62,8 +63,7 @@ class GuardedHandler(RequestHandler):
     def __init__(
         self, server: Server, limit: ConnectionLimit, loop: asyncio.AbstractEventLoop
     ) -> None:
-        # What aiohttp's server would hand to its own handlers; it has no door for another class.
-        super().__init__(server, loop=loop, **server._kwargs)  # noqa: SLF001
+        super().__init__(server, loop)
         self._limit = limit
         self._entered = False
         self._head_timer: asyncio.TimerHandle | None = None
@@ -94,7 +94,12 @@ class GuardedHandler(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 holds what was sent, a token perhaps
     ) -> web.StreamResponse:
-        """Answer what was no request, or what failed outside of the middleware."""
+        """Answer what was no request, or what failed outside of the middleware.
+
+        Raises ConnectionError, which closes the connection, when there is nobody to answer to.
+        """
+        if self.transport is None:
+            raise ConnectionError("the caller is gone")
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another reply was sent already")
         return self._limit.refusals.unreadable(request, status, exc)
