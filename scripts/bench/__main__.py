@@ -13,6 +13,7 @@ _COMMANDS = {
     "operators": "measure what operators see beside many live actors, and what it costs",
     "load": "call a running service from many connections and count the answers",
     "consoles": "keep consoles open at a running service and time its answers",
+    "bodies": "measure how long a request's body keeps the event loop",
     "replay": "measure how fast the callers' outboxes drain",
     "plain_service": "serve baseline A: find, $inc, insert the log entry",
     "empty_handler": "serve baseline B: read the JSON body, answer a constant",

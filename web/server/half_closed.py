@@ -33,7 +33,7 @@ class PatientHandler(RequestHandler):
         if self._messages:
             self._last_body = self._messages[-1][1]
 
-    def eof_received(self) -> bool:  # type: ignore[override] -- as asyncio has it
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         """Keep the connection if all was asked and not all was answered."""
         asked_all = self._last_body is not None and self._last_body.is_eof()
         self._half_closed = asked_all and self._answered < self._request_count
