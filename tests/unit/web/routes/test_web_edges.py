@@ -13,6 +13,7 @@ from actors.errors import PoisonMessage
 from tests.unit.web.conftest import until
 from tests.unit.web.fake_node import ORDER
 from web.app import Options
+from web.wire.turns import Turns
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Client, LogRecorder
@@ -296,3 +297,17 @@ class TestWithAnotherBatchLimit:
         async with client.post(path, json={"updates": [GOOD] * 250}) as reply:
             assert (await reply.json())["data"]["succeeded"] == 250
         assert len(node.region.asked) == 250
+
+    async def test_others_may_go_on_before_and_behind_each_item(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shared: list[Turns] = []
+
+        async def share(turns: Turns) -> None:
+            shared.append(turns)
+
+        monkeypatch.setattr(Turns, "share", share)
+        path = "/api/workorder/batch-update-quantity"
+        async with client.post(path, json={"updates": [GOOD] * 250}) as reply:
+            assert reply.status == 200
+        assert len(shared) > 2 * 250
