@@ -6,12 +6,17 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from tests.servers import MongoReplicaSet, MongoServer, RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Examples on a busy machine may take their time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

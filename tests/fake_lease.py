@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from actors.errors import LeaseUnavailable
 from actors.lease import Holder, LeaseView
+from actors.lease.port import UNKNOWN
 
 
 @dataclass
@@ -19,6 +20,10 @@ class LeaseServer:
     loses_answers: bool = False
     takes_s: float = 0.0
     """Seconds that a call takes to be answered, or to be given up."""
+    fault: str | None = None
+    """What is wrong with what is in the lease's place, which nobody can take then."""
+    note: str | None = None
+    """What is odd about the lease's time."""
     holder: Holder | None = None
     _until: float = 0.0
 
@@ -69,7 +74,7 @@ class MemoryLease:
     async def acquire(self, holder: Holder) -> bool:
         await self._ask()
         held = self.server.held()
-        won = held is None or held.token == holder.token
+        won = self.server.fault is None and (held is None or held.token == holder.token)
         if won:
             self.server.give(holder)
         self.server.answer()
@@ -95,8 +100,10 @@ class MemoryLease:
 
     async def view(self) -> LeaseView | None:
         await self._ask()
+        if self.server.fault is not None:
+            return LeaseView(UNKNOWN, None, self.server.fault)
         held = self.server.held()
-        return None if held is None else LeaseView(held, self.server.left_s)
+        return None if held is None else LeaseView(held, self.server.left_s, None, self.server.note)
 
     async def clear_stuck(self) -> int:
         await self._ask()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.store.documents import entry_document, outcome_document
+from actors.store.pages import within
 from actors.store.port import LogPage
 from actors.store.schema import OURS
 from actors.store.views import log_row
@@ -53,5 +54,5 @@ def page_of(entries: Iterable[LogEntry], query: LogQuery) -> LogPage:
     ]
     fit.sort(key=lambda each: (each.operate_time, each.seq), reverse=True)
     first = (query.page - 1) * query.page_size
-    page = fit[first : first + query.page_size]
-    return LogPage(len(fit), tuple(log_row(entry_document(each)) for each in page))
+    page = map(entry_document, fit[first : first + query.page_size])
+    return LogPage(len(fit), tuple(map(log_row, within(page, query.max_bytes))))

@@ -52,6 +52,7 @@ Check = Literal["turn", "state", "keys", "outbox", "overtaken"]
 Method = Literal[
     "ping",
     "claim_epoch",
+    "cluster_secret",
     "load",
     "evidence",
     "commit",
@@ -118,6 +119,7 @@ class MemoryStore:
     inbox: MemoryInbox = field(init=False)
     _epoch: int = 0
     _claim: Claim | None = None
+    _secret: str = ""
     _gates: dict[str, asyncio.Event] = field(default_factory=dict)
     _arrivals: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -218,6 +220,14 @@ class MemoryStore:
 
     async def claim(self) -> Claim | None:
         return self._claim
+
+    async def cluster_secret(self, fresh: str) -> str:
+        [secret] = await self.write("cluster_secret", [partial(self._keep_secret, fresh)])
+        return str(secret)
+
+    def _keep_secret(self, fresh: str) -> str:
+        self._secret = self._secret or fresh
+        return self._secret
 
     async def epoch(self) -> Epoch:
         return Epoch(self._epoch)

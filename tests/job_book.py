@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from actors.domain.job import Job, JobState
+from actors.store.job_documents import job_document
+from actors.store.pages import bytes_of, within
 from actors.store.port import JobPage, JobQuery
 
 if TYPE_CHECKING:
@@ -103,7 +105,9 @@ class JobBook:
             and query.error_code in (None, job.error and job.error.code)
         ]
         start = (query.page - 1) * query.page_size
-        return JobPage(len(found), tuple(found[start : start + query.page_size]))
+        page = found[start : start + query.page_size]
+        shown = within(page, query.max_bytes, lambda job: bytes_of(job_document(job)))
+        return JobPage(len(found), tuple(shown))
 
     def remove(self, epoch: int, job_id: JobId, state: JobState) -> bool:
         """Forget one job that is in `state`."""

@@ -35,6 +35,8 @@ else:
     _new_loop = uvloop.new_event_loop
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from actors.lease import Lease
     from actors.store import Store
     from actors.telemetry.spans import Spans
@@ -198,13 +200,20 @@ def _options(settings: Settings) -> Options:
         body_timeout_s=settings.body_timeout_s,
         max_body_bytes=settings.max_body_bytes,
         node_url_allow=settings.nodes_allowed,
+        cluster_secret=_revealed(settings.cluster_secret),
         hosts=settings.hosts_allowed,
         tokens=tuple(Token(*each) for each in settings.tokens),
         cors_origins=settings.origins_allowed,
         max_connections=settings.max_connections,
+        unread_timeout_s=settings.unread_timeout_s,
+        max_replies_bytes=settings.max_replies_mb * 2**20,
         refuse_repeats=settings.duplicate_scans == "refuse",
         console_write=settings.console_write == "1",
     )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _log_file(settings: Settings) -> RotatingFile | None:

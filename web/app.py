@@ -11,6 +11,7 @@ from web.admission import ADMISSION, Admission
 from web.app_context import CONTEXT, AppContext, Options
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
+from web.cluster.seal import SEAL, Seal
 from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
 from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
@@ -18,6 +19,8 @@ from web.observe.metrics import METRICS, Metrics
 from web.openapi import DOCUMENT, Document
 from web.routes.table import ROUTES
 from web.tracing.port import TRACING, UNTRACED
+from web.wire.cuts import CUTS, Cuts
+from web.wire.room import ROOM, ReplyRoom
 from web.wire.streams import STREAMS, Streams
 
 if TYPE_CHECKING:
@@ -67,7 +70,8 @@ def build_app(
     )
     app[TRACING] = tracing
     app[DOCUMENT] = Document(ROUTES, options)
-    forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], tracing)
+    seal = app[SEAL] = Seal(options.cluster_secret)
+    forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], seal, tracing)
     app.cleanup_ctx.append(forwarder.open)
     app[NEIGHBOURS] = Neighbours()
     monitor = app[LOOP_MONITOR] = LoopMonitor()
@@ -76,7 +80,9 @@ def build_app(
         options, {(route.method, route.path): route.access for route in ROUTES}
     )
     app.on_response_prepare.append(admission.mark)
-    metrics = app[METRICS] = Metrics(app[CONTEXT], monitor)
+    cuts = app[CUTS] = Cuts()
+    room = app[ROOM] = ReplyRoom(options.max_replies_bytes, cuts)
+    metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts)
     alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder.watch)
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags
@@ -85,6 +91,8 @@ def build_app(
     app.on_shutdown.append(streams.end)
     for route in ROUTES:
         handler = _wherever_it_belongs(route, forwarder)
+        if route.large:
+            handler = room.bound(handler)
         add = _ADD[route.method]
         add(app.router, route.path, handler)
         if not route.path.endswith("/"):

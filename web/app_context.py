@@ -50,6 +50,8 @@ class Options:
     max_body_bytes: int = 1_048_576
     node_url_allow: tuple[str, ...] = ("http://127.*.*.*:*", "http://localhost:*")
     """Origins of other nodes that calls may be forwarded to, as patterns."""
+    cluster_secret: str | None = field(default=None, repr=False)
+    """What nodes sign by; without one, the secret that is kept in the store."""
     hosts: tuple[str, ...] = LOOPBACK
     """Names under which the service may be called, as patterns."""
     tokens: tuple[Token, ...] = ()
@@ -57,6 +59,10 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may call, as browsers name them: scheme, host and port."""
     max_connections: int = 2000
+    unread_timeout_s: float = 30.0
+    """How long a caller may take nothing of a reply."""
+    max_replies_bytes: int = 64 * 2**20
+    """Of large replies, in all: made, or being made, and not yet taken."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False

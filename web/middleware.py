@@ -13,10 +13,12 @@ from actors.domain.model import Trace
 from actors.errors import WorkOrderError
 from web.admission import ADMISSION
 from web.app_context import CALL, CONTEXT, Call
+from web.cluster.seal import SEAL
 from web.observe.metrics import METRICS
 from web.tracing.port import TRACING
 from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
 from web.wire.replies import failure, new_request_id
+from web.wire.room import ROOM
 from web.wire.texts import preferred_language
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         preflight = admission.preflight(request)
         if preflight is None:
             call.caller = admission.check(request)
+            await request.app[SEAL].check(request)
         response = preflight or await handler(request)
     except Exception as error:
         if _caller_is_gone(request, error):
@@ -55,6 +58,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
     call.work.end(response.status)
+    await request.app[ROOM].send(request, response)
     return response
 
 

@@ -95,6 +95,8 @@ class Route:
     """Beside those of every call, and of every call that may go to the owner."""
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
+    large: bool = False
+    """Whether its reply may be so large that there must not be many of them at once."""
     bare: bool = False
     unserved: bool = False
     """Whether a 503 has the body of the 200, and no envelope."""

@@ -213,10 +213,11 @@ class Committer(AsyncioActor):
         began = time.monotonic()
         try:
             results, doubtful = await self._until_answered(changes, _SENT_TOGETHER)
+            limit = _SENT_TOGETHER if doubtful else 0
+            return await self._settled_as(changes, results, began, limit)
         except _Unsettled as error:
             # Others, of this batch and behind it, must not wait for what may be one order's matter.
             return [asyncio.create_task(self._settle_alone(each, error, began)) for each in changes]
-        return await self._settled_as(changes, results, began, doubtful=doubtful)
 
     async def _settle_alone(
         self, change: ChangeSet, error: _Unsettled, began: float
@@ -226,7 +227,7 @@ class Committer(AsyncioActor):
         stuck[change.before.id] = StuckCommit(began, str(error))
         try:
             results, _ = await self._until_answered([change], None, doubtful=True)
-            (result,) = await self._settled_as([change], results, began, doubtful=True)
+            (result,) = await self._settled_as([change], results, began, None)
         finally:
             stuck.pop(change.before.id, None)
         return result
@@ -236,12 +237,12 @@ class Committer(AsyncioActor):
         changes: Sequence[ChangeSet],
         results: list[CommitResult],
         began: float,
-        *,
-        doubtful: bool,
+        limit: int | None,
     ) -> list[CommitResult | Fenced]:
-        if doubtful:
+        """Judge results; `limit` bounds the tries to rule out a lost attempt: 0, none was lost."""
+        if limit != 0:
             results = [
-                await self._rule_out(change, result)
+                await self._rule_out(change, result, limit)
                 for change, result in zip(changes, results, strict=True)
             ]
         self.stats.times.note(time.monotonic() - began)
@@ -293,19 +294,29 @@ class Committer(AsyncioActor):
             return False
         return True
 
-    async def _rule_out(self, change: ChangeSet, result: CommitResult) -> CommitResult:
+    async def _rule_out(
+        self, change: ChangeSet, result: CommitResult, limit: int | None
+    ) -> CommitResult:
         """Make sure that a lost attempt which was not applied never will be, however late.
 
-        Only a change of other fields leaves it possible: seq and turn are what it waits for.
+        Raises `_Unsettled` after `limit` tries without effect, though the store does answer.
         """
-        pause = FIRST_PAUSE_S
-        while isinstance(result, Stale) and _still_possible(change, result, self._epoch):
+        pause, reason = FIRST_PAUSE_S, "it is neither applied nor ruled out"
+        for times in count(1):
+            if not (
+                isinstance(result, Stale) and change.is_possible_on(result.current, self._epoch)
+            ):
+                break
+            if times > 1:
+                self.stats.retries += 1
+                if limit is not None and times > limit and await self._store_answers():
+                    raise _Unsettled(reason)
+                pause = await rest_for(pause)
             try:
                 await self._store.invalidate(self._epoch, change.before)
                 (result,) = await self._store.commit(self._epoch, [change])
-            except (OutcomeUnknown, StoreUnavailable, StoreRejected):
-                self.stats.retries += 1
-                pause = await rest_for(pause)
+            except (OutcomeUnknown, StoreUnavailable, StoreRejected) as error:
+                reason = str(error)
         return result
 
     def _judge(self, change: ChangeSet, result: CommitResult) -> CommitResult | Fenced:
@@ -383,14 +394,3 @@ def _report(some: Sequence[_Emptying], *, emptied: bool) -> None:
     for supervisor, order_ids in by_supervisor.items():
         if supervisor.is_alive():
             supervisor.tell(Ready(tuple(order_ids), emptied))
-
-
-def _still_possible(change: ChangeSet, result: Stale, epoch: Epoch) -> bool:
-    before, current = change.before, result.current
-    return (
-        current is not None
-        and current.epoch <= epoch
-        and current.revision == before.revision
-        and current.adopted == before.adopted
-        and (current.document_seq == before.document_seq or not before.adopted)
-    )

@@ -80,6 +80,20 @@ class ChangeSet:
             unreadable=before.unreadable,
         )
 
+    def is_possible_on(self, current: StoredOrder | None, epoch: int) -> bool:
+        """Return whether an attempt under `epoch`, however late, could apply to what is stored.
+
+        Only a change of other fields leaves it possible: seq and turn are what it waits for.
+        """
+        before = self.before
+        return (
+            current is not None
+            and current.epoch <= epoch
+            and current.revision == before.revision
+            and current.adopted == before.adopted
+            and (current.document_seq == before.document_seq or not before.adopted)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

@@ -28,7 +28,7 @@ from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
 from actors.runtime.batcher import Batcher
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from actors.domain.decide import Verdict
     from actors.domain.evidence import Evidence
@@ -114,11 +114,12 @@ class Arrivals:
     async def _keep(self, arrivals: list[_Arrival]) -> list[object]:
         now = time.monotonic()
         wanted = [each for each in arrivals if each.doubtful or each.deadline > now]
+        jobs = [job for each in wanted for job in each.jobs]
         try:
-            settled = await self._settled_before(wanted)
-            stored = {job.id: kept for job, kept in await self._until_kept(wanted, settled)}
+            stored = {job.id: kept for job, kept in await self._until_kept(wanted, jobs)}
         finally:
             self.ids.difference_update(job.id for each in arrivals for job in each.jobs)
+        settled = await self._settled(jobs)
         return [
             [settled.get(job.id) or self._kept_as(job, stored[job.id]) for job in each.jobs]
             if each.doubtful or each.deadline > now
@@ -126,27 +127,25 @@ class Arrivals:
             for each in arrivals
         ]
 
-    async def _settled_before(self, arrivals: list[_Arrival]) -> dict[JobId, Verdict]:
-        """Look in the log for keys whose job is forgotten: their outcome is known for good."""
+    async def _settled(self, jobs: Iterable[Job]) -> dict[JobId, Verdict | WorkOrderError]:
+        """Look in the log for keys that have an outcome: it is known for good.
+
+        After these were stored: looking first, an earlier job of the key could end and be
+        forgotten in between. One that is stored in vain runs as a repeat of its key.
+        """
         by_order: dict[WorkOrderId, list[Job]] = {}
-        for job in (job for each in arrivals if not each.doubtful for job in each.jobs):
+        for job in jobs:
             if job.change.request_id is not None and job.state is JobState.WAITING:
                 by_order.setdefault(job.work_order_id, []).append(job)
-        found: dict[JobId, Verdict] = {}
+        found: dict[JobId, Verdict | WorkOrderError] = {}
         asked = [
-            self._ask_log(EvidenceQuery(order_id, frozenset(_keys(jobs))))
-            for order_id, jobs in by_order.items()
+            self._ask_log(EvidenceQuery(order_id, frozenset(_keys(some))))
+            for order_id, some in by_order.items()
         ]
-        try:
-            answers = await asyncio.gather(*asked)
-        except WorkOrderError as error:
-            if any(each.doubtful for each in arrivals):
-                raise OutcomeUnknown("they were sent before") from error
-            self._again_later(job for each in arrivals for job in each.jobs)
-            raise
-        for jobs, evidence in zip(by_order.values(), answers, strict=True):
-            for job in jobs:
-                known = known_outcome(job.change, evidence)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for some, evidence in zip(by_order.values(), answers, strict=True):
+            for job in some:
+                known = _known_before(job, evidence)
                 if known is not None:
                     found[job.id] = known
         return found
@@ -158,10 +157,9 @@ class Arrivals:
         return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
 
     async def _until_kept(
-        self, arrivals: list[_Arrival], settled: Collection[JobId]
+        self, arrivals: list[_Arrival], jobs: list[Job]
     ) -> list[tuple[Job, TrackedJob]]:
-        """Add jobs until the store has answered, and put them into their mailboxes."""
-        jobs = [job for each in arrivals for job in each.jobs if job.id not in settled]
+        """Add the jobs of `arrivals` until the store has answered; put them into mailboxes."""
         pause = FIRST_PAUSE_S
         while jobs:
             try:
@@ -237,6 +235,17 @@ class Arrivals:
                 asyncio.get_running_loop().call_later(
                     _DEAD_LETTER_AGAIN_S, self._adds.submit, _Arrival((job,)), None
                 )
+
+
+def _known_before(job: Job, evidence: Evidence | BaseException) -> Verdict | WorkOrderError | None:
+    if isinstance(evidence, WorkOrderError):
+        return OutcomeUnknown(f"it is stored; whether its key was settled before: {evidence}")
+    if isinstance(evidence, BaseException):
+        raise evidence
+    known = known_outcome(job.change, evidence)
+    earlier = evidence.by_request.get(job.change.request_id) if job.change.request_id else None
+    # By now this very job may have run.
+    return known if earlier is not None and earlier.change.job_id != job.id else None
 
 
 def _keys(jobs: Iterable[Job]) -> Iterator[RequestId]:

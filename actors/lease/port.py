@@ -28,6 +28,8 @@ class LeaseView:
     ttl_s: float | None
     fault: str | None = None
     """What is wrong with it, where something else than a lease is in its place."""
+    note: str | None = None
+    """What is odd about its time, in words: that it does not end, or that it was taken over."""
 
 
 class Lease(Protocol):

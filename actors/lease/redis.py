@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -99,6 +100,8 @@ class RedisLease:
         self.name = name
         self._clock = clock
         self._overdue: tuple[bytes, float] | None = None
+        self._broken: tuple[str, str] | None = None
+        """The token with which a lease was taken over that did not end, and the words for it."""
         self._ttl_s = ttl_s
         self._ttl_ms = max(1, round(ttl_s * 1000))
         self._limit_s = ttl_s / 5
@@ -181,7 +184,21 @@ class RedisLease:
         value, ttl_ms = found
         holder = UNKNOWN if value is None else decode(value)
         ttl_s = None if ttl_ms == _NO_EXPIRY else ttl_ms / 1000
-        return LeaseView(holder, ttl_s, self._fault() if holder == UNKNOWN else None)
+        if holder == UNKNOWN:
+            return LeaseView(holder, ttl_s, fault=self._fault())
+        return LeaseView(holder, ttl_s, note=self._note(value, holder, ttl_s))
+
+    def _note(self, value: bytes | None, holder: Holder, ttl_s: float | None) -> str | None:
+        if self._overdue is not None and self._overdue[0] == value:
+            left = "it has no expiry" if ttl_s is None else f"{ttl_s:.0f} s are left"
+            return (
+                f"the lease of {holder.node} does not expire by Redis' clock ({left}); nobody"
+                f" renewed it for {self._clock() - self._overdue[1]:.0f} s; after"
+                f" {_TOO_LONG * self._ttl_s:g} s without a renewal it is taken over"
+            )
+        if self._broken is not None and self._broken[0] == holder.token:
+            return self._broken[1]
+        return None
 
     def _fault(self) -> str:
         return (
@@ -220,9 +237,18 @@ class RedisLease:
             return False
         if self._overdue is None or self._overdue[0] != value:
             self._overdue = (value, self._clock())
-        if self._clock() - self._overdue[1] <= _TOO_LONG * self._ttl_s:
+        silent_s = self._clock() - self._overdue[1]
+        if silent_s <= _TOO_LONG * self._ttl_s:
             return False
-        return bool(await self._run(_TAKE_OVER, value, encode(holder), self._ttl_ms, too_long_ms))
+        taken = await self._run(_TAKE_OVER, value, encode(holder), self._ttl_ms, too_long_ms)
+        if taken:
+            self._overdue = None
+            words = (
+                f"the lease of {decode(value).node} did not expire by Redis' clock; nobody renewed"
+                f" it for {silent_s:.0f} s; taken over at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            )
+            self._broken = (holder.token, words)
+        return bool(taken)
 
     async def _read(self) -> tuple[bytes | None, int] | None:
         """Return the value (None when it is no string) and what PTTL says; None without a key."""

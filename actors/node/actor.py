@@ -131,6 +131,7 @@ class NodeActor(AsyncioActor):
             lease_holder=self._view.holder.node if self._view else None,
             lease_ttl_s=ttl,
             paused=self._region.paused,
+            lease_note=self._view.note if self._view else None,
         )
 
     @property
@@ -282,6 +283,8 @@ class NodeActor(AsyncioActor):
             )
             return
         self._holder = holder
+        if self._view is not None and self._view.note is not None:
+            _log.warning("lease_taken_over", node=self._options.node_id, detail=self._view.note)
         await self._take_over()
 
     async def _look_up(self, holder: Holder) -> None:

@@ -51,6 +51,8 @@ class NodeStatus:
     lease_holder: str | None
     lease_ttl_s: float | None
     paused: bool
+    lease_note: str | None = None
+    """What is odd about the lease's time, in words."""
 
 
 @dataclass(frozen=True, slots=True)

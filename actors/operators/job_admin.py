@@ -10,6 +10,8 @@ from actors.domain.decide import updated
 from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
 from actors.domain.model import LogEntry
 from actors.errors import JobNotFound, JobStateConflict, NotOwner
+from actors.store.job_documents import job_document
+from actors.store.pages import bytes_of, within
 from actors.store.port import JobPage, JobQuery
 from actors.telemetry.tally import Tally
 
@@ -65,8 +67,13 @@ class JobAdmin:
         page: int,
         page_size: int,
         error_code: str | None = None,
+        *,
+        max_bytes: int | None = None,
     ) -> tuple[int, list[tuple[Job, str]]]:
-        """Return how many jobs are in `state`, and one page of them; of those with one error."""
+        """Return how many jobs are in `state`, and one page of them; of those with one error.
+
+        With `max_bytes` a page ends early, as the port says.
+        """
         keeper = self._keeper()
         if state in LIVE_STATES and keeper is not None:
             found = [
@@ -78,12 +85,11 @@ class JobAdmin:
             ]
             found.sort(key=lambda kept: kept.job.position)
             start = (page - 1) * page_size
-            return len(found), [
-                (_as_tried(kept), state) for kept in found[start : start + page_size]
-            ]
+            shown = map(_as_tried, found[start : start + page_size])
+            return len(found), [(job, state) for job in within(shown, max_bytes, _size_of)]
         if state in (ACTIVE, DELAYED):
             return 0, []
-        query = JobQuery(JobState(state), order_id, error_code, page, page_size)
+        query = JobQuery(JobState(state), order_id, error_code, page, page_size, max_bytes)
         stored: JobPage = await self._inbox.page(query)
         return stored.total, [(job, job.state.value) for job in stored.jobs]
 
@@ -207,3 +213,7 @@ def _job_of(entry: LogEntry) -> Job:
         result=updated(entry),
         finished_at=entry.operate_time,
     )
+
+
+def _size_of(job: Job) -> int:
+    return bytes_of(job_document(job))

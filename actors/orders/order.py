@@ -278,6 +278,8 @@ class WorkOrderActor(AsyncioActor):
 
         """
         if tries >= MAX_VAIN:
+            odd = ("what commits compare", "not found as it was read")
+            self._context.telemetry.oddities.note_unreadable(self.order_id, *odd)
             raise StoreRejected(f"work order {self.order_id} is as read, and takes no commit")
         _log.warning("commit_in_vain", work_order_id=self.order_id, tries=tries)
         error = StoreUnavailable("the order takes no commit")

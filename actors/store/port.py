@@ -42,6 +42,8 @@ class LogQuery:
     change_type: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    max_bytes: int | None = None
+    """Of the entries together: a page ends early, after its first entry at the earliest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,14 @@ class Store(Protocol):
 
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far, 0 when none."""
+        ...
+
+    async def cluster_secret(self, fresh: str) -> str:
+        """Return the secret that all nodes of this store share.
+
+        Where none is kept yet, or what is kept is no text, `fresh` is, durably: of several that
+        ask at once all are given the same. Raises `OutcomeUnknown`.
+        """
         ...
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
@@ -190,6 +200,8 @@ class JobQuery:
     error_code: str | None = None
     page: int = 1
     page_size: int = 20
+    max_bytes: int | None = None
+    """As in `LogQuery`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,6 @@ class Oddities:
             _log.warning("counts_undone", **each._asdict())
 
     def note_unreadable(self, order_id: str, name: str, value: str) -> None:
-        """Note an update that was refused, as its order's quantity is no number."""
+        """Note an update that was refused, as its order can't be read, or not be matched."""
         self.unreadable += 1
         self.last_unreadable = Oddity(order_id, name, "", value)

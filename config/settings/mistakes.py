@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _SECRET_SETTINGS: Final = frozenset(
-    {"MONGODB_URI", "REDIS_URL", "REDIS_PASSWORD", "API_TOKENS", "OPERATOR_TOKENS"}
+    {
+        "MONGODB_URI",
+        "REDIS_URL",
+        "REDIS_PASSWORD",
+        "API_TOKENS",
+        "OPERATOR_TOKENS",
+        "CLUSTER_SECRET",
+    }
 )
 _REDIS_PARTS: Final = ("REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB")
 _MAX_SHOWN: Final = 100

@@ -33,6 +33,13 @@ def check_tokens(text: str) -> str:
     return text
 
 
+def check_cluster_secret(text: str) -> str:
+    """Return `text`; raise ValueError unless it is long enough, and the same in every file."""
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("must be 16 to 200 visible ASCII characters without commas")
+    return text
+
+
 def check_cors_origins(text: str) -> str:
     """Return the origins in the form in which browsers send them; raise ValueError if unfit."""
     origins = [part.strip().rstrip("/").lower() for part in text.split(",") if part.strip()]

@@ -12,7 +12,7 @@ from config.settings import checks as _checks
 from config.settings.fields import lower, new_node_id, number, secret, setting, url_of
 from config.settings.hosts import check_hosts
 from config.settings.origins import check_origins, default_origins
-from config.settings.tokens import check_cors_origins, check_tokens
+from config.settings.tokens import check_cluster_secret, check_cors_origins, check_tokens
 
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
@@ -91,8 +91,25 @@ class Variables(BaseSettings):
         2000,
         10,
         100_000,
-        "Connections at most; further ones get 503 and are closed.",
-        "连接数上限；再多则答复 503 并关闭。",
+        "Connections at most. Further ones take the place of one that says nothing, or get 503;"
+        " a few more are kept for probes and for the other nodes.",
+        "连接数上限。再多时取代一个没有请求的连接，否则答复 503；另为探活和其他节点留有少量位置。",
+    )
+    unread_timeout_s: float = number(
+        30.0,
+        0.1,
+        3600,
+        "A caller that takes nothing of its answer for this long is cut off.",
+        "调用方这么久没有读取答复，则断开连接。",
+    )
+    max_replies_mb: int = number(
+        64,
+        4,
+        100_000,
+        "Megabytes that large answers, such as pages of the log, may take in all until they are"
+        " read. Further ones wait, and who reads nothing meanwhile is cut off.",
+        "较大的答复（如日志页）在读完之前总共可占用的 MB 数。"
+        "再多则等待，其间不读取答复的连接被断开。",
     )
     mongodb_uri: Annotated[SecretStr, secret(_checks.check_mongodb_uri)] | None = setting(
         None,
@@ -173,6 +190,13 @@ class Variables(BaseSettings):
         "允许把请求转往哪些节点：以逗号分隔的地址，如 http://10.0.0.*:3001，"
         "* 代表任意端口，或主机名某一段中的任意内容。节点分布在多台机器上时须设置。",
         shown="loopback and the host of NODE_URL",
+    )
+    cluster_secret: Annotated[SecretStr, secret(check_cluster_secret)] | None = setting(
+        None,
+        "Secret by which nodes sign what they say to each other, 16 to 200 characters, the same on"
+        " all; unset: one is made and kept in the store.",
+        "各节点互相通信时签名所用的密钥，16 至 200 个字符，所有节点须相同；"
+        "不设置则自动生成并保存在存储中。",
     )
     lease_loss: Annotated[Literal["fenced", "strict"], BeforeValidator(lower)] = setting(
         "fenced",

@@ -8,15 +8,22 @@ from importlib import import_module
 # Imported by name only when asked for: the load generator must not pay for motor, nor a
 # baseline for the service's modules.
 _COMMANDS = {
-    "throughput": "measure acknowledged updates per second beside two baselines",
+    "throughput": "measure acknowledged updates per second beside baselines and limits",
+    "growth": "measure throughput, latency and memory as actors, logs and batches grow",
+    "soak": "keep a node under a steady load and check that nothing grows",
+    "chart": "draw the figures of throughput and growth",
     "actors": "measure the memory of idle actors and the time to passivate them all",
     "operators": "measure what operators see beside many live actors, and what it costs",
     "load": "call a running service from many connections and count the answers",
     "consoles": "keep consoles open at a running service and time its answers",
     "bodies": "measure how long a request's body keeps the event loop",
+    "greedy": "be greedy in each way there is, beside steady updates, and see what it costs",
+    "coalesce": "measure callers that share their calls beside callers that do not",
     "replay": "measure how fast the callers' outboxes drain",
-    "plain_service": "serve baseline A: find, $inc, insert the log entry",
-    "empty_handler": "serve baseline B: read the JSON body, answer a constant",
+    "direct": "make the service's writes in batches, without HTTP and actors",
+    "plain_service": "serve a baseline: find, $inc, insert the log entry",
+    "replaced_service": "serve a baseline: a list in Redis, one worker, a lock per order",
+    "empty_handler": "serve a baseline: read the JSON body, answer a constant",
 }
 
 

@@ -38,6 +38,7 @@ from actors.store.sqlite.store import FILE_NAME, SqliteStore
 from actors.telemetry.telemetry import Telemetry
 from scripts.bench.calls import order_id
 from scripts.bench.orders import order_document
+from scripts.bench.processes import resident_bytes
 from tests.servers import MongoReplicaSet
 
 if TYPE_CHECKING:
@@ -196,10 +197,9 @@ async def _passivate_all(supervisor: Supervisor) -> float:
 
 
 def _resident() -> int:
-    """Return the process's resident memory in bytes."""
+    """Return this process's resident memory in bytes, without what could be freed."""
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096
+    return resident_bytes()
 
 
 def _say(line: str) -> None:

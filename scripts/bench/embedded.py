@@ -37,9 +37,7 @@ def seed(directory: Path, count: int) -> None:
         raise ChildFailedError(f"import ended with status {status}", log)
 
 
-def check(
-    port: int, first_order: int, acknowledged: Sequence[Sequence[int]], unknown: int
-) -> Check:
+def check(port: int, acknowledged: Sequence[Sequence[int]], unknown: int) -> Check:
     """Compare the orders called, as the service shows them, with what was answered.
 
     Barcodes are not compared: that would page through the whole log.
@@ -48,7 +46,7 @@ def check(
     in_orders = log_entries = orders_off = logs_off = 0
     try:
         for at, counts in enumerate(acknowledged):
-            order = order_id(first_order + at)
+            order = order_id(at)
             detail = _get(connection, f"/api/workorder/detail/{order}")
             logs = _get(connection, f"/api/workorder/quantity-logs/{order}?pageSize=1")
             held = [detail["inputQuantity"], detail["outputQuantity"]]

@@ -1,4 +1,4 @@
-"""Baseline B: read the JSON body, answer a constant of the size of the service's reply.
+"""Read the JSON body, answer a constant of the size of the service's reply.
 
 What no service on aiohttp and this machine can exceed.
 """
@@ -6,6 +6,7 @@ What no service on aiohttp and this machine can exceed.
 from __future__ import annotations
 
 import argparse
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,7 +14,7 @@ import uvloop
 from aiohttp import web
 
 from scripts.bench import serve
-from scripts.bench.calls import PATH
+from scripts.bench.calls import BATCH_PATH, DETAIL_PATH, LOGS_PATH, PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +51,28 @@ async def _update(request: web.Request) -> web.Response:
     return web.Response(body=_REPLY, content_type="application/json")
 
 
+async def _batch(request: web.Request) -> web.Response:
+    updates = (await request.json(loads=orjson.loads))["updates"]
+    return web.Response(body=_batch_reply(len(updates)), content_type="application/json")
+
+
+@lru_cache
+def _batch_reply(count: int) -> bytes:
+    one = orjson.loads(_REPLY)
+    return orjson.dumps(one | {"data": {"results": [one | {"index": at} for at in range(count)]}})
+
+
+async def _read(_request: web.Request) -> web.Response:
+    return web.Response(body=_REPLY, content_type="application/json")
+
+
 def application() -> web.Application:
     """Build the application."""
     app = web.Application()
     app.router.add_post(PATH, _update)
+    app.router.add_post(BATCH_PATH, _batch)
+    app.router.add_get(DETAIL_PATH + "{id}", _read)
+    app.router.add_get(LOGS_PATH + "{id}", _read)
     return app
 
 

@@ -9,20 +9,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import resource
 import sys
 import time
-from array import array
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import orjson
 import uvloop
 
-from scripts.bench.calls import Call, CallSource, Shape, order_id
+from scripts.bench.calls import SPREADS, Call, CallSource, Shape, order_id
+from scripts.bench.tally import Tally, result
 from scripts.bench.wire import Answer, UnreadableAnswerError, parse_answer
 
 if TYPE_CHECKING:
@@ -36,21 +34,6 @@ _AFTER_REFUSAL_S = 0.05
 _OPEN_AT_ONCE = 32
 """Connections opened together: more could overflow the listener's backlog."""
 _RECONNECTS = 3
-_PERCENTILES = (50, 95, 99)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came back; `by_order` holds acknowledged [input, output] quantities."""
-
-    by_order: list[list[int]]
-    sent: int = 0
-    acknowledged: int = 0
-    unknown: int = 0
-    measured: int = 0
-    reply_bytes: int = 0
-    answers: Counter[str] = field(default_factory=Counter)
-    latencies_s: array[float] = field(default_factory=lambda: array("d"))
 
 
 class Load:
@@ -65,7 +48,7 @@ class Load:
         seconds: float,
         per_second: float | None = None,
     ) -> None:
-        self.source = source
+        self._source = source
         self._per_second = per_second
         self._turns = 0
         self.tally = Tally([[0, 0] for _ in range(orders)])
@@ -82,6 +65,15 @@ class Load:
     def over(self) -> bool:
         """Return whether no more calls may be sent."""
         return time.perf_counter() >= self._until or self.problem is not None
+
+    def next_call(self) -> Call | None:
+        """Return the next call, None when the run is over; without calls left it is over."""
+        if self.over:
+            return None
+        call = self._source.next()
+        if call is None:
+            self._until = time.perf_counter()
+        return call
 
     async def run(self, host: str, port: int, connections: int) -> None:
         """Connect, load, then wait for the answers still under way (at most 35 s)."""
@@ -100,6 +92,7 @@ class Load:
         except TimeoutError:
             for connection in tuple(self._open):
                 connection.abandon()
+        self.tally.measured_s = max(0.0, self._until - self._from)
 
     async def _connect(self, reconnects: int) -> None:
         loop = asyncio.get_running_loop()
@@ -148,12 +141,21 @@ class Load:
         tally.answers[f"{answer.status} {body.get('code', '-')} success={success}"] += 1
         if answer.status != _OK or not success:
             return False
-        tally.acknowledged += 1
+        done = call.updates
+        items = body["data"].get("results") if done else None
+        if items is not None:
+            pairs = zip(done, items, strict=True)
+            done = tuple(update for update, item in pairs if item["success"])
+        count = len(done) if call.updates else 1
+        tally.acknowledged += count
         tally.reply_bytes += len(answer.body)
-        tally.by_order[call.order][call.is_output] += 1
+        for order, is_output in done:
+            tally.by_order[order][is_output] += 1
         if self._from <= now < self._until:
-            tally.measured += 1
+            tally.measured += count
             tally.latencies_s.append(now - sent_at)
+        if len(done) == len(call.updates):
+            self._source.acknowledged(call)
         return True
 
 
@@ -189,10 +191,10 @@ class Connection(asyncio.Protocol):
         """Send the next call, or close when the run is over."""
         if self._transport.is_closing():
             return
-        if self._load.over:
+        self._call = call = self._load.next_call()
+        if call is None:
             self._transport.close()
             return
-        self._call = call = self._load.source.next()
         self._load.tally.sent += 1
         self._sent_at = time.perf_counter()
         self._transport.write(call.payload)
@@ -206,7 +208,7 @@ class Connection(asyncio.Protocol):
                 self._buffer = data
                 return
             acknowledged = self._load.answered(self._call, self._sent_at, answer)
-        except (UnreadableAnswerError, ValueError, AttributeError) as error:
+        except (UnreadableAnswerError, ValueError, AttributeError, LookupError) as error:
             self._load.problem = f"unreadable answer: {error!r}"
             self._transport.abort()
             return
@@ -221,56 +223,24 @@ class Connection(asyncio.Protocol):
         """Give up waiting for an answer."""
         self._transport.abort()
         if self._call is not None:
-            self._load.tally.unknown += 1
+            self._load.tally.unknown += len(self._call.updates)
             self._call = None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         """Count the call under way as unknown: it may have been applied."""
         if self._call is not None:
-            self._load.tally.unknown += 1
+            self._load.tally.unknown += len(self._call.updates)
             self._call = None
         self._load.closed(self, self._reconnects)
 
 
-def _latency_ms(latencies_s: array[float]) -> dict[str, float]:
-    if not latencies_s:
-        return {}
-    ordered = sorted(latencies_s)
-    at = {f"p{p}": ordered[min(len(ordered) - 1, len(ordered) * p // 100)] for p in _PERCENTILES}
-    return {name: round(value * 1000, 2) for name, value in (at | {"max": ordered[-1]}).items()}
-
-
-def _result(load: Load, args: argparse.Namespace) -> dict[str, object]:
-    tally = load.tally
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "connections": args.connections,
-        "orders": args.orders,
-        "seconds": args.seconds,
-        "warmup_s": args.warmup,
-        "keyed": args.keyed,
-        "scan": args.scan,
-        "per_second": round(tally.measured / args.seconds, 1),
-        "measured": tally.measured,
-        "latency_ms": _latency_ms(tally.latencies_s),
-        "sent": tally.sent,
-        "acknowledged": tally.acknowledged,
-        "unknown": tally.unknown,
-        "answers": dict(tally.answers.most_common()),
-        "reply_bytes": round(tally.reply_bytes / max(1, tally.acknowledged)),
-        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
-        "problem": load.problem or (None if tally.measured else "nothing was acknowledged"),
-        "acknowledged_by_order": tally.by_order,
-    }
-
-
-async def _run(args: argparse.Namespace) -> dict[str, object]:
+async def _run(args: argparse.Namespace) -> dict[str, Any]:
     url = urlsplit(args.url)
     if url.hostname is None or url.port is None:
         message = f"--url needs a host and a port: {args.url}"
         raise SystemExit(message)
-    ids = [order_id(index) for index in range(args.first_order, args.first_order + args.orders)]
-    shape = Shape(keyed=args.keyed, scan=args.scan)
+    ids = [order_id(index) for index in range(args.orders)]
+    shape = shape_of(args)
     source = CallSource(url.netloc, ids, shape, run=args.run_id or f"{time.time_ns():x}")
     load = Load(
         source,
@@ -282,37 +252,52 @@ async def _run(args: argparse.Namespace) -> dict[str, object]:
     # What exists now lives as long as the process; collections need not walk it.
     gc.collect()
     gc.freeze()
+    cpu_from = time.process_time()
     await load.run(url.hostname, url.port, args.connections)
-    return _result(load, args)
+    return result(load.tally, args, shape, cpu_from=cpu_from, problem=load.problem)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench load", description=__doc__)
-    parser.add_argument("--url", required=True, help="http://127.0.0.1:PORT of the service")
+def shape_of(args: argparse.Namespace) -> Shape:
+    """Return the shape of the calls that the options ask for."""
+    return Shape(**{each.name: getattr(args, each.name) for each in fields(Shape)})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a load, however it is made."""
     parser.add_argument("--connections", type=int, default=256)
     parser.add_argument("--orders", type=int, default=1000, help="how many orders to spread over")
-    parser.add_argument("--first-order", type=int, default=0, help="number of the first order")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured time")
     parser.add_argument("--warmup", type=float, default=3.0, help="seconds before it")
-    parser.add_argument("--per-second", type=float, help="a steady pace (default: closed loop)")
-    parser.add_argument("--keyed", action="store_true", help="send a requestId with each call")
+    parser.add_argument("--spread", choices=SPREADS, default="even", help="over the orders")
+    parser.add_argument("--batch", type=int, default=1, help="updates of one call (default 1)")
+    parser.add_argument("--keyed", action="store_true", help="send a requestId with each update")
+    parser.add_argument("--repeated", type=float, default=0.0, help="share of repeated calls")
     parser.add_argument("--scan", action="store_true", help="send first-step scans only")
+    parser.add_argument("--read", action="store_true", help="read orders and logs instead")
     parser.add_argument("--run-id", help="prefix of barcodes and keys (default: the time)")
     parser.add_argument("--out", type=Path, help="write the result (JSON) here, not to stdout")
-    return parser
+
+
+def write(figures: dict[str, Any], out: Path | None) -> int:
+    """Write a run's figures as JSON; return 1 when it had a problem."""
+    encoded = orjson.dumps(figures) + b"\n"
+    if out is None:
+        sys.stdout.buffer.write(encoded)
+    else:
+        out.write_bytes(encoded)
+    return 0 if figures["problem"] is None else 1
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the load and write its result; 1 when the answers could not be read."""
-    args = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench load", description=__doc__)
+    parser.add_argument("--url", required=True, help="http://127.0.0.1:PORT of the service")
+    parser.add_argument("--per-second", type=float, help="a steady pace (default: closed loop)")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
     try:
-        result = uvloop.run(_run(args))
+        figures = uvloop.run(_run(args))
     except OSError as error:
         sys.stderr.write(f"cannot connect to {args.url}: {error}\n")
         return 1
-    encoded = orjson.dumps(result) + b"\n"
-    if args.out is None:
-        sys.stdout.buffer.write(encoded)
-    else:
-        args.out.write_bytes(encoded)
-    return 0 if result["problem"] is None else 1
+    return write(figures, args.out)

@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import asyncio
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from actors.store.mongo.store import MongoStore
 from scripts.bench import embedded
-from scripts.bench.orders import Check, check_mongo, seed_mongo
-from scripts.bench.processes import ChildFailedError, child, cpu_s, wait_until_ready
+from scripts.bench.live import make_live
+from scripts.bench.orders import Check, check_mongo, seed_log, seed_mongo
+from scripts.bench.processes import (
+    ROOT,
+    ChildFailedError,
+    child,
+    cpu_s,
+    resident_bytes,
+    wait_until_ready,
+)
 from tests.servers import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from subprocess import Popen
 
     from pymongo import MongoClient
 
-MODULES = {
-    "plain": ("scripts.bench", "plain_service"),
-    "empty": ("scripts.bench", "empty_handler"),
-    "service": ("web",),
+    from scripts.bench.scenarios import Scenario
+
+_LAST_ANSWERS_S: Final = 60.0
+"""How long a load may go on after its time: it waits at most 35 s for the last answers."""
+_IDLE_S: Final = 3_600
+_STRANGERS: Final = 10_000_000
+"""The first number of the orders that only the log knows."""
+_ENTRIES_OF_STRANGERS: Final = 50
+_INDEXED_S: Final = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What can be measured: `python <arguments>` in the checkout at `root`."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+    ours: bool = False
+    """Whether it is the service, on which lasts what must be exact."""
+    stores: bool = True
+    embedded: bool = False
+    """Whether it runs without MongoDB as well."""
+    calls_itself: bool = False
+    """Whether it makes its own load, by the options of `load`."""
+
+
+TARGETS: Final[dict[str, Target]] = {
+    "plain": Target(("-m", "scripts.bench", "plain_service")),
+    "replaced": Target(("-m", "scripts.bench", "replaced_service")),
+    "direct": Target(("-m", "scripts.bench", "direct"), calls_itself=True),
+    "empty": Target(("-m", "scripts.bench", "empty_handler"), stores=False, embedded=True),
+    "service": Target(("-m", "web"), ours=True, embedded=True),
+    "pymongo": Target(("-m", "web"), {"MONGODB_DRIVER": "pymongo"}, ours=True),
 }
-"""What can be measured, and the module (with arguments) that is its process."""
+"""By the name that `--targets` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +83,27 @@ class Plan:
     scratch: Path
     mongod: Mongod | None
     """None: the embedded store."""
-    driver: str
-    connections: int
-    orders: int
-    """How many the spread load uses; the hot order comes after them."""
+    redis_uri: str | None
     seconds: float
     warmup_s: float
-    keyed: bool
-    scan: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one measurement gave."""
 
+    scenario: Scenario
     target: str
-    hot: bool
+    ours: bool
+    round: int
     load: dict[str, Any]
-    """The load generator's own result."""
-    cores: float
-    """CPU seconds per second of the process measured."""
-    mongod_cores: float
+    """The load's own result."""
+    cpu_us: float
+    """CPU of the process measured, in microseconds per update (or call that changes nothing)."""
+    mongod_cpu_us: float
+    memory_mb: float
+    """Resident, after the load."""
+    mongod_memory_mb: float
     check: Check | None
     """None where nothing is stored."""
 
@@ -73,113 +112,172 @@ class Measurement:
         """Return acknowledged updates per second."""
         return float(self.load["per_second"])
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it for a file of results, without the counts of each order."""
+        figures = asdict(self)
+        del figures["load"]["acknowledged_by_order"]
+        return figures | {"title": str(self.scenario), "exact": self.check and self.check.exact}
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One measurement under way."""
 
-    plan: Plan
-    name: str
-    target: str
-    hot: bool
+class Run:
+    """One target on data of its own, called `name`."""
 
-    @property
-    def directory(self) -> Path:
-        return self.plan.scratch / self.name
+    def __init__(self, plan: Plan, name: str, scenario: Scenario, target: Target) -> None:
+        self._plan, self._name = plan, name
+        self._scenario, self._target = scenario, target
+        self._directory = plan.scratch / name
+        self._port = free_port()
+        self._mongod = plan.mongod if target.stores else None
+        self._loads = 0
+        self.pid = 0
 
-    @property
-    def first_order(self) -> int:
-        return self.plan.orders if self.hot else 0
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Store what is there before; delete it afterwards."""
+        scenario, mongod = self._scenario, self._mongod
+        (self._directory / "data").mkdir(parents=True)
+        orders = scenario.orders + scenario.live
+        if mongod is None:
+            if self._target.stores:
+                embedded.seed(self._directory, orders)
+            yield
+            return
+        database = mongod.client[self._name]
+        try:
+            seed_mongo(database, orders)
+            if scenario.entries or scenario.log:
+                asyncio.run(_index(mongod.uri, self._name))
+                seed_log(database, range(scenario.orders), scenario.entries)
+                strangers = range(_STRANGERS, _STRANGERS + scenario.log // _ENTRIES_OF_STRANGERS)
+                seed_log(database, strangers, _ENTRIES_OF_STRANGERS)
+            yield
+        finally:
+            mongod.client.drop_database(self._name)
 
-    def environment(self, port: int) -> dict[str, str]:
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """Start the process, and end it, which must go well."""
+        log, target = self._directory / "process.log", self._target
+        arguments = [*target.arguments]
+        if not target.ours:
+            arguments += ["--port", str(self._port)]
+        with child(arguments, log, self._environment(), target.root) as process:
+            wait_until_ready(process, self._port, log)
+            self.pid = process.pid
+            if target.ours:
+                first = self._scenario.orders
+                make_live(self._port, range(first, first + self._scenario.live))
+            yield
+            if process.poll() is not None:
+                raise ChildFailedError(f"ended with status {process.returncode} under load", log)
+        if process.returncode != 0:
+            raise ChildFailedError(f"ended with status {process.returncode} when told to stop", log)
+
+    def _environment(self) -> dict[str, str]:
         env = {
-            "PORT": str(port),
+            "PORT": str(self._port),
             "LOG_LEVEL": "info",
-            "DATA_DIR": str(self.directory / "data"),
-            "MONGODB_DRIVER": self.plan.driver,
+            "DATA_DIR": str(self._directory / "data"),
+            **self._target.environment,
         }
-        if self.plan.mongod is not None:
-            env |= {"MONGODB_URI": self.plan.mongod.uri, "MONGODB_DB": self.name}
+        if self._mongod is not None:
+            env |= {"MONGODB_URI": self._mongod.uri, "MONGODB_DB": self._name}
+        if not self._target.ours and self._plan.redis_uri is not None:
+            env["REDIS_URL"] = self._plan.redis_uri
+        if self._scenario.live:
+            most = self._scenario.live + self._scenario.orders + 1
+            env |= {"ACTOR_IDLE_S": str(_IDLE_S), "MAX_ACTORS": str(most)}
         return env
 
-    def load_arguments(self, port: int, out: Path) -> list[str]:
-        plan = self.plan
-        flags = ["--keyed"] * plan.keyed + ["--scan"] * plan.scan
+    def load(self, per_second: float | None = None) -> dict[str, Any]:
+        """Load it for the plan's time; return the load's result."""
+        self._loads += 1
+        out = self._directory / f"load-{self._loads}.json"
+        log, plan = out.with_suffix(".log"), self._plan
         options = {
-            "--url": f"http://127.0.0.1:{port}",
-            "--connections": plan.connections,
-            "--orders": 1 if self.hot else plan.orders,
-            "--first-order": self.first_order,
-            "--seconds": plan.seconds,
-            "--warmup": plan.warmup_s,
-            "--out": out,
+            "connections": self._scenario.connections,
+            "orders": self._scenario.orders,
+            "seconds": plan.seconds,
+            # What is called once can't be called before the time begins.
+            "warmup": 0 if self._scenario.shape.spread == "once" else plan.warmup_s,
+            "out": out,
+            **asdict(self._scenario.shape),
         }
-        pairs = [str(part) for option in options.items() for part in option]
-        return ["-m", "scripts.bench", "load", *pairs, *flags]
+        arguments, env = [*self._target.arguments], self._environment()
+        if not self._target.calls_itself:
+            options["url"] = f"http://127.0.0.1:{self._port}"
+            arguments, env = ["-m", "scripts.bench", "load"], {}
+            if per_second is not None:
+                options["per-second"] = per_second
+        with child([*arguments, *as_arguments(options)], log, env) as process:
+            process.wait(plan.warmup_s + plan.seconds + _LAST_ANSWERS_S)
+        if not out.exists():
+            raise ChildFailedError(f"load ended with status {process.returncode}", log)
+        result: dict[str, Any] = orjson.loads(out.read_bytes())
+        if result["problem"]:
+            process_log = self._directory / "process.log"
+            raise ChildFailedError(result["problem"], process_log if self.pid else log)
+        return result
+
+    def check_served(self, load: Mapping[str, Any]) -> Check | None:
+        """Compare what the embedded store shows, while it is served, with what was answered."""
+        if not self._target.stores or self._mongod is not None:
+            return None
+        return embedded.check(self._port, load["acknowledged_by_order"], load["unknown"])
+
+    def check_stored(self, load: Mapping[str, Any]) -> Check | None:
+        """Compare what MongoDB holds with what was answered; the target must have ended."""
+        if self._mongod is None:
+            return None
+        live = [[1, 0]] * self._scenario.live if self._target.ours else []
+        counts = [*load["acknowledged_by_order"], *live]
+        return check_mongo(self._mongod.client[self._name], counts, load["unknown"])
 
 
-def measure(plan: Plan, name: str, target: str, *, hot: bool) -> Measurement:
-    """Measure `target` on fresh data called `name`; raise ChildFailedError when it can't be."""
-    run = _Run(plan, name, target, hot)
-    run.directory.mkdir()
-    (run.directory / "data").mkdir()
-    stored = target != "empty"
-    mongod = plan.mongod
-    if stored and mongod is not None:
-        seed_mongo(mongod.client[name], plan.orders + 1)
-    elif stored:
-        embedded.seed(run.directory, plan.orders + 1)
-    try:
-        load, cores, mongod_cores, check = _under_load(run, stored=stored)
-        if stored and mongod is not None:
-            # Only now, stopped, must the service have relayed its whole log.
-            check = check_mongo(
-                mongod.client[name], run.first_order, load["acknowledged_by_order"], load["unknown"]
-            )
-    finally:
-        if stored and mongod is not None:
-            mongod.client.drop_database(name)
-    return Measurement(target, hot, load, cores, mongod_cores, check)
+async def _index(uri: str, database: str) -> None:
+    """Make the service's own indexes, which takes its time where there is a log already."""
+    store = MongoStore(uri, database, timeout_s=_INDEXED_S)
+    await store.open()
+    await store.close()
 
 
-def _under_load(run: _Run, *, stored: bool) -> tuple[dict[str, Any], float, float, Check | None]:
-    port = free_port()
-    module, *arguments = MODULES[run.target]
-    if run.target != "service":
-        arguments += ["--port", str(port)]
-    log = run.directory / "process.log"
-    with ExitStack() as stack:
-        process = stack.enter_context(child(["-m", module, *arguments], log, run.environment(port)))
-        wait_until_ready(process, port, log)
-        pids = [process.pid] + ([run.plan.mongod.pid] if run.plan.mongod is not None else [])
-        before, started = [cpu_s(pid) for pid in pids], time.monotonic()
-        load = _load(run, port)
-        elapsed_s = time.monotonic() - started
-        cores = [(cpu_s(pid) - was) / elapsed_s for pid, was in zip(pids, before, strict=True)]
-        if process.poll() is not None:
-            raise ChildFailedError(f"ended with status {process.returncode} under load", log)
-        check = None
-        if stored and run.plan.mongod is None:
-            check = embedded.check(
-                port, run.first_order, load["acknowledged_by_order"], load["unknown"]
-            )
-    _require_clean_end(process, log)
-    return load, cores[0], sum(cores[1:]), check
+def as_arguments(options: Mapping[str, object]) -> list[str]:
+    """Return options as a command line has them; False ones are left out, True ones are flags."""
+    given = {f"--{name}": value for name, value in options.items() if value is not False}
+    return [
+        str(part)
+        for name, value in given.items()
+        for part in ((name,) if value is True else (name, value))
+    ]
 
 
-def _load(run: _Run, port: int) -> dict[str, Any]:
-    out, log = run.directory / "load.json", run.directory / "load.log"
-    with child(run.load_arguments(port, out), log) as process:
-        # The generator ends by itself: its time, and at most 35 s for the last answers.
-        process.wait(run.plan.warmup_s + run.plan.seconds + 60)
-    if not out.exists():
-        raise ChildFailedError(f"load ended with status {process.returncode}", log)
-    result: dict[str, Any] = orjson.loads(out.read_bytes())
-    if result["problem"]:
-        raise ChildFailedError(result["problem"], run.directory / "process.log")
-    return result
-
-
-def _require_clean_end(process: Popen[bytes], log: Path) -> None:
-    if process.returncode != 0:
-        raise ChildFailedError(f"ended with status {process.returncode} when told to stop", log)
+def measure(
+    plan: Plan, name: str, scenario: Scenario, target: tuple[str, Target], round_: int
+) -> Measurement:
+    """Measure once, on fresh data called `name`; raise ChildFailedError when it can't be."""
+    title, what = target
+    run = Run(plan, name, scenario, what)
+    mongod = plan.mongod.pid if plan.mongod is not None else 0
+    with run.prepared():
+        with ExitStack() as stack:
+            if not what.calls_itself:
+                stack.enter_context(run.started())
+            before = cpu_s(run.pid), cpu_s(mongod)
+            load = run.load()
+            used = cpu_s(run.pid) - before[0], cpu_s(mongod) - before[1]
+            memory = resident_bytes(run.pid), resident_bytes(mongod)
+            check = run.check_served(load)
+        check = check or run.check_stored(load)
+    count = max(1, load["acknowledged"])
+    return Measurement(
+        scenario,
+        title,
+        what.ours,
+        round_,
+        load,
+        cpu_us=(load["cpu_s"] if what.calls_itself else used[0]) / count * 1e6,
+        mongod_cpu_us=used[1] / count * 1e6,
+        memory_mb=memory[0] / 2**20,
+        mongod_memory_mb=memory[1] / 2**20,
+        check=check,
+    )

@@ -13,12 +13,10 @@ Everything shares this machine's cores with the node: run it when nothing else d
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pymongo import MongoClient
 
-from scripts.bench.calls import order_id
+from scripts.bench.live import make_live
 from scripts.bench.orders import seed_mongo
 from scripts.bench.processes import ChildFailedError, child, exit_on_sigterm, wait_until_ready
 from tests.servers import MongoReplicaSet, ServerError, free_port
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _DATABASE: Final = "bench_operators"
-_BATCH: Final = 500
 _LIVE_IDLE_S: Final = 3_600
 _WARMUP_S: Final = 2.0
 _QUICK: Final = {"actors": 2_000, "seconds": 4.0, "rounds": 1, "saturated": 3.0}
@@ -70,26 +67,7 @@ class Bench:
     def make_live(self) -> float:
         """Apply an update to each order; give the seconds that it took."""
         started = time.perf_counter()
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
-        for first in range(0, self._args.actors, _BATCH):
-            last = min(first + _BATCH, self._args.actors)
-            updates = [
-                {"workOrderId": order_id(index), "type": "input"} for index in range(first, last)
-            ]
-            connection.request(
-                "POST",
-                "/api/workorder/batch-update-quantity",
-                json.dumps({"updates": updates}),
-                {"Content-Type": "application/json"},
-            )
-            body = json.loads(connection.getresponse().read())
-            if body["code"] != "UPDATED":
-                raise SystemExit(f"actors could not be made live: {body['message']}")
-        connection.request("GET", "/api/actors/stats")
-        live = json.loads(connection.getresponse().read())["data"]["live"]
-        connection.close()
-        if live < self._args.actors:
-            raise SystemExit(f"only {live} actors are live")
+        make_live(self._port, range(self._args.actors))
         return time.perf_counter() - started
 
     def load(self, seconds: float, *, pace: float | None) -> dict[str, Any]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo import DESCENDING, IndexModel
 
-from scripts.bench.calls import QUANTITY, order_id
+from scripts.bench.calls import QUANTITY, STEPS, log_context, order_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pymongo.database import Database
 
@@ -21,6 +21,9 @@ LOGS = "work_order_quantity_logs"
 MATERIALS = "k3_bd_materials"
 _MATERIAL = ObjectId("be0c0000000000000000aaaa")
 _LINE = ObjectId("be0c0000000000000000bbbb")
+_SEEDED = "SEED"
+"""The source of entries that were there before a run, which its check leaves out."""
+_INSERTED_AT_ONCE = 10_000
 _PLANNED = 10_000_000
 """So many that no run completes an order, which would change what a call costs."""
 
@@ -135,13 +138,83 @@ def seed_mongo(database: Database[dict[str, Any]], count: int) -> None:
     database[LOGS].create_indexes(LOG_INDEXES)
 
 
+def log_entry(
+    order: Mapping[str, Any], call: Mapping[str, Any], quantities: tuple[int, int], now: datetime
+) -> dict[str, Any]:
+    """Return the log's entry of a change that `call` asked for and that was applied at `now`.
+
+    `order` is as it was before, `quantities` are what is counted, before and after.
+    """
+    context = call["logContext"]
+    step = context.get("processStepId")
+    return {
+        "_id": ObjectId(),
+        "workOrderId": order["_id"],
+        "workOrderNo": order["workOrderNo"],
+        "materialId": order["materialId"],
+        "materialCode": order["materialNumber"],
+        "materialName": order["materialName"],
+        "productionLineId": str(order["productionLineId"]),
+        "productionLineName": order["lineName"],
+        "changeType": call["type"],
+        "changeQuantity": call["quantity"],
+        "beforeQuantity": quantities[0],
+        "afterQuantity": quantities[1],
+        "relatedBarcode": context.get("relatedBarcode"),
+        "barcodeOperation": context.get("barcodeOperation", "OTHER"),
+        "processStepId": ObjectId(step) if step else None,
+        "processName": context.get("processName"),
+        "processCode": context.get("processCode"),
+        "beforeStatus": order["status"],
+        "afterStatus": order["status"],
+        "beforeProgress": order["progress"],
+        "afterProgress": order["progress"],
+        "operatorId": context.get("operatorId", "SYSTEM"),
+        "operatorName": context.get("operatorName"),
+        "operateTime": now,
+        "reason": context.get("reason"),
+        "remark": context.get("remark"),
+        "ipAddress": context.get("ipAddress"),
+        "userAgent": context.get("userAgent"),
+        "isAutomatic": context.get("isAutomatic", True),
+        "source": context.get("source", "SYSTEM"),
+        "createdAt": now,
+        "updatedAt": now,
+    }
+
+
+def seed_log(database: Database[dict[str, Any]], orders: Sequence[int], entries: int) -> None:
+    """Give each of the orders (numbers) `entries` entries, as this service wrote them.
+
+    Of those orders that there are, the document counts them as its own; its quantities stay.
+    """
+    call = {"type": "input", "quantity": QUANTITY}
+    start = datetime.now(UTC) - timedelta(days=1)
+    waiting: list[dict[str, Any]] = []
+    for index in orders:
+        order = order_document(index)
+        for seq in range(1, entries + 1):
+            context = log_context(seq % STEPS, f"SEED{index}-{seq}", scan=True)
+            made = call | {"logContext": context | {"source": _SEEDED}}
+            now = start + timedelta(milliseconds=seq)
+            entry = log_entry(order, made, (seq - 1, seq), now)
+            waiting.append(entry | {"planServer": {"seq": seq, "epoch": 0, "requestedQuantity": 1}})
+            if len(waiting) == _INSERTED_AT_ONCE:
+                database[LOGS].insert_many(waiting, ordered=False)
+                waiting = []
+    if waiting:
+        database[LOGS].insert_many(waiting, ordered=False)
+    ours = {"epoch": 0, "seq": entries, "turn": entries, "outbox": []}
+    ids = [ObjectId(order_id(index)) for index in orders]
+    database[ORDERS].update_many({"_id": {"$in": ids}}, {"$set": {"planServer": ours}})
+
+
 def check_mongo(
     database: Database[dict[str, Any]],
-    first_order: int,
     acknowledged: Sequence[Sequence[int]],
     unknown: int,
 ) -> Check:
-    """Compare the orders from number `first_order` on, and their log, with what was answered.
+    """Compare the orders, and what a run added to their log, with what was answered.
 
     The log is the collection alone: call this once the service has stopped, when it must have
     relayed every entry.
@@ -157,14 +230,17 @@ def check_mongo(
         "sum": {"$sum": "$changeQuantity"},
         "count": {"$sum": 1},
     }
-    for group in database[LOGS].aggregate([{"$group": by_order_and_type}]):
+    added = {"$match": {"source": {"$ne": _SEEDED}}}
+    for group in database[LOGS].aggregate([added, {"$group": by_order_and_type}]):
         key = group["_id"]
         logged.setdefault(key["order"], [0, 0])[key["type"] == "output"] += group["sum"]
         entries += group["count"]
-    barcodes = database[LOGS].aggregate([{"$group": {"_id": "$relatedBarcode"}}, {"$count": "n"}])
+    barcodes = database[LOGS].aggregate(
+        [added, {"$group": {"_id": "$relatedBarcode"}}, {"$count": "n"}]
+    )
     different = sum(group["n"] for group in barcodes)
     expected = {
-        ObjectId(order_id(first_order + at)): [count * QUANTITY for count in counts]
+        ObjectId(order_id(at)): [count * QUANTITY for count in counts]
         for at, counts in enumerate(acknowledged)
     }
     return Check(

@@ -43,9 +43,12 @@ def exit_on_sigterm() -> None:
 
 @contextmanager
 def child(
-    arguments: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+    arguments: Sequence[str], log: Path, env: Mapping[str, str] | None = None, root: Path = ROOT
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python <arguments>` with its output in `log`; end it on leaving, by force after 40 s."""
+    """Run `python <arguments>` with its output in `log`; end it on leaving, by force after 40 s.
+
+    What it imports is the checkout at `root`.
+    """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -53,7 +56,7 @@ def child(
             env=inherited | dict(env or {}),
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=ROOT,
+            cwd=root,
         )
     try:
         yield process
@@ -64,6 +67,37 @@ def child(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def checkout(revision: str, folder: Path) -> Iterator[Path]:
+    """Check `revision` out into a folder of its own within `folder`, gone afterwards.
+
+    Raises SystemExit where git knows no such revision.
+    """
+    at = folder / "checkout"
+    _git("worktree", "add", "--detach", str(at), revision)
+    try:
+        yield at
+    finally:
+        _git("worktree", "remove", "--force", str(at))
+
+
+def commit_name(revision: str = "HEAD") -> str:
+    """Return the short name of a revision's commit; raises SystemExit where there is none."""
+    return _git("rev-parse", "--short", "--verify", f"{revision}^{{commit}}")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), *arguments],  # noqa: S607  the developer's own git
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr.strip())
+    return done.stdout.strip()
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -98,3 +132,12 @@ def cpu_s(pid: int) -> float:
     # The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
     user, system = stat.rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    """Return the resident memory of a process; 0 where /proc does not tell."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,106 +1,108 @@
-"""The figures of a throughput run as a table and as JSON."""
+"""The figures of a run as a table in Markdown."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from scripts.bench.measure import Measurement
 
-_LATENCIES = ("p50", "p95", "p99", "max")
-_BASELINES = ("plain", "empty")
-_COLUMN = 19
+_HEAD: Final = (
+    "scenario",
+    "target",
+    "per second",
+    "p50 / p99 / p99.9 ms",
+    "CPU µs: it",
+    "mongod",
+    "in empty handlers",
+    "MB: it",
+    "mongod",
+    "load's cores",
+    "service ÷ it",
+)
+SUBJECT: Final = "service"
+_UNIT: Final = "empty"
 
 
-def _of(measurements: Iterable[Measurement], target: str, *, hot: bool) -> list[Measurement]:
-    return [m for m in measurements if m.target == target and m.hot is hot]
-
-
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"{name:<16}" + "".join(f"{cell:>{_COLUMN}}" for cell in cells)
-
-
-def _ratio(measurements: Sequence[Measurement], baseline: str, *, hot: bool) -> str:
-    """Compare medians; the range is that of the rounds, each compared within itself."""
-    ours = [m.per_second for m in _of(measurements, "service", hot=hot)]
-    theirs = [m.per_second for m in _of(measurements, baseline, hot=hot)]
-    if not ours or not theirs or not all(theirs):
-        return "-"
-    rounds = [our / their for our, their in zip(ours, theirs, strict=False)]
-    return f"{median(ours) / median(theirs):.2f} ({min(rounds):.1f}-{max(rounds):.1f})"
-
-
-def _details(measurements: Sequence[Measurement], target: str, *, hot: bool) -> str:
-    some = _of(measurements, target, hot=hot)
-    latency = "/".join(
-        f"{median(m.load['latency_ms'].get(name, 0.0) for m in some):.0f}" for name in _LATENCIES
-    )
-    load_cores = median(m.load["cpu_s"] / (m.load["seconds"] + m.load["warmup_s"]) for m in some)
-    cores = "/".join(
-        f"{cores:.2f}"
-        for cores in (
-            median(m.cores for m in some),
-            median(m.mongod_cores for m in some),
-            load_cores,
-        )
-    )
-    replies = median(m.load["reply_bytes"] for m in some)
-    return _row(f"{target}, {'1 order' if hot else 'spread'}", [latency, cores, f"{replies:.0f}"])
-
-
-def table(measurements: Sequence[Measurement], orders: int) -> str:
-    """Return medians, ratios, latencies, CPU and checks as text."""
-    targets = list(dict.fromkeys(m.target for m in measurements))
-    columns = [f"{orders:,} orders", "1 order"]
-    lines = [_row("updates/s", columns)]
-    for target in targets:
-        rates = [
-            [m.per_second for m in _of(measurements, target, hot=hot)] for hot in (False, True)
-        ]
-        lines.append(_row(target, [f"{median(r):,.0f}" if r else "-" for r in rates]))
-    lines += [
-        _row(
-            f"service/{baseline}",
-            [_ratio(measurements, baseline, hot=hot) for hot in (False, True)],
-        )
-        for baseline in _BASELINES
-        if baseline in targets and "service" in targets
+def ratios(
+    found: Iterable[Measurement],
+    above: str,
+    below: str,
+    figure: Callable[[Measurement], float] = lambda each: each.per_second,
+) -> list[float]:
+    """Return `above`'s figure by `below`'s in each round that has both, of one scenario."""
+    by_round: dict[int, dict[str, float]] = {}
+    for each in found:
+        by_round.setdefault(each.round, {})[each.target] = figure(each)
+    return [
+        figures[above] / figures[below]
+        for figures in by_round.values()
+        if above in figures and figures.get(below)
     ]
-    lines += ["", _row("", ["p50/95/99/max ms", "cores: it/db/load", "reply bytes"])]
-    lines += [
-        _details(measurements, target, hot=hot)
-        for target in targets
-        for hot in (False, True)
-        if _of(measurements, target, hot=hot)
+
+
+def with_spread(values: Sequence[float], digits: int = 2) -> str:
+    """Say the median of ratios with their range."""
+    if not values:
+        return "–"
+    middle, low, high = (f"{x:.{digits}f}" for x in (median(values), min(values), max(values)))
+    return middle if len(values) == 1 else f"{middle} ({low}–{high})"
+
+
+def table(found: Sequence[Measurement]) -> str:
+    """Return a row of medians for each scenario and target, and what went wrong below."""
+    rows: list[Sequence[str]] = [_HEAD, ["---"] * len(_HEAD)]
+    for scenario in dict.fromkeys(each.scenario for each in found):
+        of_it = [each for each in found if each.scenario == scenario]
+        targets = dict.fromkeys(each.target for each in of_it)
+        rows += [[str(scenario), target, *_cells(of_it, target)] for target in targets]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([*lines, "", *_remarks(found)]) + "\n"
+
+
+def _cells(of_it: Sequence[Measurement], target: str) -> list[str]:
+    some = [each for each in of_it if each.target == target]
+    times = (
+        median(each.load["latency_ms"].get(name, 0.0) for each in some)
+        for name in ("p50", "p99", "p99.9")
+    )
+    unit = ratios(of_it, target, _UNIT, lambda each: each.cpu_us)
+    beside = [] if target == SUBJECT else ratios(of_it, SUBJECT, target)
+    return [
+        f"{median(each.per_second for each in some):,.0f}",
+        " / ".join(f"{value:.1f}" for value in times),
+        f"{median(each.cpu_us for each in some):.0f}",
+        f"{median(each.mongod_cpu_us for each in some):.0f}",
+        with_spread(unit, 1),
+        f"{median(each.memory_mb for each in some):.0f}",
+        f"{median(each.mongod_memory_mb for each in some):.0f}",
+        f"{median(map(_load_cores, some)):.2f}",
+        with_spread(beside),
     ]
-    lines += ["", *(_checked(m) for m in measurements if m.check is not None)]
-    return "\n".join(lines) + "\n"
 
 
-def _checked(measurement: Measurement) -> str:
-    name = f"{measurement.target}, {'1 order' if measurement.hot else 'spread'}"
-    others = {
-        answer: count
-        for answer, count in measurement.load["answers"].items()
-        if not answer.endswith("success=True")
-    }
-    refusals = f"; not acknowledged: {others}" if others else ""
-    return f"{name:<16} {measurement.check}{refusals}"
+def _load_cores(each: Measurement) -> float:
+    """Return how many cores the load took: where it is near 1, the load is the limit."""
+    return float(each.load["cpu_s"] / (each.load["measured_s"] + each.load["warmup_s"]))
 
 
-def as_json(measurement: Measurement) -> dict[str, Any]:
-    """Return one measurement for a results file, without the counts of each order."""
-    load = {k: v for k, v in measurement.load.items() if k != "acknowledged_by_order"}
-    return {
-        "target": measurement.target,
-        "hot": measurement.hot,
-        "cores": round(measurement.cores, 2),
-        "mongod_cores": round(measurement.mongod_cores, 2),
-        "load": load,
-        "check": asdict(measurement.check) if measurement.check else None,
-        "exact": measurement.check.exact if measurement.check else None,
-    }
+def _remarks(found: Sequence[Measurement]) -> list[str]:
+    """Return the checks, each kind once, and what was not acknowledged."""
+    checked = [each for each in found if each.check is not None]
+    exact = sum(each.check is not None and each.check.exact for each in checked)
+    lines = [f"{exact} of {len(checked)} checks of orders, log and acknowledgements are exact."]
+    for each in found:
+        where = f"{each.target}, {each.scenario}, round {each.round + 1}"
+        if each.check is not None and not each.check.exact:
+            lines.append(f"{where}: {each.check}")
+        others = {
+            answer: count
+            for answer, count in each.load["answers"].items()
+            if not answer.endswith("success=True")
+        }
+        if others:
+            lines.append(f"{where}: not acknowledged: {others}")
+    return lines

@@ -138,6 +138,9 @@ class SqliteBackdoor:
             "INSERT INTO materials (id, document) VALUES (?, ?)", document["_id"], _text(document)
         )
 
+    def spoil_state(self, name: str, note: str | None) -> None:
+        self._run("UPDATE state SET note = ? WHERE name = ?", note, name)
+
     def _run(self, statement: str, *values: object) -> list[Any]:
         with closing(sqlite3.connect(self._path, timeout=10)) as connection, connection:
             return connection.execute(statement, values).fetchall()

@@ -233,6 +233,18 @@ async def test_pages_are_filtered_and_finished_jobs_are_newest_first(store: Stor
     assert await ids(JobQuery(JobState.COMPLETED)) == (0, [])
 
 
+async def test_a_page_of_large_jobs_ends_early(store: Store) -> None:
+    epoch = await owned(store)
+    jobs = [a_job(n, change(n, remark="x" * 5_000)) for n in range(120)]
+    await store.inbox.add(epoch, jobs)
+    for max_bytes, most, least in ((1, 1, 1), (50_000, 10, 8), (None, 120, 120)):
+        query = JobQuery(JobState.WAITING, page_size=1000, max_bytes=max_bytes)
+        page = await store.inbox.page(query)
+        assert page.total == 120
+        assert least <= len(page.jobs) <= most
+        assert [job.position.n for job in page.jobs] == list(range(len(page.jobs)))
+
+
 async def test_a_job_is_removed_only_in_the_state_that_is_named(store: Store) -> None:
     epoch = await owned(store)
     job = a_job(1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,6 +133,8 @@ async def test_a_foreign_value_counts_as_held_and_is_never_broken(
     view = await lease.view()
     assert view is not None
     assert view.holder.node == "unknown"
+    assert view.fault is not None
+    assert f"the Redis key {key} holds something else than a lease" in view.fault
     assert await client.get(key) == value
     assert await client.pttl(key) > 0
 
@@ -146,6 +150,8 @@ async def test_a_key_that_is_no_string_counts_as_held_and_is_left_alone(
     view = await lease.view()
     assert view is not None
     assert view.holder.node == "unknown"
+    assert view.fault is not None
+    assert f"the Redis key {key} holds something else than a lease" in view.fault
     assert await client.smembers(key) == {b"somebody's"}
 
 
@@ -228,6 +234,15 @@ async def test_a_lease_that_outlasts_its_ttl_goes_to_who_waits_unless_it_is_rene
         assert not await standby.acquire(waiting)
         now[0] = 1.4 * TTL_S
         assert not await standby.acquire(waiting)
+        seen = await standby.view()
+        assert seen is not None
+        assert seen.note is not None
+        assert re.fullmatch(
+            r"the lease of owner does not expire by Redis' clock"
+            r" \((it has no expiry|3\d\d\d s are left)\); nobody renewed it for 42 s;"
+            r" after 45 s without a renewal it is taken over",
+            seen.note,
+        )
         if alive:
             await lease.renew(owner)
             assert not await standby.acquire(waiting)
@@ -241,6 +256,16 @@ async def test_a_lease_that_outlasts_its_ttl_goes_to_who_waits_unless_it_is_rene
         assert view is not None
         assert view.holder == (owner if alive else waiting)
         if not alive:
+            assert view.note is not None
+            assert re.fullmatch(
+                r"the lease of owner did not expire by Redis' clock; nobody renewed it for 48 s;"
+                r" taken over at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ",
+                view.note,
+            )
+            assert await standby.renew(replace(waiting, epoch=7))
+            told = await standby.view()
+            assert told is not None
+            assert told.note == view.note, "as long as it is the owner"
             assert view.ttl_s is not None
             assert view.ttl_s <= TTL_S
             assert not await lease.renew(owner)

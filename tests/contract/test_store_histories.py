@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.model import ChangeType, LogEntry, Number
@@ -316,11 +316,7 @@ async def play(
 
 @pytest.mark.timeout(600)
 def test_order_and_log_agree_after_any_history(database: Database, two: Two) -> None:
-    @settings(
-        max_examples=EXAMPLES.get(database.kind, FEWER_EXAMPLES),
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+    @settings(max_examples=EXAMPLES.get(database.kind, FEWER_EXAMPLES))
     @given(st.lists(moments, min_size=5, max_size=40))
     def holds(history: list[Step | Edit]) -> None:
         two.runner.run(play(two.stores, database.backdoor, history))

@@ -82,6 +82,29 @@ async def test_pages_hold_every_entry_once_newest_first(
         assert [each for page in pages for each in page] == expected, page_size
 
 
+async def test_a_page_of_large_entries_ends_early_and_leaves_none_out_before_that(
+    store: Store, order_id: WorkOrderId
+) -> None:
+    large = [change(1, remark="x" * 5_000) for _ in range(240)]
+    made = await applied(store, order_id, *large[:230])
+    # These come last, though they are the newest: the clock was set back.
+    await applied(store, made.order, *large[230:], at=MORNING, relayed=False)
+    expected = [each.job_id for each in [*large[:230][::-1], *large[230:][::-1]]]
+
+    for page, page_size in ((1, 1000), (1, 7), (2, 100), (3, 110), (24, 10)):
+        whole = expected[(page - 1) * page_size : page * page_size]
+        # A hundred rows are fetched at once, and some are not shown for those in the outbox.
+        for max_bytes in (1, 20_000, 540_000, 570_000, 10_000_000):
+            shown = await store.log_page(LogQuery(order_id, page, page_size, max_bytes=max_bytes))
+            ids = [each["_id"] for each in shown.logs]
+            assert shown.total == 240
+            assert ids == whole[: len(ids)]
+            fit = min(len(whole), max(1, max_bytes // 6_500))
+            assert fit <= len(ids) + 10
+            assert len(ids) <= max(1, max_bytes // 5_000)
+            assert len(ids) == len(whole) or max_bytes < 10_000_000
+
+
 async def test_the_total_is_the_same_on_every_page(store: Store, order_id: WorkOrderId) -> None:
     await filled(store, order_id, 7, unrelayed=2)
     for page in (1, 2, 3, 4, 5, 1000):

@@ -317,6 +317,34 @@ async def test_a_collection_that_ignores_case_is_refused_at_the_start(
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("collation", "words"),
+    [
+        ({"strength": 1, "caseLevel": True}, "does not tell accents"),
+        ({"alternate": "shifted"}, "does not see spaces and hyphens"),
+        ({"numericOrdering": True}, "does not tell 1 from 01"),
+    ],
+)
+async def test_a_collation_that_overlooks_something_else_is_refused_too(
+    database: Any,  # noqa: ANN401
+    collation: dict[str, Any],
+    words: str,
+) -> None:
+    database.backdoor.database.create_collection(LOGS, collation={"locale": "en", **collation})
+    with pytest.raises(StartupError, match=words):
+        await database.new_store().open()
+
+
+@pytest.mark.parametrize("collation", [{}, {"strength": 2, "caseLevel": True}])
+async def test_a_collation_that_tells_all_texts_apart_is_taken(
+    database: Any,  # noqa: ANN401
+    collation: dict[str, Any],
+) -> None:
+    database.backdoor.database.create_collection(LOGS, collation={"locale": "zh", **collation})
+    async with database.opened() as store:
+        await store.ping()
+
+
 @pytest.mark.parametrize("ours", [{"epoch": 1, "seq": Decimal128("3"), "turn": 1}])
 async def test_counts_of_another_number_type_are_still_ours(
     store: Store, backdoor: object, ours: object

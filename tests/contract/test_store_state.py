@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from pymongo import ASCENDING, DESCENDING
 from actors.errors import StoreUnavailable
 from actors.store import EvidenceQuery, LogQuery
 from actors.store.schema import INBOX, LOGS, MATERIALS, NODE_STATE, ORDERS, REFUSALS
-from tests.contract.backdoor import MongoBackdoor
+from tests.contract.backdoor import MongoBackdoor, SqliteBackdoor
 from tests.contract.cases import (
     FIRST,
     LATEST,
@@ -61,6 +62,37 @@ async def test_pausing_and_epochs_do_not_disturb_each_other(store: Store) -> Non
     assert await store.epoch() == epoch
 
 
+async def test_all_nodes_of_a_store_are_given_one_secret_for_good(
+    database: Database, store: Store
+) -> None:
+    async with database.opened() as other:
+        asked = [each.cluster_secret(f"made-{n}") for n in range(4) for each in (store, other)]
+        (secret,) = set(await asyncio.gather(*asked))
+    assert secret.startswith("made-")
+    await store.claim_epoch("node-a")
+    await store.set_paused(LATEST, paused=True)
+    await store.close()
+    async with database.opened() as other:
+        assert await other.cluster_secret("later") == secret
+
+
+@pytest.mark.adapters
+@pytest.mark.parametrize("spoilt", [None, 7, ""])
+async def test_what_is_no_secret_is_made_anew(
+    database: Database, store: Store, backdoor: Backdoor, spoilt: object
+) -> None:
+    await store.cluster_secret("first")
+    if isinstance(backdoor, MongoBackdoor):
+        state = backdoor.database[NODE_STATE]
+        state.update_one({"_id": "cluster"}, {"$set": {"secret": spoilt}})
+    elif isinstance(backdoor, SqliteBackdoor):
+        # Its column holds nothing but texts.
+        backdoor.spoil_state("cluster_secret", spoilt if spoilt == "" else None)
+    assert await store.cluster_secret("second") == "second"
+    async with database.opened() as other:
+        assert await other.cluster_secret("third") == "second"
+
+
 async def test_a_store_that_can_be_written_to_answers_a_ping(store: Store) -> None:
     await store.ping()
     await store.ping()
@@ -89,6 +121,7 @@ def calls(store: Store, order_id: WorkOrderId) -> list[Callable[[], Awaitable[An
         store.epoch,
         store.paused,
         lambda: store.claim_epoch("node"),
+        lambda: store.cluster_secret("fresh"),
         lambda: store.set_paused(LATEST, paused=True),
         lambda: store.load([order_id]),
         lambda: store.evidence([EvidenceQuery(order_id, barcodes=frozenset(["SN-1"]))]),

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 _LONGEST_LIFE_S: Final = 0.7
 _LONGEST_START_S: Final = 0.5
-_TRIES: Final = 5
+_TRIES: Final = 20
 """Kills per one that counts: those that cut nobody off are repeated."""
+_CALLS: Final = 100
+"""Settled in all, however slow the machine."""
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ async def kill_the_node(place: Place, *, kills: int, seed: int = 1) -> Report:
         load = await _begin(place, Load(client, seed))
         for _ in range(kills):
             await _kill_under_load(place, load, rng, report)
+        await load.settled(_CALLS)
         return await _end(place, load, report)
 
 

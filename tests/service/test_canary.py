@@ -56,6 +56,7 @@ def node(mongo: MongoServer, redis: RedisServer, tmp_path: Path) -> Iterator[Ser
         {
             "MONGODB_URI": _uri(mongo, PASSWORD),
             "MONGODB_DB": "canary",
+            "CLUSTER_SECRET": f"{CANARY}-of-the-nodes",
             "REDIS_HOST": redis.host,
             "REDIS_PORT": str(redis.port),
             "REDIS_PASSWORD": PASSWORD,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -104,6 +105,41 @@ async def test_the_methods_of_the_client_do_what_they_say(place: Place, tmp_path
         assert (await client.get_work_order_detail(_ORDER))["inputQuantity"] == 12
         await until(lambda: bool(told))  # the callback follows once the letter is on the disk
         assert [each.code for each in told] == ["WORK_ORDER_NOT_FOUND"]
+
+
+async def test_updates_that_share_a_call_are_answered_as_if_each_had_gone_alone(
+    place: Place, tmp_path: Path
+) -> None:
+    await place.open(Start(morning().orders))
+    async with PlanServerClient(place.node.uri, _options(tmp_path)) as client:
+        update = client.update_work_order_quantity
+        await update(_ORDER, "input", 1, _SCAN, request_id="k-1")
+        asked: list[tuple[str, float, dict[str, Any], str]] = [
+            (_ORDER, 1, _SCAN, "k-1"),  # a replay
+            (_ORDER, 1, _SCAN, "k-2"),  # counted already
+            (_ORDER, 2**53 - 1, {}, "k-3"),  # beyond the range
+            (_ORDER, 2, _SCAN, "k-1"),  # another content
+            (_UNKNOWN, 1, {}, "k-4"),
+            (_ORDER, 1, {"source": "MOON"}, "k-5"),  # malformed
+        ]
+
+        async def answers(*, together: bool) -> list[dict[str, Any]]:
+            calls = [update(o, "input", q, context, request_id=k) for o, q, context, k in asked]
+            if together:
+                return list(await asyncio.gather(*calls))
+            return [await call for call in calls]
+
+        await answers(together=False)  # from then on all are replays
+        alone, shared = await answers(together=False), await answers(together=True)
+        busy = {"estimatedDelay", "queueLength", "activeJobs"}
+        for one, other in zip(alone, shared, strict=True):
+            assert {k: v for k, v in other.items() if k not in busy} == {
+                k: v for k, v in one.items() if k not in busy
+            }
+        assert [each.get("status", 200) for each in shared] == [200, 409, 400, 422, 404, 400]
+    await place.node.stopped()
+    calls = [each["updates"] for each in place.node.events("http_request") if "updates" in each]
+    assert calls == [len(asked)]
 
 
 async def test_while_the_service_is_paused_updates_are_kept_there_not_here(

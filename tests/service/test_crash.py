@@ -30,7 +30,7 @@ async def test_a_node_killed_at_any_moment_loses_nothing_and_doubles_nothing(pla
     assert report.mistakes == []
     assert len(report.cut) == KILLS
     assert min(report.cut) >= 1
-    assert report.calls > 100
+    assert report.calls >= 100
 
 
 @pytest.mark.parametrize("store", ["standalone", "replica-set"])

@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["client", "outbox", "package", "service"])
+@pytest.mark.parametrize("name", ["client", "coalesce", "outbox", "package", "service"])
 async def test_the_client_for_node_does_what_its_own_tests_ask_of_it(name: str) -> None:
     node = shutil.which("node")
     assert node is not None, "node is not on PATH: the tests need Node 18 or newer"

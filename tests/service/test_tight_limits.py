@@ -31,7 +31,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     [
         pytest.param({"MAILBOX_SIZE": "3", "MAX_WAITING": "60"}, id="hardly-any-room-to-wait"),
         pytest.param({"MAX_ACTORS": "6", "ACTOR_IDLE_S": "0.1"}, id="hardly-any-actors"),
-        pytest.param({"REQUEST_TIMEOUT_S": "0.1"}, id="hardly-any-time"),
+        pytest.param({"REQUEST_TIMEOUT_S": "0.25"}, id="hardly-any-time"),
         pytest.param({"COMMIT_BATCH": "1", "COMMITS_IN_FLIGHT": "64"}, id="commits-alone"),
     ],
     indirect=True,

@@ -93,6 +93,7 @@ class Database:
     """Jobs that a validator refuses for good."""
     top: int = 0
     claim: Claim | None = None
+    secret: str = ""
     is_paused: bool = False
     inbox: JobBook = field(default_factory=JobBook)
     _places: dict[tuple[WorkOrderId, int], str] = field(default_factory=dict)

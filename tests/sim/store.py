@@ -102,6 +102,14 @@ class SimStore:
         claim: Claim | None = await self.read(lambda: self._db.claim)
         return claim
 
+    async def cluster_secret(self, fresh: str) -> str:
+        def step() -> str:
+            self._db.secret = self._db.secret or fresh
+            return self._db.secret
+
+        (secret,) = await self.write("secret", [step])
+        return str(secret)
+
     async def epoch(self) -> Epoch:
         return Epoch(await self.read(lambda: self._db.top))
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Final
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from actors.domain.commit import StoredOrder
@@ -36,9 +35,6 @@ ORDER_ID: Final = WorkOrderId("0123456789abcdef01234567")
 FACTS: Final = OrderFacts(work_order_no="WO-1", material_code="1.02.003", material_name="主控板")
 STEP: Final = "6560a0000000000000000003"
 OTHER_STEP: Final = "6560a0000000000000000004"
-
-UNHURRIED: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Examples on a busy machine may take their time."""
 
 _job_numbers = count(1)
 

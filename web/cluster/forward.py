@@ -28,6 +28,7 @@ from web.cluster.hop import (
     refuse_if_misled,
 )
 from web.cluster.peer import PeerWatch
+from web.cluster.seal import path_of
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
 from web.wire.problems import Problem, RequestError
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from web.app_context import AppContext
     from web.cluster.peer import Peer
+    from web.cluster.seal import Seal
     from web.tracing.port import Tracing, Work
     from web.wire.streams import Stream
 
@@ -77,6 +79,7 @@ class _Outgoing:
     """A call as it is sent on, and by when (loop time) its answer must be here."""
 
     method: str
+    path: str
     url: URL
     headers: CIMultiDict[str]
     body: bytes
@@ -86,10 +89,11 @@ class _Outgoing:
 class Forwarder:
     """Serves calls here while this node is the owner, and at the owner while another one is."""
 
-    def __init__(self, context: AppContext, tracing: Tracing = UNTRACED) -> None:
+    def __init__(self, context: AppContext, seal: Seal, tracing: Tracing = UNTRACED) -> None:
         self._context = context
+        self._seal = seal
         self._tracing = tracing
-        self.watch = PeerWatch(context.node, context.options.node_url_allow)
+        self.watch = PeerWatch(context.node, seal, context.options.node_url_allow)
         self._updates: aiohttp.ClientSession | None = None
         self._operators: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
@@ -168,9 +172,10 @@ class Forwarder:
         headers = _headers(request)
         headers[FORWARDED_BY] = self._context.node.node_id
         headers[FORWARDED_TO] = peer.holder.node
+        self._seal.sign("GET", path_of(request), headers)
         try:
             async with self._streams.get(
-                _target(peer, request),
+                _target(peer, path_of(request)),
                 headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=_SILENT_S),
@@ -215,7 +220,8 @@ class Forwarder:
         headers = _headers(request)
         # Whole, and within its limits, before anything of it is sent on.
         body = await read_body(request)
-        outgoing = _Outgoing(request.method, _target(peer, request), headers, body, end)
+        path = path_of(request)
+        outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, end)
         attempt = Attempt()
         hop = self._hop(request, peer, outgoing)
         status = None
@@ -256,6 +262,7 @@ class Forwarder:
         outgoing.headers[FORWARDED_BY] = self._context.node.node_id
         outgoing.headers[FORWARDED_TO] = peer.holder.node
         outgoing.headers[DEADLINE] = str(_owners_share_ms(left_s))
+        self._seal.sign(outgoing.method, outgoing.path, outgoing.headers, outgoing.body)
         async with asyncio.timeout_at(outgoing.end) as limit:
             with self.watch.waiting(limit, peer.holder):
                 async with session.request(
@@ -286,11 +293,8 @@ class Forwarder:
 FORWARDER: Final = web.AppKey("forwarder", Forwarder)
 
 
-def _target(peer: Peer, request: web.Request) -> URL:
-    # Only path and query: the caller may have sent a whole URL, of any host.
-    path = peer.url.raw_path.rstrip("/") + request.rel_url.raw_path
-    query = request.rel_url.raw_query_string
-    return peer.url.join(URL(f"{path}?{query}" if query else path, encoded=True))
+def _target(peer: Peer, path: str) -> URL:
+    return peer.url.join(URL(peer.url.raw_path.rstrip("/") + path, encoded=True))
 
 
 def _headers(request: web.Request) -> CIMultiDict[str]:

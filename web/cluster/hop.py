@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from aiohttp import web
+
 from actors.errors import NotOwner
 from web.app_context import CONTEXT
 from web.wire.problems import Problem, RequestError
@@ -12,24 +14,27 @@ from web.wire.problems import Problem, RequestError
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from aiohttp import web
-
 _Answer = TypeVar("_Answer")
 FORWARDED_BY: Final = "X-Forwarded-By-Node"
-"""Names the node that forwarded; a request that has it is never forwarded again."""
+"""Names the node that forwarded; a request that has it is never forwarded again.
+
+So with a name that anybody made up: that costs nobody else anything, and no call goes round.
+"""
 FORWARDED_TO: Final = "X-Forwarded-To-Node"
 """Names the node it is meant for: another one may listen at that address by now."""
 DEADLINE: Final = "X-Deadline-Ms"
 """Milliseconds that the receiver has for its answer."""
 REFUSED: Final = "X-Refused"
 """Marks the answer of a node that took no connection, so that nothing of the call was read."""
+BELIEVED: Final = web.RequestKey("believed", bool)
+"""Whether it is surely a node that sent a request."""
 _MAX_DIGITS: Final = 9
 
 
 def allowed_s(request: web.Request) -> float:
     """Return the seconds that `request` may take; a forwarding node can only shorten them."""
     limit: float = request.app[CONTEXT].options.request_timeout_s
-    if FORWARDED_BY not in request.headers:
+    if not request.get(BELIEVED):
         return limit
     text = request.headers.get(DEADLINE, "")
     if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:

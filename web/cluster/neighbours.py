@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from actors.node.status import NodeStatus
 
 REPORT: Final = "X-Node-Report"
-"""A JSON object of texts: node, url, role, reason. Shown to operators, trusted for nothing."""
+"""A JSON object of texts: node, url, role, reason. Signed; shown to operators, and no more."""
 _MAX_BYTES: Final = 1_000
 _MAX_TEXT: Final = 200
 _MAX_NODES: Final = 64

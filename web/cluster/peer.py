@@ -14,19 +14,22 @@ from aiohttp import ClientError
 from actors.node.status import Role
 from web.cluster.neighbours import REPORT, report_of
 from web.cluster.origins import Origins
+from web.cluster.seal import REFUSED_SIGNATURE, SIGNATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from aiohttp import ClientSession
     from yarl import URL
 
     from actors.lease import Holder
     from actors.node.node import Node
+    from web.cluster.seal import Seal
 
 _LOOKS_S: Final = 0.25
 _PROBES_S: Final = 0.5
 _PROBE_LIMIT_S: Final = 1.0
+_LEARNS_S: Final = 5.0
 _MAX_HEALTH_BYTES: Final = 65_536
 _LAST_REPLIES_S: Final = 0.25
 """How long a reply of an owner that gave up its lease may still be under way."""
@@ -52,11 +55,17 @@ class PeerHealth:
     paused: bool
 
 
+class SecretDiffers(Exception):
+    """The owner has another secret: it takes nothing that this node hands on."""
+
+
 class PeerWatch:
     """Knows the present owner, asks it how it is, and ends the wait for one that is gone."""
 
-    def __init__(self, node: Node, allowed: Sequence[str]) -> None:
+    def __init__(self, node: Node, seal: Seal, allowed: Sequence[str]) -> None:
         self._node = node
+        self._seal = seal
+        self._is_refused = False
         self._origins = Origins(allowed)
         self._known: tuple[Holder, Peer | None] | None = None
         self._seen: tuple[Holder, PeerHealth | None] | None = None
@@ -101,6 +110,8 @@ class PeerWatch:
             return f"the store does not name {holder.node} and its address as the owner's"
         if self.peer() is None:
             return f"the address of the owner, {holder.node}, is not one to forward to"
+        if self._is_refused:
+            return f"the owner, {holder.node}, has another CLUSTER_SECRET than this node"
         return f"the owner, {holder.node}, does not say that it serves updates"
 
     # -- waiting for it ----------------------------------------------------------------------
@@ -136,9 +147,18 @@ class PeerWatch:
         peer = self.peer()
         if peer is None:
             self._seen = None
+            return
+        headers = {REPORT: report_of(self._node.status())}
+        self._seal.sign("GET", "/health", headers)
+        try:
+            self._seen = (peer.holder, await _ask(session, peer, headers))
+        except SecretDiffers:
+            self._seen = (peer.holder, None)
+            if not self._is_refused:
+                _log.error("node_secret_differs", node=peer.holder.node, url=peer.holder.url)
+            self._is_refused = True
         else:
-            report = report_of(self._node.status())
-            self._seen = (peer.holder, await _ask(session, peer, report))
+            self._is_refused = False
 
     # -- again and again ---------------------------------------------------------------------
 
@@ -147,6 +167,7 @@ class PeerWatch:
         async with asyncio.TaskGroup() as group:
             group.create_task(_repeat(_PROBES_S, lambda: self.probe(session)))
             group.create_task(_repeat(_LOOKS_S, self._look))
+            group.create_task(_repeat(_LEARNS_S, lambda: self._seal.learn(self._node.store)))
 
     async def _look(self) -> None:
         self.end_waits()
@@ -161,14 +182,14 @@ async def _repeat(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(every_s)
 
 
-async def _ask(session: ClientSession, peer: Peer, report: str) -> PeerHealth | None:
+async def _ask(session: ClientSession, peer: Peer, headers: Mapping[str, str]) -> PeerHealth | None:
     try:
         async with (
             asyncio.timeout(_PROBE_LIMIT_S),
-            session.get(
-                peer.url / "health", headers={REPORT: report}, allow_redirects=False
-            ) as reply,
+            session.get(peer.url / "health", headers=headers, allow_redirects=False) as reply,
         ):
+            if reply.headers.get(SIGNATURE) == REFUSED_SIGNATURE:
+                raise SecretDiffers
             body = orjson.loads(await reply.content.readexactly(_length(reply.content_length)))
     except (ClientError, OSError, EOFError, ValueError, TimeoutError):
         return None

@@ -16,6 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from actors.node.status import Role
+from web.wire.cuts import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from actors.telemetry.histogram import Histogram
     from web.app_context import AppContext
     from web.observe.loop_monitor import LoopMonitor
+    from web.wire.cuts import Cuts
 
 _SHORTEST_S: Final = 256e-6
 _LONGEST_S: Final = 34.0
@@ -55,8 +57,11 @@ class Traffic:
 class NodeCollector(Collector):
     """Gives a node's metrics; what only the owner knows, while it is the owner."""
 
-    def __init__(self, context: AppContext, monitor: LoopMonitor, traffic: Traffic) -> None:
+    def __init__(
+        self, context: AppContext, monitor: LoopMonitor, traffic: Traffic, cuts: Cuts
+    ) -> None:
         self._context, self._monitor, self._traffic = context, monitor, traffic
+        self._cuts = cuts
         self.summary: Summary | None = None
         """A look at the actors, taken just before; None on a node without any."""
         self.failed_jobs: int | None = None
@@ -165,6 +170,12 @@ class NodeCollector(Collector):
         for (method, route, status), count in sorted(self._traffic.calls.items()):
             calls.add_metric([method, route, str(status)], count)
         yield calls
+        cut = CounterMetricFamily(
+            f"{_PREFIX}_connections_cut", "Connections cut off, by reason", labels=["reason"]
+        )
+        for reason in REASONS:
+            cut.add_metric([reason], self._cuts.counts[reason])
+        yield cut
 
 
 def _actors(summary: Summary) -> Iterator[Metric]:
@@ -202,9 +213,9 @@ def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFam
 class Metrics:
     """The registry of one application, and what fills it."""
 
-    def __init__(self, context: AppContext, monitor: LoopMonitor) -> None:
+    def __init__(self, context: AppContext, monitor: LoopMonitor, cuts: Cuts) -> None:
         self.traffic = Traffic()
-        self.node = NodeCollector(context, monitor, self.traffic)
+        self.node = NodeCollector(context, monitor, self.traffic, cuts)
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self.node)
         ProcessCollector(registry=self.registry)

@@ -98,7 +98,8 @@ UPDATE: Final = (
         "Prefer",
         "header",
         {"type": "string"},
-        "With `respond-async` the call is answered as soon as the change is durable",
+        "With `respond-async` the call is answered as soon as the change is durable, with"
+        " `wait=<seconds>` by then at the latest",
         "respond-async",
     ),
 )

@@ -13,7 +13,7 @@ from web.openapi import parameters
 from web.openapi.models.actors import ActorPage, HotActors, LiveActor, RestingActor
 from web.openapi.models.figures import ActorStats
 from web.route import Route
-from web.wire.queries import parse_actor_query, parse_count
+from web.wire.queries import MAX_PAGE_BYTES, parse_actor_query, parse_count
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
 
@@ -123,7 +123,7 @@ async def _stored(
     node: Node, order_id: WorkOrderId
 ) -> tuple[Mapping[str, Any] | None, Sequence[Mapping[str, Any]] | None]:
     """Read the order and the end of its log; neither when the store does not answer now."""
-    query = LogQuery(order_id, page_size=_SHOWN)
+    query = LogQuery(order_id, page_size=_SHOWN, max_bytes=MAX_PAGE_BYTES)
     try:
         async with asyncio.timeout(_STORE_S):
             order, page = await asyncio.gather(
@@ -267,6 +267,7 @@ ROUTES: Final = (
     Route(
         name="actors",
         method="GET",
+        large=True,
         path="/api/actors",
         handler=actors,
         needs="owner",
@@ -289,6 +290,7 @@ ROUTES: Final = (
     Route(
         name="hotActors",
         method="GET",
+        large=True,
         path="/api/actors/hot",
         handler=hot,
         needs="owner",
@@ -301,6 +303,7 @@ ROUTES: Final = (
     Route(
         name="actor",
         method="GET",
+        large=True,
         path="/api/actors/{id}",
         handler=actor,
         needs="owner",

@@ -11,7 +11,7 @@ from web.openapi import parameters
 from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
 from web.wire.problems import Problem, RequestError
-from web.wire.queries import parse_log_query, parse_search
+from web.wire.queries import ends_early, parse_log_query, parse_search
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
 
@@ -83,6 +83,7 @@ async def quantity_logs(request: web.Request) -> web.Response:
         "page": query.page,
         "pageSize": query.page_size,
         "totalPages": -(-page.total // query.page_size),
+        "truncated": ends_early(page.total, query.page, query.page_size, len(page.logs)),
         "logs": page.logs,
     }
     return success(request, data, "OK.logs")
@@ -126,6 +127,7 @@ ROUTES: Final = (
     Route(
         name="quantityLogs",
         method="GET",
+        large=True,
         path=f"{API}/quantity-logs/{{id}}",
         handler=quantity_logs,
         tag="Orders",

@@ -90,10 +90,12 @@ async def resume(request: web.Request) -> web.Response:
 
 async def clean_locks(request: web.Request) -> web.Response:
     """Remove a lease that would never expire; one that a live node holds stays."""
-    cleaned = await request.app[CONTEXT].node.clean_locks()
-    return success(
-        request, {"cleaned": cleaned}, "OK.clean_locks", {"cleaned": cleaned}, cleaned=cleaned
-    )
+    node = request.app[CONTEXT].node
+    cleaned = await node.clean_locks()
+    note = None if cleaned else node.status().lease_note
+    text = "OK.clean_locks" if note is None else "OK.clean_locks.noted"
+    params = {"cleaned": cleaned, "note": note}
+    return success(request, {"cleaned": cleaned}, text, params, cleaned=cleaned)
 
 
 ROUTES: Final = (
@@ -112,6 +114,7 @@ ROUTES: Final = (
         method="GET",
         path=f"{API}/queue/locks",
         handler=locks,
+        large=True,
         needs="owner",
         tag="Queue",
         reply=Locks,

@@ -14,7 +14,7 @@ from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
-from web.wire.queries import parse_job_query
+from web.wire.queries import MAX_PAGE_BYTES, ends_early, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
 from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter, parse_work_order_id
@@ -30,7 +30,12 @@ async def jobs(request: web.Request) -> web.Response:
     """Show a page of the jobs in one state: waiting ones in order, finished ones newest first."""
     query = parse_job_query(request.query)
     asked = request.app[CONTEXT].node.jobs.page(
-        query.state, query.work_order_id, query.page, query.page_size, query.code
+        query.state,
+        query.work_order_id,
+        query.page,
+        query.page_size,
+        query.code,
+        max_bytes=MAX_PAGE_BYTES,
     )
     total, found = await in_time(request, asked)
     data: JobPage = {
@@ -38,6 +43,7 @@ async def jobs(request: web.Request) -> web.Response:
         "page": query.page,
         "pageSize": query.page_size,
         "totalPages": -(-total // query.page_size),
+        "truncated": ends_early(total, query.page, query.page_size, len(found)),
         "jobs": [_fields(job, state) for job, state in found],
     }
     return success(request, data, "OK.jobs")
@@ -117,6 +123,7 @@ ROUTES: Final = (
     Route(
         name="queueJobs",
         method="GET",
+        large=True,
         path=f"{API}/queue/jobs",
         handler=jobs,
         needs="view",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from web.app_context import CALL, CONTEXT
 from web.cluster.forward import FORWARDER
+from web.cluster.hop import BELIEVED
 from web.cluster.neighbours import NEIGHBOURS, REPORT
 from web.cluster.peer import PeerHealth
 from web.openapi.models.operators import Health, Live, Ready, Service
@@ -47,7 +48,7 @@ async def index(request: web.Request) -> web.Response:
 async def health(request: web.Request) -> web.Response:
     """Return whether updates are served, here or by the owner, and the state of all they need."""
     context = request.app[CONTEXT]
-    if REPORT in request.headers:
+    if REPORT in request.headers and request.get(BELIEVED):
         request.app[NEIGHBOURS].heard(request.headers[REPORT])
     status = context.node.status()
     owner = _owner(request, status)
@@ -66,6 +67,7 @@ async def health(request: web.Request) -> web.Response:
         "reason": None if owner else _reason(request, status),
         "paused": owner.paused if owner else status.paused,
         "dependencies": {"store": _shown(status.store), "lease": _shown(status.lease)},
+        "leaseNote": status.lease_note,
         "stuckCommits": _stuck(context.node.telemetry.commits),
     }
     return raw(context, body, _OK if owner else _UNAVAILABLE)

@@ -17,6 +17,8 @@ from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_batch, read_object
+from web.wire.pauses import Pauses
+from web.wire.prefer import longest_wait_s, prefers_async
 from web.wire.problems import Problem, RequestError, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
@@ -28,9 +30,10 @@ from web.wire.schemas import (
     parse_wait,
 )
 from web.wire.texts import render
-from web.wire.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp import web
 
     from actors.domain.messages import UpdateQuantity
@@ -47,9 +50,9 @@ _LOGGED_ORDERS: Final = 20
 async def update_quantity(request: web.Request) -> web.Response:
     """Apply one change, or have it wait; answer once that is durable."""
     context = request.app[CONTEXT]
-    deadline = time.monotonic() + allowed_s(request)
+    wait = not prefers_async(_preferences(request))
+    deadline = _deadline(request, wait=wait)
     key = _key_in_header(request)
-    wait = not _prefers_async(request)
     body = await read_object(request)
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
@@ -61,22 +64,23 @@ async def update_quantity(request: web.Request) -> web.Response:
 async def batch_update_quantity(request: web.Request) -> web.Response:
     """Apply many changes: one bad item fails alone, items of one order keep their order."""
     context = request.app[CONTEXT]
-    deadline = time.monotonic() + allowed_s(request)
+    wait = not prefers_async(_preferences(request))
+    deadline = _deadline(request, wait=wait)
     key = _key_in_header(request)
     body = await read_batch(request)
     key = merge_request_ids(key, body.get("requestId"))
-    wait = parse_wait(body, default=not _prefers_async(request))
+    wait = parse_wait(body, default=wait)
     items = _items(body, context.options.max_batch)
     parsed: list[UpdateQuantity | Problem] = []
-    turns = Turns()
+    pauses = Pauses()
     for index, item in enumerate(items):
-        await turns.share()
+        await pauses.pause_if_due()
         outer = key and f"{key}#{index}"
         parsed.append(_parse_item(request, item, outer, deadline, wait=wait))
     request[CALL].about.update(_about(parsed))
     outcomes = await _apply(request, parsed)
     _refuse_if_none_was_tried(outcomes)
-    return await _batch_reply(request, items, outcomes, turns)
+    return await _batch_reply(request, items, outcomes, pauses)
 
 
 def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
@@ -133,12 +137,16 @@ def _items(body: dict[str, object], limit: int) -> list[object]:
     return items
 
 
-def _prefers_async(request: web.Request) -> bool:
-    """Return whether the caller does not want to wait until it is applied (RFC 7240)."""
-    return any(
-        preference.partition(";")[0].strip().lower() == "respond-async"
-        for line in request.headers.getall("Prefer", ())
-        for preference in line.split(",")
+def _preferences(request: web.Request) -> Sequence[str]:
+    return request.headers.getall("Prefer", ())
+
+
+def _deadline(request: web.Request, *, wait: bool) -> float:
+    """Return when the call is answered at the latest, in `time.monotonic()` seconds."""
+    limit_s = allowed_s(request)
+    # Who does not wait is answered at once: a shorter limit could only leave it in doubt.
+    return time.monotonic() + (
+        min(limit_s, longest_wait_s(_preferences(request))) if wait else limit_s
     )
 
 
@@ -242,13 +250,13 @@ def _refuse_if_none_was_tried(outcomes: list[_Done | Problem]) -> None:
 
 
 async def _batch_reply(
-    request: web.Request, items: list[object], outcomes: list[_Done | Problem], turns: Turns
+    request: web.Request, items: list[object], outcomes: list[_Done | Problem], pauses: Pauses
 ) -> web.Response:
     language = request[CALL].language
     statistics = request.app[CONTEXT].node.region.statistics()
     results = []
     for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
-        await turns.share()
+        await pauses.pause_if_due()
         results.append(_item_result(index, item, outcome, statistics, language))
     counts = {
         "total": len(results),
@@ -292,6 +300,9 @@ def _item_result(
         "workOrderId": asked.get("workOrderId"),
         "type": asked.get("type"),
         "retryable": outcome.retry_after_s is not None,
+        "status": outcome.status,
+        "retryAfter": outcome.retry_after_s,
+        "data": outcome.data,
         **(outcome.data or {}),
     }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from web.app_context import Language
+from web.cluster.hop import REFUSED
 from web.wire.problems import SYSTEM_ERROR, Problem
 from web.wire.replies import failure, new_request_id
 
@@ -33,6 +34,7 @@ class Refusals:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
+        self._whole = b""
 
     def unreadable(
         self, request: BaseRequest, status: int, error: BaseException | None
@@ -51,15 +53,31 @@ class Refusals:
         """Answer what aiohttp refuses before the middleware: an expectation that it can't meet."""
         return self._logged(request, _UNMET, type(error).__name__)
 
-    def busy(self) -> bytes:
-        """Return a whole reply for a connection that is not let in."""
+    def too_many(self) -> web.Response:
+        """Answer a request that found no place; nothing was done with it."""
         reply = self._reply(_BUSY, new_request_id())
+        reply.headers[REFUSED] = "connection"
+        return reply
+
+    def busy(self) -> bytes:
+        """Return the same as a whole, for a connection that is not let in.
+
+        There may be thousands of them in a second: nothing but the id is made anew.
+        """
+        if not self._whole:
+            self._whole = self._written(self.too_many())
+        return self._whole % new_request_id().encode()
+
+    @staticmethod
+    def _written(reply: web.Response) -> bytes:
+        """Return a reply as it is sent, with %s for its id."""
         body = reply.body if isinstance(reply.body, bytes) else b""
-        reply.headers.update(
-            {"Connection": "close", "Content-Length": str(len(body)), "X-Refused": "connection"}
-        )
+        reply.headers.update({"Connection": "close", "Content-Length": str(len(body))})
+        del reply.headers[_REQUEST_ID]
         lines = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
-        return f"HTTP/1.1 {reply.status} {reply.reason}\r\n{lines}\r\n".encode() + body
+        head = f"HTTP/1.1 {reply.status} {reply.reason}\r\n{lines}".encode()
+        whole = head + f"{_REQUEST_ID}: @\r\n\r\n".encode() + body
+        return whole.replace(b"%", b"%%").replace(b": @\r", b": %s\r")
 
     def _logged(self, request: BaseRequest, problem: Problem, error: str) -> web.Response:
         request_id = new_request_id()

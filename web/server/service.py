@@ -13,8 +13,10 @@ from aiohttp import web
 
 from actors.errors import StartupError
 from web.app_context import CONTEXT
-from web.server.connections import ConnectionLimit, GuardedSite, allow_files
+from web.server.connections import GuardedSite, Limits, allow_files
+from web.server.places import Places
 from web.server.refusals import Refusals
+from web.wire.cuts import CUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -109,11 +111,17 @@ class Service:
         await runner.setup()
         options = self.app[CONTEXT].options
         most = allow_files(options.max_connections)
-        limit = ConnectionLimit(most, options.body_timeout_s, Refusals(self.app[CONTEXT]))
+        limits = Limits(
+            Places(most),
+            options.body_timeout_s,
+            options.unread_timeout_s,
+            Refusals(self.app[CONTEXT]),
+            self.app[CUTS],
+        )
         for sock in self.sockets:
             host, port = sock.getsockname()[:2]
             try:
-                await GuardedSite(runner, sock, limit).start()
+                await GuardedSite(runner, sock, limits).start()
             except OSError as error:
                 raise _not_available(host, port, error) from error
 

@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 from web.wire.json_body import EXPLAINED, MAX_TOKENS, NOT_JSON, decode, decode_object
+from web.wire.pauses import Pauses
 from web.wire.problems import RequestError
 from web.wire.structure import SLICE, Structure
-from web.wire.turns import Turns
 
 _PIECE: Final = 8 * 1024
 """Bytes that are decoded in one go, and the rest of the item that they end in."""
@@ -28,24 +28,24 @@ async def decode_batch(body: bytes, most_tokens: int) -> dict[str, object]:
     Others go on in between. Raises `RequestError` as `decode_object`; of `most_tokens`, one item
     and what is beside the items may have `MAX_TOKENS`.
     """
-    turns = Turns()
+    pauses = Pauses()
     structure = Structure(most_tokens)
     for start in range(0, len(body), SLICE):
         structure.add(body[start : start + SLICE])
-        await turns.share()
+        await pauses.pause_if_due()
     large = structure.tokens > MAX_TOKENS or len(body) > EXPLAINED
-    pieces = await _cut(body, turns) if large else []
+    pieces = await _cut(body, pauses) if large else []
     if not pieces:
         return decode_object(body)
     whole = decode_object(body[: pieces[0].start] + body[pieces[-1].stop :])
-    whole["updates"] = await _decode_pieces(body, pieces, turns)
+    whole["updates"] = await _decode_pieces(body, pieces, pauses)
     return whole
 
 
-async def _decode_pieces(body: bytes, pieces: list[slice], turns: Turns) -> list[object]:
+async def _decode_pieces(body: bytes, pieces: list[slice], pauses: Pauses) -> list[object]:
     items: list[object] = []
     for piece in pieces:
-        await turns.share()
+        await pauses.pause_if_due()
         found = decode(b"[" + body[piece] + b"]", place=("updates", len(items)))
         if not isinstance(found, list) or (len(pieces) > 1 and not found):
             # Between two commas there is no item.
@@ -54,7 +54,7 @@ async def _decode_pieces(body: bytes, pieces: list[slice], turns: Turns) -> list
     return items
 
 
-async def _cut(body: bytes, turns: Turns) -> list[slice]:
+async def _cut(body: bytes, pauses: Pauses) -> list[slice]:
     """Find whole items of `updates`, many together, without the commas between the pieces.
 
     Return nothing where there are none, or too much between two brackets.
@@ -64,7 +64,7 @@ async def _cut(body: bytes, turns: Turns) -> list[slice]:
     pieces: list[slice] = []
     depth = end = start = 0
     while bracket := _UP_TO_A_BRACKET.match(body, end, end + _GAP):
-        await turns.share()
+        await pauses.pause_if_due()
         end = bracket.end()
         if bracket[1] in b"[{":
             depth += 1

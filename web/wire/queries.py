@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_PAGE: Final = 1_000_000
 MAX_PAGE_SIZE: Final = 1000
+MAX_PAGE_BYTES: Final = 4 * 2**20
+"""Of the entries of a page; one with more ends early. Thirty of the largest entries that a caller
+can make are less."""
 MAX_LOCKS: Final = 10_000
 MAX_MINUTES: Final = 60
 FOUND: Final = 20
@@ -45,6 +48,7 @@ def parse_log_query(work_order_id: WorkOrderId, query: Mapping[str, str]) -> Log
         change_type=_change_type(query, "changeType"),
         since=_moment(query, "startDate"),
         until=_moment(query, "endDate", end_of_day=True),
+        max_bytes=MAX_PAGE_BYTES,
     )
 
 
@@ -74,6 +78,11 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
         _whole(query, "page", 1, MAX_PAGE),
         _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
     )
+
+
+def ends_early(total: int, page: int, page_size: int, shown: int) -> bool:
+    """Return whether a page shows fewer entries than it should, of `total` on all pages."""
+    return shown < min(page_size, total - (page - 1) * page_size)
 
 
 def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:

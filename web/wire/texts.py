@@ -78,6 +78,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.pause": Text("已暂停处理", "Processing paused"),
     "OK.resume": Text("已恢复处理", "Processing resumed"),
     "OK.clean_locks": Text("已清理 {cleaned} 个异常锁", "{cleaned} stuck locks cleared"),
+    "OK.clean_locks.noted": Text(
+        "已清理 {cleaned} 个异常锁；{note}", "{cleaned} stuck locks cleared; {note}"
+    ),
     "OK.service": Text(
         "工单数量处理服务：每次变更只生效一次",
         "Work order quantities: every change is applied exactly once",
@@ -269,6 +272,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "本节点当前不处理更新，本次未执行，请稍后重试",
         "This node takes no updates now; not applied, try again later",
     ),
+    "SERVICE_UNAVAILABLE.secret": Text(
+        "转来请求的节点使用另一个 CLUSTER_SECRET，本次未执行：请在所有节点上设为相同",
+        "The node that hands this on has another CLUSTER_SECRET; not applied: set the same on all",
+    ),
     "SERVICE_UNAVAILABLE.paused": Text(
         "处理已暂停，本次未执行，请在恢复后重试",
         "Processing is paused; not applied, try again once it is resumed",
@@ -283,6 +290,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "SERVICE_UNAVAILABLE.streams": Text(
         "实时事件的连接过多，请稍后重试", "Too many readers of events; try again later"
+    ),
+    "SERVICE_UNAVAILABLE.replies": Text(
+        "正在发送的大答复过多，请稍后重试",
+        "Too many large answers are under way; try again later",
     ),
     "SERVICE_UNAVAILABLE.lease_spoilt": Text(
         "租约的位置被其他数据占用：{detail}", "Something else is in the lease's place: {detail}"

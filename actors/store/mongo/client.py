@@ -36,8 +36,9 @@ UNSTORABLE: Final = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEn
 UNSETTLED_CODES: Final = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 _NO_RIGHTS: Final = frozenset({13, 18})
 """Unauthorized, AuthenticationFailed: refused before anything is done, until somebody mends it."""
+_TELLS_ACCENTS: Final = 2
 _TELLS_CASE: Final = 3
-"""The lowest strength of a collation that does."""
+"""The lowest strengths of a collation that do."""
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
@@ -141,7 +142,7 @@ async def disconnect(client: Any) -> None:  # noqa: ANN401 -- either driver's cl
 
 
 async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either driver's database
-    """Raise `StartupError` where a collection takes texts for equal that differ in case.
+    """Raise `StartupError` where a collection takes texts that differ for equal.
 
     Two keys or two barcodes would be one, and the second of them would never be counted.
     """
@@ -149,13 +150,28 @@ async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either dri
     found = await database.command("listCollections", filter={"name": {"$in": ours}})
     for each in found["cursor"]["firstBatch"]:
         collation = each.get("options", {}).get("collation", {})
-        if collation.get("strength", 3) < _TELLS_CASE and not collation.get("caseLevel"):
+        overlooked = _overlooked(collation)
+        if overlooked is not None:
             raise StartupError(
-                f"the collection {each['name']} has a collation that does not tell upper from"
-                f" lower case ({collation.get('locale')}, strength {collation['strength']}):"
-                " keys and barcodes that differ in case would be taken for one; make it anew"
-                " with MongoDB's own collation"
+                f"the collection {each['name']} has a collation that {overlooked}"
+                f" ({collation.get('locale')}, strength {collation.get('strength')}): keys and"
+                " barcodes that differ would be taken for one; make it anew with MongoDB's own"
+                " collation"
             )
+
+
+def _overlooked(collation: Mapping[str, Any]) -> str | None:
+    """Say which difference of texts a collation does not see; None when it sees all."""
+    strength = collation.get("strength", _TELLS_CASE)
+    if strength < _TELLS_CASE and not collation.get("caseLevel"):
+        return "does not tell upper from lower case"
+    if strength < _TELLS_ACCENTS:
+        return "does not tell accents"
+    if strength <= _TELLS_CASE and collation.get("alternate") == "shifted":
+        return "does not see spaces and hyphens"
+    if collation.get("numericOrdering"):
+        return "does not tell 1 from 01"
+    return None
 
 
 async def make_indexes(database: Any) -> None:  # noqa: ANN401 -- either driver's database

@@ -17,6 +17,8 @@ from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
 from actors.store.mongo.control import CONTROL, change_control, check, unfenced
+from actors.store.mongo.reads import fetch
+from actors.store.pages import within
 from actors.store.port import JobPage, JobQuery
 from actors.store.values import id_from, mapping_from
 
@@ -160,14 +162,9 @@ class MongoInbox:
         start = (query.page - 1) * query.page_size
         with reading():
             total = await self._at.inbox.count_documents(condition)
-            rows = await (
-                self._at.inbox.find(condition)
-                .sort(order)
-                .skip(start)
-                .limit(query.page_size)
-                .to_list(None)
-            )
-        return JobPage(total, tuple(map(job_from, rows)))
+            found = self._at.inbox.find(condition).sort(order).skip(start).limit(query.page_size)
+            rows, _ = await fetch(found, query.max_bytes)
+        return JobPage(total, tuple(map(job_from, within(rows, query.max_bytes))))
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
+from actors.store.mongo.reads import fetch
+from actors.store.pages import within
 from actors.store.port import LogPage, LogQuery
 from actors.store.schema import OURS
 from actors.store.values import count_from, is_far_time, mapping_from, order_time
@@ -32,18 +34,19 @@ async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa:
     in_log = await logs.count_documents(condition)
     start = (query.page - 1) * query.page_size
     offset = max(0, start - len(pending))
-    rows = (
-        await logs.find(condition)
+    found = (
+        logs.find(condition)
         .sort([("operateTime", -1), (f"{OURS}.seq", -1), ("_id", -1)])
         .skip(offset)
         .limit(start + query.page_size - offset)
-        .to_list(None)
     )
+    rows, more = await fetch(found, query.max_bytes, at_least=1 + start - offset)
     page = _merge(rows, pending, offset, start) if pending else rows
-    return LogPage(
-        total=in_log + len(pending),
-        logs=tuple(log_row(row) for row in page[: query.page_size]),
-    )
+    if more:  # and between what was fetched and what is older
+        last = _newest_first(rows[-1])
+        page = [each for each in page if _newest_first(each) >= last]
+    shown = within(page[: query.page_size], query.max_bytes)
+    return LogPage(total=in_log + len(pending), logs=tuple(map(log_row, shown)))
 
 
 def _condition(order_id: ObjectId, query: LogQuery, pending: Sequence[Document]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from actors.domain.model import Epoch, WorkOrderId
 from actors.store.documents import needs_material, order_from, outcome_from, request_key
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
+from actors.store.pages import bytes_of
 from actors.store.port import MAX_HISTORY, Claim
 from actors.store.schema import (
     INBOX,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
 _SCANS_INDEX = [("workOrderId", 1), ("relatedBarcode", 1), ("operateTime", -1)]
 _NUMBER = "workOrderNo"
+_FETCHED_AT_ONCE = 100
 _FEW = 20
 """Entries that a barcode is expected to have: its steps, in and out."""
 _HISTORY = dict.fromkeys(
@@ -75,6 +77,30 @@ class Collections:
             database[NODE_STATE],
             database[INBOX],
         )
+
+
+async def fetch(
+    cursor: Any,  # noqa: ANN401 -- either driver's
+    max_bytes: int | None,
+    *,
+    at_least: int = 1,
+) -> tuple[list[dict[str, Any]], bool]:
+    """Read what `cursor` finds, in parts, until it is more than `max_bytes`.
+
+    Gives `at_least` so many documents if there are, and whether there may be more.
+    """
+    if max_bytes is None:
+        return await cursor.to_list(None), False
+    found: list[dict[str, Any]] = []
+    size = 0
+    cursor.batch_size(_FETCHED_AT_ONCE)
+    while some := await cursor.to_list(_FETCHED_AT_ONCE):
+        found += some
+        size += sum(map(bytes_of, some))
+        if size > max_bytes and len(found) >= at_least:
+            await cursor.close()
+            return found, True
+    return found, False
 
 
 def claimed_epoch(state: Mapping[str, Any] | None) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
-from pymongo import ReadPreference, ReturnDocument, UpdateOne
+from pymongo import ReadPreference, UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -47,7 +47,7 @@ from actors.store.mongo.client import (
     sent,
     writing,
 )
-from actors.store.mongo.control import CONTROL, change_control, fence_off
+from actors.store.mongo.control import CONTROL, change_control, claim_epoch, cluster_secret
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
 from actors.store.mongo.reads import Collections, claimed_epoch, evidence, load
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from actors.store.port import Claim, Inbox, LogPage, LogQuery
 
 _DUPLICATE_KEY = 11000
-_LARGEST_EPOCH = 2**53
 
 
 class MongoStore:
@@ -119,27 +118,15 @@ class MongoStore:
 
     async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
         """Take the next epoch, by majority."""
-        # Whatever else than a whole number is there counts as none: `above` knows the orders'.
-        bounds = [{"$gte": ["$epoch", 0]}, {"$lt": ["$epoch", _LARGEST_EPOCH]}]
-        is_count = {"$and": [{"$isNumber": "$epoch"}, *bounds]}
-        claimed = {"$toLong": {"$cond": [is_count, {"$floor": "$epoch"}, 0]}}
-        following = {"$add": [{"$max": [claimed, above]}, 1]}
-        # With its epoch: an earlier release leaves it as it is.
-        at = {"epoch": following, "url": {"$literal": url}}
-        with writing():
-            state = await self._at.state.find_one_and_update(
-                {"_id": "owner"},
-                [{"$set": {"epoch": following, "node": {"$literal": node}, "at": at}}],
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
-            epoch = Epoch(claimed_epoch(state))
-            await fence_off(self._at, epoch)
-        return epoch
+        return await claim_epoch(self._at, node, above, url)
 
     async def claim(self) -> Claim | None:
         """Return who claimed the highest epoch."""
         return await reads.claim(self._at)
+
+    async def cluster_secret(self, fresh: str) -> str:
+        """Return the secret that all nodes of this store share."""
+        return await cluster_secret(self._at, fresh)
 
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""

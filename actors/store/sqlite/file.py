@@ -164,8 +164,8 @@ class SqliteFile:
             raise OutcomeUnknown(f"SQLite could not finish a commit: {error}") from error
         try:
             self._check_files()
-        except StoreUnavailable as error:
-            raise OutcomeUnknown(str(error)) from error
+        except (StoreUnavailable, OSError) as error:
+            raise OutcomeUnknown(f"SQLite committed to a file that is gone: {error}") from error
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:

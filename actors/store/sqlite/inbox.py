@@ -12,6 +12,7 @@ from actors.domain.model import JobId, WorkOrderId
 from actors.errors import Overtaken, StoreRejected
 from actors.store.documents import known_outcome, request_key
 from actors.store.job_documents import job_document, job_from, state_fields
+from actors.store.pages import within
 from actors.store.port import JobPage, JobQuery
 from actors.store.sqlite.rows import log_document, microseconds, to_text
 from actors.store.values import time_from
@@ -132,7 +133,8 @@ class SqliteInbox:
                 f"SELECT count(*) FROM inbox {where}",  # noqa: S608 constants
                 values,
             ).fetchone()
-            rows = _jobs(db, f"{where} ORDER BY {order} LIMIT ? OFFSET ?", (*values, *limits))
+            ordered = f"{where} ORDER BY {order} LIMIT ? OFFSET ?"
+            rows = _jobs(db, ordered, (*values, *limits), query.max_bytes)
             return JobPage(total, tuple(rows))
 
         return await self._read(work)
@@ -284,9 +286,11 @@ def _document(db: sqlite3.Connection, job_id: JobId) -> dict[str, Any] | None:
     return None if row is None else _decoded(job_id, row[0])
 
 
-def _jobs(db: sqlite3.Connection, rest: str, values: Sequence[object]) -> list[Job]:
+def _jobs(
+    db: sqlite3.Connection, rest: str, values: Sequence[object], max_bytes: int | None = None
+) -> list[Job]:
     rows = db.execute(f"SELECT id, document FROM inbox {rest}", values)  # noqa: S608 constants
-    return [job_from(_decoded(*row)) for row in rows]
+    return [job_from(_decoded(*row)) for row in within(rows, max_bytes)]
 
 
 def _decoded(job_id: str, text: str) -> dict[str, Any]:

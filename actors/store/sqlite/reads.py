@@ -9,6 +9,7 @@ import orjson
 from actors.domain.evidence import Evidence
 from actors.domain.model import LogPosition
 from actors.store.documents import outcome_from, request_key
+from actors.store.pages import within
 from actors.store.port import MAX_HISTORY, LogPage
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
 from actors.store.views import detail_row, id_range, log_row, number_ranges
@@ -85,7 +86,8 @@ def read_log_page(db: sqlite3.Connection, query: LogQuery) -> LogPage:
         " ORDER BY operate_time DESC, seq DESC, id DESC LIMIT ? OFFSET ?",
         (*values, query.page_size, skipped),
     )
-    return LogPage(total, tuple(log_row(log_document(text)) for (text,) in rows))
+    texts = within((text for (text,) in rows), query.max_bytes)
+    return LogPage(total, tuple(log_row(log_document(text)) for text in texts))
 
 
 def _filters(query: LogQuery) -> tuple[list[str], list[str | int]]:

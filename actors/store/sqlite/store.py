@@ -118,6 +118,21 @@ class SqliteStore:
 
         return await self._run(work)
 
+    async def cluster_secret(self, fresh: str) -> str:
+        """Return the secret that all nodes of this file share; keep `fresh` where there is none."""
+
+        def work() -> str:
+            with self._file.reading() as db:
+                kept = _kept_secret(db)
+            if kept:
+                return kept
+            with self._file.writing() as db:
+                kept = _kept_secret(db) or fresh
+                db.execute(_SET_STATE, ("cluster_secret", 0, kept))
+            return kept
+
+        return await self._run(work)
+
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         """Read orders, in the order of `ids`."""
 
@@ -226,6 +241,11 @@ class SqliteStore:
             return await asyncio.get_running_loop().run_in_executor(self._worker, work)
         except (sqlite3.Error, OSError) as error:  # whatever a disk may answer
             raise StoreUnavailable(f"SQLite: {error}") from error
+
+
+def _kept_secret(db: sqlite3.Connection) -> str:
+    row = db.execute("SELECT note FROM state WHERE name = 'cluster_secret'").fetchone()
+    return "" if row is None else row[0] or ""
 
 
 def _state(db: sqlite3.Connection, name: str) -> int:

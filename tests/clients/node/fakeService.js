@@ -11,9 +11,21 @@ const STATUS = {
   WORK_ORDER_NOT_FOUND: 404,
   DUPLICATE_OPERATION: 409,
   SYSTEM_ERROR: 500,
+  SERVICE_UNAVAILABLE: 503,
+  TIMEOUT: 504,
 };
 
-/** Faults: each gets the response to make. */
+/** An item that failed, as a service tells of it. */
+const failed = (code, more = {}) => ({
+  success: false,
+  code,
+  message: `about ${code}`,
+  status: STATUS[code],
+  data: { field: 'f' },
+  ...more,
+});
+
+/** Faults: each gets the response to make, the items that came, and the request. */
 const answers =
   (status, code, headers = {}) =>
   (response) =>
@@ -89,29 +101,31 @@ class FakeService {
     const fault = this.faults.shift() ?? this.always;
     if (fault) {
       if (this.late) this.apply(items);
-      fault(response);
+      fault(response, items, request);
     } else if (items.some((item) => item.requestId === this.poison)) {
       reply(response, 400, 'INVALID_JSON');
     } else if (request.method === 'GET') {
       reply(response, 200, 'OK', { path: request.url });
     } else {
       const results = this.apply(items);
+      const { code, data = results[0] } = results[0];
       if (body.updates) reply(response, 200, 'UPDATED', { total: items.length, results });
-      else reply(response, STATUS[results[0].code], results[0].code, results[0]);
+      else reply(response, STATUS[code], code, data);
     }
   }
 
   apply(items) {
     return items.map((item) => {
       const code = this.refused[item.workOrderId];
-      if (code) return { success: false, code, message: `about ${code}` };
+      if (code) return failed(code);
       const name = `${item.workOrderId} ${item.requestId}`;
       const first = this.applied.get(name) ?? item;
       this.applied.set(name, first);
       assert.deepEqual(first, item, 'the same key with another content');
-      return { success: true, code: 'UPDATED', jobId: item.requestId, queueLength: 0 };
+      const about = { message: 'about UPDATED', jobId: item.requestId, queueLength: 0 };
+      return { success: true, code: 'UPDATED', ...about };
     });
   }
 }
 
-module.exports = { FakeService, answers, breaks, drips, hangs, reply, says };
+module.exports = { FakeService, answers, breaks, drips, failed, hangs, reply, says };

@@ -50,7 +50,7 @@ def update(
     order_id: WorkOrderId = ORDER,
     *,
     key: str | None = None,
-    within: float = 10.0,
+    within: float = 300.0,
     wait: bool = True,
     **context: Any,  # noqa: ANN401 fields of LogContext
 ) -> UpdateQuantity:
@@ -134,7 +134,7 @@ class Owner:
 
     @property
     def desk(self) -> JobAdmin:
-        return JobAdmin(self.store.inbox, lambda: self.region.jobs)
+        return JobAdmin(self.store.inbox, lambda: self.region.jobs, self.region.telemetry.tally)
 
     async def hold(self) -> None:
         """Close the gate: mailboxes take messages, and give none."""

@@ -53,6 +53,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "ALLOWED_HOSTS": "Plan.example, 10.0.0.*:3001",
             "CORS_ORIGINS": "https://Factory.example/, http://10.0.0.1:8080",
             "CONSOLE_WRITE": "1",
+            "UNREAD_TIMEOUT_S": "20",
+            "MAX_REPLIES_MB": "128",
             "MAX_CONNECTIONS": "99",
             "MONGODB_URI": "mongodb://db/factory",
             "MONGODB_DB": "line1",
@@ -66,6 +68,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "NODE_URL": "https://node-1:3001/",
             "LEASE_TTL": "2.5",
             "NODE_URL_ALLOW": "http://10.0.0.*:3001, HTTPS://Node-*.plant/",
+            "CLUSTER_SECRET": "nodes-only-0123456789",
             "LEASE_LOSS": "Strict",
             "ACTOR_IDLE_S": "1",
             "MAX_ACTORS": "2",
@@ -101,6 +104,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "ALLOWED_HOSTS": "plan.example,10.0.0.*:3001",
         "CORS_ORIGINS": "https://factory.example,http://10.0.0.1:8080",
         "CONSOLE_WRITE": "1",
+        "UNREAD_TIMEOUT_S": "20",
+        "MAX_REPLIES_MB": "128",
         "MAX_CONNECTIONS": "99",
         "MONGODB_URI": "mongodb://db/factory",
         "MONGODB_DB": "line1",
@@ -114,6 +119,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "NODE_URL": "https://node-1:3001",
         "LEASE_TTL": "2.5",
         "NODE_URL_ALLOW": "http://10.0.0.*:3001,https://node-*.plant:443",
+        "CLUSTER_SECRET": "***",
         "LEASE_LOSS": "strict",
         "ACTOR_IDLE_S": "1",
         "MAX_ACTORS": "2",
@@ -174,6 +180,13 @@ def test_requests_may_go_to_loopback_and_the_nodes_own_host_by_default(
     loopback = ("127.*.*.*", "localhost", "[::1]")
     assert allowed[:3] == tuple(f"{scheme}://{host}:*" for host in loopback)
     assert len(allowed) == (3 if "[::1]" in last else 4)
+
+
+@pytest.mark.parametrize("secret", ["canary", "canary " * 4, "canary-ä-0123456789", "canary," * 4])
+def test_a_secret_that_is_short_or_not_the_same_everywhere_is_refused(secret: str) -> None:
+    (line,) = mistakes_in({"CLUSTER_SECRET": secret})
+
+    assert line == "CLUSTER_SECRET: must be 16 to 200 visible ASCII characters without commas"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def test_limits_leave_the_answer_to_the_service() -> None:
 
 
 def test_headers_of_the_nodes_own_do_not_come_from_outside() -> None:
-    for header in ("X-Forwarded-By-Node", "X-Forwarded-To-Node", "X-Deadline-Ms", "X-Node-Report"):
+    hop = ("X-Forwarded-By-Node", "X-Forwarded-To-Node", "X-Deadline-Ms")
+    for header in (*hop, "X-Node-Report", "X-Node-Signature"):
         assert f'proxy_set_header {header} "";' in _text("proxy.conf")
     # Compared with a page's Origin, which has the port.
     assert "proxy_set_header Host $http_host;" in _text("proxy.conf")

@@ -47,7 +47,7 @@ def test_the_example_is_one_that_a_node_starts_with() -> None:
     settings = load_settings(environment_of("service.env.example"))
     assert (settings.store_kind, settings.lease_kind) == ("mongodb", "redis")
     everything = environment_of("service.env.example", commented=True)
-    for name, number in (("API_TOKENS", 1), ("OPERATOR_TOKENS", 2)):
+    for name, number in (("API_TOKENS", 1), ("OPERATOR_TOKENS", 2), ("CLUSTER_SECRET", 3)):
         first, *others = everything[name].split("REPLACE")
         tokens = (f"a-token-for-tests-{number}{index}" for index in range(9))
         everything[name] = first + "".join(f"{next(tokens)}{each}" for each in others)

@@ -115,6 +115,7 @@ class FakeStore:
     queries: list[LogQuery] = field(default_factory=list)
     failure: Exception | None = None
     gate: asyncio.Event | None = None
+    secret: str = ""
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         if self.gate is not None:
@@ -122,6 +123,10 @@ class FakeStore:
         if self.failure is not None:
             raise self.failure
         return self.orders.get(order_id)
+
+    async def cluster_secret(self, fresh: str) -> str:
+        self.secret = self.secret or fresh
+        return self.secret
 
     async def log_page(self, query: LogQuery) -> LogPage:
         self.queries.append(query)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from actors.lease import Holder
 from actors.node.status import Role
+from web.cluster.seal import SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,9 +47,14 @@ class FakeOwner:
     body: bytes = b'{"success":true,"data":null,"message":"","code":"OK"}'
     headers: dict[str, str] = field(default_factory=lambda: {"X-Served-By": OWNER})
     gate: asyncio.Event | None = None
+    refuses_signatures: bool = False
+    probes: int = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/health":
+            self.probes += 1
+            if self.refuses_signatures:
+                return web.Response(status=503, headers={SIGNATURE: "refused"})
             status = 200 if self.health["status"] == "ok" else 503
             return web.json_response(self.health, status=status)
         body = await request.read()

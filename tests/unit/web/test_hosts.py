@@ -106,6 +106,7 @@ async def test_a_header_that_no_one_can_read_is_the_callers_fault(
         "X-Request-Id",
         "X-Deadline-Ms",
         "X-Node-Report",
+        "X-Node-Signature",
         "X-Forwarded-To-Node",
         "traceparent",
         "tracestate",

@@ -21,7 +21,7 @@ const now = () => performance.now();
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const isOk = (status) => status >= 200 && status < 300;
 
-/** @typedef {{method: string, path: string, body?: string}} Request */
+/** @typedef {{method: string, path: string, body?: string, headers?: Object}} Request */
 
 /** An attempt, or a whole call, left open what the service makes of it, or was put off. */
 class Unsettled extends Error {
@@ -95,12 +95,13 @@ class Calls {
    * Send until the service settles it or `end` is there; throws `Unsettled`.
    * @param {Request} request
    * @param {number} end
+   * @param {() => Promise<any>} [once] makes an attempt in place of the method of that name
    */
-  async call(request, end) {
+  async call(request, end, once = () => this.once(request, end)) {
     let maybeApplied = false;
     for (let turn = 0; ; turn += 1) {
       try {
-        return await this.once(request, end);
+        return await once();
       } catch (error) {
         if (!(error instanceof Unsettled)) throw error;
         maybeApplied ||= error.maybeApplied;
@@ -155,7 +156,7 @@ class Calls {
    * @param {Request} request
    * @param {number} end
    */
-  exchange(address, { method, path, body }, end) {
+  exchange(address, { method, path, body, headers }, end) {
     const url = new URL(address + path);
     const left = Math.max(1, Math.min(this.options.attemptMs, end - now()));
     return new Promise((resolve, reject) => {
@@ -175,6 +176,7 @@ class Calls {
           ...(this.options.token ? { Authorization: `Bearer ${this.options.token}` } : {}),
           'Content-Type': 'application/json',
           ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }),
+          ...headers,
         },
       });
       const timer = setTimeout(() => call.destroy(new Error('no answer in time')), left);
@@ -240,4 +242,4 @@ function parsed(text) {
   }
 }
 
-module.exports = { Calls, Unsettled, isObject, isOk, now };
+module.exports = { Calls, Unsettled, isObject, isOk, now, read };

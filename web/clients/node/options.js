@@ -17,6 +17,8 @@ const DEFAULTS = {
   breakerOpenMs: 2000,
   /** To each address; further calls wait for one. */
   connections: 100,
+  /** Whether updates that are asked for in one turn of the loop share a call, 100 at most. */
+  coalesce: true,
   /** What the outbox holds at most: updates, and bytes of their JSON. */
   maxEntries: 100000,
   maxBytes: 64 * 1024 * 1024,

@@ -45,6 +45,8 @@ class Outbox {
     this.flushing = null;
     this.running = null;
     this.next = null;
+    /** The next look at what waits, which all who ask by then share. */
+    this.look = null;
     this.isOpen = false;
     this.onFilled = () => {};
   }
@@ -81,10 +83,17 @@ class Outbox {
     this.bytes = 0;
   }
 
-  /** Give the orders of which updates wait, of whichever process. */
-  async waiting() {
-    await this.refresh();
-    return this.byOrder;
+  /**
+   * Give the orders of which updates wait, of whichever process. Those who ask in one turn of the
+   * loop share one look.
+   */
+  waiting() {
+    this.look ??= new Promise((resolve) => setImmediate(resolve)).then(async () => {
+      this.look = null;
+      await this.refresh();
+      return this.byOrder;
+    });
+    return this.look;
   }
 
   /** Keep an update; gives the number that waits once it is on the disk. Throws `OutboxError`. */

@@ -10,6 +10,7 @@ export interface Options {
   breakerFailures?: number;
   breakerOpenMs?: number;
   connections?: number;
+  coalesce?: boolean;
   maxEntries?: number;
   maxBytes?: number;
   replayBatch?: number;
@@ -76,6 +77,7 @@ export interface Config {
   addresses: string[];
   timeout: number;
   fallback: boolean;
+  coalesce: boolean;
   outbox: string | null;
   breakers: Record<string, 'closed' | 'open' | 'half-open'>;
 }

@@ -14,6 +14,7 @@
  */
 
 const { Calls, Unsettled, isOk, now } = require('./calls');
+const { Coalescer } = require('./coalescer');
 const { Lock } = require('./lock');
 const { withDefaults } = require('./options');
 const { Outbox, OutboxError } = require('./outbox');
@@ -33,6 +34,8 @@ class PlanServerClient {
   constructor(addresses, options = {}) {
     this.options = withDefaults(options);
     this.calls = new Calls([addresses].flat(), this.options);
+    this.coalescer = null;
+    if (this.options.coalesce) this.coalescer = new Coalescer(this.calls, this.options.fallback);
     this.outbox = null;
     this.opening = null;
     if (this.options.fallback) {
@@ -71,8 +74,12 @@ class PlanServerClient {
     this.replayer.start();
   }
 
-  /** Stop replaying and close all; what is in the outbox stays there. */
+  /**
+   * Stop replaying and close all; what is in the outbox stays there. Updates that are being
+   * collected are sent, and the batches under way answered, before.
+   */
   async close() {
+    await this.coalescer?.close();
     if (this.opening !== null && this.outbox !== null) {
       if (
         await this.opening.then(
@@ -180,9 +187,11 @@ class PlanServerClient {
   }
 
   async sendOne([update], end) {
-    const path = `${API}/update-quantity`;
     try {
-      return [this.told(await this.calls.call({ method: 'POST', path, body: update.text }, end))];
+      const reply = this.coalescer
+        ? this.coalescer.send(update, end)
+        : this.calls.call(updates.updateRequest(update), end);
+      return [this.told(await reply)];
     } catch (error) {
       if (error instanceof Unsettled) return [error];
       throw error;
@@ -302,6 +311,7 @@ class PlanServerClient {
       addresses: [...breakers.keys()],
       timeout: this.options.deadlineMs,
       fallback: this.options.fallback,
+      coalesce: this.options.coalesce,
       outbox: this.options.outbox,
       breakers: Object.fromEntries([...breakers].map(([name, { state }]) => [name, state])),
     };

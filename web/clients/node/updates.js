@@ -6,6 +6,7 @@ const { randomUUID } = require('node:crypto');
 
 const { Unsettled, isObject } = require('./calls');
 
+const UPDATE_PATH = '/api/workorder/update-quantity';
 const BATCH_PATH = '/api/workorder/batch-update-quantity';
 /** Refusals of a whole call for what is in it, where each update alone may be fine. */
 const OF_THE_CALL = new Set(['INVALID_JSON', 'INVALID_UPDATES', 'BODY_TOO_LARGE']);
@@ -98,6 +99,8 @@ function encoded(item) {
   return text;
 }
 
+const updateRequest = ({ text }) => ({ method: 'POST', path: UPDATE_PATH, body: text });
+
 const batchRequest = (updates) => ({
   method: 'POST',
   path: BATCH_PATH,
@@ -139,4 +142,5 @@ module.exports = {
   makeUpdate,
   resultsOf,
   textOf,
+  updateRequest,
 };

@@ -28,6 +28,16 @@ def batch_request(updates: Sequence[Update]) -> Request:
     return Request("POST", BATCH_PATH, f'{{"updates":[{items}]}}'.encode())
 
 
+def head(updates: Sequence[Update], count: int) -> Sequence[Update]:
+    """Return of the first `count` what one call may carry."""
+    size = 0
+    for number, update in enumerate(updates[:count]):
+        size += len(update.text.encode()) + 1
+        if number and size > MAX_BYTES:
+            return updates[:number]
+    return updates[:count]
+
+
 def results_of(reply: Reply, count: int) -> list[dict[str, Any]]:
     """Return the items' results; raises `Unsettled` where there are not as many as were sent."""
     results = reply.data.get("results")
@@ -103,7 +113,7 @@ class BatchSender:
         """Fill `results`; what it has as `Unsettled` is still open."""
         pause_s = 0.1
         while self._pending:
-            chunk = self._head()
+            chunk = head(self._pending, self._at_once)
             try:
                 settled = await self._send(chunk, answered)
             except Unsettled as error:
@@ -117,15 +127,7 @@ class BatchSender:
         for update in self._pending:
             self.results.setdefault(update, Unsettled("SERVICE_UNAVAILABLE", "not sent"))
 
-    def _head(self) -> list[Update]:
-        size = 0
-        for number, update in enumerate(self._pending[: self._at_once]):
-            size += len(update.text.encode()) + 1
-            if number and size > MAX_BYTES:
-                return self._pending[:number]
-        return self._pending[: self._at_once]
-
-    async def _send(self, chunk: list[Update], answered: Callable[[Reply], Result]) -> bool:
+    async def _send(self, chunk: Sequence[Update], answered: Callable[[Reply], Result]) -> bool:
         """Send a chunk; tell whether all that was sent is settled."""
         reply = await self._calls.call(batch_request(chunk), self._end)
         if reply.status not in range(200, 300):

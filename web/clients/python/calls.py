@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -19,7 +20,7 @@ from .breaker import Breaker
 from .session import Attempt, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from .options import ClientOptions
 
@@ -109,11 +110,23 @@ class Calls:
         if session is not None:
             await session.close()
 
-    async def call(self, request: Request, end: float) -> Reply:
-        """Send until the service settles it or `end` (loop time) is there; raises `Unsettled`."""
+    async def call(
+        self, request: Request, end: float, once: Callable[[], Awaitable[Reply]] | None = None
+    ) -> Reply:
+        """Send until the service settles it or `end` (loop time) is there; raises `Unsettled`.
+
+        `once` makes an attempt in place of the method of that name.
+        """
+        if once is None:
+            once = partial(self.once, request, end)
         left_s = end - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(end):
+                # Most calls are settled by the first attempt: they don't pay for what follows.
+                try:
+                    return await once()
+                except Unsettled as error:
+                    failed = error
                 # Stamina's own end: the timeout above is sharper, this one needs to be positive.
                 async for attempt in stamina.retry_context(
                     on=_Patience(end),
@@ -124,7 +137,9 @@ class Calls:
                     wait_jitter=_JITTER_S,
                 ):
                     with attempt:
-                        return await self.once(request, end)
+                        if attempt.num == 1:
+                            raise failed
+                        return await once()
         except TimeoutError:
             code = "TIMEOUT" if request.maybe_applied else "SERVICE_UNAVAILABLE"
             reason = "no answer by the deadline"
@@ -172,23 +187,7 @@ class Calls:
         return status, body
 
     async def _attempt(self, address: str, request: Request, end: float) -> Reply:
-        status, body, retry_after_s = await self._exchange(address, request, end)
-        code = body.get("code") if isinstance(body, dict) else None
-        if not isinstance(body, dict) or not isinstance(code, str):
-            raise Unsettled(
-                "TIMEOUT",
-                f"an answer that is not the service's, status {status}",
-                maybe_applied=True,
-                again=status in _AGAIN or status in _OK,
-            )
-        reason = str(body.get("message", code))
-        if status in _NOT_APPLIED:
-            raise Unsettled(code, reason, retry_after_s=retry_after_s)
-        if status == _GATEWAY_TIMEOUT:
-            raise Unsettled("TIMEOUT", reason, maybe_applied=True)
-        if status in _OK and (body.get("success") is not True or "data" not in body):
-            raise Unsettled("TIMEOUT", "an answer without its data", maybe_applied=True)
-        return Reply(status, body)
+        return read_answer(*await self._exchange(address, request, end))
 
     async def _exchange(
         self, address: str, request: Request, end: float
@@ -226,6 +225,26 @@ class Calls:
             request.maybe_applied |= attempt.connected
             raise
         return status, _json(raw), retry_after_s
+
+
+def read_answer(status: int, body: object, retry_after_s: float | None) -> Reply:
+    """Return an answer that settles the call, be it a refusal; raises `Unsettled` for others."""
+    code = body.get("code") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(code, str):
+        raise Unsettled(
+            "TIMEOUT",
+            f"an answer that is not the service's, status {status}",
+            maybe_applied=True,
+            again=status in _AGAIN or status in _OK,
+        )
+    reason = str(body.get("message", code))
+    if status in _NOT_APPLIED:
+        raise Unsettled(code, reason, retry_after_s=retry_after_s)
+    if status == _GATEWAY_TIMEOUT:
+        raise Unsettled("TIMEOUT", reason, maybe_applied=True)
+    if status in _OK and (body.get("success") is not True or "data" not in body):
+        raise Unsettled("TIMEOUT", "an answer without its data", maybe_applied=True)
+    return Reply(status, body)
 
 
 class _Patience:

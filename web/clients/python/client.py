@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from .batch import Batch, BatchSender
 from .calls import Calls, Reply, Request, Unsettled
+from .coalesce import Coalescer, update_request
 from .outbox import Outbox
 from .outbox_file import DeadLetter, KeyTaken, OutboxFull, OutboxUnusable, Usage
 from .replay import Replayer
@@ -46,6 +47,9 @@ class PlanServerClient:
         self._options = options
         self._calls = Calls([addresses] if isinstance(addresses, str) else addresses, options)
         self._outbox = Outbox(options) if options.fallback else None
+        self._coalescer = None
+        if options.coalesce:
+            self._coalescer = Coalescer(self._calls, keeps=options.fallback)
         self._on_dead_letter = on_dead_letter
         self._replaying: asyncio.Task[None] | None = None
 
@@ -70,12 +74,17 @@ class PlanServerClient:
             self._replaying = asyncio.create_task(replayer.run(), name="plan-server-replayer")
 
     async def close(self) -> None:
-        """Stop replaying and close all; what is in the outbox stays there. Idempotent."""
+        """Stop replaying and close all; what is in the outbox stays there. Idempotent.
+
+        Updates that are being collected are sent, and the batches under way answered, before.
+        """
         replaying, self._replaying = self._replaying, None
         if replaying is not None:
             replaying.cancel()
             with suppress(asyncio.CancelledError):
                 await replaying
+        if self._coalescer is not None:
+            await self._coalescer.close()
         if self._outbox is not None:
             await self._outbox.close()
         await self._calls.close()
@@ -144,7 +153,7 @@ class PlanServerClient:
         outcome: dict[Update, Result | Unsettled] = {}
         try:
             async with asyncio.timeout_at(end):
-                waiting = {o for o in {each.order for each in updates} if await outbox.waits(o)}
+                waiting = await outbox.waiting({each.order for each in updates})
                 if direct := [each for each in updates if each.order not in waiting]:
                     outcome = dict(zip(direct, await send(direct, end - spare_s), strict=True))
                 left = [each for each in updates if not isinstance(outcome.get(each), dict)]
@@ -177,9 +186,11 @@ class PlanServerClient:
 
     async def _send_one(self, updates: list[Update], end: float) -> list[Result | Unsettled]:
         [update] = updates
-        request = Request("POST", f"{_API}/update-quantity", update.text.encode())
         try:
-            reply = await self._calls.call(request, end)
+            if self._coalescer is None:
+                reply = await self._calls.call(update_request(update), end)
+            else:
+                reply = await self._coalescer.send(update, end)
         except Unsettled as error:
             return [error]
         return [update.result(**self._answered(reply))]
@@ -247,6 +258,7 @@ class PlanServerClient:
             "addresses": addresses,
             "timeout": round(options.deadline_s * 1000),
             "fallback": options.fallback,
+            "coalesce": options.coalesce,
             "outbox": None if options.outbox is None else str(options.outbox),
             "breakers": {name: breaker.state for name, breaker in self._calls.breakers.items()},
         }

@@ -29,6 +29,8 @@ class ClientOptions:
     """How long it is left alone before it is probed."""
     connections: int = 100
     """To all addresses together; further calls wait for one."""
+    coalesce: bool = True
+    """Whether updates that are asked for in one turn of the loop share a call, 100 at most."""
     max_entries: int = 100_000
     """Updates that the outbox holds at most."""
     max_bytes: int = 64 * 1024 * 1024

@@ -31,6 +31,9 @@ class Outbox:
             raise ValueError("an outbox needs a file")
         self._file = OutboxFile(options.outbox, options.max_entries, options.max_bytes, _BUSY_S)
         self._worker: ThreadPoolExecutor | None = None
+        self._asked: set[str] = set()
+        self._look: asyncio.Task[set[str]] | None = None
+        """The next look at what waits, which those in `_asked` will share."""
         self._arrivals: deque[tuple[Update, Future[int]]] = deque()
         self.filled = asyncio.Event()
         """Set when something was kept: there is work for the replayer."""
@@ -66,9 +69,19 @@ class Outbox:
             raise OutboxUnusable("the outbox is not open")
         return await asyncio.wrap_future(self._worker.submit(work, *args, **kwargs))
 
-    async def waits(self, order: str) -> bool:
-        """Return whether an update of the order waits; a later one must go behind it."""
-        return await self.run(self._file.waits, order)
+    async def waiting(self, orders: set[str]) -> set[str]:
+        """Return those orders of which an update waits; a later one must go behind it.
+
+        Those who ask in one turn of the loop share one look at the file.
+        """
+        if self._look is None:
+            self._look = asyncio.create_task(self._look_once())
+        self._asked |= orders
+        return orders & await asyncio.shield(self._look)
+
+    async def _look_once(self) -> set[str]:
+        asked, self._asked, self._look = self._asked, set(), None
+        return await self.run(self._file.waiting, asked)
 
     async def put(self, update: Update) -> int:
         """Keep an update; give the number that waits once it is on the disk.

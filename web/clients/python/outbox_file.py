@@ -160,10 +160,10 @@ class OutboxFile:
 
     # -- callers -----------------------------------------------------------------------------
 
-    def waits(self, order: str) -> bool:
-        """Return whether an update of that order waits, of whichever process."""
-        rows = self._rows("SELECT 1 FROM entries WHERE work_order_id = ? LIMIT 1", order)
-        return bool(rows)
+    def waiting(self, orders: Iterable[str]) -> set[str]:
+        """Return those orders of which an update waits, of whichever process."""
+        found = "SELECT 1 FROM entries WHERE work_order_id = ? LIMIT 1"
+        return {order for order in orders if self._rows(found, order)}
 
     def put(self, updates: Sequence[Update]) -> list[int | Exception]:
         """Keep updates durably, in one commit.

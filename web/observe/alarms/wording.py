@@ -96,13 +96,13 @@ WORDINGS: Final[Mapping[str, Wording]] = {
     ),
     "ORDER_UNREADABLE": Wording(
         Text(
-            "15 分钟内有 {count} 条更新被拒绝，因为工单的数量不是数字；最近：工单 {work_order_id} 的 {field} 是 {now}",  # noqa: E501
-            "Updates refused in the last 15 minutes as their order's quantity is no number:"
+            "15 分钟内有 {count} 条更新被拒绝，因为工单的存储内容无法使用；最近：工单 {work_order_id} 的 {field} 是 {now}",  # noqa: E501
+            "Updates refused in the last 15 minutes as what their order holds can't be used:"
             " {count}; the latest: {field} of order {work_order_id} is {now}",
         ),
         Text(
-            "在数据库中将该字段更正为数字；之后同样的请求会被计入",
-            "Make that field a number again in the database; the same requests count then",
+            "在数据库中更正该字段（数量须为数字）；之后同样的请求会被计入",
+            "Mend it in the database, a quantity to a number; the same requests count then",
         ),
     ),
     "LEASE_DOWN": Wording(

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from actors.domain.model import ChangeType
 from web.openapi.models.reply import HexId, Moment, reply
-from web.openapi.models.work_orders import Page
+from web.openapi.models.work_orders import BoundedPage
 from web.wire.queries import JOB_STATES
 from web.wire.schemas import BarcodeOperation, Source
 
@@ -77,7 +77,7 @@ class Job(TypedDict):
 
 
 @reply
-class JobPage(Page):
+class JobPage(BoundedPage):
     """A page of the jobs in one state."""
 
     jobs: list[Job]

@@ -83,6 +83,8 @@ class Health(TypedDict):
     """Why updates can't be served."""
     paused: bool
     dependencies: HealthDependencies
+    leaseNote: str | None
+    """That the lease does not end by its server's clock, or was taken over for that."""
     stuckCommits: list[Stuck]
     """Other orders go on meanwhile. Ten at most."""
 

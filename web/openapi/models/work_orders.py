@@ -98,6 +98,12 @@ class FailedItem(_Item):
     """As it was sent."""
     retryable: bool
     """Whether it was not applied, and may be sent again."""
+    status: int
+    """What a call with this item alone would have been answered."""
+    retryAfter: float | None
+    """Seconds after which it may be sent again; null where it may not."""
+    data: object
+    """The `data` of that answer, whose fields stand here as well."""
     field: NotRequired[str]
     """The field that is wrong."""
     result: NotRequired[float]
@@ -220,7 +226,15 @@ class Page(TypedDict):
 
 
 @reply
-class LogPage(Page):
+class BoundedPage(Page):
+    """One page, of no more than 4 MB."""
+
+    truncated: bool
+    """Whether it ends early, as its entries are large: a smaller `pageSize` gives the others."""
+
+
+@reply
+class LogPage(BoundedPage):
     """A page of an order's log, the newest entry first."""
 
     success: Literal[True]

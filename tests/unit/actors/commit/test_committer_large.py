@@ -16,9 +16,10 @@ from actors.domain.evidence import size_of
 from actors.domain.model import ChangeType, OrderFacts, OrderState
 from actors.errors import OutcomeUnknown, StoreUnavailable
 from actors.orders.order import MAX_TAKEN_BYTES
-from actors.store import Committed
+from actors.store import Committed, Stale
 from actors.store.documents import outcome_document
 from tests.contract.cases import change, decide
+from tests.fakes import Fault
 from tests.unit.actors.desk import MINE, Desk
 from tests.unit.actors.owner import ORDER, OTHER, a_store, owner_of, update
 from tests.unit.strategies import stored_order
@@ -27,7 +28,7 @@ from tests.virtual_time import in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.store import ChangeSet, CommitResult
+    from actors.store import ChangeSet, CommitResult, StoredOrder
 
 _TEXTS = (
     "related_barcode",
@@ -110,6 +111,35 @@ async def test_a_commit_without_an_outcome_leaves_its_place_and_its_batch_to_oth
     assert isinstance(await held, Committed)
     assert desk.committer.stats.stuck == {}
     assert desk.jobs() == [made.job_id]
+
+
+@in_virtual_time
+async def test_an_attempt_that_can_not_be_ruled_out_is_tried_ever_more_seldom_and_told() -> None:
+    desk = Desk()
+    order, other = await desk.load(ORDER), await desk.load(OTHER)
+    desk.store.script("commit", Fault.LOSE)
+    invalidate, unmatched = desk.store.invalidate, asyncio.Event()
+
+    async def matches_nothing(epoch: Any, order: StoredOrder) -> None:  # noqa: ANN401
+        if unmatched.is_set():
+            await invalidate(epoch, order)
+
+    desk.store.invalidate = matches_nothing  # type: ignore[method-assign]
+    desk.store.edit(ORDER, status="PAUSED")  # so that the commit does not match either
+    held = desk.ask(decide(order, change(5), epoch=MINE))
+    await asyncio.sleep(60)
+    assert desk.store.calls["commit"] < 100
+    assert desk.committer.stats.stuck[ORDER].error == "it is neither applied nor ruled out"
+    for _ in range(9):  # more than may be under way at once
+        done = await desk.ask(decide(other, change(1), epoch=MINE))
+        assert isinstance(done, Committed)
+        other = done.order
+    assert not held.done()
+
+    unmatched.set()
+    assert isinstance(await held, Stale)
+    assert desk.committer.stats.stuck == {}
+    assert desk.jobs() == []
 
 
 @in_virtual_time

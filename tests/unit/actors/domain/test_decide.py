@@ -19,7 +19,6 @@ from tests.unit.strategies import (
     FACTS,
     ORDER_ID,
     SIZES,
-    UNHURRIED,
     changes,
     decided,
     exact,
@@ -213,7 +212,6 @@ def test_each_of_these_is_reason_enough_to_ask_the_log(
     assert questions(ORDER_ID, [change], suspects) is not None
 
 
-@UNHURRIED
 @given(BATCHES, st.integers(0, 1000))
 def test_the_entries_of_a_batch_are_dense_and_chain_without_a_gap(
     batch: tuple[OrderState, list[Change]], seq: int
@@ -242,7 +240,6 @@ def test_the_entries_of_a_batch_are_dense_and_chain_without_a_gap(
     assert (after.status, after.progress) == (status, progress)
 
 
-@UNHURRIED
 @given(BATCHES)
 def test_each_change_gets_the_verdict_that_belongs_to_it(
     batch: tuple[OrderState, list[Change]],
@@ -265,7 +262,6 @@ def test_each_change_gets_the_verdict_that_belongs_to_it(
             assert outcome is None
 
 
-@UNHURRIED
 @given(BATCHES, st.data())
 def test_a_batch_cut_in_two_is_decided_as_in_one_go(
     batch: tuple[OrderState, list[Change]], data: st.DataObject

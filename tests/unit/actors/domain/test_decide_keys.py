@@ -21,7 +21,6 @@ from tests.unit.strategies import (
     ORDER_ID,
     SIZES,
     STEP,
-    UNHURRIED,
     changes,
     decided,
     input_of,
@@ -231,7 +230,6 @@ def test_a_job_without_a_key_that_is_new_is_not_taken_for_another() -> None:
     assert len(decision.outcomes) == 1
 
 
-@UNHURRIED
 @given(BATCHES)
 def test_a_batch_that_is_tried_again_after_it_was_applied_gets_the_same_answers(
     batch: tuple[OrderState, list[Change]],
@@ -245,7 +243,6 @@ def test_a_batch_that_is_tried_again_after_it_was_applied_gets_the_same_answers(
     assert [_short(each) for each in again.verdicts] == [_short(each) for each in first.verdicts]
 
 
-@UNHURRIED
 @given(BATCHES)
 def test_a_batch_that_is_sent_again_under_its_keys_is_replayed_whole(
     batch: tuple[OrderState, list[Change]],
@@ -261,7 +258,6 @@ def test_a_batch_that_is_sent_again_under_its_keys_is_replayed_whole(
         assert isinstance(two, RequestIdConflict) or _short(two).endswith(" replayed")
 
 
-@UNHURRIED
 @given(BATCHES)
 def test_at_most_one_change_of_a_key_leaves_an_outcome(
     batch: tuple[OrderState, list[Change]],

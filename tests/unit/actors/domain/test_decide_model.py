@@ -30,7 +30,6 @@ from tests.unit.strategies import (
     ORDER_ID,
     SIZES,
     STATUSES,
-    UNHURRIED,
     Sizes,
     changes,
     new_job,
@@ -309,5 +308,5 @@ class OneOrder(RuleBasedStateMachine):
         return [each for each in self.outcomes if isinstance(each, LogEntry)]
 
 
-OneOrder.TestCase.settings = settings(UNHURRIED, max_examples=150, stateful_step_count=20)
+OneOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=20)
 TestDecisionsAgreeWithAModelOfTheContract = OneOrder.TestCase

@@ -16,7 +16,6 @@ from tests.unit.strategies import (
     AT,
     DECIMAL,
     SIZES,
-    UNHURRIED,
     WHOLE,
     changes,
     exact,
@@ -43,7 +42,6 @@ def _moved(order: OrderState, change: Change) -> Number:
     return order.input_quantity if change.type is ChangeType.INPUT else order.output_quantity
 
 
-@UNHURRIED
 @given(EXAMPLES)
 def test_no_quantity_ever_falls_below_zero(example: tuple[OrderState, Change]) -> None:
     after, _ = _applied(*example)
@@ -51,7 +49,6 @@ def test_no_quantity_ever_falls_below_zero(example: tuple[OrderState, Change]) -
     assert after.output_quantity >= 0
 
 
-@UNHURRIED
 @given(EXAMPLES)
 def test_the_quantity_moves_by_exactly_what_was_applied(
     example: tuple[OrderState, Change],
@@ -61,7 +58,6 @@ def test_the_quantity_moves_by_exactly_what_was_applied(
     assert exact(_moved(after, change)) == exact(_moved(order, change)) + exact(applied)
 
 
-@UNHURRIED
 @given(EXAMPLES)
 def test_an_increase_is_applied_whole_and_a_decrease_as_far_as_there_is_something(
     example: tuple[OrderState, Change],
@@ -75,7 +71,6 @@ def test_an_increase_is_applied_whole_and_a_decrease_as_far_as_there_is_somethin
         assert applied == change.quantity or _moved(after, change) == 0
 
 
-@UNHURRIED
 @given(EXAMPLES)
 def test_a_change_moves_one_quantity_and_leaves_plan_and_scrap_alone(
     example: tuple[OrderState, Change],
@@ -94,7 +89,6 @@ def test_a_change_moves_one_quantity_and_leaves_plan_and_scrap_alone(
         )
 
 
-@UNHURRIED
 @given(EXAMPLES)
 def test_progress_is_a_whole_number_of_percent_that_only_completion_lifts(
     example: tuple[OrderState, Change],
@@ -117,7 +111,6 @@ def test_progress_is_a_whole_number_of_percent_that_only_completion_lifts(
         assert after.progress == 100 or reached < (after.progress + 1) * total
 
 
-@UNHURRIED
 @given(EXAMPLES)
 def test_the_status_changes_only_to_paused_by_a_real_decrease_or_to_completed_at_the_plan(
     example: tuple[OrderState, Change],
@@ -136,7 +129,6 @@ def test_the_status_changes_only_to_paused_by_a_real_decrease_or_to_completed_at
     assert after.ended_at == (AT if completes else order.ended_at)
 
 
-@UNHURRIED
 @given(thousandths(10**6), thousandths(10**6))
 def test_adding_is_exact_and_taking_away_undoes_it(left: Number, right: Number) -> None:
     total = add(left, right)
@@ -144,7 +136,6 @@ def test_adding_is_exact_and_taking_away_undoes_it(left: Number, right: Number) 
     assert exact(add(total, -right)) == exact(left)
 
 
-@UNHURRIED
 @given(st.lists(st.sampled_from([WHOLE, DECIMAL]).flatmap(lambda sizes: sizes.asked)))
 def test_a_quantity_is_the_sum_of_all_that_was_applied(quantities: list[Number]) -> None:
     order = OrderState()

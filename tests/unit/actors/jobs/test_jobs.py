@@ -192,6 +192,40 @@ async def test_a_key_that_is_sent_while_its_job_is_taken_back_begins_anew() -> N
 
 
 @in_virtual_time
+async def test_a_key_whose_job_ends_and_is_forgotten_meanwhile_is_told_its_outcome() -> None:
+    store = a_store(3)
+    async with owner_of(store) as owner:
+        await owner.hold()
+        first = await owner.ask(job(5, key="k"))
+        assert isinstance(first, Queued)
+        async with store.holding("add") as adding:
+            again = asyncio.create_task(owner.ask(job(5, key="k")))
+            await adding.wait()
+            await owner.go_on()
+            while store.inbox.book.in_state(JobState.WAITING):  # noqa: ASYNC110 a store has no event
+                await asyncio.sleep(0.05)
+            await owner.desk.clean(0)
+            assert not store.inbox.book.jobs
+        answer = await again
+        assert isinstance(answer, Updated)
+        assert (answer.replayed, answer.change.job_id) == (True, first.change.job_id)
+        await settled(owner)
+    assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_a_key_that_the_log_can_not_be_asked_for_is_unknown_and_applied_once() -> None:
+    store = a_store(3)
+    async with owner_of(store) as owner:
+        store.script("evidence", Fault.REFUSE)
+        assert isinstance(await owner.ask(job(5, key="k")), OutcomeUnknown)
+        await settled(owner)
+        again = await owner.ask(job(5, key="k"))
+        assert isinstance(again, Updated)
+    assert applied(store) == [5]
+
+
+@in_virtual_time
 async def test_a_key_that_is_sent_while_its_order_is_fenced_keeps_the_job_s_place() -> None:
     store = a_store(3)
     async with owner_of(store) as owner:

@@ -205,7 +205,11 @@ async def test_failed_jobs_are_retried_by_order_and_by_error(
     store = a_store(3)
     async with owner_of(store) as owner:
         await with_dead_letters(owner)
+        failed = owner.region.statistics().failed
+        await owner.hold()
         assert await owner.desk.retry_failed(order_id, code) == count  # type: ignore[arg-type]
+        assert owner.region.statistics().failed == failed - count
+        await owner.go_on()
         await settled(owner)
     expected = 0 if code == "WORK_ORDER_NOT_FOUND" else min(count, 3)
     assert len(applied(store)) + len(applied(store, OTHER)) == expected

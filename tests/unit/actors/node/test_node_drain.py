@@ -6,9 +6,11 @@ import asyncio
 import time
 
 import pytest
+import structlog
 
 from actors.domain.messages import Queued, Updated
-from actors.errors import NotOwner
+from actors.errors import LeaseSpoilt, NotOwner
+from actors.node import actor
 from actors.node.status import Role
 from tests.unit.actors.owner import ORDER, turns, update
 from tests.unit.actors.plant import TTL_S, a_plant, ask, is_owner, role, until
@@ -129,3 +131,36 @@ async def test_stuck_locks_are_the_leases_to_clear() -> None:
         node = await plant.start()
         assert await node.clean_locks() == 0
         assert is_owner(node)
+
+
+@in_virtual_time
+async def test_what_is_no_lease_is_a_fault_that_health_and_clean_locks_name() -> None:
+    async with a_plant() as plant:
+        plant.lease.fault = "the key holds something else than a lease"
+        node = await plant.start()
+        status = node.status()
+        assert (status.serving, status.reason) == (False, plant.lease.fault)
+        assert (status.lease.ok, status.lease.detail) == (False, plant.lease.fault)
+        with pytest.raises(LeaseSpoilt, match="something else than a lease"):
+            await node.clean_locks()
+
+        plant.lease.fault = None
+        await until(lambda: is_owner(node))
+        assert node.status().lease.ok
+        assert await node.clean_locks() == 0
+
+
+@in_virtual_time
+async def test_what_is_odd_about_the_leases_time_is_told_and_logged_at_a_take_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    structlog.reset_defaults()  # the other tests here log nothing
+    monkeypatch.setattr(actor, "_log", structlog.get_logger())
+    async with a_plant() as plant:
+        plant.lease.note = "taken over at noon"
+        with structlog.testing.capture_logs() as logged:
+            node = await plant.start()
+        assert node.status().lease_note == "taken over at noon"
+        assert [each["detail"] for each in logged if each["event"] == "lease_taken_over"] == [
+            "taken over at noon"
+        ]

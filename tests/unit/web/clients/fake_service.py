@@ -25,6 +25,12 @@ def envelope(
     return web.json_response(body, status=status, headers=headers)
 
 
+def failed(code: str, status: int, **more: object) -> dict[str, Any]:
+    """Return an item that failed, as a service tells of it."""
+    about = {"message": f"about {code}", "status": status, "data": {"field": "f"}}
+    return {"success": False, "code": code, **about, **more}
+
+
 def answers(status: int, code: str, **headers: str) -> Fault:
     """Refuse once."""
 
@@ -145,8 +151,8 @@ class FakeService:
         if request.method == "GET":
             return envelope(200, "OK", {"path": request.path, **request.query})
         [result] = results
-        status = 200 if result["success"] else REFUSED[result["code"]]
-        return envelope(status, result["code"], result)
+        status, data = result.get("status", 200), result.get("data", result)
+        return envelope(status, result["code"], data)
 
     def _apply(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         results = []
@@ -154,9 +160,10 @@ class FakeService:
             order, key = item["workOrderId"], item["requestId"]
             if order in self.refused:
                 code = self.refused[order]
-                results.append({"success": False, "code": code, "message": f"about {code}"})
+                results.append(failed(code, REFUSED[code]))
                 continue
             first = self.applied.setdefault((order, key), item)
             assert json.dumps(first) == json.dumps(item), "the same key with another content"
-            results.append({"success": True, "code": "UPDATED", "jobId": key, "queueLength": 0})
+            about = {"message": "about UPDATED", "jobId": key, "queueLength": 0}
+            results.append({"success": True, "code": "UPDATED", **about})
         return results

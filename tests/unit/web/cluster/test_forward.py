@@ -16,6 +16,7 @@ from tests.unit.web.conftest import until
 from tests.unit.web.fake_node import ORDER
 from tests.unit.web.fake_owner import FakeOwner, make_standby
 from web.app import Options
+from web.cluster.seal import Seal
 from web.routes.table import ROUTES
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ API = "/api/workorder"
 UPDATE = f"{API}/update-quantity"
 STATS = f"{API}/queue/stats"
 BODY = json.dumps({"workOrderId": ORDER, "type": "input"}).encode()
+SHARED = "the-nodes-own-secret"
 FORWARDED = {"X-Forwarded-By-Node": "node-9"}
 
 
@@ -84,7 +86,7 @@ async def test_what_the_caller_says_about_its_call_goes_along_and_nothing_else(
     assert f"{version}-{trace_id}-00f067aa0ba902b7-{flags}" == given["traceparent"]
     assert span != "00f067aa0ba902b7", "the hop is a span of its own"
     assert passed_on == {name: given[name] for name in passed_on}
-    hop = {"x-forwarded-by-node", "x-forwarded-to-node", "x-deadline-ms"}
+    hop = {"x-forwarded-by-node", "x-forwarded-to-node", "x-deadline-ms", "x-node-signature"}
     others = {name.lower() for name in headers} - {name.lower() for name in given}
     assert others == {*hop, "host", "content-length", "accept"}
     assert 15_000 <= int(headers["X-Deadline-Ms"]) < 20_000
@@ -294,6 +296,7 @@ async def test_a_call_meant_for_a_node_that_is_gone_from_here_is_refused(
         assert reply.status == 200
 
 
+@pytest.mark.parametrize("options", [Options(request_timeout_s=20, cluster_secret=SHARED)])
 @pytest.mark.parametrize(
     ("deadline", "forwarded", "expected_s"),
     [
@@ -314,7 +317,9 @@ async def test_a_forwarding_node_may_shorten_the_time_and_no_one_may_lengthen_it
     forwarded: bool,  # noqa: FBT001 a case
     expected_s: float,
 ) -> None:
-    headers = {"X-Deadline-Ms": deadline, **(FORWARDED if forwarded else {})}
+    headers = {"X-Deadline-Ms": deadline, **FORWARDED}
+    if forwarded:
+        Seal(SHARED).sign("POST", UPDATE, headers, BODY)
     now = asyncio.get_running_loop().time()
     async with client.post(UPDATE, data=BODY, headers=headers):
         pass

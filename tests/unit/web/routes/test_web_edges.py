@@ -13,7 +13,7 @@ from actors.errors import PoisonMessage
 from tests.unit.web.conftest import until
 from tests.unit.web.fake_node import ORDER
 from web.app import Options
-from web.wire.turns import Turns
+from web.wire.pauses import Pauses
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Client, LogRecorder
@@ -301,12 +301,12 @@ class TestWithAnotherBatchLimit:
     async def test_others_may_go_on_before_and_behind_each_item(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        shared: list[Turns] = []
+        shared: list[Pauses] = []
 
-        async def share(turns: Turns) -> None:
-            shared.append(turns)
+        async def noted(pauses: Pauses) -> None:
+            shared.append(pauses)
 
-        monkeypatch.setattr(Turns, "share", share)
+        monkeypatch.setattr(Pauses, "pause_if_due", noted)
         path = "/api/workorder/batch-update-quantity"
         async with client.post(path, json={"updates": [GOOD] * 250}) as reply:
             assert reply.status == 200

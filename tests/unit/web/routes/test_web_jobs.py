@@ -157,7 +157,8 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
     status, body = await _call(client, "get", f"/queue/jobs/{JOB.upper()}")
     assert (status, body["data"]) == (200, shown)
     status, body = await _call(client, "get", "/queue/jobs?state=failed&pageSize=5")
-    page = {"total": 1, "page": 1, "pageSize": 5, "totalPages": 1, "jobs": [shown]}
+    counts = {"total": 1, "page": 1, "pageSize": 5, "totalPages": 1, "truncated": False}
+    page = {**counts, "jobs": [shown]}
     assert (status, body["data"]) == (200, page)
     for code, total in (("DEAD_LETTER", 1), ("STORE_REJECTED", 0)):
         _, body = await _call(client, "get", f"/queue/jobs?state=failed&code={code}")

@@ -10,7 +10,7 @@ import pytest
 
 from actors.domain.messages import OrderLock
 from actors.domain.model import WorkOrderId
-from actors.errors import LeaseUnavailable, NotOwner, StoreUnavailable
+from actors.errors import LeaseSpoilt, LeaseUnavailable, NotOwner, StoreUnavailable
 from actors.node.status import Dependency, Role
 from actors.store import LogPage, LogQuery
 from tests.unit.web.fake_node import ORDER
@@ -68,6 +68,7 @@ async def test_health_of_an_owner_is_ok_and_names_each_dependency(client: Client
             "store": {"name": "mongodb", "ok": True, "detail": "ok", "since_s": 60.2},
             "lease": {"name": "redis", "ok": True, "detail": "ok", "since_s": 61.0},
         },
+        "leaseNote": None,
         "stuckCommits": [],
     }
 
@@ -141,9 +142,21 @@ async def test_logs_are_paged_as_asked(client: Client, node: FakeNode) -> None:
         "page": 3,
         "pageSize": 20,
         "totalPages": 3,
+        "truncated": False,
         "logs": [{"_id": "1", "operateTime": "2026-11-23T00:00:00.000Z", "changeQuantity": 2.5}],
     }
-    assert node.store.queries == [LogQuery(WorkOrderId(ORDER), 3, 20, "input", at, None)]
+    asked = LogQuery(WorkOrderId(ORDER), 3, 20, "input", at, None, max_bytes=4 * 2**20)
+    assert node.store.queries == [asked]
+
+
+async def test_a_page_that_ends_early_says_so(client: Client, node: FakeNode) -> None:
+    node.store.page = LogPage(41, ({"_id": "1"}, {"_id": "2"}))
+    pages = ((3, 1, True), (2, 1, False), (1000, 1, True), (39, 2, False))
+    for page_size, page, truncated in pages:
+        query = f"page={page}&pageSize={page_size}"
+        data = (await _get(client, f"{API}/quantity-logs/{ORDER}?{query}"))[1]["data"]
+        assert data["truncated"] is truncated
+        assert (data["total"], data["pageSize"]) == (41, page_size)
 
 
 async def test_a_plus_sign_lost_in_the_query_string_is_understood(
@@ -304,6 +317,26 @@ async def test_clean_locks_counts_what_it_cleared(client: Client, node: FakeNode
     assert (status, body["success"]) == (200, True)
     assert (body["cleaned"], body["data"]) == (1, {"cleaned": 1})
     assert "1" in body["message"]
+
+
+async def test_a_lease_that_does_not_end_is_told_by_health_and_clean_locks(
+    client: Client, node: FakeNode
+) -> None:
+    note = "the lease of node-2 does not expire by Redis' clock"
+    node.become(lease_note=note)
+    assert (await _get(client, "/health"))[1]["leaseNote"] == note
+    _, body = await _post(client, f"{API}/queue/clean-locks")
+    assert (body["cleaned"], note in body["message"], body["code"]) == (0, True, "OK")
+    node.stuck_leases = 1
+    _, body = await _post(client, f"{API}/queue/clean-locks")
+    assert note not in body["message"], "it is cleared"
+
+
+async def test_clean_locks_names_what_is_no_lease(client: Client, node: FakeNode) -> None:
+    node.stuck_leases = LeaseSpoilt("the Redis key plan_server:lease holds something else")
+    status, body = await _post(client, f"{API}/queue/clean-locks")
+    assert (status, body["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert "plan_server:lease holds something else" in body["message"]
 
 
 async def test_clean_locks_is_503_while_the_lease_cannot_be_read(

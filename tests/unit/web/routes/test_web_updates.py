@@ -80,6 +80,27 @@ async def test_the_region_gets_deadline_trace_and_key(client: Client, node: Fake
     assert asked.change.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("prefer", "limit_s"),
+    [
+        ("wait=2", 2),
+        ('WAIT="2"; x=y, wait=1', 2),
+        ("wait=100", 20),
+        ("wait=2.5, return=minimal", 20),
+        ("respond-async, wait=2", 20),
+    ],
+)
+@pytest.mark.parametrize("path", [UPDATE, BATCH])
+async def test_a_caller_may_have_its_answer_sooner_than_the_service_would_give_it(
+    client: Client, node: FakeNode, path: str, prefer: str, limit_s: int
+) -> None:
+    before = time.monotonic()
+    body = _item() if path == UPDATE else {"updates": [_item()]}
+    async with client.post(path, json=body, headers={"Prefer": prefer}) as reply:
+        assert reply.status == 200
+    assert before + limit_s <= node.region.asked[0].deadline <= time.monotonic() + limit_s
+
+
 async def test_a_replay_is_answered_with_the_first_job(client: Client, node: FakeNode) -> None:
     def replayed(message: UpdateQuantity) -> Updated:
         first = replace(message.change, job_id="0123456789abcdef01234567")  # type: ignore[arg-type]
@@ -250,7 +271,31 @@ async def test_the_key_of_header_and_body_must_agree(client: Client, node: FakeN
     assert [each.change.request_id for each in node.region.asked] == ["a"]
 
 
-@pytest.mark.parametrize("keys", [["a", "a"], [""], ["k" * 201], ["a\tb"]])
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ('"abc"', "abc"),
+        ("abc", "abc"),
+        ('"a\\"b\\\\c"', 'a"b\\c'),
+        ('"a', '"a'),
+        ('a"b"', 'a"b"'),
+        ('"a"b"', '"a"b"'),
+    ],
+)
+async def test_a_quoted_key_is_what_stands_between_the_quotes(
+    client: Client, node: FakeNode, header: str, key: str
+) -> None:
+    headers = {"Idempotency-Key": header}
+    async with client.post(UPDATE, json=_item(requestId=key), headers=headers) as reply:
+        assert reply.status == 200, "the same key as in the body"
+    await _batch(client, [_item()], headers)
+    one, in_batch = node.region.asked
+    assert one.change.request_id == key
+    assert in_batch.change.request_id is not None
+    assert in_batch.change.request_id.startswith(key)
+
+
+@pytest.mark.parametrize("keys", [['""'], ["a", "a"], [""], ["k" * 201], ["a\tb"]])
 async def test_a_bad_key_header_is_refused(client: Client, keys: list[str]) -> None:
     headers = [("Idempotency-Key", key) for key in keys]
     async with client.post(UPDATE, json=_item(), headers=headers) as reply:
@@ -289,6 +334,9 @@ async def test_one_bad_item_fails_alone_and_results_keep_the_order_sent(
         "workOrderId": None,
         "type": "input",
         "retryable": False,
+        "status": 400,
+        "retryAfter": None,
+        "data": {"field": "workOrderId"},
         "field": "workOrderId",
     }
     assert (first["code"], first["jobId"]) == ("UPDATED", node.region.asked[0].change.job_id)
@@ -364,8 +412,10 @@ async def test_a_failed_item_says_whether_it_may_be_sent_again(
     full, duplicate = body["data"]["results"]
     assert status == 200
     assert (full["code"], full["retryable"], full["capacity"]) == ("MAILBOX_FULL", True, 5)
+    assert (full["status"], full["retryAfter"], full["data"]["capacity"]) == (429, 1, 5)
     assert (duplicate["code"], duplicate["retryable"]) == ("DUPLICATE_OPERATION", False)
-    assert duplicate["relatedBarcode"] == "S"
+    assert (duplicate["status"], duplicate["retryAfter"]) == (409, None)
+    assert duplicate["data"]["relatedBarcode"] == duplicate["relatedBarcode"] == "S"
     assert duplicate["workOrderId"] == ORDER
 
 

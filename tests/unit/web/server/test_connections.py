@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from actors.store import LogPage
 from web.app import Options, build_app
 from web.app_context import CONTEXT
-from web.server.connections import ConnectionLimit, GuardedSite, allow_files
+from web.server import places
+from web.server.connections import GuardedSite, Limits, allow_files
+from web.server.places import Places
 from web.server.refusals import Refusals
 from web.server.service import RUNNER_OPTIONS, bind
+from web.wire.cuts import CUTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,8 +32,8 @@ Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class House:
     """A guarded server and what to knock on it with."""
 
-    def __init__(self, limit: ConnectionLimit, port: int) -> None:
-        self.limit, self.port = limit, port
+    def __init__(self, limits: Limits, runner: web.AppRunner, port: int) -> None:
+        self.limits, self.runner, self.port = limits, runner, port
         self._writers: list[asyncio.StreamWriter] = []
 
     async def knock(self, *sent: bytes) -> Pair:
@@ -47,14 +51,16 @@ class House:
 
 
 @asynccontextmanager
-async def house(node: FakeNode, most: int = 100, head_s: float = _SLOW_S) -> AsyncIterator[House]:
+async def house(
+    node: FakeNode, most: int = 100, head_s: float = _SLOW_S, unread_s: float = 30.0
+) -> AsyncIterator[House]:
     app = build_app(node.as_node(), Options())
     runner = web.AppRunner(app, **RUNNER_OPTIONS)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
-    limit = ConnectionLimit(most, head_s, Refusals(app[CONTEXT]))
-    await GuardedSite(runner, sock, limit).start()
-    here = House(limit, sock.getsockname()[1])
+    limits = Limits(Places(most), head_s, unread_s, Refusals(app[CONTEXT]), app[CUTS])
+    await GuardedSite(runner, sock, limits).start()
+    here = House(limits, runner, sock.getsockname()[1])
     try:
         yield here
     finally:
@@ -63,6 +69,7 @@ async def house(node: FakeNode, most: int = 100, head_s: float = _SLOW_S) -> Asy
 
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+_ORDER = b"GET /api/workorder/detail/00000000000000000000000a HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
@@ -130,16 +137,93 @@ async def test_who_finds_the_house_full_is_told_so_and_may_come_again(node: Fake
         pairs = [await here.knock(HEAD + b"\r\n") for _ in range(2)]
         for reader, _ in pairs:
             assert await _status(reader) == 200
-        reader, _ = await here.knock()
+        reader, _ = await here.knock(_ORDER)
         assert await _status(reader) == 503
         await _ends(reader)
-        assert here.limit.inside == 2
+        assert here.limits.places.inside == 2
         pairs[0][1].close()
         async with asyncio.timeout(100):
-            while here.limit.inside == 2:  # noqa: ASYNC110 has no event
+            while here.limits.places.inside == 2:  # noqa: ASYNC110 has no event
                 await asyncio.sleep(0.01)
         reader, _ = await here.knock(HEAD + b"\r\n")
         assert await _status(reader) == 200
+
+
+async def test_probes_and_calls_of_other_nodes_get_through_when_the_house_is_full(
+    node: FakeNode,
+) -> None:
+    forwarded = b"X-Forwarded-By-Node: node-2\r\n\r\n"
+    async with house(node, most=1) as here:
+        first, writer = await here.knock(HEAD + b"\r\n")
+        assert await _status(first) == 200
+        for sent, status in (
+            (HEAD + b"\r\n", 200),
+            (HEAD.replace(b"/livez", b"/readyz/?x=1") + b"\r\n", 200),
+            (_ORDER.removesuffix(b"\r\n") + forwarded, 404),
+            (_ORDER, 503),
+            (b"no request\r\n\r\n", 400),
+        ):
+            reader, _ = await here.knock(sent)
+            assert await _status(reader) == status
+            await _ends(reader)
+        writer.write(HEAD + b"\r\n")
+        assert await _status(first) == 200
+        assert here.limits.cuts.counts == {"full": 1}
+
+
+@pytest.mark.parametrize("said", [b"", HEAD])
+async def test_who_does_not_say_what_it_wants_is_not_waited_for(
+    node: FakeNode, said: bytes
+) -> None:
+    async with house(node, most=1) as here:
+        first, _ = await here.knock(HEAD + b"\r\n")
+        assert await _status(first) == 200
+        reader, _ = await here.knock(said)
+        await _ends(reader)
+        assert here.limits.cuts.counts == {"slow": 1}
+
+
+async def test_who_asks_takes_the_place_of_who_says_nothing(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_NEW_S", 0.0)
+    async with house(node, most=2) as here:
+        silent, _ = await here.knock()
+        busy, writer = await here.knock(HEAD + b"\r\n")
+        assert await _status(busy) == 200
+        reader, _ = await here.knock(_ORDER)
+        assert await _status(reader) == 404
+        await _ends(silent)
+        writer.write(HEAD + b"\r\n")
+        assert await _status(busy) == 200
+        assert here.limits.cuts.counts == {"silent": 1}
+
+
+async def test_who_reads_nothing_of_a_reply_is_cut_off(node: FakeNode) -> None:
+    node.store.page = LogPage(1, ({"remark": "x" * 30_000_000},))
+    async with house(node, unread_s=0.2) as here:
+        reader, _ = await here.knock(_ORDER.replace(b"detail", b"quantity-logs"))
+        async with asyncio.timeout(100):
+            while not here.limits.cuts.counts:  # noqa: ASYNC110 has no event
+                await asyncio.sleep(0.01)
+        with suppress(ConnectionError):
+            assert len(await reader.read()) < 30_000_000
+        assert here.limits.cuts.counts == {"unread": 1}
+        assert here.limits.places.inside == 0
+
+
+async def test_a_connection_that_idles_holds_nothing_of_its_last_request(node: FakeNode) -> None:
+    async with house(node) as here:
+        body = b'{"grace": ' + b" " * 500_000 + b"1}"
+        head = b"POST /api/workorder/queue/clean HTTP/1.1\r\nHost: localhost\r\n"
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        reader, _ = await here.knock(head, length, body)
+        assert await _status(reader) == 200
+        (handler,) = here.runner.server.connections  # type: ignore[union-attr]
+        # The frame of its task lives on, with the last request.
+        task = handler._task_handler  # noqa: SLF001
+        kept = task.get_coro().cr_frame.f_locals["request"]  # type: ignore[union-attr]
+        assert kept._read_bytes is None  # noqa: SLF001
 
 
 @pytest.mark.parametrize(

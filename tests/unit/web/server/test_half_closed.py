@@ -52,7 +52,7 @@ async def test_who_half_closes_behind_its_requests_gets_all_answers(
         await end_seen.wait()
         node.store.gate.set()
         answers = (await reader.read()).split(b"HTTP/1.1 ")[1:]
-        await until(lambda: here.limit.inside == 0)
+        await until(lambda: here.limits.places.inside == 0)
     assert [each[:3] for each in answers] == [b"404"] * asked
     assert [each.partition(b"X-Request-Id: ")[2][:1] for each in answers] == [
         b"%d" % number for number in range(asked)
@@ -75,9 +75,9 @@ async def test_who_is_gone_is_let_go_once_its_call_is_done(
         _, writer = await here.knock(_ORDER % 1)
         writer.close()
         await end_seen.wait()
-        assert here.limit.inside == 1
+        assert here.limits.places.inside == 1
         node.store.gate.set()
-        await until(lambda: here.limit.inside == 0)
+        await until(lambda: here.limits.places.inside == 0)
 
 
 @pytest.mark.parametrize(
@@ -107,5 +107,5 @@ async def test_who_ends_within_a_request_is_let_go_at_once(node: FakeNode, sent:
             reader, writer = await here.knock(sent)
             writer.write_eof()
             await _all(reader)
-            await until(lambda: here.limit.inside == 0)
+            await until(lambda: here.limits.places.inside == 0)
     assert not [each for each in events if each["log_level"] == "error"]

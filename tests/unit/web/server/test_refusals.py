@@ -78,6 +78,7 @@ async def test_what_is_no_request_is_refused_in_our_form_and_never_logged(
 async def test_a_reply_to_a_connection_too_many_is_in_our_form(node: FakeNode) -> None:
     async with house(node, most=0) as here:
         reader, _ = await here.knock()
+        await here.knock()  # and wants the place in which the first one waits
         status, headers, body = await _reply(reader)
     assert (status, body["code"], headers["Retry-After"]) == (503, "SERVICE_UNAVAILABLE", "1")
     assert headers.items() >= _HEADERS.items()

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.strategies import UNHURRIED
-from web.wire import batches, json_body, turns
+from web.wire import batches, json_body, pauses
 from web.wire.batches import decode_batch
 from web.wire.problems import RequestError
 
@@ -42,7 +41,7 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut what would be taken as it is for being small, and give each piece a turn."""
     monkeypatch.setattr(batches, "MAX_TOKENS", 0)
     monkeypatch.setattr(batches, "_PIECE", 20)
-    monkeypatch.setattr(turns, "_TURN_S", 0.0)
+    monkeypatch.setattr(pauses, "_EVERY_S", 0.0)
 
 
 def _decode(body: bytes, most_tokens: int = _MANY) -> dict[str, Any]:
@@ -55,7 +54,6 @@ def _refusal(body: bytes, most_tokens: int = _MANY) -> tuple[str, Any]:
     return caught.value.problem.text, (caught.value.problem.data or {}).get("field")
 
 
-@UNHURRIED
 @given(
     before=st.dictionaries(_NAMES, _ITEM, max_size=2),
     items=st.lists(_ITEM, max_size=8),

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.strategies import UNHURRIED
 from web.wire import structure
 from web.wire.problems import RequestError
 from web.wire.structure import MAX_DEPTH, Structure, count_fields
@@ -35,7 +34,6 @@ def _shape(value: Any) -> tuple[int, int, int]:  # noqa: ANN401 -- any JSON
     )
 
 
-@UNHURRIED
 @given(value=_JSON, size=st.integers(1, 40), ascii_only=st.booleans())
 def test_tokens_and_fields_are_exact_in_slices_of_any_size(
     value: object, size: int, *, ascii_only: bool
@@ -51,7 +49,6 @@ def test_tokens_and_fields_are_exact_in_slices_of_any_size(
             count_fields(body, tokens - 1)
 
 
-@UNHURRIED
 @given(value=_JSON, limit=st.integers(1, 6), size=st.integers(1, 40))
 def test_the_depth_is_exact_in_slices_of_any_size(value: object, limit: int, size: int) -> None:
     body = orjson.dumps([value, value])
