@@ -16,7 +16,7 @@ what is queued and end. The first run creates .venv and installs the locked pack
   --help   show this
 
 Settings are environment variables, all optional; docs/settings.md lists them. Most used:
-  HOST=127.0.0.1  PORT=3001  MONGODB_URI (else SQLite)  REDIS_URL or REDIS_HOST (else a file
+  HOST=localhost  PORT=3001  MONGODB_URI (else SQLite)  REDIS_URL or REDIS_HOST (else a file
   lease)  DATA_DIR=data (relative to the checkout)  LOG_FORMAT=json|console
   OTEL_EXPORTER_OTLP_ENDPOINT (else no spans): the packages for OpenTelemetry are installed, too
   PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.

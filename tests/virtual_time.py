@@ -53,12 +53,25 @@ class _JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: _Clock) -> None:
+        super().__init__(_JumpingSelector(clock))
+        self.clock = clock
+
+
+def stall(seconds: float) -> None:
+    """Hold the running loop for so long, as work does that never waits."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)
+    loop.clock.now += seconds
+
+
 def run_in_virtual_time(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` to its end; `time.monotonic` is the loop's clock meanwhile."""
     clock = _Clock()
 
     def new_loop() -> asyncio.AbstractEventLoop:
-        return asyncio.SelectorEventLoop(_JumpingSelector(clock))
+        return _Loop(clock)
 
     with (
         mock.patch("time.monotonic", clock.monotonic),

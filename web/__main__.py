@@ -7,11 +7,14 @@ import asyncio
 import gc
 import sys
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
+from actors.lease.kept import KeptLease
+from actors.lease.thread import ThreadLease
 from actors.node.node import Node, NodeOptions
 from actors.node.term import TermOptions
 from actors.orders.supervisor import Limits
@@ -95,7 +98,7 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     url = settings.url_at(sockets[0].getsockname()[1])
     otel = _open_telemetry(settings)
     node = build_node(settings, url, otel or NO_SPANS)
-    app = build_app(node, _options(settings), logs, otel or UNTRACED)
+    app = build_app(node, options_of(settings), logs, otel or UNTRACED)
     service = Service(node, app, sockets, settings.shutdown_s)
 
     calm_collector()
@@ -165,7 +168,9 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
     options = NodeOptions(
         settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
     )
-    return Node(_store(settings), _lease(settings), options, spans)
+    # Whatever callers send, and however long the loop that serves them takes over it.
+    lease = ThreadLease(KeptLease(_lease(settings), ttl_s=settings.lease_ttl_s))
+    return Node(_store(settings), lease, options, spans)
 
 
 def _store(settings: Settings) -> Store:
@@ -193,7 +198,8 @@ def _lease(settings: Settings) -> Lease:
     return RedisLease(settings.redis_dsn.get_secret_value(), ttl_s=settings.lease_ttl_s)
 
 
-def _options(settings: Settings) -> Options:
+def options_of(settings: Settings) -> Options:
+    """Return what the handlers are given of the settings."""
     return Options(
         max_batch=settings.max_batch,
         request_timeout_s=settings.request_timeout_s,
@@ -207,6 +213,7 @@ def _options(settings: Settings) -> Options:
         max_connections=settings.max_connections,
         unread_timeout_s=settings.unread_timeout_s,
         max_replies_bytes=settings.max_replies_mb * 2**20,
+        time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         refuse_repeats=settings.duplicate_scans == "refuse",
         console_write=settings.console_write == "1",
     )

@@ -118,7 +118,7 @@ class Admission:
         """Let a listed page read the reply."""
         origin = request.headers.get("Origin")
         if self._origins:
-            response.headers["Vary"] = "Origin"
+            response.headers.add("Vary", "Origin")
         if origin is not None and origin in self._origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED

@@ -22,6 +22,7 @@ from web.tracing.port import TRACING, UNTRACED
 from web.wire.cuts import CUTS, Cuts
 from web.wire.room import ROOM, ReplyRoom
 from web.wire.streams import STREAMS, Streams
+from web.wire.turns import READ_TURNS, ReadTurns
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -87,6 +88,7 @@ def build_app(
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags
     node.telemetry.samples.counters.append(metrics.traffic.turned_away)
+    app[READ_TURNS] = ReadTurns()
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
     for route in ROUTES:

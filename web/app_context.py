@@ -13,6 +13,7 @@ from web.hosts import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from multidict import CIMultiDict
 
@@ -63,6 +64,8 @@ class Options:
     """How long a caller may take nothing of a reply."""
     max_replies_bytes: int = 64 * 2**20
     """Of large replies, in all: made, or being made, and not yet taken."""
+    time_zone: tzinfo | None = None
+    """Of dates in query strings that name none; None is the machine's own."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False
@@ -112,6 +115,8 @@ class Call:
     """What is recorded of it, where calls are traced."""
     caller: str | None = None
     """Name of the token that was shown."""
+    order_as_sent: str = ""
+    """The order's id as the caller spelt it, which is how it comes back."""
     about: dict[str, object] = field(default_factory=dict)
     """What it acted on, for the log, where the path does not say so."""
 

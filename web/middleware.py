@@ -16,7 +16,8 @@ from web.app_context import CALL, CONTEXT, Call
 from web.cluster.seal import SEAL
 from web.observe.metrics import METRICS
 from web.tracing.port import TRACING
-from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, problem_of
+from web.wire.compression import compress
+from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, as_sent, problem_of
 from web.wire.replies import failure, new_request_id
 from web.wire.room import ROOM
 from web.wire.texts import preferred_language
@@ -55,6 +56,8 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         problem = _translate(request, call, error)
         response = failure(request.app[CONTEXT], call.language, problem)
+    if isinstance(response, web.Response):
+        await compress(request, response)
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
     call.work.end(response.status)
@@ -78,7 +81,8 @@ def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
         case RequestError():
             return error.problem
         case WorkOrderError():
-            problem = problem_of(error)
+            sent = call.order_as_sent or request.match_info.get("id", "")
+            problem = as_sent(problem_of(error), sent)
         case web.HTTPNotFound():
             return Problem("NOT_FOUND", "NOT_FOUND")
         case web.HTTPMethodNotAllowed():

@@ -22,10 +22,6 @@ JOB: Final = "00000000000000000000000a"
 
 JSON_BODY: Final = (
     "INVALID_JSON",
-    # A number that JSON lacks is told by the name of its field, whatever the call.
-    "INVALID_QUANTITY",
-    "INVALID_LOG_CONTEXT",
-    "INVALID_GRACE",
     "BODY_TIMEOUT",
     "BODY_TOO_LARGE",
     "UNSUPPORTED_ENCODING",

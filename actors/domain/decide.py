@@ -92,6 +92,14 @@ def decide(
     return Decision(state, tuple(outcomes), tuple(verdicts))
 
 
+def is_done_before(error: BaseException, change: Change, *, refuse: bool) -> bool:
+    """Return whether `change` repeats a scan that counts, and is a success to its caller (rule 4).
+
+    With a key, or where repeats are refused, it is told so by the error.
+    """
+    return isinstance(error, DuplicateOperation) and change.request_id is None and not refuse
+
+
 def known_outcome(change: Change, evidence: Evidence) -> Verdict | None:
     """Return what a change is answered whose key was settled before; None where it was not."""
     earlier = _earlier(change, evidence)

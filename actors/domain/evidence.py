@@ -51,6 +51,7 @@ def size_of_change(change: Change) -> int:
         context.ip_address,
         context.user_agent,
         change.request_id,
+        *(text for _, text in context.originals),
     )
     return _PLAIN_BYTES + sum(_size_of_text(each) for each in texts if each)
 

@@ -83,6 +83,8 @@ class LogContext:
     user_agent: str | None = None
     is_automatic: bool = True
     source: str = "SYSTEM"
+    originals: tuple[tuple[str, str], ...] = ()
+    """(field, what was said there) of what counts as not said, as it can't be stored so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class LogPosition:
 def default_reason(change: Change) -> str:
     """Name the change as the shop floor reads it (rule 6)."""
     what = "投入" if change.type is ChangeType.INPUT else "产出"
-    return f"{what}数量{'减少' if change.quantity < 0 else '增加'}"
+    return f"{what}数量{'增加' if change.quantity > 0 else '减少'}"
 
 
 Epoch = NewType("Epoch", int)

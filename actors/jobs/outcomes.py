@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from pykka import ActorDeadError
 
+from actors.domain.decide import is_done_before
 from actors.domain.job import JobError, JobState, Progress
 from actors.domain.messages import Updated
 from actors.errors import (
-    DuplicateOperation,
     NotApplied,
     OutcomeUnknown,
     Overtaken,
@@ -118,7 +118,7 @@ class JobOutcomes:
         now = datetime.now(UTC)
         if error is None:
             self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, result=value))
-        elif self._is_done_before(job, error):
+        elif is_done_before(error, job.change, refuse=self._refuse_repeats):
             self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, job_error(error)))
         else:
             self._submit(
@@ -142,11 +142,6 @@ class JobOutcomes:
         )
         now = datetime.now(UTC)
         self._submit(Progress(job.id, JobState.FAILED, now, job.attempts, job.error, dead=True))
-
-    def _is_done_before(self, job: Job, error: BaseException) -> bool:
-        """Return whether the job repeats a scan that counts, and may: see rule 4."""
-        repeats = isinstance(error, DuplicateOperation) and job.change.request_id is None
-        return repeats and not self._refuse_repeats
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Note that a job failed by its own fault, and will be tried again."""

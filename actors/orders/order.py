@@ -40,6 +40,7 @@ from actors.errors import (
 )
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.delivery import Stage
+from actors.telemetry.telemetry import what_became_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -315,11 +316,12 @@ class WorkOrderActor(AsyncioActor):
             self._context.telemetry.applied(delivery, verdict)
             delivery.reply(verdict)
         else:
-            failed = isinstance(verdict, (NotApplied, OutcomeUnknown, PoisonMessage, StoreRejected))
+            refuse = self._context.jobs.options.refuse_repeats
+            event = what_became_of(delivery.message.change, verdict, refuse=refuse)
             self._context.telemetry.not_applied(
-                delivery, self._context.epoch, self._stored, verdict, failed=failed
+                delivery, self._context.epoch, self._stored, verdict, event
             )
-            self.actor_inbox.failed += 1
+            self.actor_inbox.failed += event != "duplicate"
             delivery.fail(verdict)
 
     # -- life --------------------------------------------------------------------------------

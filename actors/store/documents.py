@@ -15,7 +15,6 @@ from actors.domain.model import (
     Change,
     ChangeType,
     JobId,
-    LogContext,
     LogEntry,
     LogPosition,
     OrderFacts,
@@ -23,6 +22,7 @@ from actors.domain.model import (
     RequestId,
     WorkOrderId,
 )
+from actors.store.contexts import context_from, originals_document
 from actors.store.schema import GUARDED, OURS, PLAN
 from actors.store.values import (
     count_from,
@@ -38,22 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CONTEXT: Final = {
-    "relatedBarcode": "related_barcode",
-    "barcodeOperation": "barcode_operation",
-    "processStepId": "process_step_id",
-    "processName": "process_name",
-    "processCode": "process_code",
-    "operatorId": "operator_id",
-    "operatorName": "operator_name",
-    "reason": "reason",
-    "remark": "remark",
-    "ipAddress": "ip_address",
-    "userAgent": "user_agent",
-    "isAutomatic": "is_automatic",
-    "source": "source",
-}
-_NO_CONTEXT: Final = LogContext()
 _SHOWN: Final = 200
 """Characters of a value that can't be read, for people."""
 
@@ -110,7 +94,7 @@ def _ours(entry: LogEntry) -> dict[str, Any]:
         ours["requestId"] = change.request_id
         ours["requestKey"] = request_key(entry.work_order_id, change.request_id)
         ours["fingerprint"] = change.fingerprint
-    return ours
+    return ours | originals_document(change.context)
 
 
 def request_key(order_id: WorkOrderId, request_id: str) -> str:
@@ -214,7 +198,7 @@ def _outcome_change(stored: Mapping[str, Any], ours: Mapping[str, Any]) -> Chang
         job_id=JobId(required(id_from(stored.get("_id")), "_id")),
         type=required(change_type_from(stored.get("changeType")), "changeType"),
         quantity=required(quantity, f"{OURS}.requestedQuantity"),
-        context=context_from(stored),
+        context=context_from(stored, ours),
         request_id=None if request_id is None else RequestId(request_id),
         fingerprint=text_from(ours.get("fingerprint")) or "",
     )
@@ -236,25 +220,6 @@ def is_same(stored: Outcome | None, mine: Outcome) -> bool:
     return isinstance(stored, Refusal) and isinstance(mine, Refusal)
 
 
-def context_from(stored: object) -> LogContext:
-    """Read what a caller said of a change, under the log's field names."""
-    document = mapping_from(stored)
-    given = {field: text_from(document.get(name)) for name, field in _CONTEXT.items()}
-    return LogContext(
-        **{field: text for field, text in given.items() if text is not None}  # type: ignore[arg-type]
-        | {"is_automatic": document.get("isAutomatic") is not False}
-    )
-
-
-def context_document(context: LogContext) -> dict[str, Any]:
-    """Return what the caller said, defaults left out."""
-    return {
-        name: value
-        for name, field in _CONTEXT.items()
-        if (value := getattr(context, field)) != getattr(_NO_CONTEXT, field)
-    }
-
-
 def _log_facts(document: Mapping[str, Any]) -> OrderFacts:
     return OrderFacts(
         work_order_no=text_from(document.get("workOrderNo")),
@@ -264,13 +229,6 @@ def _log_facts(document: Mapping[str, Any]) -> OrderFacts:
         production_line_id=_id_or_text(document.get("productionLineId")),
         production_line_name=text_from(document.get("productionLineName")),
     )
-
-
-def needs_material(document: Mapping[str, Any]) -> bool:
-    """Return whether an order has to borrow its code or its name from its material."""
-    if id_from(document.get("materialId")) is None:
-        return False
-    return not (document.get("materialNumber") and document.get("materialName"))
 
 
 def position_of(document: Mapping[str, Any]) -> LogPosition:
@@ -303,7 +261,7 @@ def order_from(
 ) -> StoredOrder:
     """Read an order as stored; `unreadable` names what keeps changes from being counted.
 
-    `material` is its `k3_bd_materials` document where the order itself lacks code or name;
+    `material` is its `k3_bd_materials` document, whose code and name come before the order's own;
     `log_seq` is the highest seq in its log: above the order's own after somebody replaced the
     document, or put an old copy of it back.
     """
@@ -365,11 +323,15 @@ def _order_facts(document: Mapping[str, Any], material: Mapping[str, Any]) -> Or
     return OrderFacts(
         work_order_no=text_from(document.get("workOrderNo")),
         material_id=id_from(document.get("materialId")),
-        material_code=text_from(document.get("materialNumber") or material.get("FNumber")),
-        material_name=text_from(document.get("materialName") or material.get("FName")),
+        material_code=_first_text(material.get("FNumber"), document.get("materialNumber")),
+        material_name=_first_text(material.get("FName"), document.get("materialName")),
         production_line_id=_id_or_text(document.get("productionLineId")),
         production_line_name=text_from(document.get("lineName")),
     )
+
+
+def _first_text(*values: object) -> str | None:
+    return next((text for value in values if (text := text_from(value))), None)
 
 
 def _state(document: Mapping[str, Any]) -> OrderState:

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.domain.job import JOB_UNREADABLE, Job, JobError, JobState, Position
 from actors.domain.messages import Updated
 from actors.domain.model import Change, ChangeType, JobId, RequestId, Trace, WorkOrderId
-from actors.store.documents import (
-    UnreadableDocument,
-    change_type_from,
-    context_document,
-    context_from,
-    request_key,
-    required,
-)
+from actors.store.contexts import context_document, context_from, originals_document
+from actors.store.documents import UnreadableDocument, change_type_from, request_key, required
+from actors.store.schema import OURS
 from actors.store.values import (
     count_from,
     id_from,
@@ -63,6 +58,8 @@ def job_document(job: Job) -> dict[str, Any]:
         document["requestId"] = change.request_id
         document["requestKey"] = request_key(job.work_order_id, change.request_id)
         document["fingerprint"] = change.fingerprint
+    if originals := originals_document(change.context):
+        document[OURS] = originals
     return document
 
 
@@ -116,7 +113,7 @@ def _dead_letter(document: Mapping[str, Any], reason: str) -> Job:
         JobId(id_from(document.get("_id")) or str(document.get("_id"))),
         change_type_from(document.get("type")) or ChangeType.INPUT,
         0 if quantity is None else quantity,
-        context_from(document.get("logContext")),
+        context_from(document.get("logContext"), document.get(OURS)),
         _request_id(document),
     )
     return Job(
@@ -136,7 +133,7 @@ def _change(document: Mapping[str, Any]) -> Change:
         JobId(required(id_from(document.get("_id")), "_id")),
         required(change_type_from(document.get("type")), "type"),
         required(number_from(document.get("quantity")), "quantity"),
-        context_from(document.get("logContext")),
+        context_from(document.get("logContext"), document.get(OURS)),
         _request_id(document),
         text_from(document.get("fingerprint")) or "",
     )

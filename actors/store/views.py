@@ -68,21 +68,24 @@ def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
 def detail_row(
     document: Mapping[str, Any], material: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return an order as `detail` shows it; `material` as for `order_from`."""
+    """Return an order as `detail` shows it; `material` as for `order_from`.
+
+    What the order lacks is "" or 0, as callers know it, but for its times.
+    """
     order = order_from({**document, OURS: None}, material, 0)
     return {
         "id": order.id,
-        "workOrderNo": order.facts.work_order_no,
-        "materialCode": order.facts.material_code,
-        "materialName": order.facts.material_name,
-        "status": order.state.status,
-        "planQuantity": number_from(document.get("planQuantity")),
-        "planProductionQuantity": order.state.plan_production_quantity,
+        "workOrderNo": order.facts.work_order_no or "",
+        "materialCode": order.facts.material_code or "",
+        "materialName": order.facts.material_name or "",
+        "status": order.state.status or "",
+        "planQuantity": number_from(document.get("planQuantity")) or 0,
+        "planProductionQuantity": order.state.plan_production_quantity or 0,
         "inputQuantity": order.state.input_quantity,
         "outputQuantity": order.state.output_quantity,
         "scrapQuantity": order.state.scrap_quantity,
         "progress": order.state.progress,
-        "productionLineName": order.facts.production_line_name,
+        "productionLineName": order.facts.production_line_name or "",
         "createAt": _time(document.get("createAt")),
         "updateAt": _time(document.get("updateAt")),
     }

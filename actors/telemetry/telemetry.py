@@ -5,11 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 
-from actors.errors import OrderUnreadable, WorkOrderError
+from actors.domain.decide import is_done_before
+from actors.errors import (
+    NotApplied,
+    OrderUnreadable,
+    OutcomeUnknown,
+    PoisonMessage,
+    StoreRejected,
+    WorkOrderError,
+)
 from actors.telemetry.counters import CommitStats, SupervisorStats
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
@@ -19,14 +27,31 @@ from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.domain.commit import StoredOrder
     from actors.domain.messages import Updated
+    from actors.domain.model import Change
     from actors.runtime.delivery import Delivery
     from actors.telemetry.spans import Spans
 
 _log = structlog.get_logger(__name__)
 
 _RECENT_S: Final = 60.0
+Unapplied = Literal["duplicate", "refused", "failed"]
+"""What becomes of an update that is not applied: a duplicate is a success to its caller."""
+_NOT_APPLIED: Final[Mapping[Unapplied, str]] = {
+    "duplicate": "update_duplicate",
+    "refused": "update_refused",
+    "failed": "update_failed",
+}
+
+
+def what_became_of(change: Change, error: WorkOrderError, *, refuse: bool) -> Unapplied:
+    """Tell what `error` means to the caller of `change`; `refuse` as for `is_done_before`."""
+    if isinstance(error, (NotApplied, OutcomeUnknown, PoisonMessage, StoreRejected)):
+        return "failed"
+    return "duplicate" if is_done_before(error, change, refuse=refuse) else "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +153,20 @@ class Telemetry:
         epoch: int,
         stored: StoredOrder | None,
         error: WorkOrderError,
-        *,
-        failed: bool,
+        event: Unapplied,
     ) -> None:
-        """Count and log an update that the rules refused, or that failed, in the term `epoch`.
+        """Count and log an update that was not applied, in the term `epoch`.
 
         `stored` is its order as the actor knows it.
         """
         took_s = time.monotonic() - delivery.enqueued_at
-        event = "failed" if failed else "refused"
         if isinstance(error, OrderUnreadable):
             self.oddities.note_unreadable(error.work_order_id, error.field, error.value)
         message = delivery.message
-        self.tally.note(failed=1)
+        if event == "duplicate":
+            self.tally.note(completed=1)
+        else:
+            self.tally.note(failed=1)
         self.end_to_end.note(took_s)
         self.outcomes[event, error.code] += 1
         self.spans.answered(delivery, epoch, event, error.code)
@@ -158,9 +184,9 @@ class Telemetry:
                 request_id=message.trace.http_request_id,
             )
         )
-        log = _log.warning if failed or isinstance(error, OrderUnreadable) else _log.info
+        log = _log.warning if event == "failed" or isinstance(error, OrderUnreadable) else _log.info
         log(
-            "update_failed" if failed else "update_refused",
+            _NOT_APPLIED[event],
             work_order_id=message.work_order_id,
             job_id=message.change.job_id,
             request_id=message.trace.http_request_id,

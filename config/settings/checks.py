@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,16 @@ def check_folder(folder: Path) -> Path:
     if ":/" in str(folder):
         raise ValueError("must be the path of a folder")
     return folder.expanduser()
+
+
+def check_time_zone(name: str) -> str:
+    """Return `name`; raise ValueError unless this machine knows a zone of that name."""
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            "must be a time zone that this machine knows, such as Asia/Shanghai or UTC"
+        ) from None
 
 
 def check_node_id(node_id: str) -> str:

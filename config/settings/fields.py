@@ -36,8 +36,12 @@ def new_node_id() -> str:
 
 def url_of(host: str, port: int) -> str:
     """Return the URL of a service that listens on `host` and `port`."""
-    # Other nodes can't reach "every address": the host's name is the best guess then.
-    name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104 compared only
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 compared only
+        # Other nodes can't reach "every address": the host's name is the best guess then.
+        name = socket.gethostname()
+    else:
+        # An address needs no look-up, which may know this name as the other loopback only.
+        name = "127.0.0.1" if host.lower() == "localhost" else host
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 

@@ -34,10 +34,12 @@ class Variables(BaseSettings):
     )
 
     host: Annotated[str, AfterValidator(_checks.check_host)] = setting(
-        "127.0.0.1",
-        "Address to listen on. Beyond the loopback the service starts only with API_TOKENS or"
-        " OPERATOR_TOKENS, or with ALLOW_UNAUTHENTICATED=1.",
-        "监听地址。离开本机回环地址时，须设置 API_TOKENS 或 OPERATOR_TOKENS，"
+        "localhost",
+        "Address to listen on; localhost is both loopbacks, 127.0.0.1 and, with IPv6, ::1."
+        " Beyond the loopback the service starts only with API_TOKENS or OPERATOR_TOKENS, or with"
+        " ALLOW_UNAUTHENTICATED=1.",
+        "监听地址；localhost 表示两个回环地址：127.0.0.1 和（有 IPv6 时）::1。"
+        "离开本机回环地址时，须设置 API_TOKENS 或 OPERATOR_TOKENS，"
         "或 ALLOW_UNAUTHENTICATED=1，否则不启动。",
     )
     port: int = number(
@@ -276,6 +278,13 @@ class Variables(BaseSettings):
         "A call is answered by then, if only with 504; keep it below the callers'"
         " own time-out (30).",
         "最迟此时给出答复，哪怕是 504；应小于调用方自己的超时（30）。",
+    )
+    time_zone: Annotated[str, AfterValidator(_checks.check_time_zone)] | None = setting(
+        None,
+        "Zone of the dates in query strings that name none, such as Asia/Shanghai; the same for"
+        " all nodes.",
+        "查询参数中未注明时区的日期所用的时区，如 Asia/Shanghai；各节点须相同。",
+        shown="that of the machine",
     )
     body_timeout_s: float = number(
         10.0,

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
 _READERS: Final = 40
+_PAGE_READERS: Final = 16
 _PIPELINERS: Final = 200
 _SILENT: Final = 3_000
 _SMALL_BUFFER: Final = 4_096
+_LARGE_BUFFER: Final = 2**20
 _AGAIN_S: Final = 0.2
 _LOOKS_S: Final = 1.0
 _ESTABLISHED: Final = 1
@@ -54,6 +56,12 @@ Kind: TypeAlias = "Callable[[Target], Coroutine[object, object, None]]"
 async def unread(target: Target) -> None:
     """Ask for large pages on many connections, and read nothing of them."""
     await _many(_READERS, lambda: _unread(target, target.get(target.log)))
+
+
+async def readers(target: Target) -> None:
+    """Read large pages on many connections, one after the other as fast as they come."""
+    request = target.get(target.log)[:-2] + b"Connection: close\r\n\r\n"
+    await _many(_PAGE_READERS, lambda: _read(target, request))
 
 
 async def pipelined(target: Target) -> None:
@@ -108,6 +116,18 @@ async def _unread(target: Target, request: bytes) -> None:
             await asyncio.sleep(_LOOKS_S)
 
 
+async def _read(target: Target, request: bytes) -> None:
+    """Send `request` and read its answer to the end, again and again."""
+    while True:
+        reader, writer = await asyncio.open_connection(target.host, target.port)
+        try:
+            writer.write(request)
+            while await reader.read(_LARGE_BUFFER):
+                pass
+        finally:
+            writer.close()
+
+
 async def _dribble(target: Target, head: bytes) -> None:
     loop = asyncio.get_running_loop()
     with await _connected(target) as connection:
@@ -127,6 +147,7 @@ def _is_cut_off(connection: socket.socket) -> bool:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "unread": unread,
+    "readers": readers,
     "pipelined": pipelined,
     "silent": silent,
     "half-heads": half_heads,

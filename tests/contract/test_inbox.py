@@ -60,7 +60,7 @@ async def test_what_is_added_is_read_back_as_it_was_by_another_store(
     jobs = [
         a_job(1, change(0.25, ChangeType.OUTPUT, key="k", remark="备注", is_automatic=False)),
         a_job(2, scan("SN-1")),
-        a_job(3, order_id=OTHER),
+        a_job(3, change(originals=(("source", "PHONE"),)), order_id=OTHER),
     ]
     assert await store.inbox.add(epoch, jobs) == jobs
     await store.close()

@@ -1,4 +1,7 @@
-"""What every lease promises: on a real Redis, on real files, and on both of our fakes."""
+"""What every lease promises: on a real Redis, on real files, and on both of our fakes.
+
+The real ones also as a node has them: kept for a holder that is late, in a thread of their own.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ import pytest
 from actors.errors import LeaseUnavailable
 from actors.lease import Holder, Lease
 from actors.lease.file import FileLease
+from actors.lease.kept import KeptLease
 from actors.lease.redis import RedisLease
+from actors.lease.thread import ThreadLease
 from tests.contract.fakes import new_lease_server
 from tests.fake_lease import LeaseServer as MemoryServer
 from tests.fake_lease import MemoryLease
@@ -34,7 +39,9 @@ def a_holder(node: str = "a") -> Holder:
     return Holder(node=node, url=f"http://127.0.0.1/{node}", token=uuid.uuid4().hex)
 
 
-@pytest.fixture(params=["redis", "file", "memory", "simulation"])
+@pytest.fixture(
+    params=["redis", "file", "memory", "simulation", "redis-in-thread", "file-in-thread"]
+)
 def new_lease(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Lease]:
     """Return what makes one more node's way to the same lease."""
     if request.param == "memory":
@@ -43,11 +50,18 @@ def new_lease(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Le
     if request.param == "simulation":
         simulated = new_lease_server(TTL_S)
         return lambda: SimLease(simulated, Process("node", simulated.loop))
-    if request.param == "redis":
+    in_thread = request.param.endswith("-in-thread")
+    if request.param.startswith("redis"):
         redis_server: RedisServer = request.getfixturevalue("redis_server")
         key_prefix: str = request.getfixturevalue("key_prefix")
-        return lambda: RedisLease(redis_server.uri, ttl_s=TTL_S, key_prefix=key_prefix)
-    return lambda: FileLease(tmp_path / "data", ttl_s=TTL_S)
+        return lambda: as_nodes_have_it(
+            RedisLease(redis_server.uri, ttl_s=TTL_S, key_prefix=key_prefix), in_thread=in_thread
+        )
+    return lambda: as_nodes_have_it(FileLease(tmp_path / "data", ttl_s=TTL_S), in_thread=in_thread)
+
+
+def as_nodes_have_it(lease: Lease, *, in_thread: bool) -> Lease:
+    return ThreadLease(KeptLease(lease, ttl_s=TTL_S)) if in_thread else lease
 
 
 @pytest.fixture

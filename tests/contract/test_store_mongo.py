@@ -356,18 +356,18 @@ async def test_a_document_that_would_be_too_large_is_rejected_for_good_and_alone
     wire: Wire,
 ) -> None:
     other = order_document()
-    await wire.store.insert_orders([other])
+    await wire.direct.insert_orders([other])
     large = decide(
-        await loaded(wire.store, wire.order_id),
+        await loaded(wire.direct, wire.order_id),
         *(change(remark="🏭" * 2_000, reason="🏭" * 2_000) for _ in range(1_100)),
     )
-    small = decide(await loaded(wire.store, other["_id"]), change(1))
+    small = decide(await loaded(wire.direct, other["_id"]), change(1))
 
-    refused, done = await wire.store.commit(FIRST, [large, small])
+    refused, done = await wire.direct.commit(FIRST, [large, small])
 
     assert isinstance(refused, StoreRejected)
     assert isinstance(done, Committed)
-    assert await whole_log(wire.store, wire.order_id) == []
+    assert await whole_log(wire.direct, wire.order_id) == []
 
 
 async def test_the_line_is_text_in_the_log_and_an_entry_that_has_it_as_an_id_reads_alike(

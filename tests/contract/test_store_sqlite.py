@@ -10,19 +10,23 @@ import stat
 import subprocess
 import sys
 from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.domain.evidence import EvidenceQuery
 from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable
 from actors.store import Committed
+from actors.store.sqlite import reads
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.store import SqliteStore
 from tests.contract.backdoor import SqliteBackdoor
 from tests.contract.cases import (
     FIRST,
     LATEST,
+    MORNING,
     applied,
     change,
     commit_one,
@@ -370,3 +374,24 @@ async def test_a_caller_that_gives_up_does_not_stop_its_commit(path: Path) -> No
 
         assert isinstance(await commit_one(store, made), Committed)
         assert len(await whole_log(store, order_id)) == 1
+
+
+async def test_a_scan_reads_a_bounded_number_of_its_barcodes_entries(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "MAX_HISTORY", 30)
+    said: dict[str, Any] = {"related_barcode": "SN-1", "process_step_id": "b" * 24}
+    async with opened(path) as store:
+        order_id = put_order(path)
+        order = await loaded(store, order_id)
+        for minute in range(20):
+            many = [change(-1, **said) for _ in range(25)]
+            at = MORNING + timedelta(minutes=minute)
+            order = (await applied(store, order, *many, at=at)).order
+    with closing(sqlite3.connect(path)) as db:
+        steps: list[None] = []
+        db.set_progress_handler(lambda: steps.append(None), 10)
+        evidence = reads.read_evidence(db, EvidenceQuery(order_id, barcodes=frozenset({"SN-1"})))
+
+    assert evidence.unbinds["SN-1"].seq == 500
+    assert len(steps) < 100

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.domain.model import LogEntry
+from actors.domain.evidence import EvidenceQuery
+from actors.domain.model import LogEntry, RequestId
 from actors.store import Committed
 from tests.contract.cases import (
     applied,
@@ -83,13 +84,16 @@ async def test_every_field_of_an_entry_comes_back_from_the_store(
             user_agent="scanner/3",
             is_automatic=False,
             source="DEVICE",
+            originals=(("remark", "[夜班]"),),
         ),
     )
     [entry] = made.changes.outcomes
     assert isinstance(entry, LogEntry)
 
     [row] = await whole_log(store, order_id)
+    [past] = await store.evidence([EvidenceQuery(order_id, frozenset([RequestId("key-1")]))])
 
+    assert past.by_request[RequestId("key-1")].change == entry.change
     at = entry.operate_time
     assert dict(row) == {
         "_id": entry.change.job_id,

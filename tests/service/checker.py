@@ -112,7 +112,7 @@ def _mistakes_of(outcome: Outcome, entries: Mapping[str, Mapping[str, Any]]) -> 
         "changeQuantity": data["quantity"],
         **{name: data[name] for name in _REPLY_FIELDS},
         **_DEFAULTS,
-        "reason": _default_reason(update.type, update.asked < 0),
+        "reason": _default_reason(update.type, update.asked <= 0),
         **update.context,
     }
     if "planServer" in entry:

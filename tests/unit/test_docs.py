@@ -218,6 +218,20 @@ def test_the_files_and_commands_that_operators_are_told_of_exist(page: str) -> N
     assert told <= known
 
 
+@pytest.mark.parametrize("page", [*_FOR_OPERATORS, *_FOR_INTEGRATORS])
+def test_every_row_of_what_is_checked_and_of_what_differs_has_its_test(page: str) -> None:
+    tables = re.findall(
+        r"^\| [^\n]+ \| (?:test|测试) \|\n\|[-|]+\|\n((?:\|.*\n)+)", _read(page), re.MULTILINE
+    )
+    rows = [row for table in tables for row in table.splitlines()]
+    named = re.findall(r"`(test_\w+)` \|$", "\n".join(rows), re.MULTILINE)
+    assert len(rows) == len(named) == len(set(named)) >= 15
+    sources = "".join(
+        each.read_text(encoding="utf-8") for each in (_CHECKOUT / "tests").rglob("test_*.py")
+    )
+    assert [each for each in named if f"def {each}(" not in sources] == []
+
+
 class _Call(NamedTuple):
     """A curl command, taken apart."""
 

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 _SHORTEST_S: Final = 256e-6
 _LONGEST_S: Final = 34.0
 _PREFIX: Final = "workorder"
+_SUCCESSES: Final = (
+    ("applied", "UPDATED"),
+    ("replayed", "UPDATED"),
+    ("duplicate", "DUPLICATE_OPERATION"),
+)
 
 
 _NO_ROOM: Final = 429
@@ -91,11 +96,9 @@ class NodeCollector(Collector):
             labels=["outcome", "code"],
         )
         # All outcomes from the beginning: a rate needs a zero to rise from.
-        for event in ("applied", "replayed"):
-            updates.add_metric([event, "UPDATED"], telemetry.outcomes.get((event, "UPDATED"), 0))
-        for (event, code), count in sorted(telemetry.outcomes.items()):
-            if code != "UPDATED":
-                updates.add_metric([event, code], count)
+        counts = dict.fromkeys(_SUCCESSES, 0) | telemetry.outcomes
+        for labels, count in sorted(counts.items()):
+            updates.add_metric(labels, count)
         yield updates
         stats = telemetry.actors
         yield _counter("actors_created", "Order actors made", stats.created)

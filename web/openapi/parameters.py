@@ -1,4 +1,4 @@
-"""Paths' ids, query strings and headers, with the bounds that `web.queries` checks."""
+"""Paths' ids, query strings and headers, with the bounds that `web.wire.queries` keeps."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ _ERROR_CODE: Final = {"type": "string", "pattern": "^[A-Z_]{1,64}$"}
 _MOMENT: Final = {
     "anyOf": [
         {"type": "string", "format": "date"},
+        {"type": "string", "pattern": r"^\d{4}/\d{1,2}/\d{1,2}( \d{1,2}:\d\d(:\d\d)?)?$"},
         {"type": "string", "format": "date-time"},
         # From the year 1 to 9999.
         {"type": "integer", "minimum": -62_135_596_800_000, "maximum": 253_402_300_799_999},
     ]
 }
+_DATE: Final = "ISO 8601, 2026/1/3 8:05, or ms since 1970; without a zone in `TIME_ZONE`"
 _KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID}
 
 ORDER_ID: Final = Parameter("id", "path", _HEX, "The order's id", "000000000000000000000001")
@@ -56,13 +58,22 @@ CONSOLE_FOLDER: Final = Parameter("folder", "path", {"type": "string"}, "Its fol
 CONSOLE_SCRIPT: Final = Parameter("name", "path", {"type": "string"}, "The module", "main")
 CONSOLE_STYLE: Final = Parameter("name", "path", {"type": "string"}, "The style sheet", "base")
 PAGE: Final = (
-    _query("page", _whole(1, MAX_PAGE), "Page, from 1 on"),
-    _query("pageSize", _whole(20, MAX_PAGE_SIZE), "Rows of a page"),
+    _query("page", _whole(1, MAX_PAGE), "Page, from 1 on; what is no such number is 1"),
+    _query(
+        "pageSize",
+        _whole(20, MAX_PAGE_SIZE),
+        "Rows of a page; what is no such number is 20",
+    ),
 )
 LOG: Final = (
     *PAGE,
     _query("changeType", _one_of(ChangeType), "Only changes of this type"),
-    _query("startDate", _MOMENT, "From then on: ISO 8601, or ms since 1970", "2026-11-01"),
+    _query(
+        "startDate",
+        _MOMENT,
+        f"From then on: {_DATE}",
+        "2026-11-01",
+    ),
     _query("endDate", _MOMENT, "Until then; a date alone means its whole day", "2026-11-30"),
 )
 JOBS: Final = (

@@ -211,7 +211,7 @@ def _view(view: ActorView) -> dict[str, Any]:
 
 
 def _updates(telemetry: Telemetry) -> UpdateCounts:
-    counts = dict.fromkeys(("applied", "replayed", "refused", "failed"), 0)
+    counts = dict.fromkeys(("applied", "replayed", "duplicate", "refused", "failed"), 0)
     for (event, _), count in telemetry.outcomes.items():
         counts[event] += count
     codes = {
@@ -222,6 +222,7 @@ def _updates(telemetry: Telemetry) -> UpdateCounts:
     return {
         "applied": counts["applied"],
         "replayed": counts["replayed"],
+        "duplicate": counts["duplicate"],
         "refused": counts["refused"],
         "failed": counts["failed"],
         "byCode": codes,
@@ -274,7 +275,7 @@ ROUTES: Final = (
         tag="Actors",
         reply=ActorPage,
         text="OK.actors",
-        failures=("INVALID_ACTOR_QUERY", "INVALID_PAGE"),
+        failures=("INVALID_ACTOR_QUERY",),
         parameters=parameters.ACTORS,
     ),
     Route(
@@ -297,7 +298,6 @@ ROUTES: Final = (
         tag="Actors",
         reply=HotActors,
         text="OK.hot",
-        failures=("INVALID_PAGE",),
         parameters=(parameters.COUNT,),
     ),
     Route(

@@ -61,7 +61,6 @@ ROUTES: Final = (
         tag="Actors",
         reply=History,
         text="OK.history",
-        failures=("INVALID_PAGE",),
         parameters=(parameters.MINUTES,),
     ),
 )

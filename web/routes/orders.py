@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, TypeVar
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 from actors.errors import NotOwner, WorkOrderNotFound
 from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
+from web.wire.json_body import encode_rows
 from web.wire.problems import Problem, RequestError
 from web.wire.queries import ends_early, parse_log_query, parse_search
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
+from web.wire.turns import in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from typing import Any
 
     from aiohttp import web
@@ -25,14 +28,14 @@ if TYPE_CHECKING:
     from actors.node.node import Node
     from web.openapi.models.work_orders import FoundOrder
 
-_Answer = TypeVar("_Answer")
 _RETRY_AFTER_S = 1
 
 
 async def detail(request: web.Request) -> web.Response:
     """Show an order."""
     order_id = parse_work_order_id(request.match_info["id"])
-    order = await _in_time(request, request.app[CONTEXT].node.store.detail(order_id))
+    async with _reading(request, 1):
+        order = await request.app[CONTEXT].node.store.detail(order_id)
     if order is None:
         raise WorkOrderNotFound(order_id)
     return success(request, order, "OK.detail")
@@ -42,7 +45,8 @@ async def search(request: web.Request) -> web.Response:
     """Find orders by the beginning of their number or id."""
     text, limit = parse_search(request.query)
     node = request.app[CONTEXT].node
-    found = await _in_time(request, node.store.search(text, limit + 1)) if text else ()
+    async with _reading(request, limit + 1):
+        found = await node.store.search(text, limit + 1) if text else ()
     data: FoundOrders = {
         "more": len(found) > limit,
         "orders": [_found(node, each) for each in found[:limit]],
@@ -75,24 +79,31 @@ def _is_live(node: Node, order_id: WorkOrderId) -> bool:
 
 async def quantity_logs(request: web.Request) -> web.Response:
     """Show a page of an order's log, newest first."""
-    query = parse_log_query(parse_work_order_id(request.match_info["id"]), request.query)
-    page = await _in_time(request, request.app[CONTEXT].node.store.log_page(query))
-    data = {
-        "success": True,
-        "total": page.total,
-        "page": query.page,
-        "pageSize": query.page_size,
-        "totalPages": -(-page.total // query.page_size),
-        "truncated": ends_early(page.total, query.page, query.page_size, len(page.logs)),
-        "logs": page.logs,
-    }
-    return success(request, data, "OK.logs")
+    order_id = parse_work_order_id(request.match_info["id"])
+    query = parse_log_query(order_id, request.query, request.app[CONTEXT].options.time_zone)
+    async with _reading(request, query.page_size):
+        page = await request.app[CONTEXT].node.store.log_page(query)
+        data = {
+            "success": True,
+            "total": page.total,
+            "page": query.page,
+            "pageSize": query.page_size,
+            "totalPages": -(-page.total // query.page_size),
+            "truncated": ends_early(page.total, query.page, query.page_size, len(page.logs)),
+            "logs": await encode_rows(page.logs),
+        }
+        return success(request, data, "OK.logs")
 
 
-async def _in_time(request: web.Request, answer: Awaitable[_Answer]) -> _Answer:
+@asynccontextmanager
+async def _reading(request: web.Request, rows: int) -> AsyncIterator[None]:
+    """Have a turn to read so many rows; raises `RequestError` when all of it takes too long."""
     try:
-        async with asyncio.timeout(request.app[CONTEXT].options.request_timeout_s):
-            return await answer
+        async with (
+            asyncio.timeout(request.app[CONTEXT].options.request_timeout_s),
+            in_turn(request, rows),
+        ):
+            yield
     except TimeoutError:
         text = "SERVICE_UNAVAILABLE.read"
         raise RequestError(
@@ -121,7 +132,7 @@ ROUTES: Final = (
         tag="Orders",
         reply=FoundOrders,
         text="OK.search",
-        failures=("INVALID_PAGE", *UNREAD),
+        failures=UNREAD,
         parameters=parameters.SEARCH,
     ),
     Route(
@@ -133,7 +144,7 @@ ROUTES: Final = (
         tag="Orders",
         reply=LogPage,
         text="OK.logs",
-        failures=("INVALID_WORK_ORDER_ID", "INVALID_PAGE", "INVALID_TYPE", "INVALID_DATE", *UNREAD),
+        failures=("INVALID_WORK_ORDER_ID", "INVALID_TYPE", "INVALID_DATE", *UNREAD),
         parameters=(parameters.ORDER_ID, *parameters.LOG),
     ),
 )

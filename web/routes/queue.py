@@ -119,7 +119,6 @@ ROUTES: Final = (
         tag="Queue",
         reply=Locks,
         text="OK.locks",
-        failures=("INVALID_PAGE",),
         parameters=(parameters.LIMIT,),
     ),
     Route(
@@ -131,7 +130,7 @@ ROUTES: Final = (
         tag="Queue",
         reply=Cleaned,
         text="OK.clean",
-        failures=(*JSON_BODY, *LATE),
+        failures=(*JSON_BODY, "INVALID_GRACE", *LATE),
         body=Body(CleanBody, {"all": {"grace": 0}}, required=False),
     ),
     Route(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from actors.domain.job import JobState
 from actors.errors import WorkOrderNotFound
-from actors.store.documents import context_document
+from actors.runtime.slices import in_slices
+from actors.store.contexts import context_document
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
 from web.openapi import parameters
@@ -14,39 +15,47 @@ from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
+from web.wire.json_body import encode_rows
 from web.wire.queries import MAX_PAGE_BYTES, ends_early, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
 from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter, parse_work_order_id
+from web.wire.turns import in_turn
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain import job as domain
     from web.openapi.models.jobs import JobContext, JobResult
+    from web.wire.queries import JobPageQuery
 
 
 async def jobs(request: web.Request) -> web.Response:
     """Show a page of the jobs in one state: waiting ones in order, finished ones newest first."""
     query = parse_job_query(request.query)
-    asked = request.app[CONTEXT].node.jobs.page(
-        query.state,
-        query.work_order_id,
-        query.page,
-        query.page_size,
-        query.code,
-        max_bytes=MAX_PAGE_BYTES,
-    )
-    total, found = await in_time(request, asked)
-    data: JobPage = {
-        "total": total,
-        "page": query.page,
-        "pageSize": query.page_size,
-        "totalPages": -(-total // query.page_size),
-        "truncated": ends_early(total, query.page, query.page_size, len(found)),
-        "jobs": [_fields(job, state) for job, state in found],
-    }
-    return success(request, data, "OK.jobs")
+    return await in_time(request, _page(request, query))
+
+
+async def _page(request: web.Request, query: JobPageQuery) -> web.Response:
+    async with in_turn(request, query.page_size):
+        total, found = await request.app[CONTEXT].node.jobs.page(
+            query.state,
+            query.work_order_id,
+            query.page,
+            query.page_size,
+            query.code,
+            max_bytes=MAX_PAGE_BYTES,
+        )
+        rows = await in_slices(lambda each: _fields(*each), found)
+        data = {
+            "total": total,
+            "page": query.page,
+            "pageSize": query.page_size,
+            "totalPages": -(-total // query.page_size),
+            "truncated": ends_early(total, query.page, query.page_size, len(found)),
+            "jobs": await encode_rows(rows),
+        }
+        return success(request, data, "OK.jobs")
 
 
 async def job(request: web.Request) -> web.Response:
@@ -130,7 +139,7 @@ ROUTES: Final = (
         tag="Jobs",
         reply=JobPage,
         text="OK.jobs",
-        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", "INVALID_PAGE", *LATE),
+        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", *LATE),
         parameters=parameters.JOBS,
     ),
     Route(

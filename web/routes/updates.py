@@ -8,18 +8,20 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
 from actors.domain.model import JobId, RequestId
 from actors.errors import DuplicateOperation, WorkOrderError
+from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
 from web.cluster.hop import allowed_s
 from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_batch, read_object
-from web.wire.pauses import Pauses
+from web.wire.json_body import mended
 from web.wire.prefer import longest_wait_s, prefers_async
-from web.wire.problems import Problem, RequestError, invalid, problem_of
+from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
     BatchBody,
@@ -57,8 +59,9 @@ async def update_quantity(request: web.Request) -> web.Response:
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
     request[CALL].about["work_order_id"] = message.work_order_id
+    sent = request[CALL].order_as_sent = str(body["workOrderId"])
     done = await _update(message, context)
-    return success(request, _fields(done, region.statistics()), _text(done), _params(done))
+    return success(request, _fields(done, sent, region.statistics()), _text(done), _params(done))
 
 
 async def batch_update_quantity(request: web.Request) -> web.Response:
@@ -71,16 +74,17 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
     items = _items(body, context.options.max_batch)
-    parsed: list[UpdateQuantity | Problem] = []
-    pauses = Pauses()
-    for index, item in enumerate(items):
-        await pauses.pause_if_due()
+
+    def parse(numbered: tuple[int, object]) -> UpdateQuantity | Problem:
+        index, item = numbered
         outer = key and f"{key}#{index}"
-        parsed.append(_parse_item(request, item, outer, deadline, wait=wait))
+        return _parse_item(request, item, outer, deadline, wait=wait)
+
+    parsed = await in_slices(parse, enumerate(items))
     request[CALL].about.update(_about(parsed))
     outcomes = await _apply(request, parsed)
     _refuse_if_none_was_tried(outcomes)
-    return await _batch_reply(request, items, outcomes, pauses)
+    return await _batch_reply(request, items, outcomes)
 
 
 def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
@@ -103,14 +107,9 @@ async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
     try:
         return await context.node.region.update(message)
     except DuplicateOperation as error:
-        if _is_refused(message, context):
+        if not is_done_before(error, message.change, refuse=context.options.refuse_repeats):
             raise
         return _Repeat(message, error)
-
-
-def _is_refused(message: UpdateQuantity, context: AppContext) -> bool:
-    """Return whether a repeated scan is told so by an error."""
-    return context.options.refuse_repeats or message.change.request_id is not None
 
 
 def _key_in_header(request: web.Request) -> RequestId | None:
@@ -151,16 +150,19 @@ def _deadline(request: web.Request, *, wait: bool) -> float:
 
 
 def _fields(
-    done: _Done, statistics: Statistics
+    done: _Done, sent: str, statistics: Statistics
 ) -> models.Updated | models.Queued | models.Repeated:
-    """Return what became of a change under the callers' names; `estimatedDelay` is in ms."""
+    """Return what became of a change under the callers' names; `estimatedDelay` is in ms.
+
+    `sent` is the order's id as the caller spelt it.
+    """
     if isinstance(done, _Repeat):
-        return _repeated(done, statistics)
+        return _repeated(done, sent, statistics)
     change = done.change
     taken: models.Queued = {
         "success": True,
         "jobId": change.job_id,
-        "workOrderId": done.work_order_id,
+        "workOrderId": sent,
         "type": change.type,
         "quantity": change.quantity,
         "queueLength": statistics.waiting,
@@ -184,10 +186,10 @@ def _fields(
     }
 
 
-def _repeated(done: _Repeat, statistics: Statistics) -> models.Repeated:
+def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeated:
     message, why = done
     first = replace(message.change, job_id=JobId(why.first), quantity=0)
-    taken = _fields(Queued(first, message.work_order_id, replayed=True), statistics)
+    taken = _fields(Queued(first, message.work_order_id, replayed=True), sent, statistics)
     return {
         **taken,
         "duplicate": True,
@@ -235,7 +237,9 @@ async def _apply(
 
 
 def _outcome(message: UpdateQuantity, answer: Answer, context: AppContext) -> _Done | Problem:
-    if isinstance(answer, DuplicateOperation) and not _is_refused(message, context):
+    if isinstance(answer, DuplicateOperation) and is_done_before(
+        answer, message.change, refuse=context.options.refuse_repeats
+    ):
         return _Repeat(message, answer)
     return problem_of(answer) if isinstance(answer, WorkOrderError) else answer
 
@@ -250,14 +254,16 @@ def _refuse_if_none_was_tried(outcomes: list[_Done | Problem]) -> None:
 
 
 async def _batch_reply(
-    request: web.Request, items: list[object], outcomes: list[_Done | Problem], pauses: Pauses
+    request: web.Request, items: list[object], outcomes: list[_Done | Problem]
 ) -> web.Response:
     language = request[CALL].language
     statistics = request.app[CONTEXT].node.region.statistics()
-    results = []
-    for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
-        await pauses.pause_if_due()
-        results.append(_item_result(index, item, outcome, statistics, language))
+
+    def result(numbered: tuple[int, tuple[object, _Done | Problem]]) -> dict[str, Any]:
+        index, (item, outcome) = numbered
+        return _item_result(index, item, outcome, statistics, language)
+
+    results = await in_slices(result, enumerate(zip(items, outcomes, strict=True)))
     counts = {
         "total": len(results),
         "succeeded": sum(not isinstance(each, Problem) for each in outcomes),
@@ -283,28 +289,38 @@ def _item_result(
     statistics: Statistics,
     language: Language,
 ) -> dict[str, Any]:
+    asked = item if isinstance(item, dict) else {}
     if not isinstance(outcome, Problem):
         text = _text(outcome)
         return {
             "index": index,
-            **_fields(outcome, statistics),
+            **_fields(outcome, asked["workOrderId"], statistics),
             "code": text.partition(".")[0],
             "message": render(text, language, _params(outcome)),
         }
-    asked = item if isinstance(item, dict) else {}
+    outcome = as_sent(outcome, str(asked.get("workOrderId")))
+    message = render(outcome.text, language, outcome.params)
     return {
         "index": index,
         "success": False,
         "code": outcome.code,
-        "message": render(outcome.text, language, outcome.params),
-        "workOrderId": asked.get("workOrderId"),
-        "type": asked.get("type"),
+        "message": message,
+        "error": message,
+        "workOrderId": _echo(asked.get("workOrderId")),
+        "type": _echo(asked.get("type")),
         "retryable": outcome.retry_after_s is not None,
         "status": outcome.status,
         "retryAfter": outcome.retry_after_s,
         "data": outcome.data,
         **(outcome.data or {}),
     }
+
+
+def _echo(value: object) -> object:
+    """Return what a caller sent in the place of an id or a word, if it can be shown."""
+    if isinstance(value, str):
+        return mended(value)
+    return value if isinstance(value, int | float) else None
 
 
 _UNBIND: Final = {
@@ -331,6 +347,7 @@ ROUTES: Final = (
             "MISSING_WORK_ORDER_ID",
             *NO_ORDER,
             "INVALID_TYPE",
+            "INVALID_QUANTITY",
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,33 +45,76 @@ RUNNER_OPTIONS: Final[Mapping[str, Any]] = {
 }
 """How aiohttp runs the application; times in seconds."""
 
+_Address = tuple[int, tuple[Any, ...]]
+_LOCALHOST: Final = "localhost"
+_LOOPBACKS: Final[Sequence[_Address]] = (
+    (socket.AF_INET, ("127.0.0.1", 0)),
+    (socket.AF_INET6, ("::1", 0, 0, 0)),
+)
+_ABSENT: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+_TRIES_FOR_A_PORT: Final = 10
+"""What is free at one address, and was chosen for it, may be taken at the next."""
+
 _log = structlog.get_logger(__name__)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
     """Take the addresses to listen on; nobody can connect before `serve`.
 
-    Raises `StartupError` when one of them is taken or is not an address of this machine.
+    `localhost` is both loopbacks, whatever the machine's files say of it; one that the machine
+    lacks, as without IPv6, is left out. Raises `StartupError` when an address is taken or is not
+    one of this machine.
     """
+    tries = 1 if port else _TRIES_FOR_A_PORT
+    while True:
+        tries -= 1
+        try:
+            return _bind(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not tries:
+                raise _not_available(host, port, error) from error
+
+
+def _bind(host: str, port: int) -> list[socket.socket]:
+    addresses = _LOOPBACKS if host.lower() == _LOCALHOST else _addresses(host)
     sockets: list[socket.socket] = []
-    try:
-        kind = socket.SOCK_STREAM
-        addresses = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
-        for family, _, _, _, address in dict.fromkeys(addresses):
-            sock = socket.socket(family, kind)
-            sockets.append(sock)
-            if sys.platform != "win32":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    absent: OSError | None = None
+    with ExitStack() as on_failure:
+        for family, address in addresses:
             # With port 0 all addresses share the port that the first one was given.
-            sock.bind((address[0], sockets[0].getsockname()[1] or port, *address[2:]))
-            sock.setblocking(False)  # noqa: FBT003 the standard library's signature
-    except OSError as error:
-        for sock in sockets:
-            sock.close()
-        raise _not_available(host, port, error) from error
+            shared = sockets[0].getsockname()[1] if sockets else port
+            try:
+                sock = _bind_one(family, address, shared)
+            except OSError as error:
+                if addresses is not _LOOPBACKS or error.errno not in _ABSENT:
+                    raise
+                absent = error
+            else:
+                sockets.append(on_failure.enter_context(sock))
+        if absent is not None and not sockets:
+            raise absent
+        on_failure.pop_all()
     return sockets
+
+
+def _addresses(host: str) -> Sequence[_Address]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _bind_one(family: int, address: tuple[Any, ...], port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address[0], port, *address[2:]))
+        sock.setblocking(False)  # noqa: FBT003 the standard library's signature
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _not_available(host: str, port: int, error: OSError) -> StartupError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from web.wire.json_body import EXPLAINED, MAX_TOKENS, NOT_JSON, decode, decode_object
-from web.wire.pauses import Pauses
+from actors.runtime.slices import in_slices
+from web.wire.json_body import MAX_TOKENS, NOT_JSON, READ_SLOWLY, decode, decode_object
 from web.wire.problems import RequestError
-from web.wire.structure import SLICE, Structure
+from web.wire.structure import Structure, slices_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PIECE: Final = 8 * 1024
 """Bytes that are decoded in one go, and the rest of the item that they end in."""
@@ -28,56 +31,68 @@ async def decode_batch(body: bytes, most_tokens: int) -> dict[str, object]:
     Others go on in between. Raises `RequestError` as `decode_object`; of `most_tokens`, one item
     and what is beside the items may have `MAX_TOKENS`.
     """
-    pauses = Pauses()
     structure = Structure(most_tokens)
-    for start in range(0, len(body), SLICE):
-        structure.add(body[start : start + SLICE])
-        await pauses.pause_if_due()
-    large = structure.tokens > MAX_TOKENS or len(body) > EXPLAINED
-    pieces = await _cut(body, pauses) if large else []
+    await in_slices(structure.add, slices_of(body))
+    pieces: list[slice] = []
+    if structure.tokens > MAX_TOKENS or len(body) > READ_SLOWLY:
+        cutter = _Cutter(body)
+        await in_slices(cutter.take, cutter.brackets())
+        pieces = cutter.pieces
     if not pieces:
         return decode_object(body)
     whole = decode_object(body[: pieces[0].start] + body[pieces[-1].stop :])
-    whole["updates"] = await _decode_pieces(body, pieces, pauses)
+    decoded = await in_slices(decode, (b"[" + body[piece] + b"]" for piece in pieces))
+    whole["updates"] = _joined(decoded)
     return whole
 
 
-async def _decode_pieces(body: bytes, pieces: list[slice], pauses: Pauses) -> list[object]:
+def _joined(decoded: list[object]) -> list[object]:
     items: list[object] = []
-    for piece in pieces:
-        await pauses.pause_if_due()
-        found = decode(b"[" + body[piece] + b"]", place=("updates", len(items)))
-        if not isinstance(found, list) or (len(pieces) > 1 and not found):
+    for piece in decoded:
+        if not isinstance(piece, list) or (len(decoded) > 1 and not piece):
             # Between two commas there is no item.
             raise RequestError(NOT_JSON)
-        items += found
+        items += piece
     return items
 
 
-async def _cut(body: bytes, pauses: Pauses) -> list[slice]:
-    """Find whole items of `updates`, many together, without the commas between the pieces.
+class _Cutter:
+    """Finds whole items of `updates`, many together, without the commas between the pieces."""
 
-    Return nothing where there are none, or too much between two brackets.
-    """
-    if not _BEGIN.search(body):
-        return []
-    pieces: list[slice] = []
-    depth = end = start = 0
-    while bracket := _UP_TO_A_BRACKET.match(body, end, end + _GAP):
-        await pauses.pause_if_due()
+    def __init__(self, body: bytes) -> None:
+        self.pieces: list[slice] = []
+        """None where there are no items, or too much is between two brackets."""
+        self._found: list[slice] = []
+        self._body = body
+        self._depth = self._start = 0
+        self._done = not _BEGIN.search(body)
+
+    def brackets(self) -> Iterator[re.Match[bytes]]:
+        """Match up to each bracket; raises `RequestError` when what was opened is not closed."""
+        end = 0
+        while not self._done:
+            bracket = _UP_TO_A_BRACKET.match(self._body, end, end + _GAP)
+            if bracket is None:
+                if len(self._body) - end < _GAP:
+                    raise RequestError(NOT_JSON)
+                return
+            yield bracket
+            end = bracket.end()
+
+    def take(self, bracket: re.Match[bytes]) -> None:
+        """Cut behind a bracket where an item ends with it."""
         end = bracket.end()
         if bracket[1] in b"[{":
-            depth += 1
-            if depth == _IN_ITEMS and _BEGIN.search(body, bracket.start(), end):
-                start = end
-            continue
-        depth -= 1
-        if depth < _IN_ITEMS and (start or not depth):
-            return [*pieces, slice(start, end - 1)] if start else []
-        comma = _COMMA.match(body, end)
-        if start and depth == _IN_ITEMS and comma and end - start >= _PIECE:
-            pieces.append(slice(start, end))
-            start = comma.end()
-    if len(body) - end < _GAP:  # what was opened is not closed
-        raise RequestError(NOT_JSON)
-    return []
+            self._depth += 1
+            if self._depth == _IN_ITEMS and _BEGIN.search(self._body, bracket.start(), end):
+                self._start = end
+            return
+        self._depth -= 1
+        if self._depth < _IN_ITEMS and self._start:
+            self.pieces = [*self._found, slice(self._start, end - 1)]
+        self._done = bool(self.pieces) or not self._depth
+        comma = _COMMA.match(self._body, end)
+        at_item = self._start and self._depth == _IN_ITEMS
+        if at_item and comma and end - self._start >= _PIECE:
+            self._found.append(slice(self._start, end))
+            self._start = comma.end()

@@ -1,17 +1,20 @@
-"""JSON in and out: strict about what JSON is, precise about what is wrong with a body."""
+"""JSON in and out, precise about what is wrong with a body.
+
+What many encoders write and JSON lacks (NaN, half a surrogate pair) is read: it concerns the item
+that it stands in, and is refused only there where it can't be counted.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from contextlib import suppress
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import orjson
 
-from actors.domain.model import MAX_QUANTITY
+from actors.runtime.slices import in_slices
 from web.wire.dates import to_text
 from web.wire.problems import Problem, RequestError, invalid
 from web.wire.structure import MAX_DEPTH, count_fields
@@ -20,13 +23,21 @@ _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 NOT_JSON: Final = Problem("INVALID_JSON", "INVALID_JSON")
 MAX_TOKENS: Final = 10_000
 """Commas, colons and opening brackets that are decoded in one go: some milliseconds at worst."""
-EXPLAINED: Final = 64 * 1024
-"""Bytes of a body in which a fault is looked for by a slower reader."""
+READ_SLOWLY: Final = 128 * 1024
+"""Bytes of a body that a slower reader is given, which reads what the other refuses."""
+_LONGEST: Final = 20
+"""Characters of a whole number of 64 bits."""
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 def encode(value: object) -> bytes:
     """Write `value` as JSON: datetimes as JavaScript does, what JSON has no type for as text."""
     return orjson.dumps(value, _default, _OPTIONS)
+
+
+async def encode_rows(rows: Sequence[object]) -> orjson.Fragment:
+    """Write `rows` as a JSON list, for a place in what `encode` writes; others run between."""
+    return orjson.Fragment(b"[" + b",".join(await in_slices(encode, rows)) + b"]")
 
 
 def _default(value: object) -> object:
@@ -37,19 +48,18 @@ def _default(value: object) -> object:
     return str(value)
 
 
-def decode(body: bytes, place: tuple[str, int] = ("", 0)) -> object:
-    """Read a body of JSON in UTF-8; or items of a list, whose name and first number is `place`.
+def decode(body: bytes) -> object:
+    """Read a body of JSON in UTF-8.
 
     Raises `RequestError` when it has more than `MAX_TOKENS` or is too deep (before it is decoded),
-    is not JSON, has a number that JSON lacks (NaN, Infinity), or names a field twice, where two
-    readers could disagree about what was asked for.
+    is not JSON, or names a field twice, where two readers could disagree about what was asked for.
     """
     if len(body) > MAX_TOKENS or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
         count_fields(body, MAX_TOKENS)
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise _explain(body, place) from None
+        value = _decode_leniently(body)
     # Each field has one colon, so only a body with more of them can name a field twice.
     fields = _count_fields(value)
     if body.count(b":") != fields and count_fields(body, MAX_TOKENS) != fields:
@@ -78,7 +88,7 @@ def _count_fields(value: object) -> int:
 
 
 def _refuse_duplicates(body: bytes) -> None:
-    if len(body) > EXPLAINED:
+    if len(body) > READ_SLOWLY:
         raise RequestError(NOT_JSON)
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -87,7 +97,7 @@ def _refuse_duplicates(body: bytes) -> None:
             seen: set[str] = set()
             for name, _ in pairs:
                 if name in seen:
-                    raise invalid("INVALID_JSON", name[:_SHOWN], "duplicate")
+                    raise invalid("INVALID_JSON", mended(name[:_SHOWN]), "duplicate")
                 seen.add(name)
         return fields
 
@@ -97,33 +107,24 @@ def _refuse_duplicates(body: bytes) -> None:
 _SHOWN: Final = 100
 
 
-def _explain(body: bytes, place: tuple[str, int]) -> RequestError:
-    """Find the number that JSON lacks, which many encoders write; else it is just not JSON."""
-    field = None
-    if len(body) <= EXPLAINED:
-        with suppress(ValueError):
-            field = _find_non_finite(json.loads(body), *place)
-    if field is None:
-        return RequestError(NOT_JSON)
-    if ".logContext." in f".{field}":
-        return invalid("INVALID_LOG_CONTEXT", field, "text")
-    match field.rpartition(".")[2]:
-        case "quantity":
-            return invalid("INVALID_QUANTITY", field, limit=MAX_QUANTITY)
-        case "grace":
-            return invalid("INVALID_GRACE", field)
-        case _:
-            return invalid("INVALID_JSON", field[:_SHOWN], "number")
+def _decode_leniently(body: bytes) -> object:
+    """Read what is JSON but for NaN, infinite numbers and halves of surrogate pairs."""
+    if len(body) > READ_SLOWLY:
+        raise RequestError(NOT_JSON)
+    try:
+        value: object = json.loads(body.decode(), parse_int=_whole)
+    except ValueError:
+        raise RequestError(NOT_JSON) from None
+    return value
 
 
-def _find_non_finite(value: object, field: str, first: int = 0) -> str | None:
-    if isinstance(value, float):
-        return None if math.isfinite(value) else field
-    if isinstance(value, dict):
-        inside = ((f"{field}.{key}" if field else key, each) for key, each in value.items())
-    elif isinstance(value, list):
-        inside = ((f"{field}[{index}]", each) for index, each in enumerate(value, first))
-    else:
-        return None
-    found = (_find_non_finite(each, name) for name, each in inside)
-    return next((name for name in found if name is not None), None)
+def _whole(digits: str) -> int | float:
+    """Read a whole number as the other decoder does: beyond 64 bits it is a float."""
+    if len(digits) <= _LONGEST and -(2**63) <= (number := int(digits)) < 2**64:
+        return number
+    return float(digits)
+
+
+def mended(text: str) -> str:
+    """Return a text that UTF-8 can hold: half a surrogate pair, as half an emoji is, is U+FFFD."""
+    return text if text.isascii() else _HALF.sub("\ufffd", text)

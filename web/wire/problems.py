@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.messages import Updated
@@ -41,11 +41,9 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_WORK_ORDER_ID": 400,
     "INVALID_TYPE": 400,
     "INVALID_QUANTITY": 400,
-    "INVALID_LOG_CONTEXT": 400,
     "INVALID_REQUEST_ID": 400,
     "INVALID_UPDATES": 400,
     "MISSING_PARAMS": 400,
-    "INVALID_PAGE": 400,
     "INVALID_DATE": 400,
     "INVALID_GRACE": 400,
     "INVALID_LOG_LEVEL": 400,
@@ -216,6 +214,15 @@ def problem_of(error: WorkOrderError) -> Problem:
     else:
         retry_after_s = _LEASE_RETRY_S if isinstance(error, LeaseUnavailable) else None
     return Problem(text.partition(".")[0], text, params, data or None, retry_after_s)
+
+
+def as_sent(problem: Problem, order_id: str) -> Problem:
+    """Spell the order's id, where the problem names it, as the caller did."""
+    data = problem.data or {}
+    if data.get("workOrderId") != order_id.lower():
+        return problem
+    params = {**problem.params, "work_order_id": order_id}
+    return replace(problem, data={**data, "workOrderId": order_id}, params=params)
 
 
 SYSTEM_ERROR: Final = Problem("SYSTEM_ERROR", "SYSTEM_ERROR")

@@ -1,4 +1,8 @@
-"""Query strings: pages, filters and limits."""
+"""Query strings: pages, filters and limits.
+
+A page or a limit that is no number from 1 on is the default, and one that is too large the largest:
+callers know it so. A filter that can't be read is refused, as without it too much would be shown.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from web.wire.schemas import parse_work_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from actors.domain.model import WorkOrderId
 
@@ -33,12 +37,17 @@ _MAX_SEARCH: Final = 100
 ORDERS: Final = ("desc", "asc")
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
 _ERROR_CODE: Final = re.compile(r"[A-Z_]{1,64}")
-_WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
+_WHOLE: Final = re.compile(r"0*(\d+)", re.ASCII)
+_DIGITS: Final = 10
+"""More than any number that is asked for may have."""
 
 
-def parse_log_query(work_order_id: WorkOrderId, query: Mapping[str, str]) -> LogQuery:
+def parse_log_query(
+    work_order_id: WorkOrderId, query: Mapping[str, str], zone: tzinfo | None
+) -> LogQuery:
     """Read the query string of `quantity-logs`; blank values count as absent.
 
+    Dates that name no zone are in `zone`, the machine's own where there is none.
     Raises `RequestError`.
     """
     return LogQuery(
@@ -46,8 +55,8 @@ def parse_log_query(work_order_id: WorkOrderId, query: Mapping[str, str]) -> Log
         page=_whole(query, "page", 1, MAX_PAGE),
         page_size=_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
         change_type=_change_type(query, "changeType"),
-        since=_moment(query, "startDate"),
-        until=_moment(query, "endDate", end_of_day=True),
+        since=_moment(query, "startDate", zone),
+        until=_moment(query, "endDate", zone, end_of_day=True),
         max_bytes=MAX_PAGE_BYTES,
     )
 
@@ -102,12 +111,12 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
 
 
 def parse_count(query: Mapping[str, str]) -> int:
-    """Read how many of each kind to show; raises `RequestError`."""
+    """Read how many of each kind to show."""
     return _whole(query, "n", 10, MAX_PAGE_SIZE)
 
 
 def parse_minutes(query: Mapping[str, str]) -> int:
-    """Read over how many minutes to look back; raises `RequestError`."""
+    """Read over how many minutes to look back."""
     return _whole(query, "minutes", MAX_MINUTES, MAX_MINUTES)
 
 
@@ -120,24 +129,20 @@ def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> s
 
 
 def parse_search(query: Mapping[str, str]) -> tuple[str, int]:
-    """Read what orders to find, and how many at most; raises `RequestError`."""
+    """Read what orders to find, and how many at most."""
     text = query.get("q", "").strip()[:_MAX_SEARCH]
     return text, _whole(query, "limit", FOUND, MAX_FOUND)
 
 
 def parse_limit(query: Mapping[str, str]) -> int:
-    """Read how many locks to list; raises `RequestError`."""
+    """Read how many locks to list."""
     return _whole(query, "limit", 1000, MAX_LOCKS)
 
 
 def _whole(query: Mapping[str, str], field: str, default: int, high: int) -> int:
-    text = query.get(field, "").strip()
-    if not text:
-        return default
-    number = int(text) if _WHOLE.fullmatch(text) else 0
-    if not 1 <= number <= high:
-        raise invalid("INVALID_PAGE", field, low=1, high=high)
-    return number
+    digits = _WHOLE.fullmatch(query.get(field, "").strip())
+    number = int(digits[1][:_DIGITS]) if digits else 0
+    return min(number, high) if number else default
 
 
 def _error_code(query: Mapping[str, str], field: str) -> str | None:
@@ -157,11 +162,13 @@ def _change_type(query: Mapping[str, str], field: str) -> str | None:
         raise invalid("INVALID_TYPE", field) from None
 
 
-def _moment(query: Mapping[str, str], field: str, *, end_of_day: bool = False) -> datetime | None:
+def _moment(
+    query: Mapping[str, str], field: str, zone: tzinfo | None, *, end_of_day: bool = False
+) -> datetime | None:
     text = query.get(field, "").strip()
     if not text:
         return None
     try:
-        return parse_moment(text, end_of_day=end_of_day)
+        return parse_moment(text, zone, end_of_day=end_of_day)
     except ValueError:
         raise invalid("INVALID_DATE", field) from None

@@ -1,19 +1,26 @@
 """The bodies and query strings that callers send, and their way into typed messages.
 
-The models accept what today's callers send (numbers where text belongs, empty text for
-nothing) and name the field of whatever they refuse. They are on the way of every update:
+The models refuse what can't be counted (order, type, quantity, key) and name its field; a
+context is taken as it comes (`web.wire.log_context`). They are on the way of every update:
 `validate_python` of a ready model, no adapter built per request.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from enum import StrEnum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from actors.domain.messages import UpdateQuantity
@@ -30,6 +37,7 @@ from actors.domain.model import (
 )
 from actors.domain.rules import normalize
 from web.app_context import LogLevel
+from web.wire.log_context import LogContextBody, SaidContext, read_context
 from web.wire.problems import invalid
 
 if TYPE_CHECKING:
@@ -38,40 +46,17 @@ if TYPE_CHECKING:
     from actors.domain.model import Trace
     from web.wire.problems import RequestError
 
-MAX_TEXT: Final = 2000
-"""Characters that a text of `logContext` may have."""
 MAX_REQUEST_ID: Final = 200
 """Characters that a request id may have."""
 MAX_GRACE: Final = 2**53 - 1
 """Milliseconds: the largest whole number that every reader of JSON reads as it is."""
 _HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 
-
-class BarcodeOperation(StrEnum):
-    """Why a barcode's quantity changed, as the shared log schema lists it."""
-
-    SCAN_PROCESS = "SCAN_PROCESS"
-    SCAN_BATCH_DOC = "SCAN_BATCH_DOC"
-    UNBIND_PROCESS = "UNBIND_PROCESS"
-    INITIALIZE_PRODUCT = "INITIALIZE_PRODUCT"
-    MANUAL_ADJUST = "MANUAL_ADJUST"
-    OTHER = "OTHER"
-
-
-class Source(StrEnum):
-    """Where a change comes from, as the shared log schema lists it."""
-
-    DEVICE = "DEVICE"
-    WEB = "WEB"
-    API = "API"
-    SYSTEM = "SYSTEM"
-
-
-_Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 _Nothing = Literal[""] | None
-# Mongoose casts numbers and booleans to text, and today's callers may count on it.
-_LooseText = _Text | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
 _HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$", to_lower=True)]
+_Context = Annotated[
+    Any, PlainValidator(read_context, json_schema_input_type=LogContextBody | None)
+]
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REQUEST_ID)]
 _Quantity = (
     Annotated[int, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
@@ -85,31 +70,13 @@ class _Body(BaseModel):
     )
 
 
-class LogContextBody(_Body):
-    """What the caller says about a change; null and empty text count as not said."""
-
-    related_barcode: _LooseText = None
-    barcode_operation: BarcodeOperation | _Nothing = None
-    process_step_id: _HexId | _Nothing = None
-    process_name: _LooseText = None
-    process_code: _LooseText = None
-    operator_id: _LooseText = None
-    operator_name: _LooseText = None
-    reason: _LooseText = None
-    remark: _LooseText = None
-    ip_address: _LooseText = None
-    user_agent: _LooseText = None
-    is_automatic: bool | _Nothing = None
-    source: Source | _Nothing = None
-
-
 class UpdateBody(_Body):
     """One change: the body of `update-quantity`, and an item of a batch."""
 
     work_order_id: _HexId
     type: ChangeType
     quantity: _Quantity = 1
-    log_context: LogContextBody | None = None
+    log_context: _Context = None
     request_id: _Key | None = None
     wait: Annotated[bool, Field(strict=True)] | None = None
 
@@ -142,10 +109,6 @@ class LogLevelBody(_Body):
     level: LogLevel
 
 
-_CHOICES: Final[Mapping[str, type[StrEnum]]] = {
-    "barcodeOperation": BarcodeOperation,
-    "source": Source,
-}
 _UPDATE: Final = UpdateBody.__pydantic_validator__
 _NO_CONTEXT: Final = LogContext()
 _CONTEXT_DEFAULTS: Final = {
@@ -170,11 +133,11 @@ def parse_update(
         update: UpdateBody = _UPDATE.validate_python(body)
     except ValidationError as error:
         raise _refusal(error, body) from None
-    context = _NO_CONTEXT if update.log_context is None else _context(update.log_context)
+    said: SaidContext = update.log_context or SaidContext()
     quantity = normalize(update.quantity)
     key = merge_request_ids(request_id, update.request_id)
-    fingerprint = "" if key is None else _fingerprint(update.type, quantity, context)
-    change = Change(new_job_id(), update.type, quantity, context, key, fingerprint)
+    fingerprint = "" if key is None else _fingerprint(update.type, quantity, said)
+    change = Change(new_job_id(), update.type, quantity, said.context, key, fingerprint)
     waits = wait if update.wait is None else update.wait
     return UpdateQuantity(WorkOrderId(update.work_order_id), change, deadline, trace, waits)
 
@@ -248,46 +211,19 @@ def merge_request_ids(header: RequestId | None, in_body: object) -> RequestId | 
     return key
 
 
-def _context(body: LogContextBody) -> LogContext:
-    operation, source = body.barcode_operation, body.source
-    return LogContext(
-        related_barcode=_text(body.related_barcode),
-        barcode_operation=operation.value if operation else _NO_CONTEXT.barcode_operation,
-        process_step_id=body.process_step_id or None,
-        process_name=_text(body.process_name),
-        process_code=_text(body.process_code),
-        operator_id=_text(body.operator_id) or _NO_CONTEXT.operator_id,
-        operator_name=_text(body.operator_name),
-        reason=_text(body.reason),
-        remark=_text(body.remark),
-        ip_address=_text(body.ip_address),
-        user_agent=_text(body.user_agent),
-        is_automatic=body.is_automatic
-        if isinstance(body.is_automatic, bool)
-        else _NO_CONTEXT.is_automatic,
-        source=source.value if source else _NO_CONTEXT.source,
-    )
+def _fingerprint(kind: ChangeType, quantity: Number, said: SaidContext) -> str:
+    """Digest what was asked for, leaving defaults out: new fields must not change old digests.
 
-
-def _text(value: str | Number | None) -> str | None:
-    """Cast as Mongoose does."""
-    if isinstance(value, str):
-        return value or None
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(normalize(value))
-
-
-def _fingerprint(kind: ChangeType, quantity: Number, context: LogContext) -> str:
-    """Digest what was asked for, leaving defaults out: new fields must not change old digests."""
-    said = {
+    What was said goes in whole where the context has less of it: a key is for one content.
+    """
+    given = {
         name: value
         for name, default in _CONTEXT_DEFAULTS.items()
-        if (value := getattr(context, name)) != default
+        if (value := getattr(said.context, name)) != default
     }
-    content = orjson.dumps((kind.value, quantity, said), option=orjson.OPT_SORT_KEYS)
+    content = orjson.dumps((kind.value, quantity, given), option=orjson.OPT_SORT_KEYS)
+    if said.altered:
+        content += json.dumps(said.altered, sort_keys=True).encode()
     return blake2b(content, digest_size=16).hexdigest()
 
 
@@ -305,25 +241,7 @@ def _refusal(error: ValidationError, body: Mapping[str, object]) -> RequestError
             return invalid("INVALID_TYPE", field)
         case "quantity":
             return invalid("INVALID_QUANTITY", field, limit=MAX_QUANTITY)
-        case "wait" | "requestId":
-            code = "INVALID_WAIT" if field == "wait" else "INVALID_REQUEST_ID"
-            return invalid(code, field, limit=MAX_REQUEST_ID)
+        case "wait":
+            return invalid("INVALID_WAIT", field)
         case _:
-            return _context_refusal(location, value)
-
-
-def _context_refusal(location: tuple[int | str, ...], context: object) -> RequestError:
-    if len(location) == 1 or not isinstance(context, dict):
-        return invalid("INVALID_LOG_CONTEXT", "logContext")
-    name = str(location[1])
-    field = f"logContext.{name}"
-    if choices := _CHOICES.get(name):
-        allowed = ", ".join(choices)
-        return invalid("INVALID_LOG_CONTEXT", field, "choice", allowed=allowed)
-    if name == "isAutomatic":
-        return invalid("INVALID_LOG_CONTEXT", field, "boolean")
-    if name == "processStepId":
-        return invalid("INVALID_LOG_CONTEXT", field, "id")
-    if isinstance(context.get(name), str):
-        return invalid("INVALID_LOG_CONTEXT", field, "length", limit=MAX_TEXT)
-    return invalid("INVALID_LOG_CONTEXT", field, "text")
+            return invalid("INVALID_REQUEST_ID", field, limit=MAX_REQUEST_ID)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from web.wire.problems import Problem, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_DEPTH: Final = 64
 """Arrays and objects inside each other."""
@@ -67,6 +70,11 @@ class Structure:
 def count_fields(body: bytes, most_tokens: int) -> int:
     """Return how many fields are named in `body`; raises `RequestError` as `Structure.add`."""
     structure = Structure(most_tokens)
-    for start in range(0, len(body), SLICE):
-        structure.add(body[start : start + SLICE])
+    for part in slices_of(body):
+        structure.add(part)
     return structure.fields
+
+
+def slices_of(body: bytes) -> Iterator[bytes]:
+    """Cut `body` for `Structure.add`."""
+    return (body[start : start + SLICE] for start in range(0, len(body), SLICE))

@@ -96,9 +96,6 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_JSON.duplicate": Text(
         "请求体中的字段 {field} 重复出现", "The body has the field {field} more than once"
     ),
-    "INVALID_JSON.number": Text(
-        "{field} 不是有效的 JSON 数字", "{field} is not a number that JSON has"
-    ),
     "INVALID_JSON.tokens": Text(
         "请求体的 JSON 元素过多，最多 {limit} 个", "The body has more than {limit} JSON tokens"
     ),
@@ -125,21 +122,6 @@ TEXTS: Final[Mapping[str, Text]] = {
         "工单的累计数量将超出允许范围 -{limit} 至 {limit}（quantity）",
         "With this quantity the order's total would leave the range -{limit} to {limit}",
     ),
-    "INVALID_LOG_CONTEXT": Text("{field} 必须是 JSON 对象", "{field} must be a JSON object"),
-    "INVALID_LOG_CONTEXT.text": Text("{field} 必须是文本", "{field} must be text"),
-    "INVALID_LOG_CONTEXT.length": Text(
-        "{field} 不能超过 {limit} 个字符", "{field} must not be longer than {limit} characters"
-    ),
-    "INVALID_LOG_CONTEXT.id": Text(
-        "{field} 必须是 24 位十六进制字符串，或为空",
-        "{field} must be text of 24 hex digits, or empty",
-    ),
-    "INVALID_LOG_CONTEXT.choice": Text(
-        "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
-    ),
-    "INVALID_LOG_CONTEXT.boolean": Text(
-        "{field} 必须是 true 或 false", "{field} must be true or false"
-    ),
     "INVALID_REQUEST_ID": Text(
         "{field} 必须是 1 至 {limit} 个可见字符",
         "{field} must be 1 to {limit} printable characters",
@@ -162,13 +144,9 @@ TEXTS: Final[Mapping[str, Text]] = {
         "缺少参数：每条更新必须包含 workOrderId 和 type（{field}）",
         "Every update needs workOrderId and type ({field})",
     ),
-    "INVALID_PAGE": Text(
-        "{field} 必须是 {low} 至 {high} 的整数",
-        "{field} must be a whole number from {low} to {high}",
-    ),
     "INVALID_DATE": Text(
-        "{field} 必须是 ISO 8601 日期或时间，或毫秒时间戳",
-        "{field} must be an ISO 8601 date or time, or milliseconds since 1970",
+        "{field} 必须是日期或时间（ISO 8601，或如 2026/1/3 8:05），或毫秒时间戳",
+        "{field} must be a date or time (ISO 8601, or such as 2026/1/3 8:05), or ms since 1970",
     ),
     "INVALID_GRACE": Text(
         "{field} 必须是不小于 0 的毫秒数", "{field} must be a number of milliseconds, 0 or more"

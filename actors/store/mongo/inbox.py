@@ -12,6 +12,7 @@ from pymongo.errors import BulkWriteError
 from actors.domain.job import JOB_UNREADABLE, Job, JobState
 from actors.domain.model import JobId, WorkOrderId
 from actors.errors import OutcomeUnknown, StoreRejected
+from actors.runtime.slices import in_slices
 from actors.store.documents import known_outcome, request_key
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
@@ -164,7 +165,8 @@ class MongoInbox:
             total = await self._at.inbox.count_documents(condition)
             found = self._at.inbox.find(condition).sort(order).skip(start).limit(query.page_size)
             rows, _ = await fetch(found, query.max_bytes)
-        return JobPage(total, tuple(map(job_from, within(rows, query.max_bytes))))
+        shown = within(rows, query.max_bytes)
+        return JobPage(total, tuple(await in_slices(job_from, shown)))
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""

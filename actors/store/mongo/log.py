@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
+from actors.runtime.slices import in_slices
 from actors.store.mongo.reads import fetch
 from actors.store.pages import within
 from actors.store.port import LogPage, LogQuery
@@ -46,7 +47,7 @@ async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa:
         last = _newest_first(rows[-1])
         page = [each for each in page if _newest_first(each) >= last]
     shown = within(page[: query.page_size], query.max_bytes)
-    return LogPage(total=in_log + len(pending), logs=tuple(map(log_row, shown)))
+    return LogPage(in_log + len(pending), tuple(await in_slices(log_row, shown)))
 
 
 def _condition(order_id: ObjectId, query: LogQuery, pending: Sequence[Document]) -> dict[str, Any]:

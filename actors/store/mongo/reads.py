@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from actors.domain.evidence import Evidence, EvidenceQuery
 from actors.domain.model import Epoch, WorkOrderId
-from actors.store.documents import needs_material, order_from, outcome_from, request_key
+from actors.store.documents import order_from, outcome_from, request_key
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
 from actors.store.pages import bytes_of
@@ -125,8 +125,8 @@ async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder 
 
 
 async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:
-    """Look up the materials of orders that do not carry their code or name themselves."""
-    wanted = {id_from(order["materialId"]) for order in orders if needs_material(order)}
+    """Look up the materials of orders."""
+    wanted = {id_from(order.get("materialId")) for order in orders} - {None}
     if not wanted:
         return {}
     found = await at.materials.find(

@@ -94,14 +94,16 @@ _RETRY_S: Final = 0.05
 
 
 class SqliteFile:
-    """One connection to the file at `path`; to be used from one thread only.
+    """One connection to the file at `path`; to be used by one thread at a time.
 
     Another process may use the same file: whoever finds it locked waits up to `timeout_s`.
+    One with `read_only` neither makes the file nor changes it; it comes from `reader`.
     """
 
-    def __init__(self, path: Path, timeout_s: float) -> None:
+    def __init__(self, path: Path, timeout_s: float, *, read_only: bool = False) -> None:
         self._path = path
         self._timeout_s = timeout_s
+        self._mode = "ro" if read_only else "rw"
         self._identity: tuple[int, int] | None = None
         self._wal_identity: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = None
@@ -118,6 +120,13 @@ class SqliteFile:
         except StartupError:
             self.close()
             raise
+
+    def reader(self) -> SqliteFile:
+        """Connect once more to the file that is open here, for one that only reads."""
+        reader = SqliteFile(self._path, self._timeout_s, read_only=True)
+        reader._identity = self._identity
+        reader._connected()
+        return reader
 
     def close(self) -> None:
         """Close the connection; what it had not committed never was. Idempotent."""
@@ -217,10 +226,11 @@ class SqliteFile:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode=rw",
+            f"{self._path.absolute().as_uri()}?mode={self._mode}",
             uri=True,
             timeout=self._timeout_s,
             isolation_level=None,
+            check_same_thread=False,
         )
         try:
             for pragma in _PRAGMAS:

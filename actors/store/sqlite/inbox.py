@@ -19,12 +19,13 @@ from actors.store.values import time_from
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from actors.domain.evidence import Outcome
     from actors.domain.job import Position, Progress
     from actors.domain.model import Epoch
     from actors.store.sqlite.file import SqliteFile
+    from actors.store.sqlite.threads import SqliteThreads
 
 T = TypeVar("T")
 
@@ -36,12 +37,10 @@ _PAUSED: Final = "paused:"
 
 
 class SqliteInbox:
-    """Implements `actors.store.port.Inbox`; `run` calls a function in the file's thread."""
+    """Implements `actors.store.port.Inbox`; `threads` work on `file`."""
 
-    def __init__(
-        self, file: SqliteFile, run: Callable[[Callable[[], Any]], Awaitable[Any]]
-    ) -> None:
-        self._file, self._run = file, run
+    def __init__(self, file: SqliteFile, threads: SqliteThreads) -> None:
+        self._file, self._threads = file, threads
 
     async def add(self, epoch: Epoch, jobs: Sequence[Job]) -> list[Job]:
         """Insert what is missing, unless a higher epoch is claimed."""
@@ -112,7 +111,7 @@ class SqliteInbox:
             document = _document(db, job_id)
             return None if document is None else job_from(document)
 
-        return await self._read(work)
+        return await self._threads.read(work)
 
     async def page(self, query: JobQuery) -> JobPage:
         """Read a page."""
@@ -137,7 +136,7 @@ class SqliteInbox:
             rows = _jobs(db, ordered, (*values, *limits), query.max_bytes)
             return JobPage(total, tuple(rows))
 
-        return await self._read(work)
+        return await self._threads.read(work)
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""
@@ -181,7 +180,7 @@ class SqliteInbox:
                     return known_outcome(document)
             return None
 
-        return await self._read(work)
+        return await self._threads.read(work)
 
     async def paused_orders(self) -> frozenset[WorkOrderId]:
         """Read which orders are paused."""
@@ -210,8 +209,7 @@ class SqliteInbox:
             with self._file.reading() as db:
                 return work(db)
 
-        answer: T = await self._run(run)
-        return answer
+        return await self._threads.run(run)
 
     async def _write(self, epoch: Epoch, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
@@ -219,8 +217,7 @@ class SqliteInbox:
                 check_epoch(db, epoch)
                 return work(db)
 
-        answer: T = await self._run(run)
-        return answer
+        return await self._threads.run(run)
 
 
 def check_epoch(db: sqlite3.Connection, epoch: Epoch) -> None:

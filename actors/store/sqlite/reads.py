@@ -10,7 +10,7 @@ from actors.domain.evidence import Evidence
 from actors.domain.model import LogPosition
 from actors.store.documents import outcome_from, request_key
 from actors.store.pages import within
-from actors.store.port import MAX_HISTORY, LogPage
+from actors.store.port import MAX_HISTORY
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
 from actors.store.views import detail_row, id_range, log_row, number_ranges
 
@@ -73,21 +73,28 @@ def _note_barcode(
             evidence.note_unbind(barcode, position)
 
 
-def read_log_page(db: sqlite3.Connection, query: LogQuery) -> LogPage:
-    """Do `Store.log_page`; entries without a time come last."""
+def read_log_page(db: sqlite3.Connection, query: LogQuery) -> tuple[int, list[str]]:
+    """Return how many entries fit, and the texts of the page; those without a time come last.
+
+    What the texts mean is found out later: a snapshot that lasts keeps the write-ahead log long.
+    """
     clauses, values = _filters(query)
     where = " AND ".join(clauses)
     (total,) = db.execute(f"SELECT count(*) FROM logs WHERE {where}", values).fetchone()  # noqa: S608
     skipped = (query.page - 1) * query.page_size
     if skipped >= total:
-        return LogPage(total, ())
+        return total, []
     rows = db.execute(
         f"SELECT document FROM logs WHERE {where}"  # noqa: S608 made of constants
         " ORDER BY operate_time DESC, seq DESC, id DESC LIMIT ? OFFSET ?",
         (*values, query.page_size, skipped),
     )
-    texts = within((text for (text,) in rows), query.max_bytes)
-    return LogPage(total, tuple(log_row(log_document(text)) for text in texts))
+    return total, list(within((text for (text,) in rows), query.max_bytes))
+
+
+def log_row_of(text: str) -> Mapping[str, Any]:
+    """Return an entry as `Store.log_page` shows it."""
+    return log_row(log_document(text))
 
 
 def _filters(query: LogQuery) -> tuple[list[str], list[str | int]]:

@@ -12,7 +12,6 @@ from actors.domain.model import LogEntry
 from actors.store.documents import (
     entry_document,
     is_same,
-    needs_material,
     order_from,
     outcome_from,
     refusal_document,
@@ -81,11 +80,9 @@ def read_order(db: sqlite3.Connection, order_id: WorkOrderId) -> OrderRow | None
 
 
 def read_material(db: sqlite3.Connection, order: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read the material of an order that lacks its code or name."""
-    if not needs_material(order):
-        return None
+    """Read the material of an order; None where it is not known."""
     row = db.execute(
-        "SELECT document FROM materials WHERE id = ?", (id_from(order["materialId"]),)
+        "SELECT document FROM materials WHERE id = ?", (id_from(order.get("materialId")),)
     ).fetchone()
     return None if row is None else orjson.loads(row[0])
 

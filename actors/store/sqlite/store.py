@@ -1,36 +1,34 @@
 """The Store on SQLite: one file, no server, the same promises.
 
 SQLite has real transactions, so an order and its log entries are committed together and no
-outbox is ever needed. All work on the file happens in one thread of its own: a call of the
-port is one function that runs there, and the event loop never waits for a disk.
+outbox is ever needed. All work on the file happens in threads of its own: a call of the port is
+one function that runs there, and the event loop never waits for a disk. What updates need has
+one thread, what readers ask for has others.
 """
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.model import Epoch
-from actors.errors import StoreUnavailable
-from actors.store.port import Claim
+from actors.runtime.slices import in_slices
+from actors.store.port import Claim, LogPage
 from actors.store.sqlite import commit, reads
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
 from actors.store.sqlite.rows import read_order, to_text
+from actors.store.sqlite.threads import SqliteThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
-    from actors.store.port import Inbox, LogPage, LogQuery
-
-T = TypeVar("T")
+    from actors.store.port import Inbox, LogQuery
 
 FILE_NAME: Final = "work-orders.sqlite3"
 """The file's name in the folder of data."""
@@ -53,25 +51,16 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, timeout_s: float = 5.0) -> None:
         self._file = SqliteFile(path, timeout_s)
-        self._worker: ThreadPoolExecutor | None = None
-        self.inbox: Inbox = SqliteInbox(self._file, self._run)
+        self._threads = SqliteThreads(self._file)
+        self.inbox: Inbox = SqliteInbox(self._file, self._threads)
 
     async def open(self) -> None:
         """Make or check the file; raises `StartupError`."""
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
-        try:
-            await self._run(self._file.open)
-        except BaseException:
-            await self.close()
-            raise
+        await self._threads.open()
 
     async def close(self) -> None:
         """Finish what is under way and close the file. Idempotent."""
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        await asyncio.get_running_loop().run_in_executor(worker, self._file.close)
-        worker.shutdown()
+        await self._threads.close()
 
     async def ping(self) -> None:
         """Return when a write has reached the disk."""
@@ -80,7 +69,7 @@ class SqliteStore:
             with self._file.writing() as db:
                 db.execute(_SET_STATE, ("ping", int(time.time()), None))
 
-        await self._run(work)
+        await self._threads.run(work)
 
     async def claim_epoch(self, node: str, *, above: int = 0, url: str = "") -> Epoch:
         """Take the next epoch, durably; higher than every one given before, and than `above`."""
@@ -92,7 +81,7 @@ class SqliteStore:
                 db.execute(_SET_STATE, ("epoch_url", epoch, url))
             return Epoch(epoch)
 
-        return await self._run(work)
+        return await self._threads.run(work)
 
     async def claim(self) -> Claim | None:
         """Return who claimed the highest epoch, None before the first."""
@@ -107,7 +96,7 @@ class SqliteStore:
             known, url = rows.get("epoch_url", (0, ""))
             return Claim(Epoch(epoch), node, url if known == epoch else "")
 
-        return await self._run(work)
+        return await self._threads.run(work)
 
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far, 0 when none."""
@@ -116,7 +105,7 @@ class SqliteStore:
             with self._file.reading() as db:
                 return Epoch(_state(db, "epoch"))
 
-        return await self._run(work)
+        return await self._threads.run(work)
 
     async def cluster_secret(self, fresh: str) -> str:
         """Return the secret that all nodes of this file share; keep `fresh` where there is none."""
@@ -131,7 +120,7 @@ class SqliteStore:
                 db.execute(_SET_STATE, ("cluster_secret", 0, kept))
             return kept
 
-        return await self._run(work)
+        return await self._threads.run(work)
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         """Read orders, in the order of `ids`."""
@@ -141,7 +130,7 @@ class SqliteStore:
                 rows = [read_order(db, each) for each in ids]
                 return [None if row is None else row.order(db) for row in rows]
 
-        return await self._run(work)
+        return await self._threads.run(work)
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
         """Ask the log, in the order of `queries`."""
@@ -150,19 +139,19 @@ class SqliteStore:
             with self._file.reading() as db:
                 return [reads.read_evidence(db, each) for each in queries]
 
-        return await self._run(work)
+        return await self._threads.run(work)
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         """Compare-and-set each order and add its log, all in one transaction."""
-        return await self._run(lambda: commit.commit(self._file, epoch, changes))
+        return await self._threads.run(lambda: commit.commit(self._file, epoch, changes))
 
     async def invalidate(self, epoch: Epoch, order: StoredOrder) -> None:
         """Advance `revision` where seq and turn are still `order`'s, changing nothing else."""
-        await self._run(lambda: commit.invalidate(self._file, epoch, order))
+        await self._threads.run(lambda: commit.invalidate(self._file, epoch, order))
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
         """Make sure that outcomes are in the log: commits put them there."""
-        await self._run(lambda: commit.relay(self._file, outcomes))
+        await self._threads.run(lambda: commit.relay(self._file, outcomes))
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
         """Do nothing: no order here has an outbox."""
@@ -173,30 +162,16 @@ class SqliteStore:
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Return the order under the shared schema's field names, for `detail/:id`."""
-
-        def work() -> Mapping[str, Any] | None:
-            with self._file.reading() as db:
-                return reads.read_detail(db, order_id)
-
-        return await self._run(work)
+        return await self._threads.read(lambda db: reads.read_detail(db, order_id))
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""
-
-        def work() -> Sequence[Mapping[str, Any]]:
-            with self._file.reading() as db:
-                return reads.search(db, text, limit)
-
-        return await self._run(work)
+        return await self._threads.read(lambda db: reads.search(db, text, limit))
 
     async def log_page(self, query: LogQuery) -> LogPage:
         """Return a page of the log."""
-
-        def work() -> LogPage:
-            with self._file.reading() as db:
-                return reads.read_log_page(db, query)
-
-        return await self._run(work)
+        total, texts = await self._threads.read(lambda db: reads.read_log_page(db, query))
+        return LogPage(total, tuple(await in_slices(reads.log_row_of, texts)))
 
     async def paused(self) -> bool:
         """Return whether processing is paused."""
@@ -205,7 +180,7 @@ class SqliteStore:
             with self._file.reading() as db:
                 return bool(_state(db, "paused"))
 
-        return await self._run(work)
+        return await self._threads.run(work)
 
     async def set_paused(self, epoch: Epoch, *, paused: bool) -> None:
         """Remember durably whether processing is paused."""
@@ -215,7 +190,7 @@ class SqliteStore:
                 check_epoch(db, epoch)
                 db.execute(_SET_STATE, ("paused", int(paused), None))
 
-        await self._run(work)
+        await self._threads.run(work)
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         """Add orders under the shared schema's names; skip ids that exist."""
@@ -232,15 +207,7 @@ class SqliteStore:
                     rows,
                 ).rowcount
 
-        return await self._run(work)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._worker is None:
-            raise StoreUnavailable("the SQLite file is not open")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
-        except (sqlite3.Error, OSError) as error:  # whatever a disk may answer
-            raise StoreUnavailable(f"SQLite: {error}") from error
+        return await self._threads.run(work)
 
 
 def _kept_secret(db: sqlite3.Connection) -> str:

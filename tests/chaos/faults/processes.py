@@ -128,8 +128,8 @@ async def pause_before_cas(stage: Stage) -> None:
 
 
 async def stall_owner(stage: Stage) -> None:
-    """Stall the owner's loop for longer than its lease lasts."""
-    seconds = 1.5 * stage.ttl_s + 1
+    """Stall the owner's loop for longer than its lease is kept for a node that is late."""
+    seconds = 2.5 * stage.ttl_s + 1
     owner = await stage.strike_owner_at("stall_owner", Point.BEFORE_CAS, Action.STALL, seconds)
     await stage.fleet.owner(but=owner.number)
     await stage.callers.served(20)

@@ -67,7 +67,6 @@ async def test_nothing_that_is_wrong_changes_an_order(service: ServiceProcess) -
         (_body('1, "quantity": 2'), 400, "INVALID_JSON"),
         (json.dumps({**good, "workOrderId": {"$gt": ""}}).encode(), 400, "INVALID_WORK_ORDER_ID"),
         (json.dumps({**good, "type": ["input"]}).encode(), 400, "INVALID_TYPE"),
-        (json.dumps({**good, "logContext": "x"}).encode(), 400, "INVALID_LOG_CONTEXT"),
         (json.dumps({**good, "requestId": "a\nb"}).encode(), 400, "INVALID_REQUEST_ID"),
         (_body("1" + " " * MAX_BODY), 413, "BODY_TOO_LARGE"),
     ]

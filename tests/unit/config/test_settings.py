@@ -36,7 +36,7 @@ def secret(value: SecretStr | None) -> str:
 def test_an_empty_environment_gives_the_embedded_default() -> None:
     settings = load_settings({})
 
-    assert (settings.host, settings.port) == ("127.0.0.1", 3001)
+    assert (settings.host, settings.port) == ("localhost", 3001)
     assert (settings.store_kind, settings.lease_kind) == ("sqlite", "file")
     assert (settings.mongodb_database, settings.redis_dsn) == (None, None)
     assert {shown.source for shown in settings.describe()} == {"default"}
@@ -80,6 +80,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "DUPLICATE_SCANS": "refuse",
             "MAX_BATCH": "5",
             "REQUEST_TIMEOUT_S": "6",
+            "TIME_ZONE": "Asia/Shanghai",
             "BODY_TIMEOUT_S": "7",
             "MAX_BODY_BYTES": "8192",
             "SHUTDOWN_S": "9",
@@ -131,6 +132,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "DUPLICATE_SCANS": "refuse",
         "MAX_BATCH": "5",
         "REQUEST_TIMEOUT_S": "6",
+        "TIME_ZONE": "Asia/Shanghai",
         "BODY_TIMEOUT_S": "7",
         "MAX_BODY_BYTES": "8192",
         "SHUTDOWN_S": "9",
@@ -238,6 +240,12 @@ def test_all_mistakes_are_reported_together_one_readable_line_each() -> None:
         "MAILBOX_SIZE: must be a whole number from 1 to 1000000, got 'abc'",
         "LOG_FORMAT: must be one of json, console, got 'xml'",
     )
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "+8"])
+def test_a_time_zone_that_the_machine_does_not_know_is_refused(zone: str) -> None:
+    [mistake] = mistakes_in({"TIME_ZONE": zone})
+    assert mistake.startswith("TIME_ZONE: must be a time zone that this machine knows")
 
 
 @pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)
@@ -380,6 +388,7 @@ def test_node_ids_are_fit_for_keys_and_differ_from_start_to_start(
     ("host", "url"),
     [
         ("127.0.0.1", "http://127.0.0.1:3001"),
+        ("localhost", "http://127.0.0.1:3001"),
         ("::1", "http://[::1]:3001"),
         ("0.0.0.0", "http://factory-pc:3001"),  # noqa: S104
         ("::", "http://factory-pc:3001"),
@@ -603,7 +612,7 @@ def test_hosts_that_can_be_none_are_mistakes(hosts: str) -> None:
     ("given", "more"),
     [
         ({}, ("127.0.0.1",)),
-        ({"NODE_URL": "http://Node-1:3001/at"}, ("127.0.0.1", "node-1")),
+        ({"NODE_URL": "http://Node-1:3001/at"}, ("node-1",)),
         ({"HOST": "::1", "NODE_URL": "http://[fd00::1]:3001"}, ("[fd00::1]",)),
         ({"HOST": "::", "NODE_URL": "http://*.example", "ALLOW_UNAUTHENTICATED": "1"}, ()),
         ({"ALLOWED_HOSTS": "plan.example"}, ("127.0.0.1", "plan.example")),

@@ -15,7 +15,7 @@ from web.server.service import RUNNER_OPTIONS
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PLACES = ("site.conf", "prefix.conf")
+_PLACES = ("site.conf", "prefix.conf", "one-host.conf")
 
 
 def _text(name: str) -> str:
@@ -75,6 +75,14 @@ def test_events_are_passed_on_as_they_come(name: str) -> None:
     assert seconds(_value(events, "proxy_read_timeout")) >= 3600
 
 
+def test_a_caller_of_one_host_reaches_nginx_by_both_loopbacks_and_nobody_else_does() -> None:
+    text = _text("one-host.conf")
+    hosts = {each.rpartition(":")[0] for each in re.findall(r"listen ([^;]+);", text)}
+    assert hosts == {"127.0.0.1", "[::1]"}
+    # Less than the caller waits, so that it is told what nginx says.
+    assert seconds(_value(_locations("one-host.conf")["/"], "proxy_read_timeout")) < 30
+
+
 def test_the_prefix_is_taken_away_before_the_service_sees_the_path() -> None:
     found = {place: _value(body, "proxy_pass") for place, body in _locations("prefix.conf").items()}
     assert found == {
@@ -114,11 +122,13 @@ def test_nginx_itself_takes_the_files(tmp_path: Path) -> None:
     (tmp_path / "site.conf").write_text(
         re.sub("listen .*;", f"listen 127.0.0.1:{free_port()};", site)
     )
+    one_host = re.sub(r"listen \[.*;", "", _text("one-host.conf"))
+    (tmp_path / "one-host.conf").write_text(one_host.replace(":3100;", f":{free_port()};"))
     places = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     scratch = "\n".join(f"{place}_temp_path {tmp_path}/{place};" for place in places)
     (tmp_path / "nginx.conf").write_text(
         f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{ access_log off;\n{scratch}\n"
-        "include work-orders/upstream.conf; include site.conf;\n"
+        "include work-orders/upstream.conf; include site.conf; include one-host.conf;\n"
         f"server {{ listen 127.0.0.1:{free_port()}; include work-orders/prefix.conf; }} }}\n"
     )
     passes("nginx", "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
@@ -51,6 +52,11 @@ class Client:
     def routes(self) -> Collection[web.AbstractRoute]:
         """The routes of the application."""
         return self._runner.app.router.routes()
+
+    @property
+    def app(self) -> web.Application:
+        """The application."""
+        return self._runner.app
 
     async def stop(self) -> None:
         """Stop the server, as a node does once it is drained."""
@@ -102,7 +108,13 @@ def node() -> FakeNode:
 
 @pytest.fixture
 def options() -> Options:
-    return Options(max_batch=3, max_body_bytes=4096, body_timeout_s=60, request_timeout_s=20)
+    return Options(
+        max_batch=3,
+        max_body_bytes=4096,
+        body_timeout_s=60,
+        request_timeout_s=20,
+        time_zone=ZoneInfo("Asia/Shanghai"),
+    )
 
 
 @pytest.fixture

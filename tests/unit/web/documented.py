@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ def missing_in_document(request: web.Request, response: web.StreamResponse) -> I
     schema = replies[str(response.status)]["content"][media]["schema"]
     codes = schema.get("properties", {}).get("code", {}).get("enum")
     if codes and isinstance(response, web.Response) and isinstance(response.body, bytes):
-        code = json.loads(response.body)["code"]
+        packed = "Content-Encoding" in response.headers
+        code = json.loads(gzip.decompress(response.body) if packed else response.body)["code"]
         if code not in codes:
             yield f"{name} {code}"

@@ -30,10 +30,7 @@ const TEXTS = {
   INVALID_WORK_ORDER_ID: ['工单ID必须是 24 位十六进制', 'workOrderId must be 24 hex digits'],
   INVALID_TYPE: ['变更类型必须是 input 或 output', 'type must be input or output'],
   INVALID_QUANTITY: ['数量必须是有限的数字', 'quantity must be a finite number'],
-  INVALID_LOG_CONTEXT: [
-    'logContext 必须是可写成 JSON 的对象',
-    'logContext must be an object that JSON can hold',
-  ],
+  INVALID_LOG_CONTEXT: ['logContext 不能写成 JSON', 'logContext is not what JSON can hold'],
   INVALID_REQUEST_ID: [
     'requestId 必须是 1 至 200 个可见字符',
     'requestId must be 1 to 200 printable characters',
@@ -85,18 +82,17 @@ function isKey(value) {
 }
 
 function encoded(item) {
-  if (item.logContext !== undefined && !isObject(item.logContext)) {
-    throw new Invalid('INVALID_LOG_CONTEXT');
-  }
-  let text;
   try {
-    text = JSON.stringify(item);
+    return JSON.stringify(item, (_name, value) => asJson(value));
   } catch {
     throw new Invalid('INVALID_LOG_CONTEXT');
   }
-  // JSON.stringify writes half of a surrogate pair as an escape, which no UTF-8 can hold.
-  if (/\\ud[89a-f]/.test(text)) throw new Invalid('INVALID_LOG_CONTEXT');
-  return text;
+}
+
+/** Give what JSON and UTF-8 can hold: half of a surrogate pair becomes U+FFFD, a bigint text. */
+function asJson(value) {
+  if (typeof value === 'bigint') return String(value);
+  return typeof value === 'string' ? value.replace(/\p{Surrogate}/gu, '\ufffd') : value;
 }
 
 const updateRequest = ({ text }) => ({ method: 'POST', path: UPDATE_PATH, body: text });

@@ -6,12 +6,11 @@ import json
 import math
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .options import Language
 
 Result = dict[str, Any]
@@ -20,6 +19,7 @@ Result = dict[str, Any]
 QUEUED_FALLBACK: Final = "QUEUED_FALLBACK"
 _MAX_KEY: Final = 200
 _MAX_QUANTITY: Final = 2**53 - 1
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 
 _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -43,8 +43,8 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "INVALID_TYPE": ("变更类型必须是 input 或 output", "type must be input or output"),
     "INVALID_QUANTITY": ("数量必须是有限的数字", "quantity must be a finite number"),
     "INVALID_LOG_CONTEXT": (
-        "logContext 必须是可写成 JSON 的对象",
-        "logContext must be an object that JSON can hold",
+        "logContext 不能写成 JSON",
+        "logContext is not what JSON can hold",
     ),
     "INVALID_REQUEST_ID": (
         "requestId 必须是 1 至 200 个可见字符",
@@ -143,12 +143,25 @@ def _is_key(value: object) -> bool:
 
 
 def _encoded(item: dict[str, Any]) -> str:
-    context = item.get("logContext")
-    if context is not None and not isinstance(context, dict):
-        raise Invalid("INVALID_LOG_CONTEXT")
     try:
-        text = json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        text.encode()  # a lone surrogate has no UTF-8
-    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_as_json(item), ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
         raise Invalid("INVALID_LOG_CONTEXT") from None
-    return text
+
+
+def _as_json(value: object) -> object:
+    """Return what JSON and UTF-8 can hold, as the service counts an update whatever is said by it.
+
+    Ids and dates become text, NaN null, and half of a surrogate pair U+FFFD.
+    """
+    if isinstance(value, Mapping):
+        return {_mended(str(name)): _as_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_as_json(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, int) else _mended(str(value))
+
+
+def _mended(text: str) -> str:
+    return _HALF.sub("\ufffd", text)

@@ -259,6 +259,7 @@ export const TEXTS = {
   missed: ['跳过 {count} 条', '{count} passed too fast to show'],
   'event.applied': ['已生效', 'applied'],
   'event.replayed': ['重复请求', 'replayed'],
+  'event.duplicate': ['重复扫码', 'scanned again'],
   'event.refused': ['被拒绝', 'refused'],
   'event.failed': ['失败', 'failed'],
   'event.owner': ['成为处理者', 'owns the actors'],

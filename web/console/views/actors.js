@@ -176,7 +176,7 @@ export class Actors {
         ['input', t('input'), 'number wide', (row) => f.number(row.inputQuantity)],
         ['output', t('output'), 'number wide', (row) => f.number(row.outputQuantity)],
         ['plan', t('plan'), 'number wide', (row) => f.number(row.planQuantity)],
-        ['material', t('material'), 'wide', (row) => row.materialName ?? '–'],
+        ['material', t('material'), 'wide', (row) => row.materialName || '–'],
         ['live', t('inMemory'), '', live],
       ],
     });

@@ -9,7 +9,7 @@ import { reasonOf } from './timeline.js';
 
 const KEPT = 200;
 const DRAWN_MS = 400;
-const FINE = ['applied', 'replayed', 'state'];
+const FINE = ['applied', 'replayed', 'duplicate', 'state'];
 
 /** The page of live events. */
 export class Events {

@@ -37,7 +37,7 @@ export class Order {
 
   /** The order's number; its id until that is known. */
   get number() {
-    return this.detail.data?.workOrderNo ?? this.actor.data?.workOrderNo ?? this.id;
+    return this.detail.data?.workOrderNo || this.actor.data?.workOrderNo || this.id;
   }
 
   /** Show what the address says now. */

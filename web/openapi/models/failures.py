@@ -6,14 +6,13 @@ from typing import Final, NotRequired
 
 from typing_extensions import TypedDict
 
-from web.openapi.models.reply import HexId, reply
+from web.openapi.models.reply import SentId, reply
 
 ITEM: Final = (
     "MISSING_PARAMS",
     "INVALID_WORK_ORDER_ID",
     "INVALID_TYPE",
     "INVALID_QUANTITY",
-    "INVALID_LOG_CONTEXT",
     "INVALID_REQUEST_ID",
     "INVALID_WAIT",
     "WORK_ORDER_NOT_FOUND",
@@ -48,7 +47,7 @@ class QuantityAtFault(FieldAtFault):
 class UnknownOrder(TypedDict):
     """The order that there is not."""
 
-    workOrderId: HexId
+    workOrderId: SentId
 
 
 @reply

@@ -33,10 +33,11 @@ class Latency(TypedDict):
 
 @reply
 class UpdateCounts(TypedDict):
-    """Updates that were answered since the start."""
+    """Updates that were answered since the start; `byCode` has the refused and the failed."""
 
     applied: int
     replayed: int
+    duplicate: int
     refused: int
     failed: int
     byCode: dict[str, int]

@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 from actors.domain.model import ChangeType
 from web.openapi.models.reply import HexId, Moment, reply
 from web.openapi.models.work_orders import BoundedPage
+from web.wire.log_context import BarcodeOperation, Source
 from web.wire.queries import JOB_STATES
-from web.wire.schemas import BarcodeOperation, Source
 
 
 @reply

@@ -8,6 +8,8 @@ from typing import Annotated, TypeVar
 from pydantic import ConfigDict, StringConstraints, WithJsonSchema
 
 HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
+SentId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$")]
+"""An order's id as the caller spelt it."""
 Moment = Annotated[str | datetime, WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time; text where it is written already."""
 

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from actors.domain.model import ChangeType
 from web.openapi.models.failures import ITEM
-from web.openapi.models.reply import HexId, Moment, open_reply, reply
+from web.openapi.models.reply import HexId, Moment, SentId, open_reply, reply
 
 
 @reply
@@ -17,7 +17,7 @@ class _Taken(TypedDict):
     success: Literal[True]
     jobId: HexId
     """Names the job, and the log entry: its `_id`."""
-    workOrderId: HexId
+    workOrderId: SentId
     type: ChangeType
     quantity: float
     """What was applied: a decrease is cut to what is there. Of one that waits: what was asked."""
@@ -91,6 +91,8 @@ class FailedItem(_Item):
     """An item that failed, with what is known of its code's cause."""
 
     success: Literal[False]
+    error: str
+    """The message again, under the name that callers know."""
     code: Annotated[str, Field(json_schema_extra={"enum": list(ITEM)})]
     workOrderId: object
     """As it was sent."""
@@ -106,6 +108,8 @@ class FailedItem(_Item):
     """The `data` of that answer, whose fields stand here as well."""
     field: NotRequired[str]
     """The field that is wrong."""
+    value: NotRequired[str]
+    """What is stored there and is no number."""
     result: NotRequired[float]
     """The total that would be out of range."""
     limit: NotRequired[int]
@@ -131,20 +135,20 @@ class Batch(TypedDict):
 
 @reply
 class Order(TypedDict):
-    """An order as it is stored now."""
+    """An order as it is stored now; texts and numbers that it lacks are "" and 0."""
 
     id: HexId
-    workOrderNo: str | None
-    materialCode: str | None
-    materialName: str | None
-    status: str | None
-    planQuantity: float | None
-    planProductionQuantity: float | None
+    workOrderNo: str
+    materialCode: str
+    materialName: str
+    status: str
+    planQuantity: float
+    planProductionQuantity: float
     inputQuantity: float
     outputQuantity: float
     scrapQuantity: float
     progress: float
-    productionLineName: str | None
+    productionLineName: str
     createAt: Moment | None
     updateAt: Moment | None
 
@@ -154,10 +158,10 @@ class FoundOrder(TypedDict):
     """An order in short, and how its actor is."""
 
     id: HexId
-    workOrderNo: str | None
-    materialName: str | None
-    status: str | None
-    planQuantity: float | None
+    workOrderNo: str
+    materialName: str
+    status: str
+    planQuantity: float
     inputQuantity: float
     outputQuantity: float
     progress: float

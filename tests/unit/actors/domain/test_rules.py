@@ -166,7 +166,7 @@ def test_the_largest_quantity_itself_is_reached_and_left(
     [
         (input_of(1), "投入数量增加"),
         (input_of(-1), "投入数量减少"),
-        (input_of(0), "投入数量增加"),
+        (input_of(0), "投入数量减少"),
         (output_of(0.5), "产出数量增加"),
         (output_of(-0.5), "产出数量减少"),
     ],

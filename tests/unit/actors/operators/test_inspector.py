@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.domain.messages import Updated
+from actors.errors import DuplicateOperation
+from actors.jobs.keeper import JobOptions
 from actors.operators.inspector import ActorInspector
 from actors.operators.pages import cut
 from actors.operators.rows import ActorQuery, ActorState, Sort
@@ -200,6 +202,28 @@ async def test_an_orders_latest_updates_are_told_with_what_became_of_them() -> N
         outcomes = owner.region.telemetry.outcomes
         assert outcomes["applied", "UPDATED"] == 3
         assert outcomes["refused", "REQUEST_ID_CONFLICT"] == 1
+
+
+@pytest.mark.parametrize(
+    ("refuse", "event", "counted"), [(False, "duplicate", (2, 0)), (True, "refused", (1, 1))]
+)
+@in_virtual_time
+async def test_a_scan_that_is_repeated_counts_as_what_its_caller_is_told(
+    event: str, counted: tuple[int, int], *, refuse: bool
+) -> None:
+    async with owner_of(a_store(9), jobs=JobOptions(refuse_repeats=refuse)) as owner:
+        said: dict[str, Any] = {
+            "related_barcode": "SN-1",
+            "process_step_id": "b" * 24,
+            "barcode_operation": "SCAN_PROCESS",
+        }
+        await owner.ask(update(1, ORDER, **said))
+        assert isinstance(await owner.ask(update(1, ORDER, **said)), DuplicateOperation)
+        telemetry = owner.region.telemetry
+        assert (telemetry.tally.completed, telemetry.tally.failed) == counted
+        assert telemetry.outcomes[event, "DUPLICATE_OPERATION"] == 1
+        assert (await look(owner).latest(ORDER))[0].event == event
+        assert owner.directory.made[ORDER].failed == counted[1]
 
 
 class Served:

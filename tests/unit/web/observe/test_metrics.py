@@ -52,6 +52,7 @@ def _value(samples: dict[tuple[str, tuple[str, ...]], float], name: str, *labels
 async def test_updates_are_counted_by_what_became_of_them(first: Served) -> None:
     before = await _samples(first)
     assert _value(before, "workorder_updates_total", "applied", "UPDATED") == 0
+    assert _value(before, "workorder_updates_total", "duplicate", "DUPLICATE_OPERATION") == 0
     await touch(first, 1, 1, 2)
     with pytest.raises(WorkOrderNotFound):
         await first.node.region.update(update(1, WorkOrderId("f" * 24)))

@@ -45,8 +45,6 @@ async def test_the_list_is_the_same_from_either_node(first: Served, second: Serv
         ("sort=size", "INVALID_ACTOR_QUERY", "sort"),
         ("order=up", "INVALID_ACTOR_QUERY", "order"),
         ("state=asleep", "INVALID_ACTOR_QUERY", "state"),
-        ("page=0", "INVALID_PAGE", "page"),
-        ("pageSize=1001", "INVALID_PAGE", "pageSize"),
     ],
 )
 async def test_a_wrong_query_names_its_field(
@@ -109,7 +107,7 @@ async def test_the_last_hour_is_recorded_at_the_owner_and_read_from_either_node(
     assert found["at"] == sorted(found["at"])
     here = await first.get("/api/history")
     assert here["at"][: len(found["at"])] == found["at"]
-    assert (await first.get("/api/history?minutes=61", 400))["code"] == "INVALID_PAGE"
+    assert (await first.get("/api/history?minutes=61"))["at"] == here["at"]
 
 
 async def test_orders_are_found_in_the_store_and_said_to_be_live_or_not(
@@ -123,8 +121,7 @@ async def test_orders_are_found_in_the_store_and_said_to_be_live_or_not(
         assert by_id == {ORDER: (False, True), OTHER: (True, False)}
         assert found["more"] is True
     assert await first.get("/api/workorder/search?q=%20") == {"more": False, "orders": []}
-    refused = await first.get("/api/workorder/search?q=WO&limit=101", 400)
-    assert refused["code"] == "INVALID_PAGE"
+    assert len((await first.get("/api/workorder/search?q=WO&limit=101"))["orders"]) > 1
 
 
 async def test_what_stands_out_is_as_much_as_asked(first: Served) -> None:
@@ -132,7 +129,7 @@ async def test_what_stands_out_is_as_much_as_asked(first: Served) -> None:
     found = await first.get("/api/actors/hot?n=2")
     assert [each["workOrderId"] for each in found["busiest"]] == [order_number(3), OTHER]
     assert (len(found["slowest"]), found["deepest"]) == (2, [])
-    assert (await first.get("/api/actors/hot?n=0", 400))["code"] == "INVALID_PAGE"
+    assert len((await first.get("/api/actors/hot?n=0"))["slowest"]) == 3
 
 
 async def test_an_order_at_work_says_what_it_does_and_since_when(

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import tomllib
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientSession
 
 from actors.errors import StartupError
+from config.settings.settings import load_settings
 from tests.unit.web.fake_node import FakeNode
 from web import VERSION
+from web.__main__ import options_of
 from web.app import Options, build_app
 from web.server.service import Service, bind
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Iterator
 
     from actors.node.node import Node
     from web.server.signals import StopSignals
@@ -144,13 +150,97 @@ def test_the_version_shown_is_that_of_the_project() -> None:
     assert tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"] == VERSION
 
 
-def test_all_addresses_of_a_name_share_one_port() -> None:
-    sockets = bind("localhost", 0)
+def test_the_time_zone_that_is_set_reaches_the_handlers() -> None:
+    zone = ZoneInfo("Asia/Tokyo")
+    assert options_of(load_settings({"TIME_ZONE": "Asia/Tokyo"})).time_zone == zone
+    assert options_of(load_settings({})).time_zone is None
+
+
+@contextmanager
+def _bound(host: str, port: int = 0) -> Iterator[list[tuple[str, int]]]:
+    """Give the addresses, and the port of each, that `bind` takes."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(each) for each in bind(host, port)]
+        yield [each.getsockname()[:2] for each in sockets]
+
+
+_plain_socket = socket.socket
+
+
+class _NoIpv6(socket.socket):
+    """What a machine says whose kernel has no IPv6, or has it switched off."""
+
+    failure = 0
+
+    def bind(self, address: Any) -> None:  # noqa: ANN401 -- as the base has it
+        if self.family == socket.AF_INET6:
+            raise OSError(self.failure, "no IPv6")
+        super().bind(address)
+
+
+@pytest.fixture
+def both_loopbacks() -> None:
     try:
-        assert len({sock.getsockname()[1] for sock in sockets}) == 1
-    finally:
-        for sock in sockets:
-            sock.close()
+        with _bound("::1"):
+            pass
+    except StartupError:
+        pytest.skip("this machine has no IPv6")
+
+
+@pytest.mark.usefixtures("both_loopbacks")
+async def test_localhost_is_both_loopbacks_at_one_port() -> None:
+    node, stop, sockets = LivingNode(), FakeStop(), bind(load_settings({}).host, 0)
+    port = sockets[0].getsockname()[1]
+    addresses = [each.getsockname()[:2] for each in sockets]
+    assert addresses == [("127.0.0.1", port), ("::1", port)]
+    started = asyncio.Event()
+    running = asyncio.create_task(_run(_service(node, sockets), stop, started))
+    await asyncio.wait_for(started.wait(), 100)
+    async with ClientSession() as http:
+        for host in ("127.0.0.1", "[::1]"):
+            async with http.get(f"http://{host}:{port}/livez") as reply:
+                assert reply.status == 200
+    stop.asked.set()
+    assert await running == 0
+
+
+@pytest.mark.parametrize("failure", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+def test_a_machine_without_ipv6_listens_on_the_other_loopback(
+    monkeypatch: pytest.MonkeyPatch, failure: int
+) -> None:
+    monkeypatch.setattr(_NoIpv6, "failure", failure)
+    monkeypatch.setattr(socket, "socket", _NoIpv6)
+    with _bound("localhost") as addresses:
+        assert [host for host, _ in addresses] == ["127.0.0.1"]
+    with pytest.raises(StartupError, match="::1"):
+        bind("::1", 0)
+
+
+@pytest.mark.usefixtures("both_loopbacks")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_at_one_loopback_is_taken(host: str) -> None:
+    (other,) = bind(host, 0)
+    with other:
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(StartupError, match=f"HOST localhost, PORT {port}: "):
+            bind("localhost", port)
+
+
+@pytest.mark.usefixtures("both_loopbacks")
+def test_a_free_port_is_one_that_is_free_at_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    class TakenOnce(_plain_socket):
+        def bind(self, _: Any) -> None:  # noqa: ANN401 -- as the base has it
+            monkeypatch.setattr(socket, "socket", _plain_socket)
+            raise OSError(errno.EADDRINUSE, "taken")
+
+    def first(family: int, kind: int) -> socket.socket:
+        return (TakenOnce if family == socket.AF_INET6 else _plain_socket)(family, kind)
+
+    monkeypatch.setattr(socket, "socket", first)
+    with _bound("localhost") as addresses:
+        assert len({port for _, port in addresses}) == 1
+        assert len(addresses) == 2
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])

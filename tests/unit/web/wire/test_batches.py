@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from math import inf
 from typing import Any, Final
 
 import orjson
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.wire import batches, json_body, pauses
+from actors.runtime import slices
+from web.wire import batches, json_body
 from web.wire.batches import decode_batch
 from web.wire.problems import RequestError
 
@@ -41,7 +43,7 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut what would be taken as it is for being small, and give each piece a turn."""
     monkeypatch.setattr(batches, "MAX_TOKENS", 0)
     monkeypatch.setattr(batches, "_PIECE", 20)
-    monkeypatch.setattr(pauses, "_EVERY_S", 0.0)
+    monkeypatch.setattr(slices, "_SLICE_S", 0.0)
 
 
 def _decode(body: bytes, most_tokens: int = _MANY) -> dict[str, Any]:
@@ -93,14 +95,17 @@ _ITEMS = b",".join(b'{"type": "input", "quantity": %d}' % number for number in r
         (b'{"updates": [%s], "updates": []}', "INVALID_JSON.duplicate", "updates"),
         (b'{"updates": [%s], "up\\u0064ates": []}', "INVALID_JSON.duplicate", "updates"),
         (b'{"updates": [%s, {"type": 1, "type": 2}]}', "INVALID_JSON.duplicate", "type"),
-        (b'{"updates": [%s, {"quantity": NaN}]}', "INVALID_QUANTITY", "updates[9].quantity"),
-        (b'{"updates": [%s], "more": NaN}', "INVALID_JSON.number", "more"),
     ],
 )
 def test_what_is_wrong_is_refused_as_in_a_small_one(
     body: bytes, text: str, field: str | None
 ) -> None:
     assert _refusal(body % _ITEMS) == (text, field)
+
+
+def test_what_json_lacks_is_read_in_the_item_that_has_it() -> None:
+    body = b'{"updates": [%s, {"quantity": -Infinity, "b": "\\ud83d"}, {}], "wait": true}' % _ITEMS
+    assert _decode(body)["updates"][9:] == [{"quantity": -inf, "b": "\ud83d"}, {}]
 
 
 def test_tokens_are_counted_in_all_and_of_an_item_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,21 @@ import pytest
 from actors.domain.model import MAX_QUANTITY, ChangeType, LogContext, RequestId, Trace, WorkOrderId
 from actors.store import LogQuery
 from web.wire.problems import RequestError
-from web.wire.queries import MAX_LOCKS, MAX_PAGE, parse_limit, parse_log_query
+from web.wire.queries import (
+    FOUND,
+    MAX_FOUND,
+    MAX_LOCKS,
+    MAX_MINUTES,
+    MAX_PAGE,
+    MAX_PAGE_SIZE,
+    parse_actor_query,
+    parse_count,
+    parse_job_query,
+    parse_limit,
+    parse_log_query,
+    parse_minutes,
+    parse_search,
+)
 from web.wire.schemas import (
     check_request_id,
     merge_request_ids,
@@ -52,72 +66,6 @@ def test_every_update_is_a_job_of_its_own() -> None:
     assert len({_parse().change.job_id for _ in range(100)}) == 100
 
 
-def test_the_whole_log_context_arrives() -> None:
-    context = _parse(
-        logContext={
-            "relatedBarcode": "SN1",
-            "barcodeOperation": "SCAN_PROCESS",
-            "processStepId": "5F0C00000000000000000001",
-            "processName": "组装",
-            "processCode": "ASM-1",
-            "operatorId": "64b7",
-            "operatorName": "张伟",
-            "reason": "首道工序",
-            "remark": "r",
-            "ipAddress": "10.0.0.1",
-            "userAgent": "ua",
-            "isAutomatic": False,
-            "source": "DEVICE",
-            "somethingNew": {"a": [1]},
-        }
-    ).change.context
-    assert context == LogContext(
-        related_barcode="SN1",
-        barcode_operation="SCAN_PROCESS",
-        process_step_id="5f0c00000000000000000001",
-        process_name="组装",
-        process_code="ASM-1",
-        operator_id="64b7",
-        operator_name="张伟",
-        reason="首道工序",
-        remark="r",
-        ip_address="10.0.0.1",
-        user_agent="ua",
-        is_automatic=False,
-        source="DEVICE",
-    )
-
-
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_null_and_empty_text_in_the_log_context_count_as_not_said(nothing: object) -> None:
-    names = (
-        "relatedBarcode barcodeOperation processStepId processName processCode operatorId"
-        " operatorName reason remark ipAddress userAgent isAutomatic source"
-    )
-    context = _parse(logContext=dict.fromkeys(names.split(), nothing)).change.context
-    assert context == LogContext()
-
-
-def test_a_log_context_of_null_counts_as_not_said() -> None:
-    assert _parse(logContext=None).change.context == LogContext()
-
-
-@pytest.mark.parametrize(
-    ("sent", "stored"),
-    [(5, "5"), (5.0, "5"), (5.5, "5.5"), (True, "true"), (False, "false"), (0, "0")],
-)
-def test_numbers_and_booleans_become_text_where_text_belongs(sent: object, stored: str) -> None:
-    context = _parse(logContext={"operatorId": sent, "relatedBarcode": sent}).change.context
-    assert (context.operator_id, context.related_barcode) == (stored, stored)
-
-
-@pytest.mark.parametrize(
-    ("sent", "meant"), [("true", True), ("false", False), (1, True), (0, False), ("no", False)]
-)
-def test_is_automatic_may_be_text(sent: object, *, meant: bool) -> None:
-    assert _parse(logContext={"isAutomatic": sent}).change.context.is_automatic is meant
-
-
 @pytest.mark.parametrize("quantity", [1, -1, 0, 0.25, -3.5, MAX_QUANTITY, -MAX_QUANTITY])
 def test_quantities_in_range_are_taken(quantity: float) -> None:
     assert _parse(quantity=quantity).change.quantity == quantity
@@ -153,47 +101,10 @@ def test_what_is_no_type_is_refused(wrong: object) -> None:
     assert _refused(type=wrong) == ("INVALID_TYPE", "type")
 
 
-@pytest.mark.parametrize("wrong", ["", "text", 1, True, [], [1]])
-def test_a_log_context_that_is_no_object_is_refused(wrong: object) -> None:
-    assert _refused(logContext=wrong) == ("INVALID_LOG_CONTEXT", "logContext")
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("relatedBarcode", ["SN1"]),
-        ("operatorId", {"$oid": "1"}),
-        ("remark", "x" * 2001),
-        ("barcodeOperation", "SCAN"),
-        ("barcodeOperation", 1),
-        ("source", "PHONE"),
-        ("source", ["WEB"]),
-        ("isAutomatic", "perhaps"),
-        ("isAutomatic", 2),
-        ("processStepId", "step-1"),
-        ("processStepId", 5),
-        ("processStepId", "a" * 23),
-    ],
-)
-def test_a_wrong_field_of_the_log_context_is_named(name: str, wrong: object) -> None:
-    assert _refused(logContext={name: wrong}) == ("INVALID_LOG_CONTEXT", f"logContext.{name}")
-
-
-@pytest.mark.parametrize(("name", "one"), [("barcodeOperation", "OTHER"), ("source", "SYSTEM")])
-def test_a_wrong_choice_is_answered_with_the_right_ones(name: str, one: str) -> None:
-    with pytest.raises(RequestError) as caught:
-        _parse(logContext={name: "X"})
-    assert one in str(caught.value.problem.params["allowed"])
-
-
-def test_a_text_of_the_greatest_length_is_taken() -> None:
-    assert _parse(logContext={"remark": "字" * 2000}).change.context.remark == "字" * 2000
-
-
 def test_the_first_wrong_field_is_named_in_the_order_of_the_contract() -> None:
-    everything_wrong = {"workOrderId": "", "type": "x", "quantity": "1", "logContext": 1}
-    order = ["MISSING_WORK_ORDER_ID", "INVALID_TYPE", "INVALID_QUANTITY", "INVALID_LOG_CONTEXT"]
-    right = {"workOrderId": _ID, "type": "input", "quantity": 1, "logContext": {}}
+    everything_wrong = {"workOrderId": "", "type": "x", "quantity": "1", "requestId": 1}
+    order = ["MISSING_WORK_ORDER_ID", "INVALID_TYPE", "INVALID_QUANTITY", "INVALID_REQUEST_ID"]
+    right = {"workOrderId": _ID, "type": "input", "quantity": 1, "requestId": "k"}
     body: dict[str, object] = dict(everything_wrong)
     for code, name in zip(order, right, strict=True):
         assert _refused(**body)[0] == code
@@ -295,7 +206,7 @@ _ORDER = WorkOrderId(_ID.lower())
 
 @pytest.mark.parametrize("query", [{}, dict.fromkeys(("page", "pageSize", "startDate"), "")])
 def test_a_log_query_has_the_defaults_of_the_contract(query: dict[str, str]) -> None:
-    assert parse_log_query(_ORDER, query) == LogQuery(_ORDER, 1, 20, None, None, None)
+    assert parse_log_query(_ORDER, query, UTC) == LogQuery(_ORDER, 1, 20, None, None, None)
 
 
 def test_a_full_log_query_is_read() -> None:
@@ -306,7 +217,7 @@ def test_a_full_log_query_is_read() -> None:
         "startDate": "2026-11-01",
         "endDate": "2026-11-23",
     }
-    assert parse_log_query(_ORDER, query) == LogQuery(
+    assert parse_log_query(_ORDER, query, UTC) == LogQuery(
         _ORDER,
         3,
         1000,
@@ -319,14 +230,6 @@ def test_a_full_log_query_is_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [
-        ("page", "0", "INVALID_PAGE"),
-        ("page", "-1", "INVALID_PAGE"),
-        ("page", "1.5", "INVALID_PAGE"),
-        ("page", "two", "INVALID_PAGE"),
-        ("page", str(MAX_PAGE + 1), "INVALID_PAGE"),
-        ("page", "9" * 30, "INVALID_PAGE"),
-        ("pageSize", "0", "INVALID_PAGE"),
-        ("pageSize", "1001", "INVALID_PAGE"),
         ("changeType", "both", "INVALID_TYPE"),
         ("changeType", "INPUT", "INVALID_TYPE"),
         ("startDate", "soon", "INVALID_DATE"),
@@ -335,14 +238,32 @@ def test_a_full_log_query_is_read() -> None:
 )
 def test_a_wrong_filter_is_named(name: str, value: str, code: str) -> None:
     with pytest.raises(RequestError) as caught:
-        parse_log_query(_ORDER, {name: value})
+        parse_log_query(_ORDER, {name: value}, UTC)
     assert caught.value.problem.code == code
     assert (caught.value.problem.data or {})["field"] == name
 
 
-def test_the_number_of_locks_is_bounded() -> None:
-    assert parse_limit({}) == 1000
-    assert parse_limit({"limit": str(MAX_LOCKS)}) == MAX_LOCKS
-    for wrong in ("0", str(MAX_LOCKS + 1), "all"):
-        with pytest.raises(RequestError):
-            parse_limit({"limit": wrong})
+_TOO_MANY = ["99999999", "9" * 30, "9" * 5000, "0" * 20 + "10000001"]
+_NO_COUNT = ["0", "-1", "1.5", "two", "2x", "abc", "0x10", "1e3", "", " ", "٣", "NaN", "undefined"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "page", "size"), [(_NO_COUNT, 1, 20), (_TOO_MANY, MAX_PAGE, MAX_PAGE_SIZE)]
+)
+def test_a_page_that_can_not_be_is_the_default_or_the_bound(
+    texts: list[str], page: int, size: int
+) -> None:
+    for text in texts:
+        query = {"page": text, "pageSize": text}
+        for read in (parse_log_query(_ORDER, query, UTC), parse_job_query(query)):
+            assert (read.page, read.page_size) == (page, size), text
+        actors = parse_actor_query(query)
+        assert (actors.page, actors.page_size) == (page, size), text
+
+
+def test_other_numbers_of_rows_fall_back_likewise() -> None:
+    ways = ((parse_limit, "limit"), (parse_count, "n"), (parse_minutes, "minutes"))
+    assert [read({name: "2x"}) for read, name in ways] == [1000, 10, MAX_MINUTES]
+    assert [read({name: "9" * 9}) for read, name in ways] == [MAX_LOCKS, MAX_PAGE_SIZE, MAX_MINUTES]
+    assert [read({name: " 007 "}) for read, name in ways] == [7, 7, 7]
+    assert [parse_search({"limit": each})[1] for each in ("x", "9" * 9)] == [FOUND, MAX_FOUND]

@@ -1,0 +1,39 @@
+"""Long work in slices."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from actors.runtime.slices import in_slices
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def test_others_have_their_turn_after_each_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("actors.runtime.slices.perf_counter", lambda: now)
+    done: list[int] = []
+    seen: list[int] = []
+
+    async def other() -> None:
+        while len(done) < 9:
+            seen.append(len(done))
+            await asyncio.sleep(0)
+
+    def make(number: int) -> int:
+        nonlocal now
+        # The large ones take a slice each, of the small ones three do.
+        now += 0.001 if number >= 6 else 0.0002
+        done.append(number)
+        return -number
+
+    beside = asyncio.create_task(other())
+    assert await in_slices(make, iter(range(9))) == [-each for each in range(9)]
+    await beside
+    assert seen == [3, 6, 7, 8]
+
+
+async def test_nothing_is_nothing() -> None:
+    assert await in_slices(str, []) == []

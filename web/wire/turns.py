@@ -1,0 +1,101 @@
+"""Readers take turns: so many rows are at work at once, and no caller has them all for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from web.app_context import CALL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+_FEW: Final = 50
+"""Rows of a small request: an order, a few entries. It does not wait for large ones."""
+_SMALL_AT_ONCE: Final = 500
+_LARGE_AT_ONCE: Final = 2_000
+"""Two of the largest pages: one is read while the other is encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    rows: int
+    turn: asyncio.Future[None]
+
+
+class Turns:
+    """Bounds the rows that are read, or encoded, at the same time; updates have no part in it.
+
+    Who finds no room waits in the line of its caller, which is a token's name or an address. The
+    first of each line is let in by turns.
+    """
+
+    def __init__(self, rows_at_once: int) -> None:
+        self._most = self._free = rows_at_once
+        self._lines: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+
+    @asynccontextmanager
+    async def take(self, caller: str, rows: int) -> AsyncIterator[None]:
+        """Have a turn for so many rows, until the block is left."""
+        rows = min(rows, self._most)
+        await self._wait(caller, rows)
+        try:
+            yield
+        finally:
+            self._give_back(rows)
+
+    async def _wait(self, caller: str, rows: int) -> None:
+        waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
+        self._lines.setdefault(caller, deque()).append(waiting)
+        self._let_in()
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            if waiting.turn.cancelled():
+                self._let_in()  # those that only it kept waiting
+            else:
+                self._give_back(rows)
+            raise
+
+    def _give_back(self, rows: int) -> None:
+        self._free += rows
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._lines:
+            caller, requests = next(iter(self._lines.items()))
+            first = requests[0]
+            if not first.turn.done():
+                if first.rows > self._free:
+                    return
+                self._free -= first.rows
+                first.turn.set_result(None)
+                self._lines.move_to_end(caller)
+            requests.popleft()
+            if not requests:
+                del self._lines[caller]
+
+
+class ReadTurns:
+    """Turns of small requests and turns of large ones, apart."""
+
+    def __init__(self) -> None:
+        self._small, self._large = Turns(_SMALL_AT_ONCE), Turns(_LARGE_AT_ONCE)
+
+    def take(self, caller: str, rows: int) -> AbstractAsyncContextManager[None]:
+        """Have a turn for so many rows, until the block is left."""
+        return (self._small if rows <= _FEW else self._large).take(caller, rows)
+
+
+def in_turn(request: web.Request, rows: int) -> AbstractAsyncContextManager[None]:
+    """Have a turn for so many rows, as the caller that sent `request`, until the block is left."""
+    return request.app[READ_TURNS].take(request[CALL].caller or request.remote or "", rows)
+
+
+READ_TURNS: Final = web.AppKey("read_turns", ReadTurns)
