@@ -24,6 +24,7 @@ JSON_BODY: Final = (
     "INVALID_JSON",
     "BODY_TIMEOUT",
     "BODY_TOO_LARGE",
+    "UNSUPPORTED_ENCODING",
 )
 """Failures of a call with a JSON body."""
 NO_ORDER: Final = ("INVALID_WORK_ORDER_ID", "WORK_ORDER_NOT_FOUND")

@@ -17,6 +17,7 @@ _COMMANDS = {
     "barcode": "measure scans of a barcode with very many entries, and other orders beside them",
     "load": "call a running service from many connections and count the answers",
     "consoles": "keep consoles open at a running service and time its answers",
+    "bodies": "measure how long a request's body keeps the event loop",
     "greedy": "be greedy in each way there is, beside steady updates, and see what it costs",
     "coalesce": "measure callers that share their calls beside callers that do not",
     "replay": "measure how fast the callers' outboxes drain",

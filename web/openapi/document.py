@@ -41,6 +41,7 @@ _MEANINGS: Final[Mapping[int, str]] = {
     409: "The state of it does not allow this",
     421: "The host is no name of the service",
     413: "The body is too large",
+    415: "The body is compressed in a way that is not understood",
     422: "The key was used with another content",
     429: "Too much waits: nothing was applied, send it again later",
     500: "A fault of the service",

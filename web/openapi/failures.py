@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-_HOP: Final = ("INVALID_JSON", "INVALID_REQUEST_ID", "BODY_TIMEOUT", "BODY_TOO_LARGE")
+_HOP: Final = (
+    "INVALID_JSON",
+    "INVALID_REQUEST_ID",
+    "BODY_TIMEOUT",
+    "BODY_TOO_LARGE",
+    "UNSUPPORTED_ENCODING",
+)
 _OWNER: Final = ("SERVICE_UNAVAILABLE",)
 BY_NEED: Final[Mapping[str, tuple[str, ...]]] = {
     "nothing": (),
@@ -77,6 +83,7 @@ _WITHOUT: Final = frozenset(
         "HOST_NOT_ALLOWED",
         "SYSTEM_ERROR",
         "TIMEOUT",
+        "UNSUPPORTED_ENCODING",
         *WRITES,
         *BY_ACCESS["operator"],
         *NOT_OF_A_ROUTE,
@@ -106,6 +113,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "state": "active",
     "limit": 1000,
     "allowed": "GET, HEAD",
+    "encodings": "gzip, deflate",
     "method": "PUT",
     "value": "'1,000'",
 }

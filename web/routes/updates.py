@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from dataclasses import replace
@@ -13,12 +12,13 @@ from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
 from actors.domain.model import JobId, RequestId
 from actors.errors import DuplicateOperation, WorkOrderError
+from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
 from web.cluster.hop import allowed_s
 from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
-from web.wire.bodies import read_object
+from web.wire.bodies import read_batch, read_object
 from web.wire.json_body import mended
 from web.wire.prefer import longest_wait_s, prefers_async
 from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
@@ -47,8 +47,6 @@ IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _LOGGED_ORDERS: Final = 20
-_PARSED_AT_ONCE: Final = 100
-"""Items of a batch that are read before other requests get their turn."""
 
 
 async def update_quantity(request: web.Request) -> web.Response:
@@ -72,20 +70,21 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
     key = _key_in_header(request)
-    body = await read_object(request)
+    body = await read_batch(request)
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
     items = _items(body, context.options.max_batch)
-    parsed: list[UpdateQuantity | Problem] = []
-    for index, item in enumerate(items):
+
+    def parse(numbered: tuple[int, object]) -> UpdateQuantity | Problem:
+        index, item = numbered
         outer = key and f"{key}#{index}"
-        parsed.append(_parse_item(request, item, outer, deadline, wait=wait))
-        if index % _PARSED_AT_ONCE == _PARSED_AT_ONCE - 1:
-            await asyncio.sleep(0)
+        return _parse_item(request, item, outer, deadline, wait=wait)
+
+    parsed = await in_slices(parse, enumerate(items))
     request[CALL].about.update(_about(parsed))
     outcomes = await _apply(request, parsed)
     _refuse_if_none_was_tried(outcomes)
-    return _batch_reply(request, items, outcomes)
+    return await _batch_reply(request, items, outcomes)
 
 
 def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
@@ -254,15 +253,17 @@ def _refuse_if_none_was_tried(outcomes: list[_Done | Problem]) -> None:
         raise RequestError(first)
 
 
-def _batch_reply(
+async def _batch_reply(
     request: web.Request, items: list[object], outcomes: list[_Done | Problem]
 ) -> web.Response:
     language = request[CALL].language
     statistics = request.app[CONTEXT].node.region.statistics()
-    results = [
-        _item_result(index, item, outcome, statistics, language)
-        for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True))
-    ]
+
+    def result(numbered: tuple[int, tuple[object, _Done | Problem]]) -> dict[str, Any]:
+        index, (item, outcome) = numbered
+        return _item_result(index, item, outcome, statistics, language)
+
+    results = await in_slices(result, enumerate(zip(items, outcomes, strict=True)))
     counts = {
         "total": len(results),
         "succeeded": sum(not isinstance(each, Problem) for each in outcomes),

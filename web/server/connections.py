@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, cast
 import structlog
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
 
+from web.server.half_closed import PatientHandler
 from web.server.places import Entry, Places
 from web.server.unread import UnreadWatch
 
@@ -47,14 +47,13 @@ class Limits:
     cuts: Cuts
 
 
-class GuardedHandler(RequestHandler):
+class GuardedHandler(PatientHandler):
     """aiohttp's own, which waits for ever for heads to end and for replies to be read."""
 
     __slots__ = ("_entered", "_head_timer", "_limits", "_newcomer", "_resting", "_unread")
 
     def __init__(self, server: Server, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        # What aiohttp's server would hand to its own handlers; it has no door for another class.
-        super().__init__(server, loop=loop, **server._kwargs)  # noqa: SLF001
+        super().__init__(server, loop)
         self._limits = limits
         self._entered = False
         self._newcomer: asyncio.Transport | None = None
@@ -119,7 +118,12 @@ class GuardedHandler(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 holds what was sent, a token perhaps
     ) -> web.StreamResponse:
-        """Answer what was no request, or what failed outside of the middleware."""
+        """Answer what was no request, or what failed outside of the middleware.
+
+        Raises ConnectionError, which closes the connection, when there is nobody to answer to.
+        """
+        if self.transport is None:
+            raise ConnectionError("the caller is gone")
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another reply was sent already")
         return self._limits.refusals.unreadable(request, status, exc)

@@ -40,13 +40,16 @@ class Refusals:
         self, request: BaseRequest, status: int, error: BaseException | None
     ) -> web.Response:
         """Answer what could not be parsed; any other `status` is an error of ours."""
+        if isinstance(error, UnicodeError) and "Expect" in request.headers:
+            # aiohttp quotes an expectation that it can't meet, and could not encode it.
+            return self.unmet(request, error)
         if status == _BAD_REQUEST:
             # The error's text quotes the line, and the line may hold a token.
             return self._logged(request, _UNREADABLE, type(error).__name__)
         _log.error("request_failed", exc_info=error)
         return self._reply(_FAILED, new_request_id())
 
-    def unmet(self, request: BaseRequest, error: web.HTTPException) -> web.Response:
+    def unmet(self, request: BaseRequest, error: Exception) -> web.Response:
         """Answer what aiohttp refuses before the middleware: an expectation that it can't meet."""
         return self._logged(request, _UNMET, type(error).__name__)
 
@@ -78,7 +81,7 @@ class Refusals:
 
     def _logged(self, request: BaseRequest, problem: Problem, error: str) -> web.Response:
         request_id = new_request_id()
-        _log.info("malformed_request", remote=request.remote, error=error, request_id=request_id)
+        _log.debug("malformed_request", remote=request.remote, error=error, request_id=request_id)
         return self._reply(problem, request_id)
 
     def _reply(self, problem: Problem, request_id: str) -> web.Response:

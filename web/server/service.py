@@ -31,6 +31,8 @@ _LAST_REPLIES_S: Final = 2.0
 RUNNER_OPTIONS: Final[Mapping[str, Any]] = {
     # The access line is our own.
     "access_log": None,
+    # It would unpack on the loop, to any size; `web.wire.bodies` does it.
+    "auto_decompress": False,
     # The process's signals are ours too.
     "handle_signals": False,
     # A caller that hangs up must not cancel a commit.

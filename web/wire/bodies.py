@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import ClientError, web
 
 from web.app_context import CONTEXT
+from web.wire.batches import decode_batch
 from web.wire.json_body import MAX_TOKENS, decode_object
 from web.wire.problems import Problem, RequestError
+from web.wire.unpacking import (
+    ENCODINGS,
+    DamagedError,
+    UnknownEncodingError,
+    UnpackedTooLargeError,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from web.app_context import Options
 
 _TOKENS_OF_AN_ITEM: Final = 100
-"""More than an update with every field has."""
+"""More than an update with every field has; on average, in a batch."""
 
 
 async def read_object(request: web.Request) -> dict[str, object]:
@@ -23,17 +31,40 @@ async def read_object(request: web.Request) -> dict[str, object]:
 
     Raises `RequestError` when it is no such body, or can't be read.
     """
+    return decode_object(await read_body(request))
+
+
+async def read_batch(request: web.Request) -> dict[str, object]:
+    """Read the body of a batch, which may be a large one, as `read_object` does."""
     most_tokens = max(MAX_TOKENS, _TOKENS_OF_AN_ITEM * request.app[CONTEXT].options.max_batch)
-    return decode_object(await read_body(request), most_tokens)
+    return await decode_batch(await read_body(request), most_tokens)
 
 
 async def read_body(request: web.Request) -> bytes:
     """Read a whole body, unpacked.
 
-    Raises `RequestError` when it is larger than `max_body_bytes`, not there within
-    `body_timeout_s`, or garbled; the connection is closed then.
+    Raises `RequestError` when it is larger than `max_body_bytes`, packed or unpacked, not there
+    within `body_timeout_s`, or garbled; the connection is closed then. Also when it is compressed
+    in a way that is not understood.
     """
     options = request.app[CONTEXT].options
+    encoding = ", ".join(request.headers.getall("Content-Encoding", ())).strip().lower()
+    body = await _read(request, options)
+    if not body or encoding in ("", "identity"):
+        return body
+    try:
+        return await asyncio.to_thread(unpack, body, encoding, options.max_body_bytes)
+    except UnknownEncodingError:
+        code, params = "UNSUPPORTED_ENCODING", {"encodings": ENCODINGS}
+        headers = {"Accept-Encoding": ENCODINGS}
+        raise RequestError(Problem(code, code, params, headers=headers)) from None
+    except UnpackedTooLargeError:
+        raise _too_large(options) from None
+    except DamagedError:
+        raise RequestError(Problem("INVALID_JSON", "INVALID_JSON.packed")) from None
+
+
+async def _read(request: web.Request, options: Options) -> bytes:
     if (request.content_length or 0) > options.max_body_bytes:
         raise _too_large(options)
     try:

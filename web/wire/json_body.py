@@ -17,15 +17,17 @@ import orjson
 from actors.runtime.slices import in_slices
 from web.wire.dates import to_text
 from web.wire.problems import Problem, RequestError, invalid
+from web.wire.structure import MAX_DEPTH, count_fields
 
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
-_NOT_JSON: Final = Problem("INVALID_JSON", "INVALID_JSON")
-MAX_TOKENS: Final = 100_000
-"""Commas, colons and opening brackets of a body: what reading it costs grows with them."""
+NOT_JSON: Final = Problem("INVALID_JSON", "INVALID_JSON")
+MAX_TOKENS: Final = 10_000
+"""Commas, colons and opening brackets that are decoded in one go: some milliseconds at worst."""
+READ_SLOWLY: Final = 128 * 1024
+"""Bytes of a body that a slower reader is given, which reads what the other refuses."""
 _LONGEST: Final = 20
 """Characters of a whole number of 64 bits."""
 _HALF: Final = re.compile("[\ud800-\udfff]")
-_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
 def encode(value: object) -> bytes:
@@ -46,43 +48,28 @@ def _default(value: object) -> object:
     return str(value)
 
 
-def decode(body: bytes, most_tokens: int = MAX_TOKENS) -> object:
+def decode(body: bytes) -> object:
     """Read a body of JSON in UTF-8.
 
-    Raises `RequestError` when it is not JSON, has more than `most_tokens` (before it is decoded),
-    or names a field twice, where two readers could disagree about what was asked for.
+    Raises `RequestError` when it has more than `MAX_TOKENS` or is too deep (before it is decoded),
+    is not JSON, or names a field twice, where two readers could disagree about what was asked for.
     """
-    if _has_too_many_tokens(body, most_tokens):
-        raise RequestError(Problem("INVALID_JSON", "INVALID_JSON.tokens", {"limit": most_tokens}))
+    if len(body) > MAX_TOKENS or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        count_fields(body, MAX_TOKENS)
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
         value = _decode_leniently(body)
-    try:
-        # Each field has one colon, so only a body with more of them can name a field twice.
-        if body.count(b":") != _count_fields(value):
-            _refuse_duplicates(body)
-    except RecursionError:
-        raise RequestError(_NOT_JSON) from None
+    # Each field has one colon, so only a body with more of them can name a field twice.
+    fields = _count_fields(value)
+    if body.count(b":") != fields and count_fields(body, MAX_TOKENS) != fields:
+        _refuse_duplicates(body)
     return value
 
 
-def _has_too_many_tokens(body: bytes, most: int) -> bool:
-    if _count_tokens(body) <= most:
-        return False
-    # Texts may hold as many as they like; a lower bound of the texts first, as each costs a match.
-    if body.count(b'"') - body.count(b'\\"') > 2 * most:
-        return True
-    return _count_tokens(_TEXT.sub(b"", body)) > most
-
-
-def _count_tokens(body: bytes) -> int:
-    return sum(map(body.count, (b",", b":", b"[", b"{")))
-
-
-def decode_object(body: bytes, most_tokens: int = MAX_TOKENS) -> dict[str, object]:
+def decode_object(body: bytes) -> dict[str, object]:
     """Read a body that must hold a JSON object; an empty one counts as ``{}``."""
-    value = decode(body, most_tokens) if body else {}
+    value = decode(body) if body else {}
     if not isinstance(value, dict):
         raise RequestError(Problem("INVALID_JSON", "INVALID_JSON.object"))
     return value
@@ -101,6 +88,9 @@ def _count_fields(value: object) -> int:
 
 
 def _refuse_duplicates(body: bytes) -> None:
+    if len(body) > READ_SLOWLY:
+        raise RequestError(NOT_JSON)
+
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         fields = dict(pairs)
         if len(fields) != len(pairs):
@@ -119,10 +109,12 @@ _SHOWN: Final = 100
 
 def _decode_leniently(body: bytes) -> object:
     """Read what is JSON but for NaN, infinite numbers and halves of surrogate pairs."""
+    if len(body) > READ_SLOWLY:
+        raise RequestError(NOT_JSON)
     try:
         value: object = json.loads(body.decode(), parse_int=_whole)
-    except (ValueError, RecursionError):
-        raise RequestError(_NOT_JSON) from None
+    except ValueError:
+        raise RequestError(NOT_JSON) from None
     return value
 
 

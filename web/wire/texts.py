@@ -99,7 +99,14 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_JSON.tokens": Text(
         "请求体的 JSON 元素过多，最多 {limit} 个", "The body has more than {limit} JSON tokens"
     ),
+    "INVALID_JSON.depth": Text(
+        "请求体的 JSON 嵌套过深，最多 {limit} 层",
+        "The body's JSON is nested more than {limit} levels deep",
+    ),
     "INVALID_JSON.unreadable": Text("请求体无法读取", "The body can't be read"),
+    "INVALID_JSON.packed": Text(
+        "压缩的请求体不完整或已损坏", "The compressed body is cut short or damaged"
+    ),
     "MISSING_WORK_ORDER_ID": Text("缺少工单ID（workOrderId）", "workOrderId is missing"),
     "INVALID_WORK_ORDER_ID": Text(
         "工单ID（{field}）必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
@@ -189,6 +196,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "该接口不支持 {method}，可用：{allowed}", "{method} is not supported here; use {allowed}"
     ),
     "BODY_TOO_LARGE": Text("请求体超过 {limit} 字节", "The body is larger than {limit} bytes"),
+    "UNSUPPORTED_ENCODING": Text(
+        "不支持请求体的压缩方式，只支持 {encodings}",
+        "The body's Content-Encoding is not understood, only {encodings}",
+    ),
     "BODY_TIMEOUT": Text(
         "请求体未在 {limit} 秒内到齐", "The body did not arrive within {limit} seconds"
     ),

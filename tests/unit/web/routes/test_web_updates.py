@@ -374,7 +374,7 @@ async def test_what_json_lacks_concerns_the_item_that_it_stands_in(
     assert (status, codes) == (200, ["UPDATED", "INVALID_QUANTITY", "UPDATED"])
     assert [each.change.context.remark for each in node.region.asked] == ["a\ufffd"] * 2
 
-    nested = json.loads("[" * 300 + "]" * 300)
+    nested = json.loads("[" * 50 + "]" * 50)
     wrong = [_item(requestId=half), _item(workOrderId=half), _item(workOrderId=nested)]
     _, body = await _batch(client, wrong)
     results = body["data"]["results"]

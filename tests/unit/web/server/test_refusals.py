@@ -37,7 +37,10 @@ _MALFORMED = {
     "two hosts": HEAD + b"Host: s3cret\r\n\r\n",
     "an encoding that is none": _POST + b"Transfer-Encoding: s3cret\r\n\r\n{}",
 }
-_UNMET = {"an expectation": HEAD + b"Expect: s3cret\r\n\r\n"}
+_UNMET = {
+    "an expectation": HEAD + b"Expect: s3cret\r\n\r\n",
+    "an expectation in other bytes": HEAD + b"Expect: s3cret\xe3\r\n\r\n",
+}
 
 
 async def _reply(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], dict[str, Any]]:
@@ -67,6 +70,8 @@ async def test_what_is_no_request_is_refused_in_our_form_and_never_logged(
     assert aiohttp.__version__ not in str(headers)
     (line,) = [each for each in events if each["event"] == "malformed_request"]
     assert (line["remote"], line["request_id"]) == ("127.0.0.1", headers["X-Request-Id"])
+    assert {each["log_level"] for each in events} == {"debug"}
+    assert "Traceback" not in caplog.text
     assert "s3cret" not in f"{events}{headers}{body}{caplog.text}"
 
 
