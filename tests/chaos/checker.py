@@ -46,6 +46,9 @@ class Verdict:
     """With UPDATED or with QUEUED."""
     refused: int = 0
     unknown: int = 0
+    queued_anew: int = 0
+    """Answers QUEUED that named another job than the one that the log has for the key: a known
+    limit, see `docs/guarantees.md`; the key counts once."""
     found: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
@@ -151,7 +154,8 @@ def _check_told(verdict: Verdict, key: str, told: Attempt, entry: Document) -> N
         "afterQuantity": entry["afterQuantity"],
     }
     if told.code == _QUEUED:  # what it comes to was not known then
-        stored = {"jobId": stored["jobId"]}
+        verdict.queued_anew += told.data.get("jobId") != stored["jobId"]
+        return
     if {name: told.data.get(name) for name in stored} != stored:
         verdict.complain("lost", f"key {key}: told {told.data}, the log has {stored}")
 
@@ -159,8 +163,8 @@ def _check_told(verdict: Verdict, key: str, told: Attempt, entry: Document) -> N
 def _check_agreement(
     verdict: Verdict, key: str, applied: list[Attempt], refused: list[Attempt]
 ) -> None:
-    jobs = {each.data.get("jobId") for each in applied}
     settled = [each for each in applied if each.code != _QUEUED]
+    jobs = {each.data.get("jobId") for each in settled}
     seqs = {each.data.get("seq") for each in settled}
     codes = {each.code for each in refused}
     # What was queued may be refused when its turn comes: only that is no outcome yet.

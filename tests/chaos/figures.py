@@ -56,6 +56,7 @@ class Figures:
         mine.acknowledged += theirs.acknowledged
         mine.refused += theirs.refused
         mine.unknown += theirs.unknown
+        mine.queued_anew += theirs.queued_anew
         mine.found += theirs.found
         mine.examples += theirs.examples
         self.hits += other.hits
@@ -74,6 +75,7 @@ class Figures:
             "acknowledged": self.verdict.acknowledged,
             "refused": self.verdict.refused,
             "unknown": self.verdict.unknown,
+            "queued under another id": self.verdict.queued_anew,
             "attempts": self.attempts,
             "log entries": self.entries,
             "fence rejections": self.fence_rejections,

@@ -38,18 +38,18 @@ def robbed(database: Database, document: Document) -> bool:
     """Return whether outcomes were thrown away by others that the log got never, or too late.
 
     Too late is when the order went on without one before the log had it, and gave its seq to
-    another: whoever committed it slept meanwhile, and wrote it when it woke.
+    another, or to the same change on other quantities: whoever committed it slept meanwhile, and
+    wrote it when it woke.
     """
     kept = database.logs | database.refusals
-    jobs: dict[int, set[str]] = {}
-    for entry in _committed(document):
-        jobs.setdefault(entry.seq, set()).add(entry.change.job_id)
+    committed = _committed(document)
 
     def is_gone(outcome: Outcome) -> bool:
         if kept.get(outcome.change.job_id) != outcome:
             return True
-        others = jobs.get(outcome.seq, set()) if isinstance(outcome, LogEntry) else set()
-        return bool(others - {outcome.change.job_id})
+        return isinstance(outcome, LogEntry) and any(
+            each.seq == outcome.seq and each != outcome for each in committed
+        )
 
     return any(
         is_gone(outcome)
