@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from actors.domain.commit import OUTBOX
 from actors.domain.evidence import EvidenceQuery, Refusal
@@ -92,7 +92,7 @@ def decide(
     return Decision(state, tuple(outcomes), tuple(verdicts))
 
 
-def is_done_before(error: BaseException, change: Change, *, refuse: bool) -> bool:
+def is_done_before(error: object, change: Change, *, refuse: bool) -> TypeGuard[DuplicateOperation]:
     """Return whether `change` repeats a scan that counts, and is a success to its caller (rule 4).
 
     With a key, or where repeats are refused, it is told so by the error.

@@ -114,12 +114,12 @@ class Arrivals:
     async def _keep(self, arrivals: list[_Arrival]) -> list[object]:
         now = time.monotonic()
         wanted = [each for each in arrivals if each.doubtful or each.deadline > now]
-        jobs = [job for each in wanted for job in each.jobs]
         try:
-            stored = {job.id: kept for job, kept in await self._until_kept(wanted, jobs)}
+            kept = await self._until_kept(wanted)
         finally:
             self.ids.difference_update(job.id for each in arrivals for job in each.jobs)
-        settled = await self._settled(jobs)
+        stored = {job.id: tracked for job, tracked in kept}
+        settled = await self._settled(job for job, _ in kept)
         return [
             [settled.get(job.id) or self._kept_as(job, stored[job.id]) for job in each.jobs]
             if each.doubtful or each.deadline > now
@@ -156,10 +156,9 @@ class Arrivals:
             return RequestIdConflict(str(job.change.request_id))
         return Queued(kept.change, kept.work_order_id, replayed=kept.id != job.id)
 
-    async def _until_kept(
-        self, arrivals: list[_Arrival], jobs: list[Job]
-    ) -> list[tuple[Job, TrackedJob]]:
-        """Add the jobs of `arrivals` until the store has answered; put them into mailboxes."""
+    async def _until_kept(self, arrivals: list[_Arrival]) -> list[tuple[Job, TrackedJob]]:
+        """Add jobs until the store has answered, and put them into their mailboxes."""
+        jobs = [job for each in arrivals for job in each.jobs]
         pause = FIRST_PAUSE_S
         while jobs:
             try:
@@ -242,10 +241,10 @@ def _known_before(job: Job, evidence: Evidence | BaseException) -> Verdict | Wor
         return OutcomeUnknown(f"it is stored; whether its key was settled before: {evidence}")
     if isinstance(evidence, BaseException):
         raise evidence
-    known = known_outcome(job.change, evidence)
     earlier = evidence.by_request.get(job.change.request_id) if job.change.request_id else None
-    # By now this very job may have run.
-    return known if earlier is not None and earlier.change.job_id != job.id else None
+    if earlier is None or earlier.change.job_id == job.id:  # by now this very job may have run
+        return None
+    return known_outcome(job.change, evidence)
 
 
 def _keys(jobs: Iterable[Job]) -> Iterator[RequestId]:

@@ -33,10 +33,13 @@ def within(
 
     Without a bound all are given.
     """
+    if most is None:
+        yield from rows
+        return
     used = 0
     for row in rows:
-        bytes_before = used
-        used += 0 if most is None else size(row)
-        if most is not None and bytes_before and used > most:
+        added = size(row)
+        if used and used + added > most:
             return
+        used += added
         yield row

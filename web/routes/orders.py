@@ -13,7 +13,7 @@ from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
 from web.wire.json_body import encode_rows
 from web.wire.problems import Problem, RequestError
-from web.wire.queries import ends_early, parse_log_query, parse_search
+from web.wire.queries import page_fields, parse_log_query, parse_search
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
 from web.wire.turns import in_turn
@@ -85,11 +85,7 @@ async def quantity_logs(request: web.Request) -> web.Response:
         page = await request.app[CONTEXT].node.store.log_page(query)
         data = {
             "success": True,
-            "total": page.total,
-            "page": query.page,
-            "pageSize": query.page_size,
-            "totalPages": -(-page.total // query.page_size),
-            "truncated": ends_early(page.total, query.page, query.page_size, len(page.logs)),
+            **page_fields(page.total, query.page, query.page_size, len(page.logs)),
             "logs": await encode_rows(page.logs),
         }
         return success(request, data, "OK.logs")

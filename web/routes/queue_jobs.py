@@ -16,7 +16,7 @@ from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
-from web.wire.queries import MAX_PAGE_BYTES, ends_early, parse_job_query
+from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
 from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter, parse_work_order_id
@@ -48,11 +48,7 @@ async def _page(request: web.Request, query: JobPageQuery) -> web.Response:
         )
         rows = await in_slices(lambda each: _fields(*each), found)
         data = {
-            "total": total,
-            "page": query.page,
-            "pageSize": query.page_size,
-            "totalPages": -(-total // query.page_size),
-            "truncated": ends_early(total, query.page, query.page_size, len(found)),
+            **page_fields(total, query.page, query.page_size, len(found)),
             "jobs": await encode_rows(rows),
         }
         return success(request, data, "OK.jobs")

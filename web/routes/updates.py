@@ -237,9 +237,7 @@ async def _apply(
 
 
 def _outcome(message: UpdateQuantity, answer: Answer, context: AppContext) -> _Done | Problem:
-    if isinstance(answer, DuplicateOperation) and is_done_before(
-        answer, message.change, refuse=context.options.refuse_repeats
-    ):
+    if is_done_before(answer, message.change, refuse=context.options.refuse_repeats):
         return _Repeat(message, answer)
     return problem_of(answer) if isinstance(answer, WorkOrderError) else answer
 

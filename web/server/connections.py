@@ -165,8 +165,7 @@ class GuardedHandler(PatientHandler):
         """Close it at once, whatever is still to be sent."""
         transport = self._newcomer or self.transport
         if transport is not None:
-            peer = transport.get_extra_info("peername")
-            self._limits.cuts.note(reason, peer[0] if peer else None)
+            self._note(reason, transport)
             self.force_close()
             transport.abort()
 
@@ -179,11 +178,14 @@ class GuardedHandler(PatientHandler):
             self.force_close()
 
     def _refuse(self, transport: asyncio.Transport) -> None:
-        peer = transport.get_extra_info("peername")
-        self._limits.cuts.note("full", peer[0] if peer else None)
+        self._note("full", transport)
         with suppress(OSError, RuntimeError):
             transport.write(self._limits.refusals.busy())
         transport.close()
+
+    def _note(self, reason: Reason, transport: asyncio.Transport) -> None:
+        peer = transport.get_extra_info("peername")
+        self._limits.cuts.note(reason, peer[0] if peer else None)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let it out."""

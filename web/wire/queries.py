@@ -89,9 +89,15 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
     )
 
 
-def ends_early(total: int, page: int, page_size: int, shown: int) -> bool:
-    """Return whether a page shows fewer entries than it should, of `total` on all pages."""
-    return shown < min(page_size, total - (page - 1) * page_size)
+def page_fields(total: int, page: int, page_size: int, shown: int) -> dict[str, int | bool]:
+    """Return what a reply says of a page that shows `shown` entries, of `total` on all pages."""
+    return {
+        "total": total,
+        "page": page,
+        "pageSize": page_size,
+        "totalPages": -(-total // page_size),
+        "truncated": shown < min(page_size, total - (page - 1) * page_size),
+    }
 
 
 def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
