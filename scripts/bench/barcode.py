@@ -30,7 +30,7 @@ from pymongo import MongoClient
 from scripts.bench import embedded
 from scripts.bench.calls import order_id
 from scripts.bench.orders import seed_mongo
-from scripts.bench.processes import ChildFailedError, child, exit_on_sigterm, wait_until_ready
+from scripts.bench.processes import ChildFailedError, child, exit_on_sigterm, say, wait_until_ready
 from tests.servers import MongoReplicaSet, ServerError, free_port
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _part(
 def _measure(node: _Node, args: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     started = time.perf_counter()
     node.write("SN-MANY", args.entries)
-    _say(f"{args.entries} entries after {time.perf_counter() - started:.0f} s")
+    say(f"{args.entries} entries after {time.perf_counter() - started:.0f} s")
     numbers = count()
     parts: dict[str, Callable[[], float] | None] = {
         "alone": None,
@@ -203,8 +203,3 @@ def main(argv: Sequence[str]) -> int:
     if args.out is not None:
         args.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

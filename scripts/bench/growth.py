@@ -10,15 +10,11 @@ Along each axis one thing grows, all else being equal:
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from scripts.bench import session
 from scripts.bench.measure import TARGETS
-from scripts.bench.processes import ChildFailedError, exit_on_sigterm
-from scripts.bench.report import table
 from scripts.bench.scenarios import AXES, capped, named, up_to
-from tests.servers import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,17 +31,9 @@ def main(argv: Sequence[str]) -> int:
     add("--orders", type=int, help="orders at most that are called")
     add("--connections", type=int, help="callers, at every point")
     args = session.parsed(parser, argv)
-    exit_on_sigterm()
     points = [
         capped(point, orders=args.orders, connections=args.connections)
         for name in named(args.axes, AXES)
         for point in up_to(AXES[name], args.largest)
     ]
-    try:
-        found = session.measure_all(args, points, named(args.targets, TARGETS))
-    except (ChildFailedError, ServerError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(table(found))
-    session.write(args, found)
-    return session.status(found)
+    return session.run(args, points, named(args.targets, TARGETS))

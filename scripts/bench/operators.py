@@ -26,7 +26,7 @@ from pymongo import MongoClient
 
 from scripts.bench.live import make_live
 from scripts.bench.orders import seed_mongo
-from scripts.bench.processes import ChildFailedError, child, exit_on_sigterm, wait_until_ready
+from scripts.bench.processes import ChildFailedError, child, exit_on_sigterm, say, wait_until_ready
 from tests.servers import MongoReplicaSet, ServerError, free_port
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Bench:
 
 
 def _measure(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
-    _say(f"{args.actors} actors are live after {bench.make_live():.0f} s")
+    say(f"{args.actors} actors are live after {bench.make_live():.0f} s")
     with bench.consoles(args.seconds + _WARMUP_S) as out:
         steady = bench.load(args.seconds, pace=args.per_second)
     seen = bench.seen(out)
@@ -142,7 +142,7 @@ def _measure(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
                 result = bench.load(args.saturated, pace=None)
             pair["with" if watched else "without"] = result["per_second"]
         pairs.append(pair)
-        _say(f"pair {number + 1}: {pair['with']:.0f}/s with consoles, {pair['without']:.0f}/s not")
+        say(f"pair {number + 1}: {pair['with']:.0f}/s with consoles, {pair['without']:.0f}/s not")
     return {"steady": steady, "seen": seen, "pairs": pairs}
 
 
@@ -199,8 +199,3 @@ def main(argv: Sequence[str]) -> int:
     if args.out is not None:
         args.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

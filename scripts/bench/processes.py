@@ -32,6 +32,11 @@ class ChildFailedError(Exception):
         super().__init__(f"{what}\n{log.read_text(errors='replace')[-_TAIL:]}")
 
 
+def say(line: str) -> None:
+    """Tell how far a bench is; its results alone go to standard output."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def exit_on_sigterm() -> None:
     """Turn SIGTERM into SystemExit, so that children are ended as on any other error."""
 

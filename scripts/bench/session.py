@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,8 +16,9 @@ from pymongo import MongoClient
 from pymongo import version as pymongo_version
 
 from scripts.bench.measure import TARGETS, Measurement, Mongod, Plan, Target, measure
-from scripts.bench.processes import checkout, commit_name
-from tests.servers import MongoReplicaSet, MongoServer, RedisServer
+from scripts.bench.processes import ChildFailedError, checkout, commit_name, exit_on_sigterm, say
+from scripts.bench.report import table
+from tests.servers import MongoReplicaSet, MongoServer, RedisServer, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -118,6 +118,19 @@ def schedule(
                     yield round_, scenario, name
 
 
+def run(args: argparse.Namespace, scenarios: Sequence[Scenario], names: Sequence[str]) -> int:
+    """Measure, print the table and write the figures; return the exit status."""
+    exit_on_sigterm()
+    try:
+        found = measure_all(args, scenarios, names)
+    except (ChildFailedError, ServerError) as error:
+        say(str(error))
+        return 1
+    print(table(found))
+    write(args, found)
+    return status(found)
+
+
 def measure_all(
     args: argparse.Namespace, scenarios: Sequence[Scenario], names: Sequence[str]
 ) -> list[Measurement]:
@@ -134,7 +147,7 @@ def measure_all(
         for number, (round_, scenario, name) in enumerate(steps):
             target = name, targets[name]
             found.append(measure(plan, f"bench_{number}", scenario, target, round_))
-            print(f"{scenario}: {name} {found[-1].per_second:,.0f}/s", file=sys.stderr, flush=True)
+            say(f"{scenario}: {name} {found[-1].per_second:,.0f}/s")
     return found
 
 

@@ -11,15 +11,11 @@ actors; `empty` answers a constant; `service` is ours, `pymongo` ours by that dr
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
 from scripts.bench import session
 from scripts.bench.measure import TARGETS
-from scripts.bench.processes import ChildFailedError, exit_on_sigterm
-from scripts.bench.report import table
 from scripts.bench.scenarios import SCENARIOS, capped, named
-from tests.servers import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,16 +33,8 @@ def main(argv: Sequence[str]) -> int:
     add("--connections", type=int, help="callers, in every scenario")
     add("--orders", type=int, help="orders at most, in every scenario")
     args = session.parsed(parser, argv)
-    exit_on_sigterm()
     scenarios = [
         capped(SCENARIOS[name], orders=args.orders, connections=args.connections)
         for name in named(args.scenarios, SCENARIOS)
     ]
-    try:
-        found = session.measure_all(args, scenarios, named(args.targets, TARGETS))
-    except (ChildFailedError, ServerError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(table(found))
-    session.write(args, found)
-    return session.status(found)
+    return session.run(args, scenarios, named(args.targets, TARGETS))
