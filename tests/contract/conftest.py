@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 Driver = Literal["motor", "pymongo"]
 
-STORES = (
-    "sqlite",
+MONGO_STORES = (
     "standalone-motor",
     "standalone-pymongo",
     "replica-set-motor",
     "replica-set-pymongo",
 )
+STORES = ("sqlite", *MONGO_STORES)
 FAKES = ("memory", "simulation")
 
 

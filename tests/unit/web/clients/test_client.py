@@ -29,19 +29,6 @@ _NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[FakeService]:
-    async with FakeService() as service:
-        yield service
-
-
-@pytest.fixture
-async def client(service: FakeService) -> AsyncIterator[PlanServerClient]:
-    """Return one with patience: on a busy machine an answer may take its time."""
-    async with PlanServerClient(service.url, quick(None)) as client:
-        yield client
-
-
-@pytest.fixture
 async def hasty(service: FakeService) -> AsyncIterator[PlanServerClient]:
     """Return one that soon gives up, but not before an attempt has failed."""
     options = quick(None, attempt_s=0.25, deadline_s=1.0)

@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[FakeService]:
-    async with FakeService() as service:
-        yield service
-
-
-@pytest.fixture
 def outbox(tmp_path: Path) -> Path:
     return tmp_path / "callers" / "outbox.sqlite3"
 

@@ -22,7 +22,6 @@ from tests.unit.web.clients.fake_service import (
 from web.clients.python import PlanServerClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from aiohttp import web
@@ -30,18 +29,6 @@ if TYPE_CHECKING:
     from web.clients.python import Result
 
 _NOT_NOW = failed("SERVICE_UNAVAILABLE", 503, retryable=True, retryAfter=0)
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FakeService]:
-    async with FakeService() as service:
-        yield service
-
-
-@pytest.fixture
-async def client(service: FakeService) -> AsyncIterator[PlanServerClient]:
-    async with PlanServerClient(service.url, quick(None)) as client:
-        yield client
 
 
 def _ask(client: PlanServerClient, *keys: str) -> asyncio.Future[list[Result]]:
