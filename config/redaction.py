@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 MASK: Final = "***"
+UNSET: Final = "unset"
+"""Shown in place of a secret that there is none of."""
 
 _RUN = re.compile(r"\S+")
 _SENSITIVE = (

@@ -37,8 +37,9 @@ _set_up_venv() {
     fi
     say "installing the packages of $lock into .venv (only after a change of it)"
     # Wheels only: a source would be built with the newest of whatever builds it.
-    .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
-        --only-binary=:all: --require-hashes --requirement "$lock" >&2 ||
+    .venv/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off \
+        --only-binary=:all: --require-hashes --requirement "$lock" |
+        _progress "$(grep -c '^[a-z0-9].*==' "$lock")" ||
         die "could not install $lock: pip says why above"
     # Each holds all that those before it do, at the same versions: requirements.lock,
     # requirements-otel.lock, requirements-dev.lock.
@@ -47,6 +48,28 @@ _set_up_venv() {
         cp -- requirements-otel.lock .venv/
     fi
     cp -- "$lock" .venv/
+}
+
+# _progress COUNT: of what pip says, show how many of COUNT packages it has: one line on a terminal,
+# else one for every ten.
+_progress() {
+    local line found=0
+    while IFS= read -r line; do
+        case "$line" in
+            Collecting* | 'Requirement already satisfied'*) found=$((found + 1)) ;;
+            Installing*) line='unpacking all of them' ;;
+            *) continue ;;
+        esac
+        line=${line#Collecting }
+        if [ -t 2 ]; then
+            printf '\r  %d of %d: %.40s\033[K' "$found" "$1" "${line%% *}" >&2
+        elif [ $((found % 10)) -eq 0 ]; then
+            say "  $found of $1 packages"
+        fi
+    done
+    if [ -t 2 ]; then
+        printf '\n' >&2
+    fi
 }
 
 _make_venv() {

@@ -385,6 +385,9 @@ class MemoryStore:
         return None if order is None else detail_row(document_of(order))
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        if not text:
+            newest = sorted(self.orders, reverse=True)[:limit]
+            return [detail_row(document_of(self.orders[each])) for each in newest]
         low, high = id_range(text) or ("", "")
         fit = [each for each in sorted(self.orders) if low <= each <= high]
         numbers = {str(each.facts.work_order_no): each.id for each in self.orders.values()}

@@ -22,10 +22,12 @@ from actors.telemetry.spans import NO_SPANS
 from config.logs.file import RotatingFile
 from config.logs.setup import configure_logging
 from config.redaction import mask_text
-from config.settings.settings import SettingsError, load_settings
+from config.settings.fields import url_here
+from config.settings.settings import SettingsError, likely_misspelt, load_settings
 from web import SERVICE, VERSION
 from web.app import Options, build_app
 from web.app_context import Token
+from web.server.greeting import greeting
 from web.server.service import Service, bind
 from web.server.signals import StopSignals
 from web.tracing.port import UNTRACED
@@ -59,7 +61,16 @@ _log = structlog.get_logger(__name__)
 
 def main() -> int:
     """Run until stopped; give the exit code: 1 could not start or failed, 2 bad settings."""
-    argparse.ArgumentParser(prog="python -m web", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m web", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"{SERVICE} {VERSION}")
+    parser.add_argument(
+        "--greet",
+        nargs="?",
+        const="",
+        metavar="ORDER",
+        help="say on standard error when it serves, what to try (with ORDER, an id), how to stop",
+    )
+    greet: str | None = parser.parse_args().greet
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -74,7 +85,7 @@ def main() -> int:
         return _FAILED
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            return runner.run(_run(settings, logs))
+            return runner.run(_run(settings, logs, greet))
     except StartupError as error:
         _log.error("service_not_started", reason=str(error))
         _complain(str(error))
@@ -87,7 +98,7 @@ def main() -> int:
         logs.close()
 
 
-async def _run(settings: Settings, logs: LogHandle) -> int:
+async def _run(settings: Settings, logs: LogHandle, greet: str | None) -> int:
     def last_words(cause: str) -> None:
         _log.warning("service_killed", cause=cause)
         logs.flush(_LAST_WORDS_S)
@@ -95,7 +106,8 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     stop = StopSignals(last_words)
     stop.install()
     sockets = bind(settings.host, settings.port)
-    url = settings.url_at(sockets[0].getsockname()[1])
+    port: int = sockets[0].getsockname()[1]
+    url = settings.url_at(port)
     otel = _open_telemetry(settings)
     node = build_node(settings, url, otel or NO_SPANS)
     app = build_app(node, options_of(settings), logs, otel or UNTRACED)
@@ -104,7 +116,14 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     calm_collector()
 
     def started() -> None:
-        shown = {setting.name: setting.value for setting in settings.describe()}
+        # Nobody at a terminal reads fifty defaults.
+        shown = {
+            setting.name: setting.value
+            for setting in settings.describe()
+            if setting.source == "environment" or not logs.for_people
+        }
+        for name, meant in likely_misspelt().items():
+            _log.warning("setting_unknown", name=name, meant=meant)
         _log.info(
             "service_started",
             service=SERVICE,
@@ -115,6 +134,9 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
             lease=settings.lease_kind,
             settings=shown,
         )
+        if greet is not None:
+            data = settings.data_dir if settings.store_kind == "sqlite" else None
+            sys.stderr.write(greeting(url_here(settings.host, port), greet, data))
 
     try:
         return await service.run(stop, started)

@@ -162,7 +162,8 @@ class Store(Protocol):
         """Return at most `limit` orders whose id or number begins with `text`, as `detail` does.
 
         Those with the id come first, the others by number. A number is tried as it is typed and
-        in capitals, an id from its first eight digits on.
+        in capitals, an id from its first eight digits on. Without a `text`, those with the highest
+        ids, which MongoDB's own are the newest by.
         """
         ...
 

@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from config.redaction import MASK, is_secret_name, mask_text, mask_urls
+from config.redaction import MASK, UNSET, is_secret_name, mask_text, mask_urls
 
 # Names that a line gives a meaning of its own; a field called so is renamed.
 RESERVED: Final = frozenset({"timestamp", "level", "exc_info", "exception"})
@@ -51,7 +51,7 @@ class _Rest:
     def field(self, name: str, value: object, depth: int = 0) -> _Json:
         """Return a field's value, masked when its name tells a secret."""
         # That a secret is missing is worth knowing, and none.
-        if is_secret_name(name) and not (value is None or value == "" or value is False):
+        if is_secret_name(name) and not (value is None or value is False or value in ("", UNSET)):
             return MASK
         return self.plain(value, depth)
 

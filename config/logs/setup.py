@@ -29,6 +29,8 @@ class LogHandle:
         self._root_level = logging.root.level
         self._closed = False
         self.level: LogLevel = level
+        self.for_people = isinstance(render, ConsoleRenderer)
+        """Whether lines are for people, not for collectors."""
         plug(render, writer.write)
         logging.root.addHandler(self._foreign)
         logging.captureWarnings(capture=True)
@@ -78,12 +80,14 @@ def configure_logging(
 ) -> LogHandle:
     """Write structlog's events and the standard library's records to `stream` (or stdout).
 
-    With `file`, to that in place of it. One handle at a time: close the one before first.
+    With `file`, to that in place of it. `auto` is for people on a terminal, else JSON. One handle
+    at a time: close the one before first.
     """
     target: IO[str] | IO[bytes] | None = sys.stdout if stream is None else stream
+    on_terminal = file is None and target is not None and target.isatty()
     render: Renderer = JsonRenderer()
-    if fmt == "console":
-        render = ConsoleRenderer(colors=file is None and target is not None and target.isatty())
+    if fmt == "console" or (fmt == "auto" and on_terminal):
+        render = ConsoleRenderer(colors=on_terminal)
 
     def report(dropped: int) -> bytes:
         return render(None, "warning", {"event": "log_lines_dropped", "dropped": dropped})

@@ -45,6 +45,11 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
+def url_here(host: str, port: int) -> str:
+    """Return the URL at which people on this machine reach a service that listens there."""
+    return url_of({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104
+
+
 def setting(
     default: object,
     english: str,

@@ -13,10 +13,11 @@ from pydantic import (
 )
 from pydantic_settings import EnvSettingsSource
 
-from config.redaction import MASK, is_secret_name, mask_text
+from config.redaction import MASK, UNSET, is_secret_name, mask_text
 from config.settings import checks as _checks
 from config.settings.fields import url_of
 from config.settings.hosts import own_hosts
+from config.settings.misspelt import mislaid, misspelt
 from config.settings.mistakes import conflicts, mistake_lines
 from config.settings.tokens import named_tokens
 from config.settings.variables import Variables
@@ -142,20 +143,30 @@ def environment_fields() -> dict[str, tuple[str, FieldInfo]]:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read `environ` (the process's own when None); blank values count as unset.
 
-    Raises SettingsError, with every mistake at once and no secret in any of them.
+    Raises SettingsError, with every mistake at once and no secret in any of them. A variable that
+    was meant to say where data or ownership are kept, and is misspelt, is a mistake as well.
     """
     environ = os.environ if environ is None else environ
     fields = {name: field for name, (_, field) in environment_fields().items()}
+    strayed = mislaid(misspelt(fields, environ))
     given = {name: environ[name].strip() for name in fields if environ.get(name, "").strip()}
     source = EnvSettingsSource(Settings, case_sensitive=True)
     source.env_vars = given
     failure = None
     try:
-        return Settings(**source())
+        settings = Settings(**source())
     except ValidationError as error:
         failure = error
+    else:
+        if not strayed:
+            return settings
     # Raised out here: chained to pydantic's error it would carry the values given.
-    raise SettingsError(mistake_lines(failure, fields, given))
+    raise SettingsError((*mistake_lines(failure, fields, given), *strayed))
+
+
+def likely_misspelt(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return (variable, setting that was probably meant) of `environ`, or the process's own."""
+    return misspelt(environment_fields(), os.environ if environ is None else environ)
 
 
 def _plain(value: object) -> str:
@@ -164,7 +175,7 @@ def _plain(value: object) -> str:
 
 def _shown(name: str, value: object) -> str:
     if value is None:
-        return "unset"
+        return UNSET
     if isinstance(value, float):
         return f"{value:g}"
     return MASK if is_secret_name(name) else mask_text(_plain(value))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
-LogFormat: TypeAlias = Literal["json", "console"]
+LogFormat: TypeAlias = Literal["auto", "json", "console"]
 
 
 class Variables(BaseSettings):
@@ -327,9 +327,11 @@ class Variables(BaseSettings):
         "记录日志的最低级别。",
     )
     log_format: Annotated[LogFormat, BeforeValidator(lower)] = setting(
-        "json",
-        "json: one object a line, for collectors; console: for people.",
-        "json：每行一个对象，供采集；console：供人阅读。",
+        "auto",
+        "json: one object a line, for collectors; console: for people; auto: console where standard"
+        " output is a terminal and LOG_FILE is unset, else json.",
+        "json：每行一个对象，供采集；console：供人阅读；auto：标准输出是终端且未设置 LOG_FILE 时为"
+        " console，否则为 json。",
     )
 
     log_file: Annotated[Path, AfterValidator(_checks.check_folder)] | None = setting(

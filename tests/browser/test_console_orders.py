@@ -109,6 +109,8 @@ async def test_an_order_that_rests_is_found_by_its_number_and_has_an_address_tha
     page = console.page
     await console.open()
     await console.see("actors")
+    await expect(console.panel("stored")).to_contain_text("Newest orders in the store")
+    await expect(console.rows("stored").first).to_be_visible()
     search = page.get_by_label("Search")
     await search.fill("no such order")
     await expect(console.panel("stored")).to_contain_text("No order in the store begins with")

@@ -341,6 +341,10 @@ async def test_orders_are_found_by_the_beginning_of_their_number_or_id(
     for text in (bare, bare[:23], bare.upper()):
         assert await ids(text) == [bare]
     assert await ids(bare[:7]) == []
+    newest = await ids("", 10_000)
+    assert newest == sorted(newest, reverse=True)
+    assert {first, second, other, bare} <= set(newest)
+    assert await ids("", 1) == newest[:1]
     (found,) = await store.search(second, 5)
     assert found == await store.detail(second)
 

@@ -4,7 +4,6 @@ import ast
 import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -12,10 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from actors.domain.model import Trace
+from config.settings.fields import url_here
 from config.settings.reference import settings_reference
+from config.settings.settings import load_settings
 from scripts.operate.__main__ import app as plan
 from scripts.settings_table import main as settings_table
 from web.routes.table import ROUTES
+from web.server.greeting import greeting
 from web.wire.problems import STATUS
 from web.wire.schemas import parse_update
 from web.wire.texts import TEXTS
@@ -136,21 +138,13 @@ def test_every_change_in_a_curl_line_is_well_formed(api: str) -> None:
 
 
 def test_what_the_demo_says_to_try_is_what_is_tried_here(readme: str) -> None:
-    script = (_CHECKOUT / "scripts" / "start.sh").read_text(encoding="utf-8")
-    function = re.search(r"^say_what_to_try\(\) \{\n.*?^\}$", script, re.MULTILINE | re.DOTALL)
-    assert function is not None
-    said = subprocess.run(
-        ["/bin/bash", "-c", f"{function[0]}\nsay_what_to_try"],
-        env={},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    lines = [line.strip() for line in said.stderr.splitlines() if line.startswith("  curl")]
-    assert len(lines) == 2
-    assert "\n".join(["```", *lines, "```"]) in readme
+    url = url_here("0.0.0.0", int(load_settings({}).port))  # noqa: S104 nothing listens
+    said = greeting(url, f"{1:024x}", Path("data"))
+    assert said.startswith("Ready: http://127.0.0.1:3001/console ")
+    assert said[said.index("curl ") :].partition("\n")[0] in readme
+    assert "rm -r data" in said
+    assert "rm -r" not in greeting(url, f"{1:024x}", None)
+    assert "/search'" in greeting(url, "", None)
 
 
 @pytest.mark.parametrize("pages", _PAIRS, ids=lambda pages: pages[0])

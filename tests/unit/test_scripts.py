@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -56,14 +57,39 @@ def test_setting_up_alone_starts_nothing(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "requirements.lock", tmp_path / ".venv")
     set_up = _run(script, "--set-up")
     assert (set_up.returncode, set_up.stdout, set_up.stderr) == (0, "", "")
-    assert _run(script).stdout == "-m web\n"
+    assert _run(script, PORT="1").stdout == "-m web --greet \n"
+
+
+def test_a_taken_port_is_named_before_anything_is_installed_or_written(tmp_path: Path) -> None:
+    script = _copy_of_the_scripts(tmp_path) / "start.sh"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = _run(script, "--demo", PORT=port)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"start.sh: port {port} of 127.0.0.1 is taken")
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*_LOCKS, "scripts"])
+
+
+def test_installing_says_how_far_it_is_and_fails_when_pip_does(tmp_path: Path) -> None:
+    script = _copy_of_the_scripts(tmp_path) / "start.sh"
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    lines = "\n".join(f"Collecting package{number}==1.0" for number in range(20))
+    python.write_text(f'#!/bin/sh\n[ "$3" != install ] || {{ echo "{lines}"; exit 1; }}\n')
+    python.chmod(0o755)
+    answer = _run(script, "--set-up")
+    assert answer.returncode == 1
+    assert "  10 of " in answer.stderr
+    assert "  20 of " in answer.stderr
+    assert "could not install requirements.lock" in answer.stderr
+    assert not (tmp_path / ".venv" / "requirements.lock").exists()
 
 
 def test_with_a_collector_the_packages_for_it_are_installed_once(tmp_path: Path) -> None:
     script = _copy_of_the_scripts(tmp_path) / "start.sh"
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\n[ "$2" != pip ] || echo "$@"\n')
+    python.write_text('#!/bin/sh\n[ "$2" != pip ] || echo "$@" >&2\n')
     python.chmod(0o755)
     shutil.copy(tmp_path / "requirements.lock", tmp_path / ".venv")
     setting = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}

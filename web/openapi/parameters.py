@@ -90,7 +90,12 @@ ACTORS: Final = (
     *PAGE,
 )
 SEARCH: Final = (
-    _query("q", {"type": "string"}, "Beginning of an order's number or id", "DEMO-00"),
+    _query(
+        "q",
+        {"type": "string"},
+        "Beginning of an order's number or id; blank for the newest orders",
+        "DEMO-00",
+    ),
     _query("limit", _whole(FOUND, MAX_FOUND), "How many to list"),
 )
 COUNT: Final = _query("n", _whole(10, MAX_PAGE_SIZE), "How many of each")

@@ -42,11 +42,11 @@ async def detail(request: web.Request) -> web.Response:
 
 
 async def search(request: web.Request) -> web.Response:
-    """Find orders by the beginning of their number or id."""
+    """Find orders by the beginning of their number or id; without one, list the newest."""
     text, limit = parse_search(request.query)
     node = request.app[CONTEXT].node
     async with _reading(request, limit + 1):
-        found = await node.store.search(text, limit + 1) if text else ()
+        found = await node.store.search(text, limit + 1)
     data: FoundOrders = {
         "more": len(found) > limit,
         "orders": [_found(node, each) for each in found[:limit]],

@@ -147,6 +147,8 @@ async def search(at: Collections, text: str, limit: int) -> list[Mapping[str, An
     ids = id_range(text)
     found: dict[ObjectId, Mapping[str, Any]] = {}
     with reading():
+        if not text:
+            return await _details(at, list((await _first(at, {}, "_id", limit, -1)).values()))
         if ids is not None:
             among = {"$gte": ObjectId(ids[0]), "$lte": ObjectId(ids[1])}
             found |= await _first(at, {"_id": among}, "_id", limit)
@@ -156,9 +158,9 @@ async def search(at: Collections, text: str, limit: int) -> list[Mapping[str, An
 
 
 async def _first(
-    at: Collections, condition: Mapping[str, Any], field: str, limit: int
+    at: Collections, condition: Mapping[str, Any], field: str, limit: int, direction: int = 1
 ) -> dict[ObjectId, Mapping[str, Any]]:
-    cursor = at.orders.find(condition, {OURS: 0}).sort(field, 1).limit(limit)
+    cursor = at.orders.find(condition, {OURS: 0}).sort(field, direction).limit(limit)
     return {each["_id"]: each for each in await cursor.to_list(None)}
 
 

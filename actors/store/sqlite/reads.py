@@ -39,6 +39,7 @@ _BY_BARCODE: Final = (
     " ORDER BY operate_time DESC LIMIT ?"
 )
 _NUMBER: Final = "json_extract(document, '$.workOrderNo')"
+_NEWEST: Final = "SELECT document FROM orders ORDER BY id DESC LIMIT ?"
 _BY_ID: Final = "SELECT document FROM orders WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
 
 
@@ -125,9 +126,13 @@ def search(db: sqlite3.Connection, text: str, limit: int) -> list[Mapping[str, A
     ids, ranges = id_range(text), number_ranges(text)
     found = [each for (each,) in db.execute(_BY_ID, (*ids, limit))] if ids else []
     between = " OR ".join([f"{_NUMBER} >= ? AND {_NUMBER} < ?"] * len(ranges))
-    rows = db.execute(
-        f"SELECT document FROM orders WHERE {between} ORDER BY {_NUMBER}, id LIMIT ?",  # noqa: S608
-        (*(bound for each in ranges for bound in each), limit),
+    rows = (
+        db.execute(
+            f"SELECT document FROM orders WHERE {between} ORDER BY {_NUMBER}, id LIMIT ?",  # noqa: S608
+            (*(bound for each in ranges for bound in each), limit),
+        )
+        if text
+        else db.execute(_NEWEST, (limit,))
     )
     found += [each for (each,) in rows]
     documents = [orjson.loads(each) for each in dict.fromkeys(found)][:limit]

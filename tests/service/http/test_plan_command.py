@@ -210,9 +210,7 @@ def test_settings_are_listed_with_their_source_and_secrets_masked() -> None:
 
 def test_the_settings_of_a_file_are_checked_as_a_node_would_read_them(tmp_path: Path) -> None:
     file = tmp_path / "service.env"
-    file.write_text(
-        "# of node 1\nPORT=4000\nREDIS_URL=redis://:hunter2@r/0\nMONGO_URI=x\n\nHOST=\n"
-    )
+    file.write_text("# of node 1\nPORT=4000\nREDIS_URL=redis://:hunter2@r/0\nMAILBOX=x\n\nHOST=\n")
     command = ["config", "check", "--env-file", str(file)]
     result = CliRunner().invoke(app, [*command, "--json"], env={"PORT": "1", "LOG_LEVEL": "debug"})
     assert result.exit_code == 0, result.output
@@ -222,10 +220,11 @@ def test_the_settings_of_a_file_are_checked_as_a_node_would_read_them(tmp_path: 
     assert found["PORT"] == ("4000", str(file))
     assert found["LOG_LEVEL"] == ("debug", "environment")
     assert found["HOST"] == ("localhost", "default")
-    assert answer["unknown"] == ["MONGO_URI"]
-    assert "MONGO_URI" in CliRunner().invoke(app, command).output
-    file.write_text("PORT=high\n")
-    assert CliRunner().invoke(app, command).exit_code == 1
+    assert answer["unknown"] == ["MAILBOX"]
+    assert "MAILBOX" in CliRunner().invoke(app, command).output
+    for mistake in ("PORT=high\n", "MONGO_URI=mongodb://db/f\n"):
+        file.write_text(mistake)
+        assert CliRunner().invoke(app, command).exit_code == 1
 
 
 def test_every_mistake_in_the_settings_is_named() -> None:

@@ -465,10 +465,22 @@ def test_console_lines_are_for_people_and_plain_when_not_on_a_terminal(tmp_path:
     assert "\x1b" not in text
 
 
-def test_console_lines_are_coloured_on_a_terminal() -> None:
+def test_unless_told_lines_are_json_where_no_terminal_is_and_a_secret_that_is_unset_says_so(
+    tmp_path: Path,
+) -> None:
+    with logging_to(tmp_path / "log", fmt="auto") as output:
+        log.info("a", settings={"API_TOKENS": "unset", "REDIS_PASSWORD": CANARY})
+
+        line = json.loads(output.text)
+    assert line["settings"] == {"API_TOKENS": "unset", "REDIS_PASSWORD": "***"}
+
+
+@pytest.mark.parametrize("fmt", ["console", "auto"])
+def test_console_lines_are_coloured_on_a_terminal(fmt: LogFormat) -> None:
     master, slave = os.openpty()
     with os.fdopen(slave, "w") as terminal:
-        handle = configure_logging("info", "console", terminal)
+        handle = configure_logging("info", fmt, terminal)
+        assert handle.for_people
         log.info("hello")
         handle.close()
         shown = os.read(master, 4096)

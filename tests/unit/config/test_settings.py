@@ -12,7 +12,7 @@ from redis.asyncio.connection import parse_url
 
 from config import Settings, SettingsError, load_settings
 from config.settings.reference import SettingReference, settings_reference
-from config.settings.settings import environment_fields
+from config.settings.settings import environment_fields, likely_misspelt
 from scripts import settings_table
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def test_all_mistakes_are_reported_together_one_readable_line_each() -> None:
         "NODE_URL: must be an http:// or https:// URL with a host, got 'here'",
         "LEASE_TTL: must be a number of seconds from 1 to 3600, got 'nan'",
         "MAILBOX_SIZE: must be a whole number from 1 to 1000000, got 'abc'",
-        "LOG_FORMAT: must be one of json, console, got 'xml'",
+        "LOG_FORMAT: must be one of auto, json, console, got 'xml'",
     )
 
 
@@ -364,6 +364,41 @@ def test_half_an_address_is_a_mistake_and_not_the_embedded_default(name: str) ->
     (line,) = mistakes_in({name: "1"})
 
     assert line.startswith(f"{name}: has no effect without ")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MONGO_URI", "MONGODB_URI"),
+        ("MONGODB_URL", "MONGODB_URI"),
+        ("mongodb_uri", "MONGODB_URI"),
+        ("MONGODB_DATABASE", "MONGODB_DB"),
+        ("REDIS_HOSt", "REDIS_HOST"),
+        ("REDIS_ADDR", "REDIS_URL"),
+    ],
+)
+def test_a_misspelt_address_is_a_mistake_and_not_the_embedded_default(
+    name: str, meant: str
+) -> None:
+    (mistake,) = mistakes_in({name: f"mongodb://u:{CANARY}@db/f"})
+    assert mistake.startswith(f"{name}: is no setting, {meant} is")
+    assert CANARY not in mistake
+    # Whoever sets the right one, if only as a blank, has not missed it.
+    assert load_settings({name: "x", meant: ""}).store_kind == "sqlite"
+
+
+def test_other_misspelt_settings_are_found_and_strangers_are_left_alone() -> None:
+    stray = {"LOG_LEVLE": "debug", "node_id": "n1", "OPERATOR_TOKEN": "x"}
+    others = {
+        *("HOSTNAME", "HOME", "PATH", "LOGNAME", "PWD", "TZ", "NODE_ENV", "NODE_OPTIONS"),
+        *("REDIS_SERVICE_HOST", "XDG_DATA_DIRS", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+    }
+    assert load_settings(stray).log_level == "info"
+    assert likely_misspelt({**stray, **dict.fromkeys(others, "x")}) == {
+        "LOG_LEVLE": "LOG_LEVEL",
+        "node_id": "NODE_ID",
+        "OPERATOR_TOKEN": "OPERATOR_TOKENS",
+    }
 
 
 def test_settings_built_by_hand_are_checked_against_each_other_too() -> None:

@@ -115,6 +115,8 @@ export const TEXTS = {
   anyState: ['全部状态', 'Any state'],
   noActors: ['没有符合条件的活动工单', 'No live order fits'],
   inStore: ['存储中的工单', 'Orders in the store'],
+  newestInStore: ['存储中最新的工单', 'Newest orders in the store'],
+  storeEmpty: ['存储中还没有工单', 'No order in the store yet'],
   noneInStore: ['存储中没有以“{text}”开头的工单', 'No order in the store begins with “{text}”'],
   moreInStore: ['还有更多，请输入更完整的工单号', 'There are more: give more of the number'],
   material: ['物料', 'Material'],

@@ -17,7 +17,7 @@ export class Actors {
     this.typing = undefined;
     this.#read(app.route.query);
     this.list = app.poll(this.#path(), 2500);
-    this.found = this.search ? app.poll(this.#searchPath(), 10_000) : null;
+    this.found = app.poll(this.#searchPath(), 10_000);
   }
 
   /** The heading of the page. */
@@ -29,12 +29,7 @@ export class Actors {
   moved(query) {
     this.#read(query);
     this.list.turnTo(this.#path());
-    if (this.search && this.found) this.found.turnTo(this.#searchPath());
-    else if (this.search) this.found = this.app.poll(this.#searchPath(), 10_000);
-    else if (this.found) {
-      this.app.drop(this.found);
-      this.found = null;
-    }
+    this.found.turnTo(this.#searchPath());
   }
 
   /** Describe the page. */
@@ -51,14 +46,13 @@ export class Actors {
         list.data && this.#table(list.data.actors),
         list.data && pages(app, list.data, (page) => this.#hash({ page }), title),
       ),
-      found &&
-        panel(
-          'stored',
-          t('inStore'),
-          {},
-          trouble(app, found),
-          found.data && this.#stored(found.data),
-        ),
+      panel(
+        'stored',
+        this.#storedTitle(),
+        {},
+        trouble(app, found),
+        found.data && this.#stored(found.data),
+      ),
     ];
   }
 
@@ -156,6 +150,10 @@ export class Actors {
     });
   }
 
+  #storedTitle() {
+    return this.app.t(this.search ? 'inStore' : 'newestInStore');
+  }
+
   #stored({ orders, more }) {
     const { t, f } = this.app;
     const live = (row) => [
@@ -165,8 +163,8 @@ export class Actors {
     const status = (row) => (row.status ? stateBadge(row.status, t(row.status)) : '–');
     const list = table({
       name: 'stored',
-      caption: t('inStore'),
-      empty: t('noneInStore', { text: this.search }),
+      caption: this.#storedTitle(),
+      empty: this.search ? t('noneInStore', { text: this.search }) : t('storeEmpty'),
       rows: orders,
       key: (row) => row.id,
       columns: [
@@ -180,6 +178,6 @@ export class Actors {
         ['live', t('inMemory'), '', live],
       ],
     });
-    return [list, more && html`<p class="soft">${t('moreInStore')}</p>`];
+    return [list, more && this.search && html`<p class="soft">${t('moreInStore')}</p>`];
   }
 }

@@ -121,7 +121,9 @@ async def test_orders_are_found_in_the_store_and_said_to_be_live_or_not(
         by_id = {each["id"]: (each["live"], each["paused"]) for each in found["orders"]}
         assert by_id == {ORDER: (False, True), OTHER: (True, False)}
         assert found["more"] is True
-    assert await first.get("/api/workorder/search?q=%20") == {"more": False, "orders": []}
+    newest = (await first.get("/api/workorder/search?q=%20"))["orders"]
+    assert [each["id"] for each in newest] == sorted((each["id"] for each in newest), reverse=True)
+    assert {ORDER, OTHER} <= {each["id"] for each in newest}
     assert len((await first.get("/api/workorder/search?q=WO&limit=101"))["orders"]) > 1
 
 
