@@ -1,32 +1,50 @@
-"""Commands that change something: pause, resume, retry."""
+"""Commands that change something: pause, resume, retry, remove, clean, the log's level."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 import typer
 
 from scripts.operate.options import Json, Timeout, Token, Url, told
-from scripts.operate.screen import as_json, console
+from scripts.operate.screen import as_json, console, facts
 from scripts.operate.service import in_path, service_at
+from scripts.operate.words import say
 
-OneOrAll = Annotated[str | None, typer.Argument(help="Id of one order; without it, all.")]
+_HOUR_MS: Final = 3_600_000
+_JOB_PATH: Final = "/api/workorder/queue/jobs/"
+
+
+def is_at_a_terminal() -> bool:
+    """Return whether somebody could answer a question."""
+    return sys.stdin.isatty()
 
 
 def pause(
-    order: OneOrAll = None,
+    order: Annotated[str | None, typer.Argument(help="Id of one order.")] = None,
     *,
+    everything: Annotated[bool, typer.Option("--all", help="All orders, without asking.")] = False,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
     as_text: Json = False,
 ) -> None:
-    """Stop the processing of one order's updates, or of all; what arrives waits, durably."""
+    """Stop the processing of one order's updates, or of all; what arrives waits, durably.
+
+    Without an order it asks first, and where nobody could answer it needs --all.
+    """
+    if order is not None and everything:
+        raise typer.BadParameter(say("give an order or --all, not both"))
+    if order is None and not everything:
+        if not is_at_a_terminal():
+            raise typer.BadParameter(say("name an order, or give --all to pause all orders"))
+        typer.confirm(say("Pause ALL orders? What arrives will wait, durably."), abort=True)
     _turn("pause", order, url, token, timeout, as_text=as_text)
 
 
 def resume(
-    order: OneOrAll = None,
+    order: Annotated[str | None, typer.Argument(help="Id of one order; without it, all.")] = None,
     *,
     url: Url = None,
     token: Token = None,
@@ -56,19 +74,76 @@ def retry(
     with told():
         service = service_at(url, token, timeout)
         if job is not None:
-            done = service.post(f"/api/workorder/queue/jobs/{in_path(job)}/retry")
-            line = f"job {job} waits again"
+            done = service.post(f"{_JOB_PATH}{in_path(job)}/retry")
+            line = say("job {job} waits again", job=job)
         else:
             chosen = {"workOrderId": order, "errorCode": code}
             done = service.post(
                 "/api/workorder/queue/retry-failed",
                 {name: value for name, value in chosen.items() if value is not None},
             )
-            line = f"{done['retried']} jobs wait again"
+            line = say("{count} jobs wait again", count=done["retried"])
     if as_text:
         as_json(done)
     else:
         console.print(line, markup=False)
+
+
+def remove(
+    job: Annotated[str, typer.Argument(help="Id of a job that waits, or that failed.")],
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Take back a job that waits, or forget one that failed; what is applied stays."""
+    with told():
+        done = service_at(url, token, timeout).delete(f"{_JOB_PATH}{in_path(job)}")
+    if as_text:
+        as_json(done)
+        return
+    line = "job {job}: taken back" if done["state"] == "waiting" else "job {job}: forgotten"
+    console.print(say(line, job=job), markup=False)
+
+
+def clean(
+    hours: Annotated[
+        float, typer.Option(min=0, help="Of what finished longer ago than so many hours.")
+    ] = 24.0,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Forget finished jobs that are older, dead letters too, and never what waits."""
+    with told():
+        grace = round(hours * _HOUR_MS)
+        done = service_at(url, token, timeout).post("/api/workorder/queue/clean", {"grace": grace})
+    if as_text:
+        as_json(done)
+        return
+    console.print(say("forgotten: what finished more than {hours} h ago", hours=f"{hours:g}"))
+
+
+def log_level(
+    level: Annotated[str | None, typer.Argument(help="debug, info, warning, error…")] = None,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Show from which level on the node that answers logs, or change it until its next start."""
+    with told():
+        service, path = service_at(url, token, timeout), "/api/log-level"
+        found = service.get(path) if level is None else service.put(path, {"level": level})
+    if as_text:
+        as_json(found)
+        return
+    names = {"node": "node", "level": "level", "dropped": "lines lost"}
+    console.print(facts("log", {heading: found[name] for name, heading in names.items()}))
 
 
 def _turn(
@@ -86,5 +161,6 @@ def _turn(
     if as_text:
         as_json(done)
         return
-    which = "all orders" if order is None else f"order {order}"
-    console.print(f"{which}: {'paused' if what == 'pause' else 'resumed'}", markup=False)
+    which = say("all orders") if order is None else say("order {order}", order=order)
+    line = "{which}: paused" if what == "pause" else "{which}: resumed"
+    console.print(say(line, which=which), markup=False)

@@ -17,6 +17,7 @@ from config.settings.settings import SettingsError, environment_fields, load_set
 from scripts.operate.options import FAILED, Json, Timeout, Token, Url, told
 from scripts.operate.screen import as_json, complaints, console, listing
 from scripts.operate.service import Failed, Unreachable, in_path, service_at
+from scripts.operate.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +73,8 @@ def check_settings(*, env_file: EnvFile = None, as_text: Json = False) -> None:
     console.print(listing("settings", columns, rows))
     if strangers:
         names = ", ".join(strangers)
-        complaints.print(f"no settings of the service: {names}", style="yellow", markup=False)
+        line = say("no settings of the service: {names}", names=names)
+        complaints.print(line, style="yellow", markup=False)
 
 
 def _lines_of(file: Path) -> dict[str, str]:
@@ -117,7 +119,8 @@ def smoke(
     else:
         columns = {"name": "check", "ok": "ok", "ms": "ms", "detail": "detail"}
         console.print(listing(service.url, columns, [asdict(each) for each in checks]))
-        console.print(f"{len(checks) - len(failed)} of {len(checks)} checks passed")
+        passed = len(checks) - len(failed)
+        console.print(say("{passed} of {all} checks passed", passed=passed, all=len(checks)))
     if failed:
         raise typer.Exit(FAILED)
 

@@ -1,39 +1,25 @@
-"""Commands that look: the service as a whole, what stands out, one order, the jobs."""
+"""Commands that look: the service as a whole, what stands out, one order, the jobs, the nodes."""
 
 from __future__ import annotations
 
 import re
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Group
-from rich.live import Live
 
-from scripts.operate.options import FAILED, Json, Timeout, Token, Url, told
-from scripts.operate.screen import as_json, complaints, console, facts, listing
-from scripts.operate.service import Failed, in_path, service_at
+from scripts.operate.options import CHECK_UNKNOWN, FAILED, Json, Timeout, Token, Url, told
+from scripts.operate.overview import NODE, ask_status, hot_view, status_view, verdict
+from scripts.operate.screen import as_json, console, facts, listing
+from scripts.operate.service import Failed, Unreachable, in_path, service_at
+from scripts.operate.words import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.console import RenderableType
+    from collections.abc import Mapping, Sequence
 
     from scripts.operate.service import ServiceAt
 
 _ID: Final = re.compile(r"[0-9a-fA-F]{24}")
-_ACTOR: Final = {
-    "workOrderId": "order",
-    "workOrderNo": "number",
-    "state": "state",
-    "depth": "waiting",
-    "oldestWaitMs": "oldest, ms",
-    "ratePerSecond": "per s",
-    "tookMs": "took, ms",
-    "handled": "handled",
-    "failed": "failed",
-}
 _UPDATE: Final = {
     "at": "when",
     "event": "what",
@@ -44,22 +30,40 @@ _UPDATE: Final = {
     "code": "code",
     "jobId": "job",
 }
-_ALARM: Final = {
-    "severity": "alarm",
-    "code": "code",
-    "sinceS": "for, s",
-    "message": "what is wrong",
-    "workOrderId": "order",
-    "advice": "what to do",
-}
 _JOB: Final = {
     "jobId": "job",
-    "workOrderId": "order",
+    "order": "order",
     "change": "change",
+    "error": "error",
     "attempts": "tries",
     "receivedAt": "received",
-    "error": "error",
 }
+_FOUND: Final = {
+    "id": "order",
+    "workOrderNo": "number",
+    "status": "status",
+    "progress": "progress, %",
+    "inputQuantity": "input",
+    "outputQuantity": "output",
+    "planQuantity": "plan",
+    "live": "in memory",
+    "paused": "paused",
+    "materialName": "material",
+}
+_LOCK: Final = {"workOrderId": "order", "age": "held for, ms", "workerId": "node"}
+_OWNER: Final = {"since": "since", "node": "node", "epoch": "epoch", "url": "address"}
+_MOMENT: Final = {
+    "at": "when",
+    "applied": "applied",
+    "refused": "refused",
+    "failed": "failed",
+    "p50Ms": "p50, ms",
+    "p99Ms": "p99, ms",
+    "waiting": "waiting",
+    "live": "live",
+}
+_MOMENTS: Final = 20
+"""Rows of the history."""
 
 
 class JobState(StrEnum):
@@ -73,20 +77,45 @@ class JobState(StrEnum):
 
 
 def status(
-    *, url: Url = None, token: Token = None, timeout: Timeout = 30.0, as_text: Json = False
+    check: Annotated[  # noqa: FBT002 -- an option
+        bool,
+        typer.Option(
+            "--check", help="One line for monitors; exit 0 well, 1 warning, 2 critical, 3 unknown."
+        ),
+    ] = False,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
 ) -> None:
     """Say what is wrong, who owns the actors, whether updates are served, and how much waits.
 
     Exit code 1 when updates are not served.
     """
+    service = service_at(url, token, timeout)
+    if check:
+        _check(service)
     with told():
-        found = _status(service_at(url, token, timeout))
+        found = ask_status(service)
     if as_text:
         as_json(found)
     else:
-        console.print(_status_view(found))
+        console.print(status_view(found))
     if not found["serving"]:
         raise typer.Exit(FAILED)
+
+
+def _check(service: ServiceAt) -> None:
+    """Say in one line how it is, by a monitor's exit codes; who does not answer is not well."""
+    try:
+        code, line = verdict(ask_status(service))
+    except Unreachable as error:
+        code, line = 2, f"{say('CRITICAL')} - {error}"
+    except Failed as error:
+        code, line = CHECK_UNKNOWN, f"{say('UNKNOWN')} - {error}"
+    console.print(line, markup=False, soft_wrap=True)
+    raise typer.Exit(code)
 
 
 def hot(
@@ -103,7 +132,7 @@ def hot(
     if as_text:
         as_json(found)
         return
-    console.print(_hot_view(found))
+    console.print(hot_view(found))
 
 
 def show(
@@ -155,110 +184,117 @@ def jobs(
     if as_text:
         as_json(found)
         return
-    rows = [
-        {**job, "change": f"{job['type']} {job['quantity']:+}", "error": _reason(job)}
-        for job in found["jobs"]
-    ]
-    title = f"{state.value} jobs: {found['total']}, page {found['page']} of {found['totalPages']}"
-    console.print(listing(title, _JOB, rows))
+    title = say(
+        "{state} jobs: {total}, page {page} of {pages}",
+        state=state.value,
+        total=found["total"],
+        page=found["page"],
+        pages=found["totalPages"],
+    )
+    console.print(listing(title, _JOB, list(map(_job, found["jobs"]))))
 
 
-def watch(
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 1.0,
-    looks: Annotated[int, typer.Option(min=0, help="End after so many; 0 goes on.")] = 0,
+def search(
+    text: Annotated[
+        str, typer.Argument(help="Of the order's number or id; without it, the newest.")
+    ] = "",
+    n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many.")] = 20,
     *,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
     as_text: Json = False,
 ) -> None:
-    """Show status and hot orders, again and again, until Ctrl-C; with --json a line each time."""
-    service = service_at(url, token, timeout)
-    with told(), Live(console=complaints if as_text else console, auto_refresh=False) as live:
-        count = 0
-        while True:
-            count += 1
-            found = {"status": _status(service), "hot": _hot(service)}
-            if as_text:
-                as_json(found, in_one_line=True)
-            else:
-                view = Group(_status_view(found["status"]), "", _hot_view(found["hot"]))
-                live.update(view, refresh=True)
-            if count == looks:
-                return
-            time.sleep(every)
+    """Find orders in the store; without a text, list the newest."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/workorder/search", q=text, limit=n)
+    if as_text:
+        as_json(found)
+        return
+    console.print(listing("orders", _FOUND, found["orders"]))
+    if found["more"] and text:
+        console.print(say("there are more: say more of the number"))
 
 
-# -- what is asked, and how it looks ---------------------------------------------------------
+def nodes(
+    *, url: Url = None, token: Token = None, timeout: Timeout = 30.0, as_text: Json = False
+) -> None:
+    """Show the nodes, and who owned the orders before."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/nodes")
+    if as_text:
+        as_json(found)
+        return
+    console.print(listing("nodes", NODE, found["nodes"]))
+    console.print(listing("owners before", _OWNER, found["ownerChanges"]))
 
 
-def _status(service: ServiceAt) -> dict[str, Any]:
-    health = service.call("GET", "/health").body
-    found = {"serving": health.get("serving") is True, "health": health}
-    found["nodes"] = service.get("/api/nodes")
-    found["alarms"] = service.get("/api/alarms")["alarms"]
-    if found["serving"]:  # else there is nobody who could say
-        found["queue"] = service.get("/api/workorder/queue/stats")
-        found["actors"] = service.get("/api/actors/stats")
-    return found
+def locks(
+    n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many.")] = 20,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """List the orders that live actors hold, oldest first."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/workorder/queue/locks", limit=n)
+    if as_text:
+        as_json(found)
+        return
+    console.print(listing("locks", _LOCK, found["locks"]))
 
 
-def _hot(service: ServiceAt) -> dict[str, Any]:
-    try:
-        hottest: dict[str, Any] = service.get("/api/actors/hot", n=5)
-    except Failed:  # while there is no owner
-        return {}
-    return hottest
+def history(
+    minutes: Annotated[int, typer.Option(min=1, max=60, help="How far to look back.")] = 15,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Show how much was done in the last minutes, and how long it took."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/history", minutes=minutes)
+    if as_text:
+        as_json(found)
+        return
+    console.print(listing("history", _MOMENT, _moments(found)))
 
 
-def _status_view(found: Mapping[str, Any]) -> RenderableType:
-    health = found["health"]
-    about = {
-        "updates": "served" if found["serving"] else f"NOT SERVED: {health.get('reason')}",
-        "owner": found["nodes"]["leaseHolder"],
-        "lease left, ms": found["nodes"]["leaseLeftMs"],
-        "paused": health.get("paused"),
-        **{
-            f"{each.get('name')}": "ok"
-            if each.get("ok")
-            else f"{each.get('detail')}, for {each.get('since_s')} s"
-            for each in (health.get("dependencies") or {}).values()
-        },
+# -- rows ------------------------------------------------------------------------------------
+
+
+def _moments(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Join columns of samples to a few rows: rates are means, all else is the highest."""
+    samples = len(found["at"])
+    size = -(-samples // _MOMENTS) or 1
+    rows = []
+    for start in range(0, samples, size):
+        row: dict[str, Any] = {"at": found["at"][start]}
+        for name in filter("at".__ne__, _MOMENT):
+            values = [each for each in found[name][start : start + size] if each is not None]
+            row[name] = _joined(name, values)
+        rows.append(row)
+    return rows
+
+
+def _joined(name: str, values: Sequence[float]) -> float | None:
+    if not values:
+        return None
+    mean = name in {"applied", "refused", "failed"}
+    return round(sum(values) / len(values), 1) if mean else max(values)
+
+
+def _job(job: Mapping[str, Any]) -> dict[str, Any]:
+    error = job.get("error")
+    return {
+        **job,
+        "order": job["workOrderId"],
+        "change": f"{job['type']} {job['quantity']:+}",
+        "error": None if error is None else f"{error['code']}: {error['message']}",
     }
-    parts: list[RenderableType] = [
-        listing("ALARMS", _ALARM, found["alarms"]),
-        facts("service", about),
-        listing(
-            "nodes",
-            {"node": "node", "role": "role", "epoch": "epoch", "url": "address"},
-            found["nodes"]["nodes"],
-        ),
-    ]
-    if "actors" in found:
-        stats, queue = found["actors"], found["queue"]
-        whole = stats["timesMs"]["total"]
-        parts.append(
-            facts(
-                "work",
-                {
-                    "updates per s": stats["updates"]["perSecond"],
-                    "took, ms (p50, p99)": f"{whole.get('p50')}, {whole.get('p99')}",
-                    "waiting": queue["waiting"],
-                    "at work": queue["active"],
-                    "delayed": queue["delayed"],
-                    "oldest wait, ms": stats["mailboxes"]["oldestWaitMs"],
-                    "live actors": stats["live"],
-                    "failed": stats["updates"]["failed"],
-                    "paused orders": stats["pausedOrders"],
-                },
-            )
-        )
-    return Group(*(each for part in parts for each in (part, "")))
-
-
-def _hot_view(found: Mapping[str, Any]) -> RenderableType:
-    kinds = ("deepest", "slowest", "busiest")
-    return Group(*(listing(kind, _ACTOR, found.get(kind, [])) for kind in kinds))
 
 
 def _id_of(service: ServiceAt, order: str) -> str:
@@ -269,8 +305,3 @@ def _id_of(service: ServiceAt, order: str) -> str:
     if len(ids) != 1:
         raise Failed(404, "WORK_ORDER_NOT_FOUND", f"no live order has the number {order}: use ids")
     return str(ids[0])
-
-
-def _reason(job: Mapping[str, Any]) -> str | None:
-    error = job.get("error")
-    return None if error is None else f"{error['code']}: {error['message']}"

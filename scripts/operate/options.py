@@ -17,6 +17,8 @@ FAILED: Final = 1
 """Exit code: the service refused, or something is not as it should be."""
 UNREACHABLE: Final = 3
 """Exit code: no service answered. (2 is for a command that can't be understood.)"""
+CHECK_UNKNOWN: Final = 3
+"""Exit code of `--check`, as monitors know it: it can't be said how the service is."""
 
 Url: TypeAlias = Annotated[
     str | None,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
+from scripts.operate.words import language
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_URL: Final = "http://127.0.0.1:3001"
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -64,6 +67,10 @@ class ServiceAt:
         """Have something done; raises `Failed` and `Unreachable`."""
         return self._successful("POST", path, body or {}, {})
 
+    def put(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401
+        """Have something set; raises `Failed` and `Unreachable`."""
+        return self._successful("PUT", path, body, {})
+
     def delete(self, path: str) -> Any:  # noqa: ANN401
         """Have something forgotten; raises `Failed` and `Unreachable`."""
         return self._successful("DELETE", path, None, {})
@@ -100,6 +107,14 @@ class ServiceAt:
             raise _failure(self._answer(status, raw))
         return raw.decode(errors="replace")
 
+    def follow(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Give events as they come, each with its name; raises `Failed` and `Unreachable`."""
+        with self._opened("GET", path) as (status, response):
+            if status // 100 != 2:  # noqa: PLR2004 -- the class of successes
+                raise _failure(self._answer(status, response.read(_MOST_BYTES)))
+            yield from _events(response)
+        raise Unreachable(f"{self.url} ended its events")
+
     def _exchange(
         self,
         method: str,
@@ -107,11 +122,22 @@ class ServiceAt:
         body: Mapping[str, object] | None = None,
         query: Mapping[str, object] | None = None,
     ) -> tuple[int, bytes]:
+        with self._opened(method, path, body, query) as (status, response):
+            return status, _read(response)
+
+    @contextmanager
+    def _opened(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> Iterator[tuple[int, http.client.HTTPResponse | HTTPError]]:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         address = self.url.rstrip("/") + path + (f"?{urlencode(given)}" if given else "")
         if urlsplit(address).scheme not in ("http", "https"):
             raise Unreachable(f"{self.url} is not an http address")
-        headers = {"Accept": "application/json", "Accept-Language": "en"}
+        headers = {"Accept": "application/json", "Accept-Language": language()}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
@@ -120,10 +146,10 @@ class ServiceAt:
         request = Request(address, data, headers, method=method)  # noqa: S310 -- http, checked above
         try:
             with _OPENER.open(request, timeout=self.timeout_s) as response:
-                return response.status, _read(response)
+                yield response.status, response
         except HTTPError as error:
             with error:
-                return error.code, error.read(_MOST_BYTES)
+                yield error.code, error
         except URLError as error:
             raise Unreachable(f"{self.url} does not answer: {error.reason}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -139,12 +165,22 @@ class ServiceAt:
         return Answer(status, body)
 
 
+def _events(response: http.client.HTTPResponse | HTTPError) -> Iterator[tuple[str, dict[str, Any]]]:
+    name = ""
+    for line in iter(response.readline, b""):
+        field, _, value = line.decode(errors="replace").strip().partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+
+
 def _failure(answer: Answer) -> Failed:
     code = str(answer.body.get("code", "?"))
     return Failed(answer.status, code, str(answer.body.get("message", "")))
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def _read(response: http.client.HTTPResponse | HTTPError) -> bytes:
     if response.headers.get_content_type() != "text/event-stream":
         return response.read(_MOST_BYTES)
     lines = iter(response.readline, b"")

@@ -80,6 +80,12 @@ async def test_status_says_who_serves_and_what_waits(embedded: Backend) -> None:
         assert "served" in shown.output
         assert "None" not in shown.output
         assert "north" in shown.output
+        for command in ("nodes", "locks", "history", "search WO-1", "log-level", "status --check"):
+            looked = await at.run(*command.split())
+            assert looked.exit_code == 0, looked.output
+            assert "None" not in looked.output
+        assert (await at.told("log-level", "debug"))["level"] == "debug"
+        assert '"event": "state"' in (await at.run("events", "--count", "1", "--json")).output
 
 
 async def test_an_order_is_found_by_id_and_while_it_is_live_by_number(embedded: Backend) -> None:
@@ -102,9 +108,13 @@ async def test_a_paused_order_waits_until_it_is_resumed(embedded: Backend) -> No
         queued = await update(at, _FIRST)
         waiting = await at.told("jobs", "--state", "waiting")
         assert [each["jobId"] for each in waiting["jobs"]] == [queued["jobId"]]
+        taken_back = await update(at, _FIRST)
+        assert "taken back" in (await at.run("remove", taken_back["jobId"])).output
         assert (await at.run("resume", _FIRST)).exit_code == 0
         await at.jobs("completed", 1)
-        assert (await at.told("pause"))["paused"] is True
+        assert (await at.told("clean", "--hours", "0")) == {"grace": 0}
+        await at.jobs("completed", 0)
+        assert (await at.told("pause", "--all"))["paused"] is True
         found = await at.told("status")
         assert found["health"]["paused"] is True
         assert [each["code"] for each in found["alarms"]] == ["PAUSED"]
@@ -138,7 +148,7 @@ async def test_the_smoke_test_passes_undoes_what_it_did_and_sees_a_pause(embedde
         assert tried[:-1] == [route.path for route in ROUTES if route.method == "GET"]
         assert (await at.told("show", _FIRST))["order"]["inputQuantity"] == 7
         assert (await at.run("smoke")).exit_code == 0
-        await at.run("pause")
+        await at.run("pause", "--all")
         failed = await at.run("smoke", "--order", _FIRST)
         assert failed.exit_code == 1
         assert "processing is paused" in " ".join(failed.output.split())
@@ -167,12 +177,12 @@ async def test_watching_prints_a_line_at_each_look(embedded: Backend) -> None:
         assert "served" in (await at.run("watch", "--looks", "1")).output
 
 
-@pytest.mark.parametrize("command", ["status", "hot", "jobs", "smoke", "pause", "watch"])
+@pytest.mark.parametrize("command", ["status", "hot", "events", "smoke", "pause --all", "watch"])
 async def test_where_nobody_answers_the_address_is_named_and_the_exit_code_is_3(
     command: str,
 ) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    result = await Terminal(url).run(command)
+    result = await Terminal(url).run(*command.split())
     assert result.exit_code == 3
     assert f"{url} does not answer" in " ".join(result.output.split())
 

@@ -1,0 +1,248 @@
+"""What the operators' command line says, and how it ends, of a service with canned answers."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.cells import cell_len
+from typer.testing import CliRunner
+
+from scripts.operate import overview, screen, words
+from scripts.operate.__main__ import app
+from scripts.operate.service import Answer, Failed, ServiceAt, Unreachable
+from web import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ORDER = "0" * 23 + "1"
+_ROW: dict[str, Any] = {
+    "workOrderId": _ORDER,
+    "workOrderNo": "WO-2026-11-000017",
+    "state": "waiting",
+    "depth": 12_345,
+    "oldestWaitMs": 98_765.43,
+    "ratePerSecond": 123.456,
+    "tookMs": 12.34,
+    "handled": 1_234_567,
+    "failed": 0,
+}
+_ALARM = {
+    "severity": "warning",
+    "code": "ORDERS_PAUSED",
+    "sinceS": 61.2,
+    "message": "工单 WO-17 is paused",
+    "advice": "Resume it. " * 12,
+    "workOrderId": _ORDER,
+}
+_NODE = {"node": "north", "role": "owner", "epoch": 3, "url": "http://10.0.0.11:3001"}
+
+
+class Canned:
+    """What the service answers, by path; `said` is what it was asked."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.alarms: list[dict[str, Any]] = []
+        self.serving = True
+        self.failure: Exception | None = None
+
+    def answer(self, method: str, path: str) -> dict[str, Any]:
+        self.said.append((method, path))
+        if self.failure is not None:
+            raise self.failure
+        times = {"total": {"p50": 1.2, "p99": 3.4}}
+        answers: dict[str, Any] = {
+            "/health": {"serving": self.serving, "reason": "no owner", "paused": False},
+            "/api/nodes": {
+                "leaseHolder": "north",
+                "leaseLeftMs": 4000,
+                "nodes": [_NODE],
+                "ownerChanges": [{**_NODE, "since": "2026-11-26T08:00:00Z"}],
+            },
+            "/api/alarms": {"alarms": self.alarms},
+            "/api/workorder/queue/stats": {"waiting": 1, "active": 0, "delayed": 0},
+            "/api/actors/stats": {
+                "timesMs": times,
+                "updates": {"perSecond": 1, "failed": 0},
+                "mailboxes": {"oldestWaitMs": 1},
+                "live": 1,
+                "pausedOrders": 0,
+            },
+            "/api/actors/hot": {kind: [_ROW] * 30 for kind in overview.KINDS},
+            "/api/workorder/queue/pause": {"paused": True},
+        }
+        found: dict[str, Any] = answers[path]
+        return found
+
+
+@pytest.fixture
+def canned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
+    service = Canned()
+
+    def call(_self: ServiceAt, method: str, path: str, *_: object) -> Answer:
+        return Answer(200, {"data": service.answer(method, path)})
+
+    def health(_self: ServiceAt, method: str, path: str, *rest: object) -> Answer:
+        if path == "/health":
+            return Answer(200, service.answer(method, path))
+        return call(_self, method, path, *rest)
+
+    monkeypatch.setattr(ServiceAt, "call", health)
+    monkeypatch.setenv("LANG", "C")
+    for name in ("PLAN_LANG", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    yield service
+    words.choose(None)
+
+
+def run(*arguments: str, answer: str | None = None) -> Any:  # noqa: ANN401 -- typer's own
+    return CliRunner().invoke(app, arguments, input=answer)
+
+
+# -- how it ends ---------------------------------------------------------------------------
+
+
+def test_all_orders_are_paused_only_when_that_is_said(canned: Canned) -> None:
+    refused = run("pause")
+    assert refused.exit_code == 2
+    assert "--all" in refused.output
+    assert run("pause", _ORDER, "--all").exit_code == 2
+    assert canned.said == []
+    assert "all orders: paused" in run("pause", "--all").output
+    assert canned.said == [("POST", "/api/workorder/queue/pause")]
+
+
+@pytest.mark.parametrize(("answer", "calls"), [("n\n", 0), ("y\n", 1)])
+def test_at_a_terminal_it_asks_before_it_pauses_all(
+    canned: Canned, monkeypatch: pytest.MonkeyPatch, answer: str, calls: int
+) -> None:
+    monkeypatch.setattr("scripts.operate.acting.is_at_a_terminal", lambda: True)
+    assert "Pause ALL orders?" in run("pause", answer=answer).output
+    assert len(canned.said) == calls
+
+
+@pytest.mark.parametrize(
+    ("alarms", "serving", "failure", "code", "word"),
+    [
+        ([], True, None, 0, "OK"),
+        ([_ALARM], True, None, 1, "WARNING"),
+        ([{**_ALARM, "severity": "critical"}], True, None, 2, "CRITICAL"),
+        ([], False, None, 2, "CRITICAL - NOT SERVED: no owner"),
+        ([], True, Unreachable("nobody there"), 2, "CRITICAL - nobody there"),
+        ([], True, Failed(401, "UNAUTHORIZED", "no token"), 3, "UNKNOWN - UNAUTHORIZED"),
+    ],
+)
+def test_a_monitor_is_told_in_one_line_and_by_the_exit_code(
+    canned: Canned,
+    alarms: list[dict[str, Any]],
+    serving: bool,  # noqa: FBT001
+    failure: Exception | None,
+    code: int,
+    word: str,
+) -> None:
+    canned.alarms, canned.serving, canned.failure = alarms, serving, failure
+    result = run("status", "--check")
+    assert result.exit_code == code
+    assert result.output.startswith(word)
+    assert result.output.count("\n") == 1
+
+
+def test_the_release_is_told(canned: Canned) -> None:
+    assert run("--version").output == f"work-order-service {VERSION}\n"
+    assert canned.said == []
+
+
+# -- how it looks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", words.LANGUAGES)
+@pytest.mark.parametrize("command", ["status", "hot", "nodes", "watch --looks 1"])
+def test_all_lines_fit_80_columns_and_what_is_left_out_is_named(
+    canned: Canned, monkeypatch: pytest.MonkeyPatch, command: str, lang: str
+) -> None:
+    canned.alarms = [_ALARM]
+    monkeypatch.setattr(screen.console, "width", 80)
+    output = run("--lang", lang, *command.split()).output
+    assert max(cell_len(line) for line in output.splitlines()) <= 80
+    if command == "hot":
+        assert _ORDER in output
+        assert "WO-2026-11-000017" in output
+        assert "12,345" in output
+        assert ("宽度不足" if lang == "zh" else "not shown for want of room") in output
+
+
+@pytest.mark.parametrize("height", [24, 40, 60])
+def test_what_is_watched_fits_the_window(canned: Canned, height: int) -> None:
+    canned.alarms = [_ALARM] * 9
+    service = ServiceAt("http://x")
+    found = {"status": overview.ask_status(service), "hot": overview.ask_hot(service, 50)}
+    with screen.console.capture() as captured:
+        screen.console.print(overview.watch_view(found, height))
+    lines = captured.get().splitlines()
+    assert len(lines) <= height
+    assert sum(_ORDER in line for line in lines) >= 1
+
+
+def test_chinese_is_spoken_by_the_locale_and_by_the_option(
+    canned: Canned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "served" in run("status").output
+    assert "正常处理" in run("--lang", "zh", "status").output
+    words.choose(None)
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    assert "正常处理" in run("status").output
+    assert "正常" in run("status", "--check").output
+    assert "清理较早完成的任务" in run("--help").output
+    assert "停止处理" in run("pause", "--help").output
+    assert "served" in run("--lang", "en", "status").output
+    assert canned.said
+
+
+def test_whatever_a_locale_lacks_is_written_as_an_escape(
+    canned: Canned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canned.alarms = [_ALARM]
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
+    screen.speak_any_locale()
+    screen.as_json({"name": "工单 😀"})
+    screen.console.print(overview.alarms_view([_ALARM]))
+    sys.stdout.flush()
+    first, rest = raw.getvalue().decode("ascii").split("}\n", 1)
+    assert json.loads(first + "}") == {"name": "工单 😀"}
+    assert "\\u5de5" in rest
+
+
+def test_everything_that_is_said_has_its_chinese() -> None:
+    folder = Path(words.__file__).parent
+    trees = [ast.parse(each.read_text(encoding="utf-8")) for each in folder.glob("*.py")]
+    said = {
+        call.args[0].value
+        for tree in trees
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", "") in {"say", "listing", "facts"}
+        and isinstance(call.args[0], ast.Constant)
+    }
+    tables = [
+        node.value
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.value, ast.Dict)
+        and getattr(node.target, "id", "") not in {"_STYLES", "_FILES"}
+    ]
+    values = (value for table in tables for value in table.values)
+    said |= {value.value for value in values if isinstance(value, ast.Constant)}
+    english = {each for each in map(str, said) if each.isascii()} - {"p50 ms", "p99 ms"}
+    assert len(english) > 50
+    assert sorted(each for each in english if not words.has_chinese(each)) == []
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    assert {each.replace("_", "-") for each in known} <= words.COMMANDS.keys()
