@@ -239,6 +239,11 @@ class ActorInspector:
         """Return whether an order's actor is live."""
         return order_id in self._directory.made
 
+    def number(self, order_id: str) -> str | None:
+        """Return the number of an order whose actor is live and has read it."""
+        mailbox = self._directory.made.get(WorkOrderId(order_id))
+        return mailbox.label if mailbox else None
+
     async def one(self, order_id: WorkOrderId) -> ActorView | None:
         """Look at one order's actor; None when it is not live."""
         loads = await self._loads()

@@ -15,6 +15,7 @@ Every implementation passes `tests/contract/test_store_*.py` and `test_inbox.py`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 MAX_HISTORY: Final = 1_000
 """Entries of one barcode in one order, the newest, that a scan is decided by: what is older counts
 for nothing after an unbind, and no product has as many steps."""
+
+SEARCHED_ENTRIES: Final = 10_000
+"""Of the log, the newest, that are looked at for what has no index."""
+BARCODE_ENTRIES: Final = 1_000
+"""The newest of a barcode whose orders are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,30 @@ class LogPage:
 
     total: int
     logs: tuple[Mapping[str, Any], ...]
+
+
+class Trait(StrEnum):
+    """By what else an order is found, and where that is looked for.
+
+    A barcode is looked for in all of the log, by its index. Key and operator have none: they are
+    looked for among the newest `SEARCHED_ENTRIES` of the log.
+    """
+
+    PART = "part"
+    """A part of its number, wherever in it; as it is typed, or in capitals."""
+    BARCODE = "barcode"
+    KEY = "key"
+    OPERATOR = "operator"
+    """An id or a name, as the log has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Orders as `detail` shows them, by the log those that have the newest entries first."""
+
+    orders: tuple[Mapping[str, Any], ...]
+    all_searched: bool
+    """Whether there can be no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +195,14 @@ class Store(Protocol):
         in capitals, an id from its first eight digits on. Without a `text`, those with the highest
         ids, which MongoDB's own are the newest by.
         """
+        ...
+
+    async def numbers(self, ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+        """Return the numbers of orders, as far as there are orders, and they have numbers."""
+        ...
+
+    async def search_by(self, trait: Trait, text: str, limit: int) -> Found:
+        """Return at most `limit` orders by what is not the beginning of their id or number."""
         ...
 
     async def log_page(self, query: LogQuery) -> LogPage:

@@ -22,7 +22,7 @@ def is_at_a_terminal() -> bool:
 
 
 def pause(
-    order: Annotated[str | None, typer.Argument(help="Id of one order.")] = None,
+    order: Annotated[str | None, typer.Argument(help="Number or id of one order.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All orders, without asking.")] = False,
     url: Url = None,
@@ -44,7 +44,9 @@ def pause(
 
 
 def resume(
-    order: Annotated[str | None, typer.Argument(help="Id of one order; without it, all.")] = None,
+    order: Annotated[
+        str | None, typer.Argument(help="Number or id of one order; without it, all.")
+    ] = None,
     *,
     url: Url = None,
     token: Token = None,
@@ -59,7 +61,7 @@ def retry(
     job: Annotated[str | None, typer.Argument(help="Id of one failed job.")] = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
-    order: Annotated[str | None, typer.Option(help="With --failed: of this order, by id.")] = None,
+    order: Annotated[str | None, typer.Option(help="With --failed: of this order.")] = None,
     code: Annotated[str | None, typer.Option(help="With --failed: with this error code.")] = None,
     url: Url = None,
     token: Token = None,

@@ -97,7 +97,9 @@ class Check:
 def smoke(
     order: Annotated[
         str | None,
-        typer.Option(help="Id of an order: also add 1 to its input, and take it away again."),
+        typer.Option(
+            help="Number or id of an order: also add 1 to its input, and take it away again."
+        ),
     ] = None,
     *,
     url: Url = None,
@@ -176,6 +178,7 @@ def _check(name: str, trial: Callable[[], object]) -> Check:
 
 def _update_and_undo(service: ServiceAt, order: str) -> None:
     """Add one and take it away, each sent twice with its key, and look at order and log."""
+    order = str(service.get(f"/api/workorder/detail/{in_path(order)}")["id"])
     queue = service.get("/api/workorder/queue/stats")
     if queue["paused"] or order in queue["pausedOrders"]:
         raise AssertionError("not tried: processing is paused")

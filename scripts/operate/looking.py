@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from scripts.operate.service import ServiceAt
 
-_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 _UPDATE: Final = {
     "at": "when",
     "event": "what",
@@ -74,6 +72,15 @@ class JobState(StrEnum):
     DELAYED = "delayed"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+class SearchedBy(StrEnum):
+    """What orders can be found by."""
+
+    NUMBER = "number"
+    BARCODE = "barcode"
+    KEY = "key"
+    OPERATOR = "operator"
 
 
 def status(
@@ -136,7 +143,7 @@ def hot(
 
 
 def show(
-    order: Annotated[str, typer.Argument(help="Id of the order, or the number of a live one.")],
+    order: Annotated[str, typer.Argument(help="Number or id of the order.")],
     *,
     url: Url = None,
     token: Token = None,
@@ -146,9 +153,8 @@ def show(
     """Show one order: its quantities, its actor, its last updates."""
     with told():
         service = service_at(url, token, timeout)
-        order_id = in_path(_id_of(service, order))
-        stored = service.get(f"/api/workorder/detail/{order_id}")
-        actor = service.get(f"/api/actors/{order_id}")
+        stored = service.get(f"/api/workorder/detail/{in_path(order)}")
+        actor = service.get(f"/api/actors/{in_path(stored['id'])}")
     if as_text:
         as_json({"order": stored, "actor": actor})
         return
@@ -163,7 +169,7 @@ def show(
 
 def jobs(
     state: Annotated[JobState, typer.Option(help="Which ones.")] = JobState.FAILED,
-    order: Annotated[str | None, typer.Option(help="Of this order only, by id.")] = None,
+    order: Annotated[str | None, typer.Option(help="Of this order only, by number or id.")] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
     page_size: Annotated[int, typer.Option(min=1, max=200, help="Jobs on a page.")] = 20,
     *,
@@ -198,6 +204,7 @@ def search(
     text: Annotated[
         str, typer.Argument(help="Of the order's number or id; without it, the newest.")
     ] = "",
+    by: Annotated[SearchedBy, typer.Option(help="What the text is.")] = SearchedBy.NUMBER,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many.")] = 20,
     *,
     url: Url = None,
@@ -207,13 +214,17 @@ def search(
 ) -> None:
     """Find orders in the store; without a text, list the newest."""
     with told():
-        found = service_at(url, token, timeout).get("/api/workorder/search", q=text, limit=n)
+        found = service_at(url, token, timeout).get(
+            "/api/workorder/search", q=text, by=by.value, limit=n
+        )
     if as_text:
         as_json(found)
         return
     console.print(listing("orders", _FOUND, found["orders"]))
     if found["more"] and text:
         console.print(say("there are more: say more of the number"))
+    if not found["allSearched"]:
+        console.print(say("not everything was searched: only the newest entries of the log"))
 
 
 def nodes(
@@ -291,17 +302,7 @@ def _job(job: Mapping[str, Any]) -> dict[str, Any]:
     error = job.get("error")
     return {
         **job,
-        "order": job["workOrderId"],
+        "order": job["workOrderNo"] or job["workOrderId"],
         "change": f"{job['type']} {job['quantity']:+}",
         "error": None if error is None else f"{error['code']}: {error['message']}",
     }
-
-
-def _id_of(service: ServiceAt, order: str) -> str:
-    if _ID.fullmatch(order):
-        return order
-    found = service.get("/api/actors", search=order, pageSize=200)["actors"]
-    ids = [each["workOrderId"] for each in found if each["workOrderNo"] == order]
-    if len(ids) != 1:
-        raise Failed(404, "WORK_ORDER_NOT_FOUND", f"no live order has the number {order}: use ids")
-    return str(ids[0])

@@ -112,6 +112,8 @@ _CHINESE: Final[Mapping[str, str]] = {
     "{passed} of {all} checks passed": "{all} 项检查中 {passed} 项通过",
     "no settings of the service: {names}": "不是本服务的设置：{names}",
     "there are more: say more of the number": "还有更多：请输入更多字符",
+    "not everything was searched: only the newest entries of the log": "未能查找全部："
+    "只查了日志中最新的条目",
     "Pause ALL orders? What arrives will wait, durably.": "暂停全部工单？到达的更新会持久等待。",
     "name an order, or give --all to pause all orders": "请指定工单，或用 --all 暂停全部工单",
     "give an order or --all, not both": "工单与 --all 只能给一个",

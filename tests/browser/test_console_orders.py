@@ -113,7 +113,7 @@ async def test_an_order_that_rests_is_found_by_its_number_and_has_an_address_tha
     await expect(console.rows("stored").first).to_be_visible()
     search = page.get_by_label("Search")
     await search.fill("no such order")
-    await expect(console.panel("stored")).to_contain_text("No order in the store begins with")
+    await expect(console.panel("stored")).to_contain_text("Nothing in the store fits")
     await search.fill("wo-700")
     await expect(console.rows("stored")).to_have_count(2)
     assert "search=wo-700" in page.url

@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from actors.domain.model import ChangeType, WorkOrderId
 from actors.store import LogQuery
+from actors.store.port import Trait
 from tests.contract.cases import (
     FIRST,
     MORNING,
@@ -347,6 +348,37 @@ async def test_orders_are_found_by_the_beginning_of_their_number_or_id(
     assert await ids("", 1) == newest[:1]
     (found,) = await store.search(second, 5)
     assert found == await store.detail(second)
+
+
+@pytest.mark.adapters("memory")
+async def test_orders_are_found_by_a_part_of_their_number_and_by_what_their_log_has(
+    store: Store, backdoor: Backdoor
+) -> None:
+    order_id, other = new_order_id(), new_order_id()
+    mark = order_id[-8:].upper()
+    backdoor.put_order(order_document(order_id, workOrderNo=f"WO-{mark}-7"))
+    backdoor.put_order(order_document(other, workOrderNo=f"wo.{mark}"))
+    said: dict[str, Any] = {
+        "related_barcode": f"SN-{mark}",
+        "operator_id": "77",
+        "operator_name": f"Li {mark}",
+    }
+    await applied(store, order_id, change(key=f"key.{mark}", **said))
+
+    async def found(trait: Trait, text: str) -> tuple[list[str], bool]:
+        answer = await store.search_by(trait, text, 10)
+        return [each["id"] for each in answer.orders], answer.all_searched
+
+    assert await found(Trait.PART, f"-{mark.lower()}-") == ([order_id], True)
+    assert await found(Trait.PART, f"{mark}.*") == ([], True)
+    assert sorted((await found(Trait.PART, mark))[0]) == sorted([order_id, other])
+    assert await found(Trait.BARCODE, f"SN-{mark}") == ([order_id], True)
+    assert await found(Trait.BARCODE, "SN-") == ([], True)
+    for trait, text in ((Trait.KEY, f"key.{mark}"), (Trait.OPERATOR, f"Li {mark}")):
+        assert await found(trait, text) == ([order_id], False)
+        assert await found(trait, text[1:]) == ([], False)
+    gone = new_order_id()
+    assert await store.numbers([order_id, gone]) == {order_id: f"WO-{mark}-7"}
 
 
 @pytest.mark.adapters("memory")

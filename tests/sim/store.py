@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
-    from actors.store.port import LogPage, LogQuery
+    from actors.store.port import Found, LogPage, LogQuery, Trait
     from tests.sim.database import Database
     from tests.sim.faults import Faults
     from tests.sim.loop import Process, SimLoop
@@ -234,6 +234,12 @@ class SimStore:
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         raise NotImplementedError(text, limit)
+
+    async def numbers(self, ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+        raise NotImplementedError(ids)
+
+    async def search_by(self, trait: Trait, text: str, limit: int) -> Found:
+        raise NotImplementedError(trait, text, limit)
 
     async def log_page(self, query: LogQuery) -> LogPage:
         entries = await self.read(lambda: self._db.written(query.work_order_id))

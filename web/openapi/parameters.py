@@ -16,6 +16,7 @@ from web.wire.queries import (
     MAX_PAGE,
     MAX_PAGE_SIZE,
     ORDERS,
+    SEARCHED_BY,
 )
 from web.wire.schemas import MAX_REQUEST_ID
 
@@ -39,6 +40,7 @@ def _one_of(allowed: Iterable[str | StrEnum], **more: object) -> dict[str, objec
 
 
 _HEX: Final = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
+_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 100}
 _ERROR_CODE: Final = {"type": "string", "pattern": "^[A-Z_]{1,64}$"}
 _MOMENT: Final = {
     "anyOf": [
@@ -52,7 +54,9 @@ _MOMENT: Final = {
 _DATE: Final = "ISO 8601, 2026/1/3 8:05, or ms since 1970; without a zone in `TIME_ZONE`"
 _KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID}
 
-ORDER_ID: Final = Parameter("id", "path", _HEX, "The order's id", "000000000000000000000001")
+ORDER_ID: Final = Parameter(
+    "id", "path", _NAME, "The order's id, or its number", "000000000000000000000001"
+)
 JOB_ID: Final = Parameter("id", "path", _HEX, "The job's id", "00000000000000000000000a")
 CONSOLE_FOLDER: Final = Parameter("folder", "path", {"type": "string"}, "Its folder", "kit")
 CONSOLE_SCRIPT: Final = Parameter("name", "path", {"type": "string"}, "The module", "main")
@@ -78,7 +82,7 @@ LOG: Final = (
 )
 JOBS: Final = (
     _query("state", _one_of(JOB_STATES, default=JOB_STATES[0]), "Jobs in this state"),
-    _query("workOrderId", _HEX, "Jobs of this order"),
+    _query("workOrderId", _NAME, "Jobs of this order, by its id or number"),
     _query("code", _ERROR_CODE, "Jobs that failed last with this error"),
     *PAGE,
 )
@@ -93,8 +97,15 @@ SEARCH: Final = (
     _query(
         "q",
         {"type": "string"},
-        "Beginning of an order's number or id; blank for the newest orders",
+        "Beginning of an order's number or id, or from three characters on any part of the number;"
+        " blank for the newest orders",
         "DEMO-00",
+    ),
+    _query(
+        "by",
+        _one_of(SEARCHED_BY, default=SEARCHED_BY[0]),
+        "What `q` is of: the number or id; or what it is: a barcode, a key, an operator's id or"
+        " name",
     ),
     _query("limit", _whole(FOUND, MAX_FOUND), "How many to list"),
 )

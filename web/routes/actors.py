@@ -12,10 +12,10 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.actors import ActorPage, HotActors, LiveActor, RestingActor
 from web.openapi.models.figures import ActorStats
-from web.route import Route
+from web.route import UNREAD, Route
+from web.routes.naming import named_order
 from web.wire.queries import MAX_PAGE_BYTES, parse_actor_query, parse_count
 from web.wire.replies import success
-from web.wire.schemas import parse_work_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ async def hot(request: web.Request) -> web.Response:
 
 async def actor(request: web.Request) -> web.Response:
     """Show one order's actor, and what became of the order's last updates."""
-    order_id = parse_work_order_id(request.match_info["id"])
+    order_id = await named_order(request)
     node = request.app[CONTEXT].node
     inspector = node.inspector()
     view = await inspector.one(order_id)
@@ -108,12 +108,13 @@ async def actor(request: web.Request) -> web.Response:
     order, logged = await _stored(node, order_id)
     if view is None and order is None and logged is not None:
         raise WorkOrderNotFound(order_id)
+    number = order.get("workOrderNo") if order else None
     data = {
         "workOrderId": order_id,
-        "workOrderNo": order.get("workOrderNo") if order else None,
+        "workOrderNo": number,
         "live": view is not None,
         **(_view(view) if view else {"paused": node.region.is_paused(order_id)}),
-        "updates": _merged(latest, logged or ()),
+        "updates": _merged(latest, logged or (), number),
         "logRead": logged is not None,
     }
     return success(request, data, "OK.actor")
@@ -134,21 +135,24 @@ async def _stored(
     return order, page.logs
 
 
-def _merged(latest: Sequence[Event], logs: Sequence[Mapping[str, Any]]) -> list[models.Event]:
+def _merged(
+    latest: Sequence[Event], logs: Sequence[Mapping[str, Any]], number: str | None
+) -> list[models.Event]:
     """Return the last updates, newest first: those of this node, and older ones from the log."""
-    rows = [event_fields(each) for each in latest]
+    rows = [event_fields(each, number) for each in latest]
     known = {row["jobId"] for row in rows if row["event"] == "applied"}
     rows += [_log_fields(each) for each in logs if each["_id"] not in known]
     rows.sort(key=lambda row: str(row["at"]), reverse=True)
     return rows[:_SHOWN]
 
 
-def event_fields(noted: Event) -> models.Event:
-    """Return what happened as operators read it."""
+def event_fields(noted: Event, number: str | None = None) -> models.Event:
+    """Return what happened as operators read it, with the order's number where it is known."""
     return {
         "at": datetime.fromtimestamp(noted.at, UTC).isoformat(timespec="milliseconds"),
         "event": noted.event,
         "workOrderId": noted.work_order_id,
+        "workOrderNo": number,
         "jobId": noted.job_id,
         "type": noted.type,
         "quantity": noted.quantity,
@@ -167,6 +171,7 @@ def _log_fields(entry: Mapping[str, Any]) -> models.Event:
         "at": at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "event": "applied",
         "workOrderId": entry.get("workOrderId"),
+        "workOrderNo": entry.get("workOrderNo"),
         "jobId": entry["_id"],
         "type": entry.get("changeType"),
         "quantity": entry.get("changeQuantity"),
@@ -310,7 +315,7 @@ ROUTES: Final = (
         tag="Actors",
         reply=LiveActor | RestingActor,
         text="OK.actor",
-        failures=("INVALID_WORK_ORDER_ID", "WORK_ORDER_NOT_FOUND"),
+        failures=("INVALID_WORK_ORDER_ID", "WORK_ORDER_NOT_FOUND", *UNREAD),
         parameters=(parameters.ORDER_ID,),
     ),
 )

@@ -12,13 +12,15 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.route import ORDER, Route
 from web.routes.actors import event_fields
+from web.routes.naming import live_number
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.node.node import Node
-    from actors.telemetry.journal import Journal
+    from actors.telemetry.journal import Event, Journal
+    from web.openapi.models import actors as models
 
 _LOOKS_S: Final = 0.25
 _AT_ONCE: Final = 500
@@ -44,7 +46,7 @@ async def events(request: web.Request) -> web.StreamResponse:
             frames = [_event("missed", {"count": missed})] if missed else []
             first = number - len(found) + 1
             frames += [
-                _event(each.event, event_fields(each), f"{journal.name}-{first + index}")
+                _event(each.event, _fields(node, each), f"{journal.name}-{first + index}")
                 for index, each in enumerate(found)
             ]
             if not frames and time.monotonic() - spoke >= _SILENCE_S:
@@ -53,6 +55,10 @@ async def events(request: web.Request) -> web.StreamResponse:
                 spoke = time.monotonic()
                 await stream.send(b"".join(frames))
         return stream.response
+
+
+def _fields(node: Node, each: Event) -> models.Event:
+    return event_fields(each, live_number(node, each.work_order_id))
 
 
 def _begin(request: web.Request, journal: Journal) -> int:

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from actors.errors import NotOwner, WorkOrderNotFound
+from actors.store.port import Found, Trait
 from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
+from web.routes.naming import late, named_order
 from web.wire.json_body import encode_rows
-from web.wire.problems import Problem, RequestError
 from web.wire.queries import page_fields, parse_log_query, parse_search
 from web.wire.replies import success
-from web.wire.schemas import parse_work_order_id
 from web.wire.turns import in_turn
 
 if TYPE_CHECKING:
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
 
     from actors.domain.model import WorkOrderId
     from actors.node.node import Node
+    from actors.store import Store
     from web.openapi.models.work_orders import FoundOrder
+    from web.wire.queries import SearchQuery
 
-_RETRY_AFTER_S = 1
+_SHORTEST_PART: Final = 3
+"""Characters: a shorter text is in too many numbers."""
 
 
 async def detail(request: web.Request) -> web.Response:
     """Show an order."""
-    order_id = parse_work_order_id(request.match_info["id"])
+    order_id = await named_order(request)
     async with _reading(request, 1):
         order = await request.app[CONTEXT].node.store.detail(order_id)
     if order is None:
@@ -42,16 +45,30 @@ async def detail(request: web.Request) -> web.Response:
 
 
 async def search(request: web.Request) -> web.Response:
-    """Find orders by the beginning of their number or id; without one, list the newest."""
-    text, limit = parse_search(request.query)
+    """Find orders by number, id, barcode, key or operator; without a text, list the newest."""
+    query = parse_search(request.query)
     node = request.app[CONTEXT].node
-    async with _reading(request, limit + 1):
-        found = await node.store.search(text, limit + 1)
+    async with _reading(request, query.limit + 1):
+        found = await _search(node.store, query._replace(limit=query.limit + 1))
     data: FoundOrders = {
-        "more": len(found) > limit,
-        "orders": [_found(node, each) for each in found[:limit]],
+        "more": len(found.orders) > query.limit,
+        "allSearched": found.all_searched,
+        "orders": [_found(node, each) for each in found.orders[: query.limit]],
     }
     return success(request, data, "OK.search")
+
+
+async def _search(store: Store, query: SearchQuery) -> Found:
+    """Search as asked; by number, what only has the text in it comes behind what begins so."""
+    text, trait, limit = query
+    if trait is not None and text:
+        return await store.search_by(trait, text, limit)
+    first = await store.search(text, limit)
+    if len(first) >= limit or len(text) < _SHORTEST_PART:
+        return Found(tuple(first), all_searched=True)
+    others = await store.search_by(Trait.PART, text, limit)
+    found = {each["id"]: each for each in (*first, *others.orders)}
+    return Found(tuple(found.values())[:limit], others.all_searched)
 
 
 def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
@@ -79,7 +96,7 @@ def _is_live(node: Node, order_id: WorkOrderId) -> bool:
 
 async def quantity_logs(request: web.Request) -> web.Response:
     """Show a page of an order's log, newest first."""
-    order_id = parse_work_order_id(request.match_info["id"])
+    order_id = await named_order(request)
     query = parse_log_query(order_id, request.query, request.app[CONTEXT].options.time_zone)
     async with _reading(request, query.page_size):
         page = await request.app[CONTEXT].node.store.log_page(query)
@@ -101,10 +118,7 @@ async def _reading(request: web.Request, rows: int) -> AsyncIterator[None]:
         ):
             yield
     except TimeoutError:
-        text = "SERVICE_UNAVAILABLE.read"
-        raise RequestError(
-            Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
-        ) from None
+        raise late() from None
 
 
 ROUTES: Final = (
@@ -128,7 +142,7 @@ ROUTES: Final = (
         tag="Orders",
         reply=FoundOrders,
         text="OK.search",
-        failures=UNREAD,
+        failures=("INVALID_SEARCH", *UNREAD),
         parameters=parameters.SEARCH,
     ),
     Route(

@@ -14,18 +14,20 @@ from web.openapi import parameters
 from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
+from web.routes.naming import live_number, named_order, numbers_of, order_called
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
 from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
-from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter, parse_work_order_id
+from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter
 from web.wire.turns import in_turn
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain import job as domain
+    from actors.domain.model import WorkOrderId
     from web.openapi.models.jobs import JobContext, JobResult
     from web.wire.queries import JobPageQuery
 
@@ -33,20 +35,31 @@ if TYPE_CHECKING:
 async def jobs(request: web.Request) -> web.Response:
     """Show a page of the jobs in one state: waiting ones in order, finished ones newest first."""
     query = parse_job_query(request.query)
-    return await in_time(request, _page(request, query))
+    order_id = await _order(request, query.order)
+    return await in_time(request, _page(request, query, order_id))
 
 
-async def _page(request: web.Request, query: JobPageQuery) -> web.Response:
+async def _order(request: web.Request, name: str | None) -> WorkOrderId | None:
+    return None if name is None else await order_called(request, name, "workOrderId")
+
+
+async def _page(
+    request: web.Request, query: JobPageQuery, order_id: WorkOrderId | None
+) -> web.Response:
     async with in_turn(request, query.page_size):
-        total, found = await request.app[CONTEXT].node.jobs.page(
+        node = request.app[CONTEXT].node
+        total, found = await node.jobs.page(
             query.state,
-            query.work_order_id,
+            order_id,
             query.page,
             query.page_size,
             query.code,
             max_bytes=MAX_PAGE_BYTES,
         )
-        rows = await in_slices(lambda each: _fields(*each), found)
+        numbers = await numbers_of(node, (job.work_order_id for job, _ in found))
+        rows = await in_slices(
+            lambda each: _fields(*each, numbers.get(each[0].work_order_id)), found
+        )
         data = {
             **page_fields(total, query.page, query.page_size, len(found)),
             "jobs": await encode_rows(rows),
@@ -58,19 +71,24 @@ async def job(request: web.Request) -> web.Response:
     """Show a job."""
     job_id = parse_job_id(request.match_info["id"])
     found, state = await in_time(request, request.app[CONTEXT].node.jobs.find(job_id))
-    return success(request, _fields(found, state), "OK.job")
+    order_id = found.work_order_id
+    numbers = await numbers_of(request.app[CONTEXT].node, [order_id])
+    return success(request, _fields(found, state, numbers.get(order_id)), "OK.job")
 
 
 async def retry(request: web.Request) -> web.Response:
     """Let a failed job wait again, behind all others."""
     job_id = parse_job_id(request.match_info["id"])
-    found = await in_time(request, request.app[CONTEXT].node.jobs.retry(job_id))
-    return success(request, _fields(found, found.state.value), "OK.retry")
+    node = request.app[CONTEXT].node
+    found = await in_time(request, node.jobs.retry(job_id))
+    number = live_number(node, found.work_order_id)
+    return success(request, _fields(found, found.state.value, number), "OK.retry")
 
 
 async def retry_failed(request: web.Request) -> web.Response:
     """Let all failed jobs wait again, or those of one order or with one error."""
-    order_id, code = parse_retry_filter(await read_object(request))
+    name, code = parse_retry_filter(await read_object(request))
+    order_id = await _order(request, name)
     desk = request.app[CONTEXT].node.jobs
     counts: Retried = {"retried": await in_time(request, desk.retry_failed(order_id, code))}
     return success(request, counts, "OK.retry_failed", counts)
@@ -90,7 +108,7 @@ async def remove(request: web.Request) -> web.Response:
 
 async def pause_order(request: web.Request) -> web.Response:
     """Stop the processing of one order, durably; what arrives for it waits."""
-    order_id = parse_work_order_id(request.match_info["id"])
+    order_id = await named_order(request)
     node = request.app[CONTEXT].node
     if await in_time(request, node.store.detail(order_id)) is None:
         raise WorkOrderNotFound(order_id)
@@ -100,16 +118,17 @@ async def pause_order(request: web.Request) -> web.Response:
 
 async def resume_order(request: web.Request) -> web.Response:
     """Process one order again; also one that is gone, so that it is paused no more."""
-    order_id = parse_work_order_id(request.match_info["id"])
+    order_id = await named_order(request)
     await in_time(request, request.app[CONTEXT].node.region.resume_order(order_id))
     return success(request, {"workOrderId": order_id, "paused": False}, "OK.resume")
 
 
-def _fields(job: domain.Job, state: str) -> Job:
+def _fields(job: domain.Job, state: str, number: str | None) -> Job:
     change, error, result = job.change, job.error, job.result
     return {
         "jobId": job.id,
         "workOrderId": job.work_order_id,
+        "workOrderNo": number,
         "state": state,
         "type": change.type,
         "quantity": change.quantity,

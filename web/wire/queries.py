@@ -14,9 +14,9 @@ from actors.domain.model import ChangeType
 from actors.operators.job_admin import LIVE_STATES
 from actors.operators.rows import ActorQuery, ActorState, Sort
 from actors.store import LogQuery
+from actors.store.port import Trait
 from web.wire.dates import parse_moment
 from web.wire.problems import invalid
-from web.wire.schemas import parse_work_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ FOUND: Final = 20
 MAX_FOUND: Final = 100
 _MAX_SEARCH: Final = 100
 ORDERS: Final = ("desc", "asc")
+SEARCHED_BY: Final = ("number", *(str(each) for each in Trait if each is not Trait.PART))
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
 _ERROR_CODE: Final = re.compile(r"[A-Z_]{1,64}")
 _WHOLE: Final = re.compile(r"0*(\d+)", re.ASCII)
@@ -65,7 +66,8 @@ class JobPageQuery(NamedTuple):
     """Which page of which jobs is asked for."""
 
     state: str
-    work_order_id: WorkOrderId | None
+    order: str | None
+    """An id or a number."""
     code: str | None
     page: int
     page_size: int
@@ -79,10 +81,9 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
     state = query.get("state", "").strip() or JOB_STATES[0]
     if state not in JOB_STATES:
         raise invalid("INVALID_JOB_QUERY", "state", allowed=", ".join(JOB_STATES))
-    order_id = query.get("workOrderId", "").strip()
     return JobPageQuery(
         state,
-        parse_work_order_id(order_id, "workOrderId") if order_id else None,
+        query.get("workOrderId", "").strip() or None,
         _error_code(query, "code"),
         _whole(query, "page", 1, MAX_PAGE),
         _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
@@ -134,10 +135,24 @@ def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> s
     return text
 
 
-def parse_search(query: Mapping[str, str]) -> tuple[str, int]:
-    """Read what orders to find, and how many at most."""
-    text = query.get("q", "").strip()[:_MAX_SEARCH]
-    return text, _whole(query, "limit", FOUND, MAX_FOUND)
+class SearchQuery(NamedTuple):
+    """What orders to find: by a trait, or else by id and number; at most `limit`."""
+
+    text: str
+    trait: Trait | None
+    limit: int
+
+
+def parse_search(query: Mapping[str, str]) -> SearchQuery:
+    """Read the query string of `search`; raises `RequestError`."""
+    by = query.get("by", "").strip() or SEARCHED_BY[0]
+    if by not in SEARCHED_BY:
+        raise invalid("INVALID_SEARCH", "by", allowed=", ".join(SEARCHED_BY))
+    return SearchQuery(
+        query.get("q", "").strip()[:_MAX_SEARCH],
+        None if by == SEARCHED_BY[0] else Trait(by),
+        _whole(query, "limit", FOUND, MAX_FOUND),
+    )
 
 
 def parse_limit(query: Mapping[str, str]) -> int:

@@ -92,7 +92,8 @@ class BatchBody(_Body):
 class RetryFilterBody(_Body):
     """Which failed jobs are meant: of one order, with one error, or all."""
 
-    work_order_id: _HexId | _Nothing = None
+    work_order_id: Annotated[str, StringConstraints(max_length=100)] | None = None
+    """Its id or its number."""
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
 
 
@@ -166,15 +167,18 @@ def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT0
     return wait
 
 
-def parse_retry_filter(body: Mapping[str, object]) -> tuple[WorkOrderId | None, str | None]:
-    """Read which failed jobs to try again: of one order, with one error; raises `RequestError`."""
+def parse_retry_filter(body: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """Read which failed jobs are meant: of one order, by id or number, with one error.
+
+    Raises `RequestError`.
+    """
     try:
         asked = RetryFilterBody.model_validate(body)
     except ValidationError as error:
         if error.errors(include_url=False)[0]["loc"][0] == "code":
             raise invalid("INVALID_JOB_QUERY", "code", "code") from None
         raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
-    return WorkOrderId(asked.work_order_id) if asked.work_order_id else None, asked.code
+    return asked.work_order_id or None, asked.code
 
 
 def parse_log_level(body: Mapping[str, object]) -> LogLevel:

@@ -111,6 +111,15 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_WORK_ORDER_ID": Text(
         "工单ID（{field}）必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
     ),
+    "INVALID_WORK_ORDER_ID.number": Text(
+        "没有 ID 或工单号为“{name}”的工单（{field}）",
+        "{field} is neither the id (24 hex digits) nor the number of an order: {name}",
+    ),
+    "INVALID_WORK_ORDER_ID.several": Text(
+        "有多个工单的工单号为“{name}”（{field}），请改用 ID",
+        "Several orders have the number {name} ({field}): use the id",
+    ),
+    "INVALID_SEARCH": Text("{field} 必须是 {allowed} 之一", "{field} must be one of {allowed}"),
     "INVALID_TYPE": Text(
         "变更类型（{field}）必须是 input 或 output", "{field} must be input or output"
     ),

@@ -26,16 +26,15 @@ from actors.store.schema import (
     REFUSALS,
 )
 from actors.store.values import count_from, id_from, mapping_from
-from actors.store.views import detail_row, id_range, number_ranges
+from actors.store.views import detail_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from actors.domain.commit import StoredOrder
 
-_BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
+BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
 _SCANS_INDEX = [("workOrderId", 1), ("relatedBarcode", 1), ("operateTime", -1)]
-_NUMBER = "workOrderNo"
 _FETCHED_AT_ONCE = 100
 _FEW = 20
 """Entries that a barcode is expected to have: its steps, in and out."""
@@ -139,34 +138,13 @@ async def detail(at: Collections, order_id: WorkOrderId) -> Mapping[str, Any] | 
     """Do `Store.detail`."""
     with reading():
         document = await at.orders.find_one({"_id": ObjectId(order_id)}, {OURS: 0})
-        return None if document is None else (await _details(at, [document]))[0]
+        return None if document is None else (await details_of(at, [document]))[0]
 
 
-async def search(at: Collections, text: str, limit: int) -> list[Mapping[str, Any]]:
-    """Do `Store.search`; both ways have an index to go by, and read no more than they give."""
-    ids = id_range(text)
-    found: dict[ObjectId, Mapping[str, Any]] = {}
-    with reading():
-        if not text:
-            return await _details(at, list((await _first(at, {}, "_id", limit, -1)).values()))
-        if ids is not None:
-            among = {"$gte": ObjectId(ids[0]), "$lte": ObjectId(ids[1])}
-            found |= await _first(at, {"_id": among}, "_id", limit)
-        among_numbers = [{_NUMBER: {"$gte": low, "$lt": high}} for low, high in number_ranges(text)]
-        found |= await _first(at, {"$or": among_numbers}, _NUMBER, limit)
-        return await _details(at, list(found.values())[:limit])
-
-
-async def _first(
-    at: Collections, condition: Mapping[str, Any], field: str, limit: int, direction: int = 1
-) -> dict[ObjectId, Mapping[str, Any]]:
-    cursor = at.orders.find(condition, {OURS: 0}).sort(field, direction).limit(limit)
-    return {each["_id"]: each for each in await cursor.to_list(None)}
-
-
-async def _details(
+async def details_of(
     at: Collections, documents: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
+    """Return orders as `detail` shows them."""
     materials = await materials_of(at, documents)
     return [detail_row(each, materials.get(id_from(each.get("materialId")))) for each in documents]
 
@@ -230,7 +208,7 @@ async def _note_scans(
     few = MAX_HISTORY + _FEW * len(barcodes)
     found = await (
         at.logs.find({"relatedBarcode": {"$in": barcodes}}, _HISTORY)
-        .hint(_BARCODE_INDEX)
+        .hint(BARCODE_INDEX)
         .limit(few)
         .to_list(None)
     )

@@ -25,7 +25,7 @@ from actors.errors import (
     StoreUnavailable,
 )
 from actors.store.documents import is_same, outcome_from
-from actors.store.mongo import reads
+from actors.store.mongo import reads, search
 from actors.store.mongo.bson import (
     CODEC,
     EncodedOnce,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
-    from actors.store.port import Claim, Inbox, LogPage, LogQuery
+    from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, Trait
 
 _DUPLICATE_KEY = 11000
 
@@ -331,7 +331,15 @@ class MongoStore:
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""
-        return await reads.search(self._at, text, limit)
+        return await search.search(self._at, text, limit)
+
+    async def numbers(self, ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+        """Return the numbers of orders."""
+        return await search.numbers(self._at, ids)
+
+    async def search_by(self, trait: Trait, text: str, limit: int) -> Found:
+        """Find orders by a part of their number, or by what their log has."""
+        return await search.search_by(self._at, trait, text, limit)
 
     async def log_page(self, query: LogQuery) -> LogPage:
         """Read a page of the log, the outbox merged in."""

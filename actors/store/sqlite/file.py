@@ -79,6 +79,11 @@ _INBOX: Final = (
     "DROP INDEX IF EXISTS logs_duplicate_check",
     """CREATE INDEX IF NOT EXISTS logs_barcode
         ON logs (work_order_id, related_barcode, operate_time DESC) WHERE counts_as IS NOT NULL""",
+    # What people look for: an order by its number, the orders of a barcode.
+    """CREATE INDEX IF NOT EXISTS orders_number
+        ON orders (json_extract(document, '$.workOrderNo'))""",
+    """CREATE INDEX IF NOT EXISTS logs_of_barcode
+        ON logs (related_barcode, operate_time DESC) WHERE related_barcode IS NOT NULL""",
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",

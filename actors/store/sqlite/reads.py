@@ -12,7 +12,7 @@ from actors.store.documents import outcome_from, request_key
 from actors.store.pages import within
 from actors.store.port import MAX_HISTORY
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
-from actors.store.views import detail_row, id_range, log_row, number_ranges
+from actors.store.views import detail_row, log_row
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,9 +38,6 @@ _BY_BARCODE: Final = (
     " WHERE work_order_id = ? AND related_barcode = ? AND counts_as IS NOT NULL"
     " ORDER BY operate_time DESC LIMIT ?"
 )
-_NUMBER: Final = "json_extract(document, '$.workOrderNo')"
-_NEWEST: Final = "SELECT document FROM orders ORDER BY id DESC LIMIT ?"
-_BY_ID: Final = "SELECT document FROM orders WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
 
 
 def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
@@ -119,21 +116,3 @@ def read_detail(db: sqlite3.Connection, order_id: WorkOrderId) -> Mapping[str, A
         return None
     document = orjson.loads(row[0])
     return detail_row(document, read_material(db, document))
-
-
-def search(db: sqlite3.Connection, text: str, limit: int) -> list[Mapping[str, Any]]:
-    """Do `Store.search`; numbers have no index here, and few orders."""
-    ids, ranges = id_range(text), number_ranges(text)
-    found = [each for (each,) in db.execute(_BY_ID, (*ids, limit))] if ids else []
-    between = " OR ".join([f"{_NUMBER} >= ? AND {_NUMBER} < ?"] * len(ranges))
-    rows = (
-        db.execute(
-            f"SELECT document FROM orders WHERE {between} ORDER BY {_NUMBER}, id LIMIT ?",  # noqa: S608
-            (*(bound for each in ranges for bound in each), limit),
-        )
-        if text
-        else db.execute(_NEWEST, (limit,))
-    )
-    found += [each for (each,) in rows]
-    documents = [orjson.loads(each) for each in dict.fromkeys(found)][:limit]
-    return [detail_row(each, read_material(db, each)) for each in documents]

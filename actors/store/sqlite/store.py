@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.domain.model import Epoch
 from actors.runtime.slices import in_slices
 from actors.store.port import Claim, LogPage
-from actors.store.sqlite import commit, reads
+from actors.store.sqlite import commit, reads, search
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
 from actors.store.sqlite.rows import read_order, to_text
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
-    from actors.store.port import Inbox, LogQuery
+    from actors.store.port import Found, Inbox, LogQuery, Trait
 
 FILE_NAME: Final = "work-orders.sqlite3"
 """The file's name in the folder of data."""
@@ -166,7 +166,15 @@ class SqliteStore:
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""
-        return await self._threads.read(lambda db: reads.search(db, text, limit))
+        return await self._threads.read(lambda db: search.search(db, text, limit))
+
+    async def numbers(self, ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+        """Return the numbers of orders."""
+        return await self._threads.read(lambda db: search.numbers(db, ids))
+
+    async def search_by(self, trait: Trait, text: str, limit: int) -> Found:
+        """Find orders by a part of their number, or by what their log has."""
+        return await self._threads.read(lambda db: search.search_by(db, trait, text, limit))
 
     async def log_page(self, query: LogQuery) -> LogPage:
         """Return a page of the log."""

@@ -88,7 +88,7 @@ async def test_status_says_who_serves_and_what_waits(embedded: Backend) -> None:
         assert '"event": "state"' in (await at.run("events", "--count", "1", "--json")).output
 
 
-async def test_an_order_is_found_by_id_and_while_it_is_live_by_number(embedded: Backend) -> None:
+async def test_an_order_is_found_by_id_and_by_number_live_or_not(embedded: Backend) -> None:
     async with terminal(embedded) as at:
         await update(at, _FIRST, 5)
         for name in (_FIRST, "WO-1"):
@@ -96,10 +96,16 @@ async def test_an_order_is_found_by_id_and_while_it_is_live_by_number(embedded: 
             assert found["order"]["inputQuantity"] == 5
             assert [each["seq"] for each in found["actor"]["updates"]] == [1]
         assert _FIRST in (await at.run("hot")).output
-        for name in ("WO-2", _NOWHERE):
+        assert (await at.told("show", "WO-2"))["order"]["id"] == order_id(2)
+        for name, code in (("WO-9", "INVALID_WORK_ORDER_ID"), (_NOWHERE, "WORK_ORDER_NOT_FOUND")):
             missing = await at.run("show", name)
             assert missing.exit_code == 1
-            assert "WORK_ORDER_NOT_FOUND" in missing.output
+            assert code in missing.output
+        assert (await at.told("pause", "WO-2"))["workOrderId"] == order_id(2)
+        queued = await update(at, order_id(2))
+        (waiting,) = (await at.told("jobs", "--state", "waiting", "--order", "WO-2"))["jobs"]
+        assert (waiting["jobId"], waiting["workOrderNo"]) == (queued["jobId"], "WO-2")
+        assert (await at.told("resume", "WO-2"))["paused"] is False
 
 
 async def test_a_paused_order_waits_until_it_is_resumed(embedded: Backend) -> None:

@@ -124,6 +124,14 @@ class FakeStore:
             raise self.failure
         return self.orders.get(order_id)
 
+    async def search(self, text: str, limit: int) -> list[Mapping[str, Any]]:
+        return [each for each in self.orders.values() if each.get("workOrderNo") == text][:limit]
+
+    async def numbers(self, _ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+        if self.failure is not None:
+            raise self.failure
+        return {}
+
     async def cluster_secret(self, fresh: str) -> str:
         self.secret = self.secret or fresh
         return self.secret

@@ -6,6 +6,7 @@ import { pages, table } from '../kit/table.js';
 import { html } from '../vendor/htm-preact.js';
 
 const SORTS = ['depth', 'oldest', 'rate', 'active'];
+const SEARCHED_BY = ['number', 'barcode', 'key', 'operator'];
 const STATES = ['', 'idle', 'waiting', 'active', 'delayed', 'paused'];
 const TYPING_MS = 300;
 
@@ -61,6 +62,7 @@ export class Actors {
     this.order = oneOf(['desc', 'asc'], query.order);
     this.state = oneOf(STATES, query.state);
     this.search = (query.search ?? '').trim();
+    this.by = oneOf(SEARCHED_BY, query.by);
     this.page = pageOf(query);
     this.typed ??= this.search;
     if (this.search !== this.sent) this.typed = this.search;
@@ -68,19 +70,22 @@ export class Actors {
   }
 
   #path() {
-    const { sort, order, state, search, page } = this;
+    const { sort, order, state, page } = this;
+    // Of actors only the number is known.
+    const search = this.by === SEARCHED_BY[0] ? this.search : '';
     const query = { sort, order, state, search, page: String(page), pageSize: '25' };
     return `api/actors?${new URLSearchParams(query)}`;
   }
 
   #searchPath() {
-    return `api/workorder/search?${new URLSearchParams({ q: this.search, limit: '20' })}`;
+    return `api/workorder/search?${new URLSearchParams({ q: this.search, by: this.by, limit: '20' })}`;
   }
 
   #hash(changes) {
-    const { sort, order, state, search } = this;
-    const query = { sort, order, state, search, ...changes };
+    const { sort, order, state, search, by } = this;
+    const query = { sort, order, state, search, by, ...changes };
     if (query.sort === SORTS[0]) query.sort = '';
+    if (query.by === SEARCHED_BY[0]) query.by = '';
     if (query.order === 'desc') query.order = '';
     return hashOf('actors', '', query);
   }
@@ -108,12 +113,20 @@ export class Actors {
       options: STATES.map((each) => [each, each ? actorState(t, each) : t('anyState')]),
       onchange: (each) => go(this.#hash({ state: each })),
     });
+    const by = choice({
+      name: 'by',
+      label: t('searchBy'),
+      value: this.by,
+      options: SEARCHED_BY.map((each) => [each, t(`by.${each}`)]),
+      onchange: (each) => go(this.#hash({ by: each })),
+    });
     return html`<form class="filters" role="search" onsubmit=${submit}>
       <label class="field grow">
         <span>${t('search')}</span>
         <input type="search" name="search" placeholder=${t('searchHint')} autocomplete="off"
           spellcheck=${false} value=${this.typed} oninput=${input} />
       </label>
+      ${by}
       ${state}
     </form>`;
   }
@@ -154,7 +167,7 @@ export class Actors {
     return this.app.t(this.search ? 'inStore' : 'newestInStore');
   }
 
-  #stored({ orders, more }) {
+  #stored({ orders, more, allSearched }) {
     const { t, f } = this.app;
     const live = (row) => [
       t(row.live ? 'yes' : 'no'),
@@ -178,6 +191,10 @@ export class Actors {
         ['live', t('inMemory'), '', live],
       ],
     });
-    return [list, more && this.search && html`<p class="soft">${t('moreInStore')}</p>`];
+    return [
+      list,
+      more && this.search && html`<p class="soft">${t('moreInStore')}</p>`,
+      !allSearched && html`<p class="soft">${t('notAllSearched')}</p>`,
+    ];
   }
 }

@@ -110,7 +110,7 @@ export class Events {
       columns: [
         ['at', t('at'), '', (row) => f.time(row.at ?? row.heard)],
         ['event', t('event'), '', (row) => stateBadge(row.event, t(`event.${row.event}`))],
-        ['order', t('order'), '', (row) => orderLink(row.workOrderId)],
+        ['order', t('order'), '', (row) => orderLink(row.workOrderId, row.workOrderNo)],
         ['change', t('change'), 'number', change],
         ['after', t('after'), 'number wide', (row) => f.number(row.afterQuantity)],
         ['took', t('duration'), 'number wide', (row) => (row.tookMs ? f.ms(row.tookMs) : '–')],

@@ -162,7 +162,7 @@ export class Jobs {
     const completed = this.state === 'completed';
     const change = (job) => `${t(job.type)} ${f.signed(job.quantity)}`;
     const order = (job) => [
-      orderLink(job.workOrderId),
+      orderLink(job.workOrderId, job.workOrderNo),
       html`<div class="narrow soft">${change(job)}</div>`,
     ];
     const times = (job) => [
@@ -195,10 +195,10 @@ export class Jobs {
     return html`<b>${error.code}</b> ${mark}<div class="soft detail">${error.message}</div>`;
   }
 
-  #actions({ jobId, state, type, quantity, workOrderId }) {
+  #actions({ jobId, state, type, quantity, workOrderId, workOrderNo }) {
     const { t, f, acting } = this.app;
     const path = `${JOBS}/${jobId}`;
-    const lost = { type: t(type), quantity: f.signed(quantity), order: workOrderId };
+    const lost = { type: t(type), quantity: f.signed(quantity), order: workOrderNo || workOrderId };
     const question = {
       title: t('removeTitle', { id: jobId }),
       text: state === 'waiting' ? t('removeText', lost) : t('removeDoneText'),

@@ -59,6 +59,8 @@ class Event(TypedDict):
     at: Moment
     event: str
     workOrderId: HexId | None
+    workOrderNo: NotRequired[str | None]
+    """Null where the order is not in memory."""
     jobId: str | None
     type: str | None
     quantity: float | None

@@ -63,6 +63,8 @@ class Job(TypedDict):
 
     jobId: HexId
     workOrderId: HexId
+    workOrderNo: str | None
+    """Null where the order is not known, or has none."""
     state: Annotated[str, Field(json_schema_extra={"enum": list(JOB_STATES)})]
     type: ChangeType
     quantity: float

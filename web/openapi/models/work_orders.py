@@ -172,10 +172,13 @@ class FoundOrder(TypedDict):
 
 @reply
 class FoundOrders(TypedDict):
-    """The orders that were found: by their id first, then by number."""
+    """The orders that were found: by id, then by number; by their log, the newest entry first."""
 
     more: bool
     """Whether there are more than were asked for."""
+    allSearched: bool
+    """Whether there can be no others: keys and operators are looked for among the newest 10,000
+    entries of the log, parts of numbers for half a second."""
     orders: list[FoundOrder]
 
 

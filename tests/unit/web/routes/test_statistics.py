@@ -127,6 +127,29 @@ async def test_orders_are_found_in_the_store_and_said_to_be_live_or_not(
     assert len((await first.get("/api/workorder/search?q=WO&limit=101"))["orders"]) > 1
 
 
+async def test_an_order_is_named_by_its_number_wherever_it_is_named_by_its_id(
+    first: Served, second: Served
+) -> None:
+    await touch(first, 2)
+    (order,) = (await first.get(f"/api/workorder/search?q={OTHER}"))["orders"]
+    number = order["workOrderNo"]
+    for node in (first, second):
+        assert (await node.get(f"/api/workorder/detail/{number}"))["id"] == OTHER
+        assert (await node.get(f"/api/actors/{number}"))["workOrderId"] == OTHER
+        logged = (await node.get(f"/api/workorder/quantity-logs/{number}"))["logs"]
+        assert {each["workOrderId"] for each in logged} == {OTHER}
+        assert (await node.get(f"/api/workorder/queue/jobs?workOrderId={number}"))["total"] == 0
+        unknown = await node.get("/api/workorder/detail/no-such", 400)
+        assert unknown["code"] == "INVALID_WORK_ORDER_ID"
+        middle = number[1:]
+        assert middle not in ("", number)
+        found = (await node.get(f"/api/workorder/search?q={middle}"))["orders"]
+        assert OTHER in [each["id"] for each in found]
+    assert (await first.get(f"/api/actors/{OTHER}"))["updates"][0]["workOrderNo"] == number
+    assert (await first.get("/api/workorder/search?q=x&by=operator"))["allSearched"] is False
+    assert (await first.get("/api/workorder/search?by=age", 400))["code"] == "INVALID_SEARCH"
+
+
 async def test_what_stands_out_is_as_much_as_asked(first: Served) -> None:
     await touch(first, 1, 2, 2, 3, 3, 3)
     found = await first.get("/api/actors/hot?n=2")

@@ -141,6 +141,7 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
     shown = {
         "jobId": JOB,
         "workOrderId": ORDER,
+        "workOrderNo": None,
         "state": "failed",
         "type": "output",
         "quantity": 2.5,

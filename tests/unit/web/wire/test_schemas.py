@@ -268,4 +268,4 @@ def test_other_numbers_of_rows_fall_back_likewise() -> None:
     assert [read({name: "2x"}) for read, name in ways] == [1000, 10, MAX_MINUTES]
     assert [read({name: "9" * 9}) for read, name in ways] == [MAX_LOCKS, MAX_PAGE_SIZE, MAX_MINUTES]
     assert [read({name: " 007 "}) for read, name in ways] == [7, 7, 7]
-    assert [parse_search({"limit": each})[1] for each in ("x", "9" * 9)] == [FOUND, MAX_FOUND]
+    assert [parse_search({"limit": each}).limit for each in ("x", "9" * 9)] == [FOUND, MAX_FOUND]

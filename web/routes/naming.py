@@ -1,0 +1,93 @@
+"""Orders as people name them: by id, or by the number on their papers."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from actors.errors import NotOwner, StoreUnavailable
+from web.app_context import CALL, CONTEXT
+from web.wire.problems import Problem, RequestError, invalid
+from web.wire.queries import FOUND
+from web.wire.schemas import parse_work_order_id
+from web.wire.turns import in_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiohttp import web
+
+    from actors.domain.model import WorkOrderId
+    from actors.node.node import Node
+
+_MAX_NUMBER: Final = 100
+_RETRY_AFTER_S: Final = 1
+_NAMES_S: Final = 1.0
+"""What a store that hangs may take of an operator's time."""
+
+
+async def named_order(request: web.Request) -> WorkOrderId:
+    """Return the order that the path names, as `order_called` does."""
+    return await order_called(request, request.match_info["id"])
+
+
+async def order_called(request: web.Request, name: str, field: str = "id") -> WorkOrderId:
+    """Return the order whose id or number `name` is; a number is looked up in the store.
+
+    Raises `RequestError` where it is neither, or the number of several, and `StoreUnavailable`.
+    """
+    try:
+        return parse_work_order_id(name, field)
+    except RequestError:
+        if not name.strip() or len(name) > _MAX_NUMBER:
+            raise
+    context = request.app[CONTEXT]
+    try:
+        async with (
+            asyncio.timeout(context.options.request_timeout_s),
+            in_turn(request, FOUND),
+        ):
+            # Whatever else begins so is longer, and comes behind it.
+            found = await context.node.store.search(name, FOUND)
+    except TimeoutError:
+        raise late() from None
+    ids = {each["id"] for each in found if each["workOrderNo"] == name}
+    if len(ids) != 1:
+        variant = "several" if ids else "number"
+        raise invalid("INVALID_WORK_ORDER_ID", field, variant, name=name)
+    (order_id,) = ids
+    request[CALL].about["work_order_id"] = order_id
+    return parse_work_order_id(order_id)
+
+
+def late() -> RequestError:
+    """Make the answer to a reader for whom it takes too long."""
+    text = "SERVICE_UNAVAILABLE.read"
+    return RequestError(Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S))
+
+
+def live_number(node: Node, order_id: WorkOrderId | str | None) -> str | None:
+    """Return the number of an order whose actor is live here."""
+    try:
+        return node.inspector().number(order_id) if order_id else None
+    except NotOwner:
+        return None
+
+
+async def numbers_of(node: Node, order_ids: Iterable[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+    """Return the numbers that are known of orders: of live actors, the others from the store."""
+    known: dict[WorkOrderId, str] = {}
+    missing: list[WorkOrderId] = []
+    for order_id in dict.fromkeys(order_ids):
+        number = live_number(node, order_id)
+        if number is None:
+            missing.append(order_id)
+        else:
+            known[order_id] = number
+    if missing:
+        # A name is not worth an answer that is late, or none.
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_NAMES_S):
+                known.update(await node.store.numbers(missing))
+    return known
