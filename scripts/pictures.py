@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import aiohttp
 from playwright.async_api import async_playwright
@@ -32,7 +32,8 @@ _PAUSED: Final = f"{7:024x}"
 _WAVE_S: Final = 40.0
 _DESK: Final = {"width": 1280, "height": 800}
 _PHONE: Final = {"width": 390, "height": 844}
-_PICTURES: Final[dict[str, tuple[str, str, str, dict[str, int]]]] = {
+_Pictures: TypeAlias = dict[str, tuple[str, str, str, dict[str, int]]]
+_PICTURES: Final[_Pictures] = {
     "console.png": ("#/", "en", "light", _DESK),
     "console.zh-CN.png": ("#/", "zh-CN", "light", _DESK),
     "console-dark.png": ("#/", "en", "dark", _DESK),
@@ -41,6 +42,23 @@ _PICTURES: Final[dict[str, tuple[str, str, str, dict[str, int]]]] = {
     "phone.png": ("#/", "zh-CN", "light", _PHONE),
 }
 """By file: view, language, colours, size."""
+_VIEWS: Final = {
+    "overview": "#/",
+    "orders": "#/actors",
+    "order": f"#/orders/{1:024x}",
+    "paused": f"#/orders/{_PAUSED}",
+    "jobs": "#/jobs?state=failed",
+    "nodes": "#/nodes",
+    "events": "#/events",
+}
+_ALL: Final = {
+    f"{name}.{language}.{colours}.{where}.png": (view, language, colours, size)
+    for name, view in _VIEWS.items()
+    for language in ("en", "zh-CN")
+    for colours in ("light", "dark")
+    for where, size in (("desk", _DESK), ("phone", _PHONE))
+}
+"""Every view in both languages and colours, at the desk and on the phone: to be looked at."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,13 +68,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--seconds", type=float, default=_LOAD_S, help="of load before (%(default)g)"
     )
+    parser.add_argument(
+        "--all", action="store_true", help="every view in every form, to look at; needs --folder"
+    )
     options = parser.parse_args(argv)
     folder: Path = options.folder
+    if options.all and folder == _FOLDER:
+        parser.error("--all needs a --folder of its own")
+    pictures = _ALL if options.all else _PICTURES
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pictures-") as data:
         _import_demo_orders(Path(data) / "data")
         with ServiceNode({"CONSOLE_WRITE": "1", "NODE_ID": "node-1"}, Path(data)) as node:
-            asyncio.run(_make(node.uri, folder, options.seconds))
+            asyncio.run(_make(node.uri, folder, options.seconds, pictures))
     return 0
 
 
@@ -66,7 +90,7 @@ def _import_demo_orders(data: Path) -> None:
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-async def _make(uri: str, folder: Path, load_s: float) -> None:
+async def _make(uri: str, folder: Path, load_s: float, pictures: _Pictures) -> None:
     load = asyncio.create_task(_load(uri))
     await asyncio.wait({load}, timeout=load_s)
     if load.done():
@@ -74,7 +98,7 @@ async def _make(uri: str, folder: Path, load_s: float) -> None:
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        for name, (view, language, colours, size) in _PICTURES.items():
+        for name, (view, language, colours, size) in pictures.items():
             url = f"{uri}/console{view}"
             await _photograph(browser, url, folder / name, language, colours, size)
         await browser.close()

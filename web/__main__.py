@@ -238,6 +238,7 @@ def options_of(settings: Settings) -> Options:
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         refuse_repeats=settings.duplicate_scans == "refuse",
         console_write=settings.console_write == "1",
+        environment=settings.environment,
     )
 
 

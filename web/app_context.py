@@ -70,6 +70,8 @@ class Options:
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False
     """Whether the console's page may do what operators do, and not only look."""
+    environment: str = ""
+    """What the installation is called, for people; blank where it has no name."""
     service: str = SERVICE
     version: str = VERSION
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_DATABASE_NAME_BYTES: Final = 63
+_MAX_LABEL: Final = 30
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _UNFIT_IN_HOST = re.compile(r"[\s/@?#\"'<>]")
 _UNFIT_IN_DATABASE = re.compile(r"[\s/\\.\"$*<>:|?@\x00]")
@@ -22,6 +23,13 @@ def check_host(host: str) -> str:
     if _UNFIT_IN_HOST.search(host):
         raise ValueError("must be a host name or an IP address, without scheme, port or path")
     return host
+
+
+def check_label(text: str) -> str:
+    """Return `text`; raise ValueError unless it is short and in one line."""
+    if len(text) > _MAX_LABEL or not text.isprintable():
+        raise ValueError(f"must be at most {_MAX_LABEL} printable characters")
+    return text
 
 
 def check_folder(folder: Path) -> Path:

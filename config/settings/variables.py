@@ -89,6 +89,12 @@ class Variables(BaseSettings):
         " only shows.",
         "1 表示允许 /console 页面暂停、恢复、清理、重试和删除；否则该页面只能查看。",
     )
+    environment: Annotated[str, AfterValidator(_checks.check_label)] = setting(
+        "",
+        "Name of this installation, which the console shows: such as production or test; one that"
+        " begins with prod is red.",
+        "本套系统的名称，显示在控制台，如 production、测试；以 prod 或“生产”开头的显示为红色。",
+    )
     max_connections: int = number(
         2000,
         10,

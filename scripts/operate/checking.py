@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from scripts.operate.service import ServiceAt
 
 _OUTCOME_UNKNOWN: Final = frozenset({500, 504})
-_FILES: Final = {
-    "/console/{name}.js": "/console/main.js",
-    "/console/{folder}/{name}.js": "/console/kit/api.js",
-    "/console/{name}.css": "/console/base.css",
-}
-"""Of paths to files, one that there surely is."""
 settings = typer.Typer(help="The settings that a node started here would have.")
 
 
@@ -133,7 +127,7 @@ def _trials(service: ServiceAt, order: str | None) -> list[tuple[str, Callable[[
     trials: list[tuple[str, Callable[[], Any]]] = []
     for path in (path for method, _, path in listed if method == "GET"):
         if "{id}" not in path:
-            trials.append((path, partial(_look, service, _FILES.get(path, path))))
+            trials.append((path, partial(_look, service, path)))
         elif "/queue/jobs/" in path:
             trials.append((path, partial(_look_at_a_job, service, path)))
         elif order is not None:

@@ -80,7 +80,8 @@ async def visitors(
 @pytest.fixture(scope="session")
 def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceNode]:
     """Share a node on SQLite; never stop it, start one of your own for that."""
-    with ServiceNode({}, tmp_path_factory.mktemp("shared-node")) as node:
+    environment = {"ENVIRONMENT": "production"}
+    with ServiceNode(environment, tmp_path_factory.mktemp("shared-node")) as node:
         yield node
 
 

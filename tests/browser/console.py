@@ -40,6 +40,10 @@ class Console:
         """Find the rows of a table."""
         return self.page.locator(f'[data-table="{table}"] [data-row]')
 
+    def rows_of(self, table: str, order: str) -> Locator:
+        """Find the rows of a table that are about an order, by its id."""
+        return self.rows(table).filter(has=self.page.locator(f'[data-order="{order}"]'))
+
     def row(self, table: str, key: str) -> Locator:
         """Find one row, by what it is about."""
         return self.page.locator(f'[data-table="{table}"] [data-row="{key}"]')

@@ -42,7 +42,7 @@ async def test_a_dead_letter_is_tried_again_once_its_cause_is_gone(
         console = Console(await visitors.come(site.node.uri))
         await console.open()
         await console.page.locator('[data-tile="failed-jobs"]').click()
-        row = console.rows("jobs").filter(has_text=order_id(which))
+        row = console.rows_of("jobs", order_id(which))
         await expect(row).to_contain_text("STORE_REJECTED")
         await expect(row).to_contain_text("dead letter")
     finally:
@@ -69,7 +69,7 @@ async def test_failed_jobs_are_tried_again_by_filter_and_finished_ones_are_forgo
     await codes.select_option("WORK_ORDER_NOT_FOUND")
     assert "code=WORK_ORDER_NOT_FOUND" in console.page.url
     for each in missing:
-        row = console.rows("jobs").filter(has_text=order_id(each))
+        row = console.rows_of("jobs", order_id(each))
         await expect(row).to_contain_text("WORK_ORDER_NOT_FOUND")
         await expect(row).not_to_contain_text("dead letter")
 
@@ -79,7 +79,7 @@ async def test_failed_jobs_are_tried_again_by_filter_and_finished_ones_are_forgo
     await console.answer(yes=True)
     await expect(console.rows("jobs")).to_have_count(0)
     await console.page.locator('.tabs [data-state="completed"]').click()
-    done = console.rows("jobs").filter(has_text=order_id(missing[0]))
+    done = console.rows_of("jobs", order_id(missing[0]))
     await expect(done).to_have_count(1)
 
     await console.act("clean").click()

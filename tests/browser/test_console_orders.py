@@ -96,7 +96,7 @@ async def test_all_is_paused_and_goes_on_while_the_events_are_followed(
     events = follower.rows("events").locator('[data-cell="event"]')
     for event in ("paused", "resumed"):
         await expect(events.get_by_text(event, exact=True)).to_have_count(1)
-    applied = follower.rows("events").filter(has_text=order_id(which))
+    applied = follower.rows_of("events", order_id(which))
     await expect(applied).to_have_count(2)
 
 

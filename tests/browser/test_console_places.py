@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
     from tests.browser.visitors import Scheme, Visitors
+    from tests.service.nodes import ServiceNode
     from tests.service.places import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -49,6 +50,24 @@ async def test_it_works_behind_a_path_prefix(
         await visitor.context.close()
 
 
+async def test_it_is_never_blank_loads_in_few_requests_and_names_the_installation(
+    visitors: Visitors, shared_node: ServiceNode
+) -> None:
+    visitor = await visitors.come(shared_node.uri)
+    page, asked = visitor.page, list[str]()
+    visitor.context.on("request", lambda request: asked.append(request.url))
+    await visitor.context.route(
+        "**/app.js*", lambda route: route.fulfill(content_type="text/javascript")
+    )
+    await page.goto("/console")
+    await expect(page.get_by_text("If this stays, the service does not answer")).to_be_visible()
+    await visitor.context.unroute("**/app.js*")
+    asked.clear()
+    await page.get_by_role("link", name="Retry").click()
+    await expect(page.locator('.brand [data-environment="production"].bad')).to_be_visible()
+    assert len([each for each in asked if "/api/" not in each and each[:5] != "data:"]) <= 3
+
+
 @pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "zh-CN")])
 async def test_axe_finds_nothing_wrong_with_any_view_and_a_phone_need_not_scroll_sideways(
     visitors: Visitors, site: Place, scheme: Scheme, language: str
@@ -79,6 +98,9 @@ async def test_axe_finds_nothing_wrong_with_any_view_and_a_phone_need_not_scroll
             await console.open(state)
             await expect(page.locator(shown).first).to_be_visible()
             assert await page.evaluate("document.documentElement.scrollWidth") <= _PHONE_PX, state
+            cells = "[...document.querySelectorAll('td[data-cell]')]"
+            # All that the desk shows.
+            assert await page.evaluate(f"{cells}.every((each) => each.offsetHeight > 0)"), state
             await page.set_viewport_size({"width": 1280, "height": 800})
             assert await violations(page) == [], state
         await console.open()

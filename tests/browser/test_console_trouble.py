@@ -109,7 +109,10 @@ async def test_a_stopped_store_and_a_killed_node_are_told_in_plain_words_and_pas
     await place.node.killed()
     lost = page.locator('[data-connection="lost"]')
     await expect(lost).to_contain_text("The service has not answered since")
-    await expect(page.locator('[data-tile="rate"]')).to_be_visible()
+    await expect(page.locator("[data-as-of]")).to_contain_text("As of")
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    await expect(page.locator('link[rel="icon"]')).to_have_attribute("data-alarm", "critical")
+    await expect(page.locator('.stale [data-tile="rate"]')).to_be_visible()
     await place.node.started()
     await expect(lost).to_have_count(0)
     assert await Floor(place.node).update(1) == ["UPDATED"]

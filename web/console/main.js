@@ -4,6 +4,7 @@ import { Api } from './kit/api.js';
 import { formats } from './kit/format.js';
 import { parseHash } from './kit/hash.js';
 import { Poll } from './kit/poll.js';
+import { showAlarm, showFault } from './kit/tab.js';
 import { chosenLanguage, writer } from './kit/texts.js';
 import { render } from './vendor/htm-preact.js';
 import { Acting } from './views/acting.js';
@@ -17,6 +18,7 @@ import { Overview } from './views/overview.js';
 import { shell } from './views/shell.js';
 
 const LANGUAGE = 'work-order-console-language';
+const LOST = [{ severity: 'critical' }];
 const VIEWS = {
   overview: Overview,
   actors: Actors,
@@ -31,6 +33,7 @@ export class Console {
   constructor(root, place) {
     this.place = place;
     this.polls = new Set();
+    this.broken = false;
     this.redraw = this.redraw.bind(this);
     this.go = this.go.bind(this);
     this.api = new Api(root, { language: () => this.language, changed: this.redraw });
@@ -164,9 +167,16 @@ export class Console {
 
   #draw() {
     const { t, view } = this;
-    document.title = `${view.title} · ${t('product')}`;
+    if (this.broken) return;
+    showAlarm(this.api.lostAt === null ? this.alarms.all : LOST, `${view.title} · ${t('product')}`);
     const focused = document.activeElement;
-    render(shell(this, view.render()), this.place);
+    try {
+      render(shell(this, view.render()), this.place);
+    } catch (error) {
+      this.broken = true;
+      showFault(this.place, t, error);
+      return;
+    }
     // What had the focus and was moved in the page keeps it.
     if (focused !== document.activeElement && focused instanceof HTMLElement && focused.isConnected)
       focused.focus({ preventScroll: true });

@@ -58,9 +58,7 @@ ORDER_ID: Final = Parameter(
     "id", "path", _NAME, "The order's id, or its number", "000000000000000000000001"
 )
 JOB_ID: Final = Parameter("id", "path", _HEX, "The job's id", "00000000000000000000000a")
-CONSOLE_FOLDER: Final = Parameter("folder", "path", {"type": "string"}, "Its folder", "kit")
-CONSOLE_SCRIPT: Final = Parameter("name", "path", {"type": "string"}, "The module", "main")
-CONSOLE_STYLE: Final = Parameter("name", "path", {"type": "string"}, "The style sheet", "base")
+HASH: Final = _query("v", {"type": "string"}, "Hash of its content, as the page has it")
 PAGE: Final = (
     _query("page", _whole(1, MAX_PAGE), "Page, from 1 on; what is no such number is 1"),
     _query(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -14,20 +13,14 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.operators import ConsoleState
 from web.route import Route
-from web.wire.problems import Problem, RequestError
+from web.routes import console_bundle
 from web.wire.replies import success
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from web.routes.console_bundle import Bundle
 
-_FOLDER: Final = Path(__file__).parents[1] / "console"
-_PAGE: Final = _FOLDER / "index.html"
-_FILES: Final[Mapping[str, Path]] = {
-    each.relative_to(_FOLDER).as_posix(): each
-    for suffix in ("css", "js")
-    for each in _FOLDER.rglob(f"*.{suffix}")
-}
-"""All there are: a name that is not here is no path to anywhere."""
+_PAGE: Final = console_bundle.FOLDER / "index.html"
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -39,18 +32,18 @@ async def page(request: web.Request) -> web.Response:
     """Show the console."""
     # The page's addresses are relative to where it is.
     folder = "" if request.path.endswith("/") else "console/"
-    text = (await asyncio.to_thread(_read, _PAGE)).replace("{folder}", folder)
-    return _reply(request, text, "text/html")
+    text = await asyncio.to_thread(_page)
+    return _reply(request, text.replace("{folder}", folder).encode(), "text/html")
 
 
 async def script(request: web.Request) -> web.Response:
-    """Return one of its modules."""
-    return _reply(request, await _file(request, "js"), "text/javascript")
+    """Return its script; under the address that the page has for it, to be kept for good."""
+    return _file(request, await asyncio.to_thread(console_bundle.script), "text/javascript")
 
 
 async def style(request: web.Request) -> web.Response:
-    """Return one of its style sheets."""
-    return _reply(request, await _file(request, "css"), "text/css")
+    """Return its style sheet, in the same way."""
+    return _file(request, await asyncio.to_thread(console_bundle.style), "text/css")
 
 
 async def state(request: web.Request) -> web.Response:
@@ -63,28 +56,32 @@ async def state(request: web.Request) -> web.Response:
         "service": context.options.service,
         "version": context.options.version,
         "node": context.node.node_id,
+        "environment": context.options.environment,
     }
     return success(request, data)
 
 
-async def _file(request: web.Request, suffix: str) -> str:
-    folder, name = request.match_info.get("folder"), request.match_info["name"]
-    path = _FILES.get(f"{folder}/{name}.{suffix}" if folder else f"{name}.{suffix}")
-    if path is None:
-        raise RequestError(Problem("NOT_FOUND", "NOT_FOUND"))
-    return await asyncio.to_thread(_read, path)
-
-
 @cache
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+def _page() -> str:
+    return (
+        _PAGE.read_text(encoding="utf-8")
+        .replace("{script}", console_bundle.script().digest)
+        .replace("{style}", console_bundle.style().digest)
+    )
 
 
-def _reply(request: web.Request, text: str, media: str) -> web.Response:
+def _file(request: web.Request, bundle: Bundle, media: str) -> web.Response:
+    response = _reply(request, bundle.body, media)
+    if request.query.get("v") == bundle.digest:
+        response.headers["Cache-Control"] = _FOR_EVER
+    return response
+
+
+def _reply(request: web.Request, body: bytes, media: str) -> web.Response:
     headers = request.app[CONTEXT].headers.copy()
     headers["Content-Type"] = f"{media}; charset=utf-8"
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    return web.Response(body=text.encode(), headers=headers)
+    return web.Response(body=body, headers=headers)
 
 
 ROUTES: Final = (
@@ -103,41 +100,25 @@ ROUTES: Final = (
     Route(
         name="consoleScript",
         method="GET",
-        path="/console/{name}.js",
+        path="/console/app.js",
         handler=script,
         open=True,
         tag="Service",
         reply=str,
-        failures=("NOT_FOUND",),
-        parameters=(parameters.CONSOLE_SCRIPT,),
+        parameters=(parameters.HASH,),
         bare=True,
         media="text/javascript",
-        example="import { start } from './shell.js';",
-    ),
-    Route(
-        name="consolePart",
-        method="GET",
-        path="/console/{folder}/{name}.js",
-        handler=script,
-        open=True,
-        tag="Service",
-        reply=str,
-        failures=("NOT_FOUND",),
-        parameters=(parameters.CONSOLE_FOLDER, parameters.CONSOLE_SCRIPT),
-        bare=True,
-        media="text/javascript",
-        example="export class Poll {}",
+        example="const from_main = (() => {})();",
     ),
     Route(
         name="consoleStyle",
         method="GET",
-        path="/console/{name}.css",
+        path="/console/app.css",
         handler=style,
         open=True,
         tag="Service",
         reply=str,
-        failures=("NOT_FOUND",),
-        parameters=(parameters.CONSOLE_STYLE,),
+        parameters=(parameters.HASH,),
         bare=True,
         media="text/css",
         example=":root { color-scheme: light dark; }",

@@ -169,11 +169,8 @@ async def _look(caller: Caller) -> None:
         await caller.call(f"GET {route}")
     await caller.call("GET /console")
     await caller.call("GET /api/console")
-    for name in ("main", "base", "none"):
-        await caller.call("GET /console/{name}.js", name=name)
-        await caller.call("GET /console/{name}.css", name=name)
-    for name in ("api", "none"):
-        await caller.call("GET /console/{folder}/{name}.js", folder="kit", name=name)
+    for kind in ("js", "css"):
+        await caller.call(f"GET /console/app.{kind}", query="?v=0")
     for route in (
         "/api/alarms",
         "/api/node",

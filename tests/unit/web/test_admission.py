@@ -26,7 +26,7 @@ PAUSE = "/api/workorder/queue/pause"
 
 _OPEN_TO_ALL = frozenset(
     {"health", "live", "ready", "openapi", "docs", "console"}
-    | {"consoleScript", "consolePart", "consoleStyle", "consoleState"}
+    | {"consoleScript", "consoleStyle", "consoleState"}
 )
 
 

@@ -4,7 +4,8 @@ import { html } from '../vendor/htm-preact.js';
 import * as scale from './scale.js';
 
 const HEIGHT = 148;
-const LEFT = 60;
+const LETTER = 6.6;
+const LEAST_LEFT = 34;
 const RIGHT = 10;
 const TOP = 8;
 const FOOT = HEIGHT - 20;
@@ -65,9 +66,12 @@ export class Chart {
   #drawing(f, at, lines, write, paused, pointed, words) {
     const right = this.width - RIGHT;
     const to = at.at(-1) ?? Date.now();
-    const x = scale.linear(to - HOUR_MS, to, LEFT, right);
     const most = scale.highest(lines.flatMap(([, values]) => values))?.value ?? 0;
     const rounded = scale.roundTop(most, write === f.count);
+    // As much room as the longest label of the axis needs.
+    const letters = Math.max(...scale.gridLines(rounded).map((value) => breadth(write(value))));
+    const left = Math.max(LEAST_LEFT, Math.ceil(letters * LETTER) + 10);
+    const x = scale.linear(to - HOUR_MS, to, left, right);
     const y = scale.linear(0, rounded.top, FOOT, TOP);
     const xs = at.map(x);
     const point = (moment) => {
@@ -76,7 +80,7 @@ export class Chart {
     };
     const moments = scale
       .roundMoments(to - HOUR_MS, to, this.width < NARROW ? 20 : 10)
-      .filter((moment) => x(moment) > LEFT + 12 && x(moment) < this.width - 16);
+      .filter((moment) => x(moment) > left + 12 && x(moment) < this.width - 16);
     const shade = ([first, last]) => html`<rect class="shade" x=${xs[first]} y=${TOP}
       width=${Math.max(2, xs[last] - xs[first])} height=${FOOT - TOP} />`;
     const line = ([, values], n) => html`<path class="line line-${n}"
@@ -86,12 +90,12 @@ export class Chart {
       )} />`;
     return html`<svg role="img" aria-label=${words} width=${this.width} height=${HEIGHT}
       viewBox="0 0 ${this.width} ${HEIGHT}" onpointerleave=${() => point(null)}
-      onpointermove=${(event) => point(scale.linear(LEFT, right, to - HOUR_MS, to)(event.offsetX))}>
+      onpointermove=${(event) => point(scale.linear(left, right, to - HOUR_MS, to)(event.offsetX))}>
       ${scale.ranges(paused).map(shade)}
       ${scale.gridLines(rounded).map(
         (value) => html`<g>
-        <line class="grid" x1=${LEFT} x2=${right} y1=${y(value)} y2=${y(value)} />
-        <text class="tick" x=${LEFT - 6} y=${y(value) + 4} text-anchor="end">${write(value)}</text>
+        <line class="grid" x1=${left} x2=${right} y1=${y(value)} y2=${y(value)} />
+        <text class="tick" x=${left - 6} y=${y(value) + 4} text-anchor="end">${write(value)}</text>
       </g>`,
       )}
       ${moments.map(
@@ -104,6 +108,9 @@ export class Chart {
     </svg>`;
   }
 }
+
+/** Count a label's letters; a Chinese one is as broad as two. */
+const breadth = (text) => [...text].reduce((sum, each) => sum + (each > '\u2e80' ? 2 : 1), 0);
 
 const legend = (kind, sample, name, value) => html`<span class="legend-entry">
   <svg class="swatch ${kind}" width="18" height="10" aria-hidden="true">${sample}</svg>${` ${name} `}${value}

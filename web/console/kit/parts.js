@@ -58,15 +58,14 @@ export const orderLink = (id, number) =>
     ? html`<a href=${orderHash(id)} data-order=${id} title=${id}>${number || shortId(id)}</a>`
     : '–';
 
-/** Describe an id; where there is little room, its end, by which ids differ. */
-export const shortId = (id) =>
-  html`<span class="mono short-id" title=${id}><span class="wide">${id.slice(0, -8)}</span>${id.slice(-8)}</span>`;
+/** Describe an id. */
+export const shortId = (id) => html`<span class="mono">${id}</span>`;
 
-/** Describe a moment; its year only where there is room. */
+/** Describe a moment. */
 export function moment(f, at) {
   if (!at) return '–';
   const stamp = f.stamp(at);
-  return html`<time datetime=${at} title=${stamp}><span class="wide">${stamp.slice(0, 5)}</span>${stamp.slice(5)}</time>`;
+  return html`<time datetime=${at} title=${stamp}>${stamp}</time>`;
 }
 
 /** Say why what is shown is old, or that nothing can be shown; nothing where all is well. */

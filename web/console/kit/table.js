@@ -3,8 +3,8 @@
 import { html } from '../vendor/htm-preact.js';
 
 /**
- * A column: its name, its title, `number` and `wide` where they fit (wide ones are left out where
- * there is little room), what it shows of a row, and how it is sorted by.
+ * A column: its name, its title, `number` where it fits, what it shows of a row, and how it is
+ * sorted by. Where there is little room each row is a card, with the titles beside what they name.
  * @typedef {[string, unknown, string, (row: any) => unknown, Sort?]} Column
  * @typedef {{now: 'ascending' | 'descending' | null, turn: () => void}} Sort
  */
@@ -28,7 +28,7 @@ export function table({ name, caption, hot = false, columns, rows, key, empty })
     const id = key(row, index);
     return html`<tr key=${id} data-row=${id}>
       <th scope="row" class=${first[2]} data-cell=${first[0]}>${first[3](row)}</th>
-      ${others.map(([cell, , kind, show]) => html`<td key=${cell} class=${kind} data-cell=${cell}>${show(row)}</td>`)}
+      ${others.map(([cell, title, kind, show]) => html`<td key=${cell} class=${kind} data-cell=${cell} data-title=${title}>${show(row)}</td>`)}
     </tr>`;
   };
   return html`<div class="scroll" role="group" aria-label=${caption} tabindex="0">

@@ -112,9 +112,9 @@ export class Events {
         ['event', t('event'), '', (row) => stateBadge(row.event, t(`event.${row.event}`))],
         ['order', t('order'), '', (row) => orderLink(row.workOrderId, row.workOrderNo)],
         ['change', t('change'), 'number', change],
-        ['after', t('after'), 'number wide', (row) => f.number(row.afterQuantity)],
-        ['took', t('duration'), 'number wide', (row) => (row.tookMs ? f.ms(row.tookMs) : '–')],
-        ['detail', t('detail'), 'wide', (row) => detailOf(row, t)],
+        ['after', t('after'), 'number', (row) => f.number(row.afterQuantity)],
+        ['took', t('duration'), 'number', (row) => (row.tookMs ? f.ms(row.tookMs) : '–')],
+        ['detail', t('detail'), '', (row) => detailOf(row, t)],
       ],
     });
   }

@@ -161,10 +161,7 @@ export class Jobs {
     const failed = this.state === 'failed';
     const completed = this.state === 'completed';
     const change = (job) => `${t(job.type)} ${f.signed(job.quantity)}`;
-    const order = (job) => [
-      orderLink(job.workOrderId, job.workOrderNo),
-      html`<div class="narrow soft">${change(job)}</div>`,
-    ];
+    const order = (job) => orderLink(job.workOrderId, job.workOrderNo);
     const times = (job) => [
       html`<div>${moment(f, job.receivedAt)}</div>`,
       job.finishedAt && html`<div class="soft">${moment(f, job.finishedAt)}</div>`,
@@ -178,12 +175,12 @@ export class Jobs {
       key: (job) => job.jobId,
       columns: [
         ['order', t('order'), '', order],
-        ['change', t('change'), 'wide', change],
+        ['change', t('change'), '', change],
         failed && ['error', t('errorCode'), '', (job) => this.#error(job)],
         completed && ['after', t('after'), 'number', (job) => f.number(job.result?.afterQuantity)],
-        ['times', received, failed ? 'wide' : '', times],
-        ['attempts', t('attempts'), 'number wide', (job) => f.count(job.attempts)],
-        ['job', t('job'), 'wide', (job) => shortId(job.jobId)],
+        ['times', received, failed ? '' : '', times],
+        ['attempts', t('attempts'), 'number', (job) => f.count(job.attempts)],
+        ['job', t('job'), '', (job) => shortId(job.jobId)],
         ['actions', t('actions'), '', (job) => this.#actions(job)],
       ],
     });

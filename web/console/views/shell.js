@@ -8,14 +8,15 @@ const VIEWS = ['overview', 'actors', 'jobs', 'nodes', 'events'];
 
 /** Describe all of it around `inside`. */
 export function shell(app, inside) {
-  const { t, acting, alarms, route } = app;
+  const { t, f, api, acting, alarms, route } = app;
+  const stale = api.lostAt !== null && api.heardAt !== null;
   const at = route.view === 'orders' ? 'actors' : route.view;
   const link = (view) => html`<a key=${view} href=${hashOf(view)} data-view=${view}
     aria-current=${view === at ? 'page' : null}>${t(view)}</a>`;
   return html`
     <a class="skip" href="#main" onclick=${skip}>${t('skip')}</a>
     <header>
-      <div class="brand">${t('product')}</div>
+      <div class="brand">${t('product')} ${environment(app)}</div>
       <nav aria-label=${t('sections')}>${VIEWS.map(link)}</nav>
       <div class="tools">
         ${rights(app)}
@@ -26,11 +27,20 @@ export function shell(app, inside) {
     <div role="alert" class="connection">${connection(app)}</div>
     ${route.view !== 'overview' && alarms.strip()}
     ${alarms.announcement()}
-    <main key="${route.view} ${route.id}" id="main" tabindex="-1">
+    <main key="${route.view} ${route.id}" id="main" tabindex="-1" class=${stale && 'stale'}>
+      ${stale && html`<p class="as-of badge warn" data-as-of>${t('asOf', { time: f.time(api.heardAt) })}</p>`}
       <h1 class=${route.view === 'orders' ? '' : 'unseen'}>${app.view.title}</h1>
       ${inside}
     </main>
     ${acting.render()}`;
+}
+
+/** Name the installation, so that nobody takes one for the other. */
+function environment({ t, rights: poll }) {
+  const name = poll.data?.environment;
+  if (!name) return null;
+  const kind = /^(prod|生产)/i.test(name) ? 'bad' : 'quiet';
+  return badge(kind, name, { 'data-environment': name, title: t('environment') });
 }
 
 /** Move to the content without a change of the address, which is the page's state. */

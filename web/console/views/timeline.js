@@ -44,10 +44,10 @@ function log({ t, f }, rows) {
       ['change', t('change'), 'number', (row) => f.signed(row.changeQuantity)],
       ['after', t('after'), 'number', (row) => f.number(row.afterQuantity)],
       ['status', t('orderStatus'), '', (row) => [t(row.afterStatus), progress(row)]],
-      ['seq', t('seq'), 'number wide', (row) => f.number(row.seq)],
-      ['barcode', t('barcode'), 'wide', (row) => row.relatedBarcode || '–'],
-      ['operator', t('operator'), 'wide', (row) => row.operatorName || row.operatorId || '–'],
-      ['reason', t('reason'), 'wide', (row) => joined(row.reason, row.remark)],
+      ['seq', t('seq'), 'number', (row) => f.number(row.seq)],
+      ['barcode', t('barcode'), '', (row) => row.relatedBarcode || '–'],
+      ['operator', t('operator'), '', (row) => row.operatorName || row.operatorId || '–'],
+      ['reason', t('reason'), '', (row) => joined(row.reason, row.remark)],
     ],
   });
 }
@@ -69,8 +69,8 @@ export function lastUpdates({ t, f }, { logRead, updates }, all) {
       ['type', t('changeType'), '', (row) => t(row.type)],
       ['quantity', t('quantity'), 'number', (row) => f.signed(row.quantity)],
       ['after', t('after'), 'number', (row) => f.number(row.afterQuantity)],
-      ['took', t('duration'), 'number wide', (row) => (row.tookMs ? f.ms(row.tookMs) : '–')],
-      ['detail', t('detail'), 'wide', reasonOf],
+      ['took', t('duration'), 'number', (row) => (row.tookMs ? f.ms(row.tookMs) : '–')],
+      ['detail', t('detail'), '', reasonOf],
     ],
   });
   return [!logRead && html`<p class="note">${t('logNotRead')}</p>`, list];

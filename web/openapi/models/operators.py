@@ -237,6 +237,8 @@ class ConsoleState(TypedDict):
     service: str
     version: str
     node: str
+    environment: str
+    """`ENVIRONMENT`; blank where it is unset."""
 
 
 @reply

@@ -14,6 +14,7 @@ import web
 from tests.unit.web.test_admission import CALLER, OPERATOR
 from web.app import Options
 from web.app_context import Token
+from web.routes import console_bundle
 from web.routes.console import CONTENT_SECURITY_POLICY
 
 if TYPE_CHECKING:
@@ -32,28 +33,56 @@ _OURS = [name for name in _FILES if name != _VENDORED]
 
 
 @pytest.mark.parametrize(("path", "folder"), [("/console", "console/"), ("/console/", "")])
-async def test_the_page_names_its_files_where_they_are(
+async def test_the_page_is_a_script_and_a_style_sheet_to_be_kept_for_good(
     client: Client, path: str, folder: str
 ) -> None:
     async with client.get(path) as reply:
         assert (reply.status, reply.content_type) == (200, "text/html")
+        assert reply.headers["Cache-Control"] == "no-store"
         text = await reply.text()
     named = [each for each in re.findall(r'(?:src|href)="([^"]+)"', text) if ":" not in each]
-    assert {each.rpartition("/")[2] for each in named} <= set(_FILES)
-    assert "main.js" in str(named)
+    assert [each.partition("?")[0] for each in named] == [f"{folder}app.css", f"{folder}app.js"]
     for each in named:
-        assert each.startswith(folder)
-        async with client.get(f"/console/{each.removeprefix(folder)}") as reply:
-            assert reply.status == 200
+        file = each.removeprefix(folder)
+        async with client.get(f"/console/{file}", headers={"Accept-Encoding": "gzip"}) as reply:
+            assert (reply.status, reply.content_type) == (200, _MEDIA[file[3 : file.index("?")]])
+            assert "immutable" in reply.headers["Cache-Control"]
+            assert reply.headers["Content-Encoding"] == "gzip"
+        # Another release's address is not kept: the page may be newer than who answers.
+        async with client.get(f"/console/{file[:-1]}x") as reply:
+            assert (reply.status, reply.headers["Cache-Control"]) == (200, "no-store")
+        async with client.head(f"/console/{file}") as reply:
+            assert (reply.status, await reply.read()) == (200, b"")
 
 
-@pytest.mark.parametrize("name", _FILES)
-async def test_every_file_is_served_as_what_it_is(client: Client, name: str) -> None:
-    async with client.get(f"/console/{name}") as reply:
-        assert (reply.status, reply.content_type) == (200, _MEDIA[Path(name).suffix])
-        assert await reply.read() == (_FOLDER / name).read_bytes()
-    async with client.head(f"/console/{name}") as reply:
-        assert (reply.status, await reply.read()) == (200, b"")
+async def test_the_page_is_not_blank_before_its_script_runs_nor_without_it(client: Client) -> None:
+    async with client.get("/console") as reply:
+        text = await reply.text()
+    assert "does not answer" in text
+    assert re.search(r'<a class="button" href="">[^<]*Retry</a>', text)
+
+
+def test_all_modules_and_style_sheets_are_in_what_is_served() -> None:
+    script = console_bundle.script().body.decode()
+    style = console_bundle.style().body.decode()
+    for name in _FILES:
+        text = (_FOLDER / name).read_text(encoding="utf-8")
+        if name.endswith(".css"):
+            assert text in style
+            continue
+        variable = f"const from_{re.sub(r'[^a-z]', '_', name.removesuffix('.js'))} = "
+        assert script.count(variable) == 1, name
+        for each in _imported(name):
+            other = f"const from_{re.sub(r'[^a-z]', '_', each.removesuffix('.js'))} = "
+            assert script.index(other) < script.index(variable), (name, each)
+    assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
+
+
+def test_what_can_not_be_bundled_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "main.js").write_text("export default 1;\n", encoding="utf-8")
+    monkeypatch.setattr(console_bundle, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"main\.js imports or exports"):
+        console_bundle.script.__wrapped__()
 
 
 @pytest.mark.parametrize(
@@ -63,8 +92,8 @@ async def test_every_file_is_served_as_what_it_is(client: Client, name: str) -> 
         "none.css",
         "index.html",
         "kit",
-        "kit/none.js",
-        "none/main.js",
+        "main.js",
+        "kit/api.js",
         "vendor/htm-preact.LICENSE.txt",
         "kit/..%2Fmain.js",
         "..%2Fconsole/main.js",
@@ -80,7 +109,7 @@ async def test_what_is_none_of_its_files_is_not_found(client: Client, path: str)
         assert (reply.status, (await reply.json())["code"]) == (404, "NOT_FOUND")
 
 
-@pytest.mark.parametrize("path", ["/console", "/console/", "/console/main.js", "/console/base.css"])
+@pytest.mark.parametrize("path", ["/console", "/console/", "/console/app.js", "/console/app.css"])
 async def test_its_policy_lets_nothing_from_elsewhere_in(client: Client, path: str) -> None:
     async with client.get(path) as reply:
         assert reply.headers.getall("Content-Security-Policy") == [CONTENT_SECURITY_POLICY]
@@ -136,6 +165,7 @@ async def test_it_is_told_that_it_may_only_look_and_needs_no_token(
         "service": Options().service,
         "version": Options().version,
         "node": node.node_id,
+        "environment": "",
     }
 
 
@@ -159,7 +189,7 @@ class TestWithTokens:
         assert (told["write"], told["tokens"], told["access"]) == (True, True, access)
 
     async def test_the_page_and_its_files_need_none(self, client: Client) -> None:
-        for path in ("/console", "/console/", "/console/main.js", "/docs", "/openapi.json"):
+        for path in ("/console", "/console/", "/console/app.js", "/docs", "/openapi.json"):
             async with client.get(path) as reply:
                 assert reply.status == 200
 
