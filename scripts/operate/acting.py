@@ -57,12 +57,15 @@ def resume(
     _turn("resume", order, url, token, timeout, as_text=as_text)
 
 
-def retry(
+def retry(  # noqa: PLR0913 -- its options
     job: Annotated[str | None, typer.Argument(help="Id of one failed job.")] = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
     order: Annotated[str | None, typer.Option(help="With --failed: of this order.")] = None,
     code: Annotated[str | None, typer.Option(help="With --failed: with this error code.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --failed: only say how many there are.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
@@ -71,15 +74,19 @@ def retry(
     """Let a failed job, or many, wait again behind all others."""
     if (job is None) is not failed:
         raise typer.BadParameter("give the id of a job, or --failed")
-    if not failed and (order or code):
-        raise typer.BadParameter("--order and --code go with --failed")
+    if not failed and (order or code or dry_run):
+        raise typer.BadParameter("--order, --code and --dry-run go with --failed")
     with told():
         service = service_at(url, token, timeout)
         if job is not None:
             done = service.post(f"{_JOB_PATH}{in_path(job)}/retry")
             line = say("job {job} waits again", job=job)
+        elif dry_run:
+            done = service.get(_JOB_PATH[:-1], state="failed", workOrderId=order, code=code)
+            done = {"failed": done["total"]}
+            line = say("{count} failed jobs would wait again", count=done["failed"])
         else:
-            chosen = {"workOrderId": order, "errorCode": code}
+            chosen = {"workOrderId": order, "code": code}
             done = service.post(
                 "/api/workorder/queue/retry-failed",
                 {name: value for name, value in chosen.items() if value is not None},

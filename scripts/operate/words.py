@@ -104,6 +104,7 @@ _CHINESE: Final[Mapping[str, str]] = {
     "{which}: paused": "{which}：已暂停",
     "{which}: resumed": "{which}：已恢复",
     "job {job} waits again": "任务 {job} 已重新排队",
+    "{count} failed jobs would wait again": "将有 {count} 个失败的任务重新排队",
     "{count} jobs wait again": "{count} 个任务已重新排队",
     "job {job}: taken back": "任务 {job}：已撤回",
     "job {job}: forgotten": "任务 {job}：已删除",

@@ -45,6 +45,7 @@ async def test_a_dead_letter_is_tried_again_once_its_cause_is_gone(
         row = console.rows_of("jobs", order_id(which))
         await expect(row).to_contain_text("STORE_REJECTED")
         await expect(row).to_contain_text("dead letter")
+        await expect(console.page.locator('.tabs [data-state="failed"]')).to_have_text("Failed 1")
     finally:
         await _refuse(site, {})
     await row.locator('[data-act="retry"]').click()

@@ -36,6 +36,7 @@ export class Jobs {
     this.app = app;
     this.#read(app.route.query);
     this.list = app.poll(this.#path(), 3000);
+    this.counts = new Map(STATES.map((state) => [state, app.poll(this.#counting(state), 5000)]));
   }
 
   /** The heading of the page. */
@@ -47,6 +48,7 @@ export class Jobs {
   moved(query) {
     this.#read(query);
     this.list.turnTo(this.#path());
+    for (const [state, count] of this.counts) count.turnTo(this.#counting(state));
   }
 
   /** Describe the page. */
@@ -78,6 +80,10 @@ export class Jobs {
     return `${JOBS}?${new URLSearchParams(query)}`;
   }
 
+  #counting(state) {
+    return `${JOBS}?${new URLSearchParams({ state, workOrderId: this.order, pageSize: '1' })}`;
+  }
+
   #hash(changes) {
     const { state, order, code } = this;
     const query = { state, order, code, ...changes };
@@ -85,10 +91,14 @@ export class Jobs {
   }
 
   #states() {
-    const { t } = this.app;
+    const { t, f } = this.app;
+    const count = (state) => {
+      const poll = this.counts.get(state);
+      return poll?.data && poll.shown === poll.path ? ` ${f.count(poll.data.total)}` : '';
+    };
     const tab = (state) => html`<a key=${state} data-state=${state}
       href=${this.#hash({ state, code: state === 'failed' ? this.code : '' })}
-      aria-current=${state === this.state ? 'true' : null}>${t(NAMES[state])}</a>`;
+      aria-current=${state === this.state ? 'true' : null}>${t(NAMES[state])}${count(state)}</a>`;
     return html`<nav class="tabs" aria-label=${t('jobStates')}>${STATES.map(tab)}</nav>`;
   }
 
