@@ -48,6 +48,8 @@ _MEANINGS: Final[Mapping[int, str]] = {
     503: "Not served now: nothing was applied, send it again later",
     504: "The deadline passed: whether it was applied is not known",
 }
+_FIRST_TAG: Final = "Updates"
+"""What the service is for; its parts for operators come behind."""
 _SCHEME: Final = "token"
 _BEARER: Final = {
     "type": "http",
@@ -72,7 +74,7 @@ def write_document(routes: Sequence[Route], options: Options) -> dict[str, Any]:
         "info": {"title": options.service, "version": options.version, "description": _ABOUT},
         # Where this document is: also behind a proxy's prefix.
         "servers": [{"url": "."}],
-        "tags": [{"name": name} for name in dict.fromkeys(_tags(routes))],
+        "tags": [{"name": name} for name in dict.fromkeys((_FIRST_TAG, *_tags(routes)))],
         "paths": paths,
         "components": {
             "responses": writer.elsewhere(),

@@ -96,3 +96,12 @@ def _luminance(colour: str) -> float:
         share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+async def test_the_main_call_comes_first_and_the_page_is_compressed(client: Client) -> None:
+    async with client.get("/docs", headers={"Accept-Encoding": "gzip"}) as reply:
+        assert reply.headers["Content-Encoding"] == "gzip"
+        page = await reply.text()
+    first = re.search(r'<details id="(\w+)">', page)
+    assert first is not None
+    assert first[1] == "updateQuantity"
