@@ -116,7 +116,7 @@ export const TEXTS = {
   actorsAbout: ['正在处理或刚处理过的工单；搜索也会查找存储中的全部工单。', 'Orders that are at work, or were just now. A search looks through all orders in the store as well.'],
   search: ['搜索', 'Search'],
   searchHint: ['工单号、ID、条码……', 'Order number, id, barcode …'],
-  searchBy: ['查找', 'Search by'],
+  searchBy: ['按', 'By'],
   'by.number': ['工单号或 ID', 'Number or id'],
   'by.barcode': ['条码', 'Barcode'],
   'by.key': ['请求标识', 'Key'],

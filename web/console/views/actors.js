@@ -6,7 +6,14 @@ import { pages, table } from '../kit/table.js';
 import { html } from '../vendor/htm-preact.js';
 
 const SORTS = ['depth', 'oldest', 'rate', 'active'];
-const SEARCHED_BY = ['number', 'barcode', 'key', 'operator'];
+/** What can be searched for, and what that is called. */
+const NAMES = {
+  number: 'by.number',
+  barcode: 'by.barcode',
+  key: 'by.key',
+  operator: 'by.operator',
+};
+const SEARCHED_BY = Object.keys(NAMES);
 const STATES = ['', 'idle', 'waiting', 'active', 'delayed', 'paused'];
 const TYPING_MS = 300;
 
@@ -117,7 +124,7 @@ export class Actors {
       name: 'by',
       label: t('searchBy'),
       value: this.by,
-      options: SEARCHED_BY.map((each) => [each, t(`by.${each}`)]),
+      options: SEARCHED_BY.map((each) => [each, t(NAMES[each])]),
       onchange: (each) => go(this.#hash({ by: each })),
     });
     return html`<form class="filters" role="search" onsubmit=${submit}>
