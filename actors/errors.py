@@ -154,6 +154,7 @@ class PoisonMessage(WorkOrderError):
         text = f"gave up after {attempts} attempts"
         super().__init__(f"{text}: {cause}" if cause else text)
         self.attempts = attempts
+        self.cause = cause
 
 
 class OutcomeUnknown(WorkOrderError):
@@ -196,6 +197,10 @@ class JobStateConflict(WorkOrderError):
         self.state = state
         self.result = result
         """What it did (`messages.Updated`), where it is applied and that is known."""
+
+
+class PayloadUnreadable(WorkOrderError):
+    """What another process sent can't be read: it is damaged, or of another version."""
 
 
 class LeaseUnavailable(WorkOrderError):

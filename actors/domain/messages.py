@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from actors.domain.model import Trace
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from actors.domain.model import Change, Number, WorkOrderId
 
 
+Monotonic: TypeAlias = Annotated[float, "monotonic"]
+"""A moment of this process's `time.monotonic()`, in seconds: another process has another clock."""
+
+
 # -- to an order actor ---------------------------------------------------------------------
 
 
@@ -25,8 +29,8 @@ class UpdateQuantity:
 
     work_order_id: WorkOrderId
     change: Change
-    deadline: float
-    """`time.monotonic()` in seconds after which the caller no longer waits."""
+    deadline: Monotonic
+    """After which the caller no longer waits."""
     trace: Trace = field(default_factory=Trace)
     wait: bool = True
     """Whether the caller waits until it is applied; else it is answered once it is kept."""
