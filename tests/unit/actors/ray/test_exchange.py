@@ -25,7 +25,7 @@ class Broken(SlowOrders):
     """Fails as no order should."""
 
     async def update(self, message: UpdateQuantity) -> Updated:
-        raise ZeroDivisionError
+        raise ZeroDivisionError(message)
 
 
 def exchange(orders: SlowOrders | None = None) -> Exchange:

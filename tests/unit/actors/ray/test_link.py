@@ -91,7 +91,7 @@ async def test_slow_orders_in_every_call_leave_one_free_for_what_comes() -> None
         await link.served.wait()
         waiting = sending(link, *range(1, 10))
         await asyncio.sleep(1)
-        assert await seconds(sending(link, 20)[0]) < 0.1
+        assert await seconds(asyncio.wait_for(sending(link, 20)[0], 5)) < 0.1
         slow.set()
         await asyncio.gather(*waiting)
 
