@@ -40,6 +40,7 @@ else:
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from actors.engine import Engine
     from actors.lease import Lease
     from actors.store import Store
     from actors.telemetry.spans import Spans
@@ -150,7 +151,7 @@ def _open_telemetry(settings: Settings) -> OpenTelemetry | None:
     return OpenTelemetry(exporting_to(endpoint), settings.node_id)
 
 
-def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
+def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
     """Make the node, its store and its lease; nothing is opened yet."""
     limits = Limits(
         max_actors=settings.max_actors,

@@ -27,7 +27,7 @@ from web.wire.turns import READ_TURNS, ReadTurns
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.app_context import LogControl
     from web.route import Route
     from web.tracing.port import Tracing
@@ -44,7 +44,7 @@ _ADD: Final = {
 
 
 def build_app(
-    node: Node,
+    node: Engine,
     options: Options,
     logs: LogControl | None = None,
     tracing: Tracing = UNTRACED,

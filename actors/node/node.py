@@ -18,7 +18,7 @@ from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from actors.domain.model import Epoch
+    from actors.domain.model import Epoch, WorkOrderId
     from actors.lease.port import Holder, Lease
     from actors.store.port import Store
     from actors.telemetry.spans import Spans
@@ -122,6 +122,21 @@ class Node:
     def ownership(self) -> OwnershipHistory:
         """Tell who owned the actors, as far as this node has seen it."""
         return self._actor.ownership if self._actor else OwnershipHistory()
+
+    @property
+    def parts(self) -> tuple[Node]:
+        """All orders have one owner here."""
+        return (self,)
+
+    def part_of(self, order_id: WorkOrderId) -> int:  # noqa: ARG002 -- the port's
+        """Return the index of the part that an order belongs to."""
+        return 0
+
+    async def clean(self, grace_s: float) -> int:
+        """Forget what finished more than `grace_s` seconds ago; give the number of jobs."""
+        forgotten = await self.jobs.clean(grace_s)
+        self.region.clean(grace_s)
+        return forgotten
 
     async def clean_locks(self) -> int:
         """Clear a lease without expiry that nobody lives behind; give how many were cleared.

@@ -56,6 +56,8 @@ class Statistics:
     paused: bool
     wait_ms: float
     paused_orders: tuple[WorkOrderId, ...] = ()
+    jobs: int | None = None
+    """Accepted jobs that are not done yet; None where this node owns no actors."""
 
 
 class Region:
@@ -229,13 +231,14 @@ class Region:
             paused=self.paused,
             wait_ms=gate.wait_s * 1000,
             paused_orders=tuple(sorted(directory.paused)),
+            jobs=len(jobs.known),
         )
 
     def clean(self, grace_s: float) -> None:
         """Forget completed and failed updates that finished more than `grace_s` seconds ago."""
         self.telemetry.tally.forget(grace_s)
 
-    def held(self, limit: int) -> tuple[int, list[OrderLock]]:
+    async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         """Return the number of orders held by live actors, and `limit` of them, oldest first."""
         if self._directory is None:
             return 0, []

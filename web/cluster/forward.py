@@ -27,7 +27,7 @@ from web.cluster.hop import (
     allowed_s,
     refuse_if_misled,
 )
-from web.cluster.peer import PeerWatch
+from web.cluster.peer import PeerWatch, repeat
 from web.cluster.seal import path_of
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
@@ -70,6 +70,7 @@ _WAY_BACK_S: Final = 0.5
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, to send it in pieces."""
 _RETRY_AFTER_S: Final = 1
+_LEARNS_S: Final = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +94,7 @@ class Forwarder:
         self._context = context
         self._seal = seal
         self._tracing = tracing
-        self.watch = PeerWatch(context.node, seal, context.options.node_url_allow)
+        self.watch = PeerWatch(context.node.parts[0], seal, context.options.node_url_allow)
         self._updates: aiohttp.ClientSession | None = None
         self._operators: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
@@ -106,11 +107,19 @@ class Forwarder:
             open_session(_OPERATORS_AT_ONCE, keep_alive=False) as self._operators,
             open_session(_STREAMS_AT_ONCE, keep_alive=False) as self._streams,
         ):
-            watching = asyncio.create_task(self.watch.run(self._operators))
+            watching = asyncio.create_task(self._watch())
             yield
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
+
+    async def _watch(self) -> None:
+        if self._operators is None:
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch.run(self._operators))
+            store = self._context.node.store
+            group.create_task(repeat(_LEARNS_S, lambda: self._seal.learn(store)))
 
     def update(self, here: Handler) -> Handler:
         """Wrap the handler of updates, which the region refuses on a node that is no owner."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain.model import WorkOrderId
-    from actors.node.node import Node
+    from actors.engine import Engine
     from actors.operators.rows import ActorRow, ActorView
     from actors.telemetry.journal import Event
     from actors.telemetry.telemetry import Latency, Telemetry
@@ -54,7 +54,7 @@ async def stats(request: web.Request) -> web.Response:
     """Show the figures of all actors; times in milliseconds, of the last minute."""
     node = request.app[CONTEXT].node
     summary = await node.inspector().summary()
-    telemetry, counts, jobs = node.telemetry, node.region.statistics(), node.region.jobs
+    telemetry, counts = node.telemetry, node.region.statistics()
     depths = summary.depths
     data: ActorStats = {
         "node": node.node_id,
@@ -76,7 +76,7 @@ async def stats(request: web.Request) -> web.Response:
         "updates": _updates(telemetry),
         "commits": _commits(telemetry),
         "outboxes": {"orders": summary.outboxes, "entries": summary.outbox_entries},
-        "jobs": {"waiting": len(jobs.known) if jobs else 0},
+        "jobs": {"waiting": counts.jobs or 0},
         "actors": {
             "created": telemetry.actors.created,
             "passivated": telemetry.actors.passivated,
@@ -120,7 +120,7 @@ async def actor(request: web.Request) -> web.Response:
 
 
 async def _stored(
-    node: Node, order_id: WorkOrderId
+    node: Engine, order_id: WorkOrderId
 ) -> tuple[Mapping[str, Any] | None, Sequence[Mapping[str, Any]] | None]:
     """Read the order and the end of its log; neither when the store does not answer now."""
     query = LogQuery(order_id, page_size=_SHOWN, max_bytes=MAX_PAGE_BYTES)

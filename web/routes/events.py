@@ -17,7 +17,7 @@ from web.wire.streams import STREAMS
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from actors.telemetry.journal import Journal
 
 _LOOKS_S: Final = 0.25
@@ -62,7 +62,7 @@ def _begin(request: web.Request, journal: Journal) -> int:
     return journal.count
 
 
-def _state(node: Node) -> dict[str, object]:
+def _state(node: Engine) -> dict[str, object]:
     status = node.status()
     return {
         "node": status.node,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain.model import WorkOrderId
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.openapi.models.work_orders import FoundOrder
 
 _RETRY_AFTER_S = 1
@@ -49,12 +49,12 @@ async def search(request: web.Request) -> web.Response:
         found = await node.store.search(text, limit + 1) if text else ()
     data: FoundOrders = {
         "more": len(found) > limit,
-        "orders": [_found(node, each) for each in found[:limit]],
+        "orders": [await _found(node, each) for each in found[:limit]],
     }
     return success(request, data, "OK.search")
 
 
-def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
+async def _found(node: Engine, order: Mapping[str, Any]) -> FoundOrder:
     order_id = order["id"]
     return {
         "id": order_id,
@@ -65,14 +65,14 @@ def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
         "inputQuantity": order["inputQuantity"],
         "outputQuantity": order["outputQuantity"],
         "progress": order["progress"],
-        "live": _is_live(node, order_id),
+        "live": await _is_live(node, order_id),
         "paused": node.region.is_paused(order_id),
     }
 
 
-def _is_live(node: Node, order_id: WorkOrderId) -> bool:
+async def _is_live(node: Engine, order_id: WorkOrderId) -> bool:
     try:
-        return node.inspector().has(order_id)
+        return await node.inspector().has(order_id)
     except NotOwner:
         return False
 

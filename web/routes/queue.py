@@ -47,7 +47,7 @@ async def locks(request: web.Request) -> web.Response:
     limit = parse_limit(request.query)
     node = request.app[CONTEXT].node
     status = node.status()
-    total, held = node.region.held(limit)
+    total, held = await node.region.held(limit)
     # An order is held for as long as its node has the lease; without expiry there is no ttl.
     ttl = None if status.lease_ttl_s is None else max(0, round(status.lease_ttl_s * 1000))
     now = datetime.now(UTC)
@@ -70,9 +70,7 @@ async def locks(request: web.Request) -> web.Response:
 async def clean(request: web.Request) -> web.Response:
     """Forget finished updates that are older than the body's `grace`, never waiting ones."""
     grace_s = parse_grace(await read_object(request))
-    node = request.app[CONTEXT].node
-    await in_time(request, node.jobs.clean(grace_s))
-    node.region.clean(grace_s)
+    await in_time(request, request.app[CONTEXT].node.clean(grace_s))
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
 
 

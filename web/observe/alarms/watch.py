@@ -16,7 +16,7 @@ from web.observe.alarms.conditions import Finding, LastFailure, Situation, findi
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.operators.inspector import ActorInspector
+    from actors.engine import Actors
     from actors.operators.rows import LongestWait
     from web.app_context import AppContext
     from web.cluster.peer import PeerWatch
@@ -78,7 +78,7 @@ class Alarms:
             oddities=node.telemetry.oddities,
         )
 
-    def _inspector(self) -> ActorInspector | None:
+    def _inspector(self) -> Actors | None:
         try:
             return self._context.node.inspector()
         except NotOwner:
