@@ -54,10 +54,11 @@ WHOLE: Final = Shard()
 
 
 @dataclass(frozen=True, slots=True)
-class Shards:
-    """All shards, of which there are `count`, at most one per slot."""
+class ShardMap:
+    """Into how many shards the orders are cut; the version grows with each change of that."""
 
-    count: int
+    count: int = 1
+    version: int = 0
 
     def of(self, order_id: str) -> int:
         """Return the index of an order's shard."""
