@@ -120,6 +120,9 @@ class ShardLink:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.news: News | None = None
         """What the shard said of itself last; None while none of its processes serves."""
+        self._open_groups = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.served = asyncio.Event()
         """Set while one of its processes serves."""
 
@@ -138,6 +141,13 @@ class ShardLink:
         self.waiting = 0
         if self._session is not None:
             self._lose(self._session, "the node is stopping")
+
+    async def drained(self, timeout_s: float) -> bool:
+        """Wait until all that was given to this link is answered; `True` if it was in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        return self._empty.is_set()
 
     # -- updates -----------------------------------------------------------------------------
 
@@ -160,7 +170,14 @@ class ShardLink:
             # What arrives in one turn of the loop goes in one call.
             self._flushing = True
             loop.call_soon(self._flush)
-        return await group.answers
+        self._open_groups += 1
+        self._empty.clear()
+        try:
+            return await group.answers
+        finally:
+            self._open_groups -= 1
+            if not self._open_groups:
+                self._empty.set()
 
     def _overdue(self, group: _Group) -> None:
         if group.sent:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from operator import attrgetter
 from typing import (
     TYPE_CHECKING,
@@ -111,8 +112,20 @@ def _worked_out(kind: Any) -> Form:  # noqa: ANN401, PLR0911
         if issubclass(kind, Enum):
             return Form(None, kind)
         if is_dataclass(kind) or hasattr(kind, "_fields"):
+            # Until it is worked out, as one of its fields may be of its own kind.
+            _known[kind] = Form(partial(_write_by, kind), partial(_read_by, kind))
             return _record(kind)
     raise NoForm(f"no form for {kind!r}")
+
+
+def _write_by(kind: Any, value: Any) -> Any:  # noqa: ANN401
+    write = _known[kind].write
+    return value if write is None else write(value)
+
+
+def _read_by(kind: Any, written: Any) -> Any:  # noqa: ANN401
+    read = _known[kind].read
+    return written if read is None else read(written)
 
 
 def _union(kinds: tuple[Any, ...]) -> Form:

@@ -123,9 +123,9 @@ async def test_operators_see_and_change_what_they_do_in_one_process() -> None:
         assert await at.jobs.retry_failed(None, None) == 0
         await at.orders.resume_order(ORDER)
         await at.orders.pause()
-        assert at.node.region.paused
+        assert at.node.status().paused
         await at.orders.resume()
-        assert not at.node.region.paused
+        assert not at.node.status().paused
         assert await operate(at.link, "clean", 0.0) >= 0
         assert await operate(at.link, "clean_locks") == 0
 

@@ -54,7 +54,9 @@ def sample(kind: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 -- one bra
         return list(kind)[-1]
     assert is_dataclass(kind) or hasattr(kind, "_fields"), f"no sample of {kind!r}"
     hints = get_type_hints(kind, localns=HINTED, include_extras=True)
-    return kind(*(sample(hints[name]) for name in field_names(kind)))
+    # Not of its own kind without end.
+    inner = {name: hint for name, hint in hints.items() if kind not in get_args(hint)}
+    return kind(**{name: sample(inner[name]) for name in field_names(kind) if name in inner})
 
 
 def sample_error(kind: type[WorkOrderError]) -> WorkOrderError:

@@ -110,6 +110,19 @@ def test_what_a_newer_release_adds_is_ignored_and_what_an_older_one_lacks_is_its
     assert newer.read(list(older.write(_Older("a", 2)))) == _Newer("a", 2, "none")
 
 
+@dataclass(frozen=True)
+class Tree:
+    name: str
+    branches: tuple[Tree, ...] = ()
+
+
+def test_a_record_may_hold_records_of_its_own_kind() -> None:
+    form: Any = form_of(Tree)
+    tree = Tree("a", (Tree("b", (Tree("c"),)), Tree("d")))
+    (written,) = unpack(pack(form.write(tree)))
+    assert form.read(written) == tree
+
+
 def test_a_record_of_a_newer_release_is_none() -> None:
     assert read_answer(["Forecast", [1, 2]]) is None
 
