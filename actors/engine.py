@@ -1,6 +1,6 @@
 """The port that the web uses: all order actors, wherever they live.
 
-`actors.node.node.Node` has them in one shard and this process, `actors.node.sharded.ShardedNode`
+`actors.node.node.Node` has them in one shard and this process, `actors.shards.node.ShardedNode`
 in several; an engine that has them in other processes implements it too. What may have to be
 asked elsewhere is a coroutine. What is none is told at once, from what is known here: an engine
 whose actors are elsewhere tells what it heard last.
@@ -180,10 +180,13 @@ class Engine(Protocol):
     """What a node's web is put in front of."""
 
     node_id: str
-    store: Store
-    """For what is read of orders and logs, which needs no owner."""
     telemetry: Telemetry
     """What the actors of this process did."""
+
+    @property
+    def store(self) -> Store:
+        """For what is read of orders and logs, which needs no owner."""
+        ...
 
     @property
     def region(self) -> Orders:

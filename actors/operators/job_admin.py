@@ -216,5 +216,5 @@ def _job_of(entry: LogEntry) -> Job:
 
 
 def size_of(job: Job) -> int:
-    """Return about how many bytes a job has in a store and in a reply."""
+    """Return about how many bytes a job is, of a page of them."""
     return bytes_of(job_document(job))

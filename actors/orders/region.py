@@ -185,11 +185,20 @@ class Region:
             if self._supervisor is None or self._jobs is None:
                 raise NotOwner(self._refusal)
             await self._remember_pause(self._jobs.epoch, paused)
-            self.paused = paused
-            self.telemetry.happened("paused" if paused else "resumed")
-            if self._supervisor is not None:  # else the next term reads what was remembered
-                with suppress(ActorDeadError):
-                    await self._supervisor.ask(Pause() if paused else Resume(), block=False)
+            await self._tell_paused(paused=paused)
+
+    async def heed_pause(self, remembered: Callable[[], Awaitable[bool]]) -> None:
+        """Do as was remembered elsewhere: a pause of all is one for all shards."""
+        async with self.changing_pause:
+            if self._supervisor is not None and (paused := await remembered()) is not self.paused:
+                await self._tell_paused(paused=paused)
+
+    async def _tell_paused(self, *, paused: bool) -> None:
+        self.paused = paused
+        self.telemetry.happened("paused" if paused else "resumed")
+        if self._supervisor is not None:  # else the next term reads what was remembered
+            with suppress(ActorDeadError):
+                await self._supervisor.ask(Pause() if paused else Resume(), block=False)
 
     def is_paused(self, order_id: WorkOrderId) -> bool:
         """Return whether this one order is paused, here where it is owned."""
