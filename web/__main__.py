@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from actors.domain.slots import WHOLE, Shard
+from actors.domain.slots import WHOLE, Shard, ShardMap
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
 from actors.lease.kept import KeptLease
@@ -57,6 +57,9 @@ _LAST_SPANS_S = 1.0
 _COLLECT_AFTER = (20_000, 20, 50)
 """Objects made, and collections of the generation before, until the next one looks for cycles."""
 
+_SHARD = "web.shard_process:build"
+"""What makes a shard's server where Ray starts its process."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -71,7 +74,7 @@ def main() -> int:
             sys.stderr.write(f"{SERVICE}: {mistake}\n")
         return _BAD_SETTINGS
     try:
-        logs = configure_logging(settings.log_level, settings.log_format, file=_log_file(settings))
+        logs = configure_logging(settings.log_level, settings.log_format, file=log_file(settings))
     except OSError as error:
         _complain(f"can't write to LOG_FILE {settings.log_file}: {error.strerror or error}")
         return _FAILED
@@ -100,7 +103,7 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     sockets = bind(settings.host, settings.port)
     url = settings.url_at(sockets[0].getsockname()[1])
     otel = _open_telemetry(settings)
-    node = build_node(settings, url, otel or NO_SPANS)
+    node = build_engine(settings, url, otel or NO_SPANS)
     app = build_app(node, options_of(settings), logs, otel or UNTRACED)
     service = Service(node, app, sockets, settings.shutdown_s)
 
@@ -153,24 +156,42 @@ def _open_telemetry(settings: Settings) -> OpenTelemetry | None:
     return OpenTelemetry(exporting_to(endpoint), settings.node_id)
 
 
+def build_engine(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
+    """Make what the web is put in front of; nothing is opened yet."""
+    if settings.actor_engine == "ray":
+        return _build_front_door(settings, url)
+    return build_node(settings, url, spans)
+
+
+def _build_front_door(settings: Settings, url: str) -> Engine:
+    from actors.ray.engine import RayEngine  # noqa: PLC0415 -- of an optional extra
+    from actors.ray.keeper import Keeper, RayOptions  # noqa: PLC0415
+    from actors.ray.link import LinkOptions  # noqa: PLC0415
+
+    assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
+    shards = ShardMap(settings.shards)
+    cluster = RayOptions(settings.ray_address, settings.ray_namespace, settings.shard_spare)
+    return RayEngine(
+        settings.node_id,
+        url,
+        _mongo(settings.mongodb_uri, settings),
+        shards,
+        Keeper(shards.all(), cluster, _SHARD),
+        LinkOptions(settings.shard_calls, settings.shard_batch, settings.max_waiting),
+        partial(_lease, settings),
+    )
+
+
+def build_shard(settings: Settings, shard: Shard, node_id: str) -> Node:
+    """Make the node that owns one shard in a process of its own; nothing is opened yet."""
+    assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
+    store = _mongo(settings.mongodb_uri, settings).part(shard)
+    return Node(store, _lease(settings, shard), _options(settings, node_id, url=""))
+
+
 def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
     """Make the node, its store and its lease; nothing is opened yet."""
-    limits = Limits(
-        max_actors=settings.max_actors,
-        mailbox_size=settings.mailbox_size,
-        max_waiting=settings.max_waiting,
-        idle_s=settings.actor_idle_s,
-    )
-    jobs = JobOptions(
-        settings.inbox_size,
-        settings.job_attempts,
-        settings.job_backoff_s,
-        refuse_repeats=settings.duplicate_scans == "refuse",
-    )
-    term = TermOptions(limits, settings.commit_batch, settings.commits_in_flight, jobs)
-    options = NodeOptions(
-        settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
-    )
+    options = _options(settings, settings.node_id, url)
     new_lease = partial(_lease, settings)
     # Only the driver in use is loaded: the other one costs time and memory at each start.
     if settings.mongodb_uri is None:
@@ -189,6 +210,23 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
         await settle_shards(mongo.shard_map, 1, new_lease)
 
     return Node(mongo, new_lease(WHOLE), options, spans, opened=in_one_shard)
+
+
+def _options(settings: Settings, node_id: str, url: str) -> NodeOptions:
+    limits = Limits(
+        max_actors=settings.max_actors,
+        mailbox_size=settings.mailbox_size,
+        max_waiting=settings.max_waiting,
+        idle_s=settings.actor_idle_s,
+    )
+    jobs = JobOptions(
+        settings.inbox_size,
+        settings.job_attempts,
+        settings.job_backoff_s,
+        refuse_repeats=settings.duplicate_scans == "refuse",
+    )
+    term = TermOptions(limits, settings.commit_batch, settings.commits_in_flight, jobs)
+    return NodeOptions(node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss)
 
 
 def _mongo(uri: SecretStr, settings: Settings) -> MongoStore:
@@ -243,10 +281,12 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _log_file(settings: Settings) -> RotatingFile | None:
+def log_file(settings: Settings, suffix: str = "") -> RotatingFile | None:
+    """Return the file that the log goes to besides standard output; `suffix` tells it apart."""
     if settings.log_file is None:
         return None
-    return RotatingFile(settings.log_file, settings.log_file_mb * 2**20, settings.log_files)
+    path = settings.log_file.with_stem(settings.log_file.stem + suffix)
+    return RotatingFile(path, settings.log_file_mb * 2**20, settings.log_files)
 
 
 def _complain(text: str) -> None:

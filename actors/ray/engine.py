@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from actors.errors import (
-    StartupError,
-    StoreUnavailable,
-    WorkOrderError,
-)
-from actors.node.status import NodeStatus, OwnershipHistory, Role, Watched
+from actors.node.status import NodeStatus, OwnershipHistory, Watched
 from actors.ray.link import ShardLink
 from actors.ray.merged import MergedActors, MergedJobs, MergedOrders, ShardPart, ask_all
 from actors.ray.remote import operate
+from actors.shards.settle import settle_shards
+from actors.shards.status import merged_status
 from actors.telemetry.samples import SAMPLED_EVERY_S, Gauges
 from actors.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from actors.domain.model import WorkOrderId
-    from actors.domain.slots import ShardMap
-    from actors.lease.port import Holder
+    from actors.domain.slots import Shard, ShardMap
+    from actors.lease.port import Holder, Lease
     from actors.ray.link import LinkOptions, ShardHandle
     from actors.store.shards import ShardedStore
 
@@ -59,7 +57,9 @@ class RayEngine:
         shards: ShardMap,
         processes: Processes,
         options: LinkOptions,
+        new_lease: Callable[[Shard], Lease],
     ) -> None:
+        self._new_lease = new_lease
         self.node_id, self._url = node_id, url
         self.store, self._shards, self._processes = store, shards, processes
         self.telemetry = Telemetry()
@@ -96,11 +96,7 @@ class RayEngine:
 
         """
         await self.store.open()
-        stored = await self.store.shard_map.read()
-        if stored.count != self._shards.count:
-            raise StartupError(
-                f"SHARDS is {self._shards.count}, and the orders are cut into {stored.count}"
-            )
+        await settle_shards(self.store.shard_map, self._shards.count, self._new_lease)
         await self._processes.open()
         for part in self.parts:
             part.link.open()
@@ -130,24 +126,9 @@ class RayEngine:
     # -- what it says of itself --------------------------------------------------------------
 
     def status(self) -> NodeStatus:
-        """Say whether all shards are served."""
-        parts = [part.status() for part in self.parts]
-        away = [str(part.link.shard) for part in self.parts if part.link.news is None]
-        store = self._watched_store.view()
-        serving = not away and store.ok
-        return NodeStatus(
-            self.node_id,
-            self._url,
-            Role.OWNER if serving else Role.STANDBY,
-            max(each.epoch for each in parts),
-            serving,
-            None if serving else f"no process serves shard {', '.join(away)}",
-            store,
-            parts[0].lease,
-            None,
-            None,
-            paused=any(each.paused for each in parts),
-        )
+        """Say which shards are served, and how the servers are."""
+        status = merged_status([part.status() for part in self.parts])
+        return replace(status, node=self.node_id, url=self._url, store=self._watched_store.view())
 
     def owner_elsewhere(self) -> Holder | None:
         """Return None: the links reach whoever owns a shard."""
@@ -170,7 +151,7 @@ class RayEngine:
         sampled_at = 0.0
         loop = asyncio.get_running_loop()
         while True:
-            await self._look_at_store()
+            await self._watched_store.ask(self.store.ping, _ANSWERS_S)
             for part in self.parts:
                 if part.link.news is not None:
                     status = part.status()
@@ -183,14 +164,3 @@ class RayEngine:
                     Gauges(waiting, counts.active, counts.live_actors, counts.paused)
                 )
             await asyncio.sleep(_WATCHED_S)
-
-    async def _look_at_store(self) -> None:
-        try:
-            async with asyncio.timeout(_ANSWERS_S):
-                await self.store.ping()
-        except TimeoutError:
-            self._watched_store.failed(StoreUnavailable("no answer to a ping"))
-        except WorkOrderError as error:
-            self._watched_store.failed(error)
-        else:
-            self._watched_store.answered()

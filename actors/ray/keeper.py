@@ -19,13 +19,10 @@ from actors.errors import StartupError
 from actors.ray.process import ShardProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from actors.domain.slots import Shard
     from actors.ray.link import ShardHandle
-    from actors.ray.shard import ShardServer
-
-    Build = Callable[[Shard, str], ShardServer]
 
 RESOURCE: Final = "shard"
 """What a machine must have for each process: `ray start --resources='{"shard": 8}'`."""
@@ -77,9 +74,9 @@ class _Kept:
 
 
 class Keeper:
-    """The processes of all shards; `build` makes what runs in one, over there."""
+    """The processes of all shards; `build` names the function that makes what runs in one."""
 
-    def __init__(self, shards: Sequence[Shard], options: RayOptions, build: Build) -> None:
+    def __init__(self, shards: Sequence[Shard], options: RayOptions, build: str) -> None:
         self._options, self._build = options, build
         self._kept = [
             _Kept(shard, f"shard-{shard.index}{_LETTERS[spare]}", shard.index + spare)

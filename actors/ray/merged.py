@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import JobStateConflict, MailboxFull, NotOwner
-from actors.operators.job_admin import LIVE_STATES, JobAdmin
-from actors.operators.merging import (
-    first_of,
-    merged_hot,
-    merged_jobs,
-    merged_locks,
-    merged_rows,
-    merged_statistics,
-    merged_summary,
-)
+from actors.operators.job_admin import LIVE_STATES, JobAdmin, size_of
+from actors.orders.region import Statistics
 from actors.ray.remote import RemoteActors, RemoteJobs, RemoteOrders, status_of
+from actors.shards.actors import ShardedActors
+from actors.store.pages import within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -30,7 +23,6 @@ if TYPE_CHECKING:
     from actors.node.status import Dependency, NodeStatus
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.batch import Answer
-    from actors.orders.region import Statistics
     from actors.ray.link import ShardLink
     from actors.store.shards import ShardedStore
     from actors.telemetry.journal import Event
@@ -108,13 +100,27 @@ class MergedOrders:
 
     def statistics(self) -> Statistics:
         """Return the sums of what the shards counted last; what waits here for one waits, too."""
-        counts = merged_statistics([each.orders.statistics() for each in self._parts])
+        every = [each.orders.statistics() for each in self._parts]
+        kept = [each.jobs for each in every if each.jobs is not None]
         here = sum(each.link.waiting for each in self._parts)
-        return replace(counts, waiting=counts.waiting + here) if here else counts
+        return Statistics(
+            here + sum(each.waiting for each in every),
+            sum(each.active for each in every),
+            sum(each.completed for each in every),
+            sum(each.failed for each in every),
+            sum(each.delayed for each in every),
+            sum(each.live_actors for each in every),
+            paused=any(each.paused for each in every),
+            wait_ms=max(each.wait_ms for each in every),
+            paused_orders=tuple(sorted(order for each in every for order in each.paused_orders)),
+            jobs=sum(kept) if kept else None,
+        )
 
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         """Return the orders held by live actors."""
-        return merged_locks(await ask_all(each.orders.held(limit) for each in self._parts), limit)
+        parts = await ask_all(each.orders.held(limit) for each in served(self._parts))
+        rows = sorted((lock for _, some in parts for lock in some), key=lambda lock: lock.since)
+        return sum(total for total, _ in parts), rows[:limit]
 
 
 class MergedJobs:
@@ -150,8 +156,14 @@ class MergedJobs:
                 state, order_id, page, page_size, error_code, max_bytes=max_bytes
             )
         asked = (state, order_id, 1, page * page_size, error_code)
-        found = await ask_all(each.jobs.page(*asked) for each in self._parts)
-        return merged_jobs(found, page, page_size, max_bytes)
+        found = await ask_all(each.jobs.page(*asked) for each in served(self._parts))
+        # The places of two shards do not compare.
+        rows = sorted(
+            (row for _, some in found for row in some), key=lambda row: row[0].received_at
+        )
+        shown = rows[(page - 1) * page_size : page * page_size]
+        rows = list(within(shown, max_bytes, lambda row: size_of(row[0])))
+        return sum(total for total, _ in found), rows
 
     async def retry(self, job_id: JobId) -> Job:
         """Let a failed job wait again."""
@@ -178,8 +190,8 @@ class MergedJobs:
         part = await self._part_of(job_id)
         if part is None:
             # What is not in the inbox can only be refused, by whichever shard.
-            _, state = await self._stored.find(job_id)
-            raise JobStateConflict(job_id, state)
+            job, state = await self._stored.find(job_id)
+            raise JobStateConflict(job_id, state, job.result)
         return part
 
     async def _part_of(self, job_id: JobId) -> ShardPart | None:
@@ -203,16 +215,20 @@ class MergedActors:
 
     async def summary(self) -> Summary:
         """Count actors by state."""
-        return merged_summary(await ask_all(each.actors.summary() for each in self._parts))
+        return await self._all().summary()
 
     async def page(self, query: ActorQuery) -> tuple[int, list[ActorRow]]:
         """Return how many actors fit the query, and the page of them."""
-        first = first_of(query)
-        return merged_rows(query, await ask_all(each.actors.page(first) for each in self._parts))
+        return await self._all().page(query)
 
     async def hot(self, count: int) -> Hot:
         """Return those that stand out."""
-        return merged_hot(await ask_all(each.actors.hot(count) for each in self._parts), count)
+        return await self._all().hot(count)
+
+    def _all(self) -> ShardedActors:
+        return ShardedActors(
+            self._shards, {part.link.shard: part.actors for part in served(self._parts)}
+        )
 
     async def has(self, order_id: WorkOrderId) -> bool:
         """Return whether an order's actor is live."""
@@ -234,3 +250,16 @@ async def ask_all(calls: Iterable[Awaitable[Any]]) -> list[Any]:
         if isinstance(each, BaseException):
             raise each
     return done
+
+
+def served(parts: Sequence[ShardPart]) -> list[ShardPart]:
+    """Return those that a process serves: the others leave out what is theirs, as health says.
+
+    Raises:
+        NotOwner: none is served.
+
+    """
+    found = [part for part in parts if part.link.news is not None]
+    if not found:
+        raise NotOwner("no shard is served")
+    return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from actors.domain.slots import Shard
     from actors.ray.shard import ShardServer
 
@@ -21,9 +20,12 @@ _log = structlog.get_logger(__name__)
 
 
 class ShardProcess:
-    """Ray's actor. Its calls are those of `ShardServer`."""
+    """Ray's actor. Its calls are those of `ShardServer`.
 
-    def __init__(self, build: Callable[[Shard, str], ShardServer], shard: Shard, name: str) -> None:
+    `build`, as `module:function`, makes that; it is named, so that it is this machine's own.
+    """
+
+    def __init__(self, build: str, shard: Shard, name: str) -> None:
         self._build, self._shard, self._name = build, shard, name
         self._server: asyncio.Task[ShardServer] | None = None
 
@@ -47,7 +49,9 @@ class ShardProcess:
 
     async def _start(self) -> ShardServer:
         try:
-            server = self._build(self._shard, self._name)
+            module, _, function = self._build.partition(":")
+            build = getattr(importlib.import_module(module), function)
+            server: ShardServer = build(self._shard, self._name)
             await server.start()
         except Exception:  # noqa: BLE001 -- the edge of the process; it is logged
             _log.exception("shard_not_started", name=self._name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from actors.errors import WorkOrderError
+from actors.errors import OutcomeUnknown, StoreUnavailable, WorkOrderError
 from actors.ray.exchange import Exchange
 from actors.ray.news import News
 from actors.ray.operations import OPERATIONS
@@ -14,21 +15,25 @@ from actors.wire.payload import pack, unpack, write_answer
 
 if TYPE_CHECKING:
     from actors.domain.slots import Shard
-    from actors.engine import Engine
+    from actors.node.node import Node
+
+_HEEDS_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
 class ShardServer:
-    """Serves one shard's engine to front doors. Implements `actors.ray.link.ShardHandle`."""
+    """Serves one shard's node to front doors. Implements `actors.ray.link.ShardHandle`."""
 
-    def __init__(self, engine: Engine, shard: Shard) -> None:
-        self._engine = engine
-        self._exchange = Exchange(engine.region, shard.has, lambda: self._news().written())
+    def __init__(self, node: Node, shard: Shard) -> None:
+        self._node = node
+        self._exchange = Exchange(node.region, shard.has, lambda: self._news().written())
+        self._heeding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start the engine; raises `StartupError`."""
-        await self._engine.start()
+        """Start the node; raises `StartupError`."""
+        await self._node.start()
+        self._heeding = asyncio.create_task(self._heed_pauses())
 
     async def exchange(self, payload: bytes) -> bytes:
         """Take updates and hand out what is done: see `Exchange.call`."""
@@ -49,7 +54,7 @@ class ShardServer:
         operation = OPERATIONS.get(name)
         if operation is None:
             raise WorkOrderError(f"this release does not know {name}")
-        return await operation.run(self._engine, arguments)
+        return await operation.run(self._node, arguments)
 
     async def info(self) -> bytes:
         """Say how it is; answer: `News`."""
@@ -57,16 +62,29 @@ class ShardServer:
 
     async def wait_failed(self) -> None:
         """Return when the process must end."""
-        await self._engine.wait_failed()
+        await self._node.wait_failed()
 
     async def close(self, timeout_s: float) -> bool:
         """Finish what is queued, give the lease up, close; whether all was finished in time."""
-        finished = await self._engine.drain(timeout_s)
-        await self._engine.close()
+        if self._heeding is not None:
+            self._heeding.cancel()
+        finished = await self._node.drain(timeout_s)
+        await self._node.close()
         return finished
 
+    async def _heed_pauses(self) -> None:
+        """Keep to a pause of all shards, also where the call that told of it was lost."""
+        while True:
+            await asyncio.sleep(_HEEDS_S)
+            try:
+                await self._node.region.heed_pause(self._node.store.paused)
+            except (StoreUnavailable, OutcomeUnknown) as error:
+                _log.warning("pause_not_read", error=str(error))
+            except Exception:  # noqa: BLE001 -- one bad look must not be the last
+                _log.exception("pause_not_read")
+
     def _news(self) -> News:
-        engine = self._engine
-        status = engine.status()
-        unlogged = engine.inspector().unlogged if status.serving else 0
-        return News(status, engine.region.statistics(), unlogged)
+        node = self._node
+        status = node.status()
+        unlogged = node.inspector().unlogged if status.serving else 0
+        return News(status, node.region.statistics(), unlogged)

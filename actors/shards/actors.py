@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from actors.domain.model import WorkOrderId
     from actors.domain.slots import ShardMap
-    from actors.operators.inspector import ActorInspector
+    from actors.engine import Actors
     from actors.telemetry.journal import Event
 
 
 class ShardedActors:
-    """Implements `actors.engine.Actors` by the looks at the shards that are owned here."""
+    """Implements `actors.engine.Actors` by the looks at shards, those that can be looked at."""
 
-    def __init__(self, shards: ShardMap, looks: Mapping[int, ActorInspector]) -> None:
+    def __init__(self, shards: ShardMap, looks: Mapping[int, Actors]) -> None:
         self._shards, self._looks = shards, looks
 
     @property

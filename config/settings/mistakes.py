@@ -74,6 +74,11 @@ def conflicts(given: Mapping[str, str]) -> list[tuple[str, str]]:
             " or set MONGODB_DB"
         )
         found.append(("MONGODB_URI", problem))
+    if given.get("ACTOR_ENGINE", "").strip().lower() == "ray":
+        if uri is None:
+            found.append(("ACTOR_ENGINE", "needs MONGODB_URI: other processes can't share SQLite"))
+        elif not {"REDIS_URL", "REDIS_HOST"} & given.keys():
+            found.append(("ACTOR_ENGINE", "needs Redis: other machines can't share a file lease"))
     parts = [name for name in _REDIS_PARTS if name in given]
     if "REDIS_URL" in given and parts:
         problem = f"says it all: unset {', '.join(parts)}, or unset REDIS_URL and set REDIS_HOST"

@@ -185,6 +185,48 @@ class Variables(BaseSettings):
         "把工单分成多少个分片，每个分片各有一个处理者，由多个节点分担。"
         "所有节点须相同；大于 1 时须设置 MONGODB_URI。",
     )
+    actor_engine: Annotated[Literal["pykka", "ray"], BeforeValidator(lower)] = setting(
+        "pykka",
+        "Where the orders' actors live: pykka in the nodes themselves; ray in processes that a Ray"
+        " cluster keeps, one or two per shard, with the nodes as front doors before them. Needs"
+        " MONGODB_URI, Redis and the packages of requirements-ray.lock.",
+        "工单的 actor 在哪里运行：pykka 在各节点自身；ray 在由 Ray 集群维持的进程中"
+        "（每个分片一至两个），节点只作为入口。须设置 MONGODB_URI 和 Redis，并安装 requirements-ray.lock 中的包。",
+    )
+    shard_spare: int = number(
+        1,
+        0,
+        1,
+        "With ACTOR_ENGINE=ray: processes that wait for each shard beside the one that owns it, on"
+        " another machine; without one the orders of a shard wait until Ray has restarted it.",
+        "ACTOR_ENGINE=ray 时：每个分片除处理者外，在另一台机器上待命的进程数；"
+        "没有时，须等 Ray 重新启动该分片。",
+    )
+    shard_calls: int = number(
+        4,
+        2,
+        64,
+        "With ACTOR_ENGINE=ray: calls that a front door makes to one shard at once.",
+        "ACTOR_ENGINE=ray 时：一个入口同时向一个分片发出的调用数。",
+    )
+    shard_batch: int = number(
+        64,
+        1,
+        1000,
+        "With ACTOR_ENGINE=ray: updates in one such call.",
+        "ACTOR_ENGINE=ray 时：每个这样的调用中的更新数。",
+    )
+    ray_address: str = setting(
+        "auto",
+        "The Ray cluster to join: auto is the one that this machine is part of, else host:port of"
+        " its head.",
+        "要加入的 Ray 集群：auto 表示本机所属的集群，否则为主节点的 主机:端口。",
+    )
+    ray_namespace: Annotated[str, AfterValidator(_checks.check_node_id)] = setting(
+        "work-orders",
+        "The namespace of the shards' processes in that cluster; one for each database.",
+        "分片进程在该集群中的命名空间，每个数据库一个。",
+    )
     lease_ttl_s: float = number(
         5.0,
         1,
