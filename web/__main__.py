@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from actors.engine import Engine
     from actors.lease import Lease
+    from actors.ray.shard import ShardServer
     from actors.store.mongo.store import MongoStore
     from actors.telemetry.spans import Spans
     from config.logs.setup import LogHandle
@@ -182,11 +183,15 @@ def _build_front_door(settings: Settings, url: str) -> Engine:
     )
 
 
-def build_shard(settings: Settings, shard: Shard, node_id: str) -> Node:
-    """Make the node that owns one shard in a process of its own; nothing is opened yet."""
+def build_shard(settings: Settings, shard: Shard, node_id: str) -> ShardServer:
+    """Make what serves one shard in a process of its own; nothing is opened yet."""
+    from actors.ray.shard import ShardServer  # noqa: PLC0415 -- of an optional extra
+
     assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
-    store = _mongo(settings.mongodb_uri, settings).part(shard)
-    return Node(store, _lease(settings, shard), _options(settings, node_id, url=""))
+    store = _mongo(settings.mongodb_uri, settings)
+    lease = _lease(settings, shard)
+    node = Node(store.part(shard), lease, _options(settings, node_id, url=""))
+    return ShardServer(node, store, shard)
 
 
 def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:

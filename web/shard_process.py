@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
-from actors.ray.shard import ShardServer
 from config.logs.setup import configure_logging
 from config.settings.settings import load_settings
 from web.__main__ import build_shard, calm_collector, log_file
 
 if TYPE_CHECKING:
     from actors.domain.slots import Shard
+    from actors.ray.shard import ShardServer
 
 _LONGEST_ID: Final = 100
 
@@ -25,6 +25,6 @@ def build(shard: Shard, name: str) -> ShardServer:
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format, file=log_file(settings, f".{name}"))
     node_id = f"{name}.{platform.node()}"[:_LONGEST_ID]
-    server = ShardServer(build_shard(settings, shard, node_id), shard)
+    server = build_shard(settings, shard, node_id)
     calm_collector()
     return server

@@ -16,6 +16,7 @@ from actors.wire.payload import pack, unpack, write_answer
 if TYPE_CHECKING:
     from actors.domain.slots import Shard
     from actors.node.node import Node
+    from actors.store.port import Store
 
 _HEEDS_S: Final = 1.0
 
@@ -23,15 +24,19 @@ _log = structlog.get_logger(__name__)
 
 
 class ShardServer:
-    """Serves one shard's node to front doors. Implements `actors.ray.link.ShardHandle`."""
+    """Serves one shard's node to front doors. Implements `actors.ray.link.ShardHandle`.
 
-    def __init__(self, node: Node, shard: Shard) -> None:
-        self._node = node
+    `store` has the connections that the node's own, a part of it, uses.
+    """
+
+    def __init__(self, node: Node, store: Store, shard: Shard) -> None:
+        self._node, self._store = node, store
         self._exchange = Exchange(node.region, shard.has, lambda: self._news().written())
         self._heeding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the node; raises `StartupError`."""
+        await self._store.open()
         await self._node.start()
         self._heeding = asyncio.create_task(self._heed_pauses())
 
@@ -70,6 +75,7 @@ class ShardServer:
             self._heeding.cancel()
         finished = await self._node.drain(timeout_s)
         await self._node.close()
+        await self._store.close()
         return finished
 
     async def _heed_pauses(self) -> None:

@@ -191,7 +191,8 @@ class Variables(BaseSettings):
         " cluster keeps, one or two per shard, with the nodes as front doors before them. Needs"
         " MONGODB_URI, Redis and the packages of requirements-ray.lock.",
         "工单的 actor 在哪里运行：pykka 在各节点自身；ray 在由 Ray 集群维持的进程中"
-        "（每个分片一至两个），节点只作为入口。须设置 MONGODB_URI 和 Redis，并安装 requirements-ray.lock 中的包。",
+        "（每个分片一至两个），节点只作为入口。须设置 MONGODB_URI 和 Redis，"
+        "并安装 requirements-ray.lock 中的包。",
     )
     shard_spare: int = number(
         1,

@@ -53,7 +53,7 @@ class Remote:
 @asynccontextmanager
 async def remote() -> AsyncIterator[Remote]:
     node = AppContext().node()
-    server = ShardServer(node, WHOLE)
+    server = ShardServer(node, node.store, WHOLE)
     await server.start()
     link = ShardLink(0, lambda: [server], LinkOptions())
     link.open()
