@@ -26,10 +26,19 @@ if TYPE_CHECKING:
 
 RESOURCE: Final = "shard"
 """What a machine must have for each process: `ray start --resources='{"shard": 8}'`."""
+_ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    # Else Ray takes the first interface's address for the loopback's.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+"""What Ray reads as it is imported; scripts/ray-common.sh sets the same."""
 _LETTERS: Final = "ab"
 _LOOKS_S: Final = 2.0
 _MUTE_S: Final = 10.0
 """Seconds without an answer after which a process is replaced; Ray sees no frozen one."""
+_STARTS_S: Final = 60.0
+"""The same for one that is being started."""
 _ANSWERS_S: Final = 2.0
 
 _log = structlog.get_logger(__name__)
@@ -71,6 +80,16 @@ class _Kept:
     """Which of the machines it should be on, counted round."""
     actor: Any = None
     heard_at: float = 0.0
+    patience_s: float = _STARTS_S
+    """How long it may be silent."""
+
+    def starts(self) -> None:
+        """Note that it is about to be started."""
+        self.heard_at, self.patience_s = time.monotonic(), _STARTS_S
+
+    def answers(self) -> None:
+        """Note that it was heard."""
+        self.heard_at, self.patience_s = time.monotonic(), _MUTE_S
 
 
 class Keeper:
@@ -150,7 +169,7 @@ class Keeper:
                     resources={RESOURCE: 1},
                     scheduling_strategy=_place(nodes, each.place),
                 ).remote(self._build, each.shard, each.name)
-                each.heard_at = time.monotonic()
+                each.starts()
 
     async def _watch(self) -> None:
         while True:
@@ -169,22 +188,23 @@ class Keeper:
             async with asyncio.timeout(_ANSWERS_S):
                 await kept.actor.info.remote()
         except ActorUnavailableError:  # Ray is about to restart it
-            kept.heard_at = time.monotonic()
+            kept.starts()
         except ActorDiedError:
             # For good: somebody ended it, and its name is free.
             _log.warning("shard_process_gone", name=kept.name)
             kept.actor = None
         except TimeoutError:
-            if time.monotonic() - kept.heard_at > _MUTE_S:
-                _log.warning("shard_process_mute", name=kept.name, within_s=_MUTE_S)
-                kept.heard_at = time.monotonic()
+            if time.monotonic() - kept.heard_at > kept.patience_s:
+                _log.warning("shard_process_mute", name=kept.name, within_s=kept.patience_s)
+                kept.starts()
                 await asyncio.to_thread(_ray().kill, kept.actor, no_restart=False)
         else:
-            kept.heard_at = time.monotonic()
+            kept.answers()
 
 
 def _ray() -> Any:  # noqa: ANN401
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     import ray  # noqa: PLC0415 -- of an optional extra, and slow
 
     return ray

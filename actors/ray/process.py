@@ -56,6 +56,7 @@ class ShardProcess:
         except Exception:  # noqa: BLE001 -- the edge of the process; it is logged
             _log.exception("shard_not_started", name=self._name)
             await _end()
+        _log.info("shard_process_started", name=self._name, pid=os.getpid())
         self._watching = asyncio.create_task(self._watch(server))
         return server
 

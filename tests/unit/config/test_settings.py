@@ -65,6 +65,12 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "REDIS_DB": "2",
             "DATA_DIR": "/srv/orders",
             "SHARDS": "4",
+            "ACTOR_ENGINE": "Ray",
+            "SHARD_SPARE": "0",
+            "SHARD_CALLS": "2",
+            "SHARD_BATCH": "32",
+            "RAY_ADDRESS": "10.0.0.1:6390",
+            "RAY_NAMESPACE": "line1",
             "NODE_ID": "node-1",
             "NODE_URL": "https://node-1:3001/",
             "LEASE_TTL": "2.5",
@@ -118,6 +124,12 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "REDIS_DB": "2",
         "DATA_DIR": "/srv/orders",
         "SHARDS": "4",
+        "ACTOR_ENGINE": "ray",
+        "SHARD_SPARE": "0",
+        "SHARD_CALLS": "2",
+        "SHARD_BATCH": "32",
+        "RAY_ADDRESS": "10.0.0.1:6390",
+        "RAY_NAMESPACE": "line1",
         "NODE_ID": "node-1",
         "NODE_URL": "https://node-1:3001",
         "LEASE_TTL": "2.5",
@@ -248,6 +260,27 @@ def test_the_embedded_store_is_for_one_shard() -> None:
     assert load_settings({"SHARDS": "1"}).shards == 1
     [mistake] = mistakes_in({"SHARDS": "2"})
     assert mistake == "SHARDS: needs MONGODB_URI: the embedded store is for one shard"
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "needs MONGODB_URI: other processes can't share SQLite"),
+        (
+            {"MONGODB_URI": "mongodb://db/factory"},
+            "needs Redis: other machines can't share a file lease",
+        ),
+    ],
+)
+def test_ray_is_refused_without_servers_that_its_processes_can_share(
+    given: dict[str, str], problem: str
+) -> None:
+    assert mistakes_in({"ACTOR_ENGINE": "Ray", **given}) == (f"ACTOR_ENGINE: {problem}",)
+
+
+def test_ray_is_taken_with_servers_that_its_processes_can_share() -> None:
+    servers = {"MONGODB_URI": "mongodb://db/factory", "REDIS_URL": "redis://cache"}
+    assert load_settings({"ACTOR_ENGINE": "ray", **servers}).actor_engine == "ray"
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "+8"])
