@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from actors.domain.model import WorkOrderId
     from tests.servers import MongoServer
 
 API = "/api/workorder"
@@ -36,7 +37,7 @@ class Pair:
 
     nodes: tuple[ServiceNode, ServiceNode]
     backdoor: MongoBackdoor
-    orders: list[str] = field(default_factory=list)
+    orders: list[WorkOrderId] = field(default_factory=list)
     applied: Counter[str] = field(default_factory=Counter)
     """By order: what was answered with success."""
 
@@ -50,7 +51,7 @@ class Pair:
                     self.orders.append(document["_id"])
                     left -= 1
 
-    def order_in(self, shard: int) -> str:
+    def order_in(self, shard: int) -> WorkOrderId:
         return next(each for each in self.orders if SHARDS.of(each) == shard)
 
 
@@ -251,8 +252,8 @@ async def _pauses_all(calls: Calls) -> None:
     for job_id in jobs:
         assert (await calls.get(first, f"{API}/queue/jobs/{job_id}"))["data"]["state"] == "waiting"
     gone = next(iter(jobs))
-    async with calls.session.delete(f"{first.uri}{API}/queue/jobs/{gone}") as reply:
-        assert reply.status == 200
+    async with calls.session.delete(f"{first.uri}{API}/queue/jobs/{gone}") as removed:
+        assert removed.status == 200
     status, reply = await calls.post(second, f"{API}/queue/resume")
     assert status == 200, reply
     del jobs[gone]

@@ -108,7 +108,7 @@ class Forwarder:
         self._tracing = tracing
         allowed, parts = context.options.node_url_allow, context.node.parts
         self.watches = tuple(
-            PeerWatch(part, seal, allowed, shard if len(parts) > 1 else None)
+            PeerWatch(part, seal, allowed, shard if len(parts) > 1 else None, context.node.status)
             for shard, part in enumerate(parts)
         )
         """One for each part that has an owner of its own."""

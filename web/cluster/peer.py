@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from actors.engine import Part
     from actors.lease import Holder
+    from actors.node.status import NodeStatus
     from web.cluster.seal import Seal
 
 _LOOKS_S: Final = 0.25
@@ -62,9 +63,16 @@ class PeerWatch:
     """Knows the present owner, asks it how it is, and ends the wait for one that is gone."""
 
     def __init__(
-        self, part: Part, seal: Seal, allowed: Sequence[str], shard: int | None = None
+        self,
+        part: Part,
+        seal: Seal,
+        allowed: Sequence[str],
+        shard: int | None = None,
+        said: Callable[[], NodeStatus] | None = None,
     ) -> None:
+        """Watch the owner of `part`; `said` is what this node reports of itself, as a whole."""
         self._shard = shard
+        self._said = said or part.status
         self._part = part
         self._seal = seal
         self._is_refused = False
@@ -150,7 +158,7 @@ class PeerWatch:
         if peer is None:
             self._seen = None
             return
-        headers = {REPORT: report_of(self._part.status())}
+        headers = {REPORT: report_of(self._said())}
         self._seal.sign("GET", "/health", headers)
         try:
             self._seen = (peer.holder, await _ask(session, peer, headers, self._shard))

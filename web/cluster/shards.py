@@ -17,6 +17,7 @@ from yarl import URL
 
 from actors.domain.model import WorkOrderId
 from actors.errors import NotOwner
+from actors.node.status import Role
 from actors.operators.job_admin import LIVE_STATES
 from web.cluster.forward import Part
 from web.cluster.hop import FORWARDED_BY, refuse_if_misled
@@ -70,12 +71,14 @@ class ShardedCalls:
     def wrap(self, route: Route) -> Handler:
         """Return what answers `route`, whichever nodes own what it is about."""
         here = route.handler
-        if route.needs in ("nothing", "nodes"):
-            return here
+        if route.needs in ("nothing", "nodes", "stream"):
+            return here  # of this node alone
 
         async def handle(request: web.Request) -> web.StreamResponse:
             refuse_if_misled(request)
             if FORWARDED_BY in request.headers:
+                if route.needs == "owner" and not self._owns_any:
+                    raise NotOwner("this node owns no shard")
                 return await here(request)
             shard = await self._shard_of(request, route)
             if shard is not None:
@@ -113,6 +116,10 @@ class ShardedCalls:
                     return node.part_of(WorkOrderId(order_id.lower()))
         return None
 
+    @property
+    def _owns_any(self) -> bool:
+        return self._context.node.status().role is Role.OWNER
+
     def part_of(self, order_id: WorkOrderId) -> int:
         """Return the shard of an order."""
         return self._context.node.part_of(order_id)
@@ -137,7 +144,7 @@ class ShardedCalls:
     async def _anywhere(self, request: web.Request, here: Handler) -> web.StreamResponse:
         """Have it answered here where any shard is owned, else by the first other owner."""
         node = self._context.node
-        if node.status().epoch or node.owner_elsewhere() is None:
+        if self._owns_any or node.owner_elsewhere() is None:
             return await here(request)
         for shard in range(len(node.parts)):
             watch = self.elsewhere(shard)
@@ -174,14 +181,16 @@ class ShardedCalls:
         """Return who can tell of which shards, this node first, and the shards that none can."""
         by_node: dict[str, _Source] = {}
         missing: list[int] = []
-        here = self._context.node.node_id
-        for shard, owner in enumerate(self._forwarder.owners()):
-            if owner is None:
+        parts = zip(self._context.node.parts, self._forwarder.watches, strict=True)
+        for shard, (part, watch) in enumerate(parts):
+            owner = watch.health()
+            if part.status().role is Role.OWNER:
+                by_node.setdefault("", _Source(None, [])).shards.append(shard)
+            elif owner is not None:
+                by_node.setdefault(owner.node, _Source(watch, [])).shards.append(shard)
+            else:
                 missing.append(shard)
-                continue
-            watch = None if owner.node == here else self._forwarder.watches[shard]
-            by_node.setdefault(owner.node, _Source(watch, [])).shards.append(shard)
-        return sorted(by_node.values(), key=lambda source: source.watch is not None), missing
+        return list(by_node.values()), missing
 
     async def _told(self, request: web.Request, route: Route, source: _Source) -> Data:
         """Return what one node tells of its shards, in one or in several replies.
