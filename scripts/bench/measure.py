@@ -63,10 +63,6 @@ TARGETS: Final[dict[str, Target]] = {
     "empty": Target(("-m", "scripts.bench", "empty_handler"), stores=False, embedded=True),
     "service": Target(("-m", "web"), ours=True, embedded=True),
     "pymongo": Target(("-m", "web"), {"MONGODB_DRIVER": "pymongo"}, ours=True),
-    **{
-        f"shards-{count}": Target(("-m", "web"), {"SHARDS": str(count)}, ours=True)
-        for count in (2, 4)
-    },
 }
 """By the name that `--targets` takes."""
 

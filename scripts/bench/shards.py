@@ -8,15 +8,23 @@ was acknowledged. Exit status 1 when they are not exact.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from scripts.bench import session
+from scripts.bench.measure import TARGETS
 from scripts.bench.scenarios import SCENARIOS, capped, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TARGETS: Final = ("service", "shards-2", "shards-4")
+_TARGETS: Final = {
+    "service": TARGETS["service"],
+    **{
+        f"{count} shards": replace(TARGETS["service"], environment={"SHARDS": str(count)})
+        for count in (2, 4)
+    },
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,4 +40,4 @@ def main(argv: Sequence[str]) -> int:
         capped(SCENARIOS[name], orders=args.orders, connections=args.connections)
         for name in named(args.scenarios, SCENARIOS)
     ]
-    return session.run(args, scenarios, _TARGETS)
+    return session.run(args, scenarios, list(_TARGETS), _TARGETS)

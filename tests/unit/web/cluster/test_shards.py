@@ -150,7 +150,8 @@ async def test_what_a_bad_call_is_told_is_what_one_node_tells(
         ({"workOrderId": "x", "type": "input"}, "INVALID_WORK_ORDER_ID"),
     ):
         assert (await front.post(f"{API}/update-quantity", body, 400))["code"] == code
-    for updates in (None, [], 5):
+    wrong: list[Any] = [None, [], 5]
+    for updates in wrong:
         refused = await front.post(f"{API}/batch-update-quantity", {"updates": updates}, 400)
         assert refused["code"] == "INVALID_UPDATES"
     assert (await front.get("/api/actors?state=odd", 400))["code"] == "INVALID_ACTOR_QUERY"
@@ -228,7 +229,7 @@ def test_numbers_are_added_up_and_the_worst_is_shown() -> None:
         "node": "b",
         "total": 2,
         "paused": True,
-        "timesMs": {"p99": 2.0, "count": 4},
+        "ms": {"p99": 2.0, "count": 4},
         "o": ["a"],
     }
     assert merging.added({}, [one, other]) == {
