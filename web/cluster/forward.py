@@ -163,7 +163,10 @@ class Forwarder:
 
     def trouble(self) -> str | None:
         """Say why updates can't be handed to an owner; None when they can, or there is none."""
-        return next((why for watch in self.watches if (why := watch.trouble())), None)
+        found = ((shard, watch.trouble()) for shard, watch in enumerate(self.watches))
+        many = len(self.watches) > 1
+        told = (f"shard {shard}: {why}" if many else why for shard, why in found if why)
+        return next(told, None)
 
     def update(self, here: Handler) -> Handler:
         """Wrap the handler of updates, which the region refuses on a node that is no owner."""

@@ -83,7 +83,7 @@ class ShardedCalls:
             shard = await self._shard_of(request, route)
             if shard is not None:
                 return await self._at(request, shard, here, self.session(route))
-            if route.merge is None:
+            if route.merge is None or request.method == "HEAD":
                 return await self._anywhere(request, here)
             if route.name == "queueJobs" and (
                 parse_job_query(request.query).state not in LIVE_STATES
