@@ -186,10 +186,11 @@ class ShardedNode:
             )
 
     async def _give_up_excess(self) -> None:
+        """Hand one shard over, where another node is there to take it."""
         owned = [part for part in self._parts if part.status().role is Role.OWNER]
-        over = self._share.over(len(owned))
-        for part in owned[len(owned) - over :]:
-            await part.hand_over(self._options.lease_ttl_s)
+        if self._share.over(len(owned)):
+            # Not for longer than the others still count this node in.
+            await owned[-1].hand_over(self._options.lease_ttl_s / 2)
 
     # -- what it says of itself --------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from actors.node.status import TENURES, NodeStatus, OwnershipHistory, Role
+from actors.node.status import NodeStatus, OwnershipHistory, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +37,8 @@ def merged_status(shards: Sequence[NodeStatus]) -> NodeStatus:
 
 def merged_history(shards: Sequence[OwnershipHistory]) -> OwnershipHistory:
     """Return who owned any shard lately, the oldest first, and how often this node did."""
-    history = OwnershipHistory()
     seen = sorted((tenure for each in shards for tenure in each.seen), key=lambda one: one.since)
-    history.seen.extend(seen[-TENURES:])
+    history = OwnershipHistory(deque(seen))
     history.taken_over = sum(each.taken_over for each in shards)
     history.stepped_down = sum(each.stepped_down for each in shards)
     return history

@@ -27,7 +27,7 @@ from web.cluster.hop import (
     allowed_s,
     refuse_if_misled,
 )
-from web.cluster.peer import PeerWatch, repeat
+from web.cluster.peer import PeerHealth, PeerWatch, repeat
 from web.cluster.seal import path_of
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
@@ -85,6 +85,18 @@ class _Outgoing:
     headers: CIMultiDict[str]
     body: bytes
     end: float
+    watch: PeerWatch
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is sent on in the place of a call: of its items some, whose keys they carry; a path."""
+
+    body: bytes | None = None
+    path: str | None = None
+
+
+WHOLE_CALL: Final = Part()
 
 
 class Forwarder:
@@ -94,17 +106,23 @@ class Forwarder:
         self._context = context
         self._seal = seal
         self._tracing = tracing
-        self.watch = PeerWatch(context.node.parts[0], seal, context.options.node_url_allow)
-        self._updates: aiohttp.ClientSession | None = None
-        self._operators: aiohttp.ClientSession | None = None
+        allowed, parts = context.options.node_url_allow, context.node.parts
+        self.watches = tuple(
+            PeerWatch(part, seal, allowed, shard if len(parts) > 1 else None, context.node.status)
+            for shard, part in enumerate(parts)
+        )
+        """One for each part that has an owner of its own."""
+        self.watch = self.watches[0]
+        self.updates: aiohttp.ClientSession | None = None
+        self.operators: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
 
     async def open(self, _app: web.Application) -> AsyncIterator[None]:
         """Open the connections to other nodes; close them when the application ends."""
         async with (
-            open_session(_UPDATES_AT_ONCE, keep_alive=True) as self._updates,
+            open_session(_UPDATES_AT_ONCE, keep_alive=True) as self.updates,
             # Of their own: updates that wait must not keep an operator from resuming them.
-            open_session(_OPERATORS_AT_ONCE, keep_alive=False) as self._operators,
+            open_session(_OPERATORS_AT_ONCE, keep_alive=False) as self.operators,
             open_session(_STREAMS_AT_ONCE, keep_alive=False) as self._streams,
         ):
             watching = asyncio.create_task(self._watch())
@@ -114,19 +132,48 @@ class Forwarder:
                 await watching
 
     async def _watch(self) -> None:
-        if self._operators is None:
+        if self.operators is None:
             return
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.watch.run(self._operators))
+            for watch in self.watches:
+                group.create_task(watch.run(self.operators))
             store = self._context.node.store
             group.create_task(repeat(_LEARNS_S, lambda: self._seal.learn(store)))
+
+    def owner(self) -> PeerHealth | None:
+        """Return the node by which updates that come here are served; None when none can be.
+
+        None too while any shard has none; of the nodes that own some, this one comes first.
+        """
+        found = self.owners()
+        known = [each for each in found if each is not None]
+        if len(known) < len(found):
+            return None
+        here = self._context.node.node_id
+        return min(known, key=lambda each: each.node != here)
+
+    def owners(self) -> list[PeerHealth | None]:
+        """Return for each shard the node that serves it."""
+        return [
+            PeerHealth(status.node, status.epoch, status.paused)
+            if (status := part.status()).serving
+            else watch.health()
+            for part, watch in zip(self._context.node.parts, self.watches, strict=True)
+        ]
+
+    def trouble(self) -> str | None:
+        """Say why updates can't be handed to an owner; None when they can, or there is none."""
+        found = ((shard, watch.trouble()) for shard, watch in enumerate(self.watches))
+        many = len(self.watches) > 1
+        told = (f"shard {shard}: {why}" if many else why for shard, why in found if why)
+        return next(told, None)
 
     def update(self, here: Handler) -> Handler:
         """Wrap the handler of updates, which the region refuses on a node that is no owner."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._context.node.owner_elsewhere() is not None:
-                return await self._elsewhere(request, self._updates)
+                return await self.hand_on(request, self.watch, self.updates)
             refuse_if_misled(request)
             return await here(request)
 
@@ -137,7 +184,7 @@ class Forwarder:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._context.node.owner_elsewhere() is not None:
-                return await self._elsewhere(request, self._operators)
+                return await self.hand_on(request, self.watch, self.operators)
             refuse_if_misled(request)
             if self._context.node.status().role is not Role.OWNER:
                 raise NotOwner("this node does not own the actors")
@@ -155,11 +202,11 @@ class Forwarder:
             if self._context.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
                 return await here(request)
             if not always:
-                return await self._elsewhere(request, self._operators)
+                return await self.hand_on(request, self.watch, self.operators)
             if self.watch.health() is not None:
                 with suppress(TimeoutError, NotOwner, RequestError):
                     async with asyncio.timeout(_VIEW_S):
-                        return await self._elsewhere(request, self._operators)
+                        return await self.hand_on(request, self.watch, self.operators)
             return await here(request)
 
         return handle
@@ -219,18 +266,28 @@ class Forwarder:
         finally:
             reading.cancel()
 
-    async def _elsewhere(
-        self, request: web.Request, session: aiohttp.ClientSession | None
+    async def hand_on(
+        self,
+        request: web.Request,
+        watch: PeerWatch,
+        session: aiohttp.ClientSession | None,
+        part: Part = WHOLE_CALL,
     ) -> web.Response:
-        peer = self.watch.peer()
+        """Have the owner that `watch` watches answer a call, or a part of it.
+
+        Raises `NotOwner` where none is known, and `RequestError` where it gave no answer.
+        """
+        peer = watch.peer()
         if FORWARDED_BY in request.headers or peer is None or session is None:
             raise NotOwner("another node owns the actors")
         end = asyncio.get_running_loop().time() + allowed_s(request)
         headers = _headers(request)
         # Whole, and within its limits, before anything of it is sent on.
-        body = await read_body(request)
-        path = path_of(request)
-        outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, end)
+        body = await read_body(request) if part.body is None else part.body
+        path = path_of(request) if part.path is None else part.path
+        if part.body is not None:
+            headers.popall(_KEY, None)
+        outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, end, watch)
         attempt = Attempt()
         hop = self._hop(request, peer, outgoing)
         status = None
@@ -273,7 +330,7 @@ class Forwarder:
         outgoing.headers[DEADLINE] = str(_owners_share_ms(left_s))
         self._seal.sign(outgoing.method, outgoing.path, outgoing.headers, outgoing.body)
         async with asyncio.timeout_at(outgoing.end) as limit:
-            with self.watch.waiting(limit, peer.holder):
+            with outgoing.watch.waiting(limit, peer.holder):
                 async with session.request(
                     outgoing.method,
                     outgoing.url,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from actors.engine import Part
     from actors.lease import Holder
+    from actors.node.status import NodeStatus
     from web.cluster.seal import Seal
 
 _LOOKS_S: Final = 0.25
@@ -61,7 +62,17 @@ class SecretDiffers(Exception):
 class PeerWatch:
     """Knows the present owner, asks it how it is, and ends the wait for one that is gone."""
 
-    def __init__(self, part: Part, seal: Seal, allowed: Sequence[str]) -> None:
+    def __init__(
+        self,
+        part: Part,
+        seal: Seal,
+        allowed: Sequence[str],
+        shard: int | None = None,
+        said: Callable[[], NodeStatus] | None = None,
+    ) -> None:
+        """Watch the owner of `part`; `said` is what this node reports of itself, as a whole."""
+        self._shard = shard
+        self._said = said or part.status
         self._part = part
         self._seal = seal
         self._is_refused = False
@@ -147,10 +158,10 @@ class PeerWatch:
         if peer is None:
             self._seen = None
             return
-        headers = {REPORT: report_of(self._part.status())}
+        headers = {REPORT: report_of(self._said())}
         self._seal.sign("GET", "/health", headers)
         try:
-            self._seen = (peer.holder, await _ask(session, peer, headers))
+            self._seen = (peer.holder, await _ask(session, peer, headers, self._shard))
         except SecretDiffers:
             self._seen = (peer.holder, None)
             if not self._is_refused:
@@ -181,7 +192,9 @@ async def repeat(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(every_s)
 
 
-async def _ask(session: ClientSession, peer: Peer, headers: Mapping[str, str]) -> PeerHealth | None:
+async def _ask(
+    session: ClientSession, peer: Peer, headers: Mapping[str, str], shard: int | None
+) -> PeerHealth | None:
     try:
         async with (
             asyncio.timeout(_PROBE_LIMIT_S),
@@ -192,6 +205,8 @@ async def _ask(session: ClientSession, peer: Peer, headers: Mapping[str, str]) -
             body = orjson.loads(await reply.content.readexactly(_length(reply.content_length)))
     except (ClientError, OSError, EOFError, ValueError, TimeoutError):
         return None
+    if shard is not None:
+        return _of_shard(body, peer.holder, shard)
     match body:
         case {"status": "ok", "role": "owner", "node": node, "paused": bool(paused)} if (
             node == peer.holder.node
@@ -199,6 +214,16 @@ async def _ask(session: ClientSession, peer: Peer, headers: Mapping[str, str]) -
             return PeerHealth(peer.holder.node, peer.holder.epoch, paused)
         case _:
             return None
+
+
+def _of_shard(body: object, holder: Holder, shard: int) -> PeerHealth | None:
+    """Return what a node said of one of its shards, if it serves that."""
+    match body:
+        case {"node": holder.node, "paused": bool(paused), "shards": [*shards]}:
+            mine = {"shard": shard, "node": holder.node, "serving": True}
+            if any(isinstance(each, dict) and each.items() >= mine.items() for each in shards):
+                return PeerHealth(holder.node, holder.epoch, paused)
+    return None
 
 
 def _length(announced: int | None) -> int:

@@ -13,6 +13,7 @@ from web.openapi import parameters
 from web.openapi.models.actors import ActorPage, HotActors, LiveActor, RestingActor
 from web.openapi.models.figures import ActorStats
 from web.route import Route
+from web.wire import merging
 from web.wire.queries import MAX_PAGE_BYTES, parse_actor_query, parse_count
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
@@ -272,6 +273,7 @@ ROUTES: Final = (
         path="/api/actors",
         handler=actors,
         needs="owner",
+        merge=merging.actors,
         tag="Actors",
         reply=ActorPage,
         text="OK.actors",
@@ -284,6 +286,7 @@ ROUTES: Final = (
         path="/api/actors/stats",
         handler=stats,
         needs="owner",
+        merge=merging.added,
         tag="Actors",
         reply=ActorStats,
         text="OK.actor_stats",
@@ -295,6 +298,7 @@ ROUTES: Final = (
         path="/api/actors/hot",
         handler=hot,
         needs="owner",
+        merge=merging.hot,
         tag="Actors",
         reply=HotActors,
         text="OK.hot",
@@ -307,6 +311,7 @@ ROUTES: Final = (
         path="/api/actors/{id}",
         handler=actor,
         needs="owner",
+        scope="order",
         tag="Actors",
         reply=LiveActor | RestingActor,
         text="OK.actor",

@@ -11,6 +11,7 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
+from web.wire import merging
 from web.wire.json_body import encode_rows
 from web.wire.problems import Problem, RequestError
 from web.wire.queries import page_fields, parse_log_query, parse_search
@@ -125,6 +126,7 @@ ROUTES: Final = (
         path=f"{API}/search",
         handler=search,
         needs="view",
+        merge=merging.found,
         tag="Orders",
         reply=FoundOrders,
         text="OK.search",

@@ -11,6 +11,7 @@ from web.cluster.hop import in_time
 from web.openapi import parameters
 from web.openapi.models.operators import Cleaned, CleanedLocks, Locks, Paused, QueueStats
 from web.route import API, JSON_BODY, LATE, Body, Route
+from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.queries import parse_limit
 from web.wire.replies import success
@@ -103,6 +104,7 @@ ROUTES: Final = (
         path=f"{API}/queue/stats",
         handler=stats,
         needs="owner",
+        merge=merging.added,
         tag="Queue",
         reply=QueueStats,
         text="OK.stats",
@@ -114,6 +116,7 @@ ROUTES: Final = (
         handler=locks,
         large=True,
         needs="owner",
+        merge=merging.locks,
         tag="Queue",
         reply=Locks,
         text="OK.locks",
@@ -125,6 +128,7 @@ ROUTES: Final = (
         path=f"{API}/queue/clean",
         handler=clean,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Cleaned,
         text="OK.clean",
@@ -137,6 +141,7 @@ ROUTES: Final = (
         path=f"{API}/queue/pause",
         handler=pause,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Paused,
         text="OK.pause",
@@ -148,6 +153,7 @@ ROUTES: Final = (
         path=f"{API}/queue/resume",
         handler=resume,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Paused,
         text="OK.resume",

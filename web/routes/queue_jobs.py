@@ -14,6 +14,7 @@ from web.openapi import parameters
 from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
+from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
 from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_query
@@ -132,6 +133,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs",
         handler=jobs,
         needs="view",
+        merge=merging.jobs,
         tag="Jobs",
         reply=JobPage,
         text="OK.jobs",
@@ -144,6 +146,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}",
         handler=job,
         needs="view",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.job",
@@ -156,6 +159,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}/retry",
         handler=retry,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.retry",
@@ -168,6 +172,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}",
         handler=remove,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=ForgottenJob,
         text="OK.remove",
@@ -180,6 +185,8 @@ ROUTES: Final = (
         path=f"{API}/queue/retry-failed",
         handler=retry_failed,
         needs="owner",
+        scope="body",
+        merge=merging.added,
         tag="Jobs",
         reply=Retried,
         text="OK.retry_failed",
@@ -196,6 +203,7 @@ ROUTES: Final = (
         path=f"{API}/{{id}}/pause",
         handler=pause_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.pause",
@@ -208,6 +216,7 @@ ROUTES: Final = (
         path=f"{API}/{{id}}/resume",
         handler=resume_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.resume",

@@ -54,7 +54,7 @@ async def update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
+    key = key_in_header(request)
     body = await read_object(request)
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
@@ -69,7 +69,7 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
+    key = key_in_header(request)
     body = await read_batch(request)
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
@@ -112,7 +112,8 @@ async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
         return _Repeat(message, error)
 
 
-def _key_in_header(request: web.Request) -> RequestId | None:
+def key_in_header(request: web.Request) -> RequestId | None:
+    """Read the key that a call carries in its header; raises `RequestError`."""
     values = request.headers.getall(IDEMPOTENCY_KEY, ())
     if not values:
         return None
@@ -268,11 +269,12 @@ async def _batch_reply(
         "failed": sum(isinstance(each, Problem) for each in outcomes),
     }
     queued = sum(isinstance(each, Queued) for each in outcomes)
-    text = _batch_text(counts["succeeded"], counts["failed"], queued)
+    text = batch_text(counts["succeeded"], counts["failed"], queued)
     return success(request, {**counts, "results": results}, text, {**counts, "queued": queued})
 
 
-def _batch_text(succeeded: int, failed: int, queued: int) -> str:
+def batch_text(succeeded: int, failed: int, queued: int) -> str:
+    """Return the name of the message about a batch."""
     if not failed:
         return "QUEUED.batch" if queued else "UPDATED.batch"
     if not succeeded:
@@ -336,6 +338,7 @@ ROUTES: Final = (
         path=f"{API}/update-quantity",
         handler=update_quantity,
         needs="actors",
+        scope="body",
         tag="Updates",
         reply=models.Updated | models.Queued | models.Repeated,
         text="UPDATED",
@@ -369,6 +372,7 @@ ROUTES: Final = (
         path=f"{API}/batch-update-quantity",
         handler=batch_update_quantity,
         needs="actors",
+        scope="items",
         tag="Updates",
         reply=models.Batch,
         text="UPDATED.batch",
