@@ -283,7 +283,9 @@ class ShardLink:
             raise OutcomeUnknown(f"shard {self.shard} did not answer in time") from None
         except Exception as error:
             raise OutcomeUnknown(f"shard {self.shard} did not answer: {error!r}") from error
-        failure, result = unpack(answer, least=2)[:2]
+        failure, result, news = unpack(answer, least=3)[:3]
+        if session is self._session:
+            self._note(session, read_news(news))
         if failure is not None:
             raise read_answer(failure)
         return result

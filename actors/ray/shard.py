@@ -45,15 +45,18 @@ class ShardServer:
         return await self._exchange.call(payload)
 
     async def operate(self, payload: bytes) -> bytes:
-        """Do one of `OPERATIONS`; payload: name, argument, …; answer: error or null, result."""
+        """Do one of `OPERATIONS`; payload: name, argument, …; answer: error, result, news."""
         name, *arguments = unpack(payload, least=1)
+        failure: WorkOrderError | None = None
+        result = None
         try:
-            return pack(None, await self._run(name, arguments))
+            result = await self._run(name, arguments)
         except WorkOrderError as error:
-            return pack(write_answer(error), None)
+            failure = error
         except Exception:  # noqa: BLE001 -- the edge of a call; it is logged
             _log.exception("operation_failed", operation=name)
-            return pack(write_answer(WorkOrderError("an error of this service")), None)
+            failure = WorkOrderError("an error of this service")
+        return pack(write_answer(failure), result, self._news().written())
 
     async def _run(self, name: str, arguments: list[Any]) -> Any:  # noqa: ANN401
         operation = OPERATIONS.get(name)

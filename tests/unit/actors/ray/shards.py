@@ -115,7 +115,7 @@ class FakeShard:
 
     async def operate(self, payload: bytes) -> bytes:
         await self._travel()
-        return pack(None, len(payload))
+        return pack(None, len(payload), self._news())
 
     async def info(self) -> bytes:
         await self._travel()
