@@ -119,6 +119,7 @@ class RayEngine:
         """Leave the cluster, and close the store."""
         if self._watching is not None:
             self._watching.cancel()
+            await asyncio.wait({self._watching})
         await asyncio.gather(*(part.link.close() for part in self.parts))
         await self._processes.close()
         await self.store.close()
