@@ -90,7 +90,7 @@ class _Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is sent on in the place of a call: of its items some, whose keys they carry; a path."""
+    """What is sent on in the place of a call's own: a body with some of its items; a path."""
 
     body: bytes | None = None
     path: str | None = None
@@ -285,8 +285,6 @@ class Forwarder:
         # Whole, and within its limits, before anything of it is sent on.
         body = await read_body(request) if part.body is None else part.body
         path = path_of(request) if part.path is None else part.path
-        if part.body is not None:
-            headers.popall(_KEY, None)
         outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, end, watch)
         attempt = Attempt()
         hop = self._hop(request, peer, outgoing)

@@ -7,6 +7,7 @@ shards, and the answers are put together. What a shard that is away leaves out i
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -15,7 +16,6 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
-from actors.domain.model import WorkOrderId
 from actors.errors import NotOwner
 from actors.node.status import Role
 from actors.operators.job_admin import LIVE_STATES
@@ -30,7 +30,7 @@ from web.wire.replies import success
 from web.wire.schemas import parse_job_id, parse_work_order_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from aiohttp import ClientSession
     from aiohttp.typedefs import Handler
@@ -80,7 +80,7 @@ class ShardedCalls:
                 if route.needs == "owner" and not self._owns_any:
                     raise NotOwner("this node owns no shard")
                 return await here(request)
-            shard = await self._shard_of(request, route)
+            shard = await self._shard_of(request, route) if self.any_elsewhere else None
             if shard is not None:
                 return await self._at(request, shard, here, self.session(route))
             if route.merge is None or request.method == "HEAD":
@@ -111,18 +111,25 @@ class ShardedCalls:
                 job = await node.store.inbox.find(parse_job_id(request.match_info["id"]))
                 return None if job is None else node.part_of(job.work_order_id)
             case "body":
-                order_id = (await read_object(request)).get("workOrderId")
-                if isinstance(order_id, str):  # what is no id is refused wherever it is read
-                    return node.part_of(WorkOrderId(order_id.lower()))
+                return self.named((await read_object(request)).get("workOrderId"))
         return None
+
+    def named(self, order_id: object) -> int | None:
+        """Return the shard of an order as a body names it; None for what is no id."""
+        if not isinstance(order_id, str):
+            return None
+        with suppress(RequestError):
+            return self._context.node.part_of(parse_work_order_id(order_id))
+        return None
+
+    @property
+    def any_elsewhere(self) -> bool:
+        """Whether another node owns any shard."""
+        return any(part.owner_elsewhere() is not None for part in self._context.node.parts)
 
     @property
     def _owns_any(self) -> bool:
         return self._context.node.status().role is Role.OWNER
-
-    def part_of(self, order_id: WorkOrderId) -> int:
-        """Return the shard of an order."""
-        return self._context.node.part_of(order_id)
 
     async def hand_on(self, request: web.Request, watch: PeerWatch, part: Part) -> web.Response:
         """Have a shard's owner answer a part of a batch, as `Forwarder.hand_on` does."""
@@ -159,6 +166,8 @@ class ShardedCalls:
             await read_body(request)  # once, before several go on with it
         sources, missing = self._sources()
         if not sources:
+            if route.needs == "view":
+                return await route.handler(request)  # as it is stored
             raise NotOwner("no owner of a shard is known")
         told = await asyncio.gather(
             *(self._told(request, route, source) for source in sources), return_exceptions=True
@@ -197,16 +206,20 @@ class ShardedCalls:
 
         Raises `NotOwner` or `TimeoutError` where it gave no answer, and `Refused`.
         """
-        paths: list[str] = [path_of(request)]
+        paths: Iterable[str] = (path_of(request),)
         if route.merge in PAGED:
-            paths = list(_first_pages(request))
+            paths = _first_pages(request)
         told: list[Data] = []
         for path in paths:
             reply = await self._one(request, route, source, path)
             body = body_of(reply)
+            if reply.status == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET":
+                raise NotOwner("it owns no shard any more")
             if reply.status != HTTPStatus.OK:
                 raise Refused(reply)
             told.append(body["data"])
+            if route.merge in PAGED and len(told) >= body["data"]["totalPages"]:
+                break
         return joined(told) if len(told) > 1 else told[0]
 
     async def _one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from tests.unit.actors.shards.cluster import ORDERS, SHARDS, Cluster, ShardedMem
 from web.app import Options, build_app
 from web.server.service import RUNNER_OPTIONS, bind
 from web.wire import merging
+from web.wire.schemas import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -138,6 +140,39 @@ async def test_any_call_is_answered_by_either_node(fronts: tuple[Front, Front]) 
         assert [each["serving"] for each in health["shards"]] == [True] * 4
         assert (await front.get("/api/nodes"))["success"]
         assert (await front.get("/api/alarms"))["data"]["ok"]
+
+
+async def test_a_part_of_a_batch_has_the_keys_and_the_items_of_the_whole(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, second = fronts
+    batch = _items("k" * MAX_REQUEST_ID)
+    odd = [{"workOrderId": "\ud800", "type": "input"}, 5, {"workOrderId": ORDERS[0], "type": 7}]
+    batch["updates"] += odd
+    text = json.dumps(batch).replace('"type": 7', '"type": NaN')
+    rows = []
+    for front in (first, second, first):
+        async with front.session.post(f"{API}/batch-update-quantity", data=text) as reply:
+            rows.append((await reply.json())["data"]["results"])
+    assert [row["success"] for row in rows[0]] == [True] * len(ORDERS) + [False] * 3
+    assert [row["replayed"] for row in rows[0][:-3]] == [False] * len(ORDERS)
+    for again in rows[1:]:
+        assert [row["jobId"] for row in again[:-3]] == [row["jobId"] for row in rows[0][:-3]]
+        assert all(row["replayed"] for row in again[:-3])
+    batch["itemNumbers"] = list(range(100, 143))
+    told = await first.post(f"{API}/batch-update-quantity", batch)
+    assert all(row["replayed"] for row in told["data"]["results"][:-3]), "no caller's numbers"
+
+
+async def test_a_page_behind_the_last_is_empty_and_asks_for_no_more(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, _ = fronts
+    await first.post(f"{API}/batch-update-quantity", _items("p"))
+    page = (await first.get("/api/actors?page=1000000&pageSize=1000"))["data"]
+    assert (page["total"], page["actors"]) == (40, [])
+    async with first.session.head(f"{API}/queue/stats") as reply:
+        assert reply.status == 200
 
 
 async def test_what_a_bad_call_is_told_is_what_one_node_tells(
