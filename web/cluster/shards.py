@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -21,6 +22,7 @@ from actors.node.status import Role
 from actors.operators.job_admin import LIVE_STATES
 from web.cluster.forward import Part
 from web.cluster.hop import FORWARDED_BY, refuse_if_misled
+from web.cluster.relayed import RELAYED, Relayed
 from web.cluster.seal import path_of
 from web.wire.bodies import read_body, read_object
 from web.wire.merging import PAGED, Data, joined
@@ -71,7 +73,9 @@ class ShardedCalls:
     def wrap(self, route: Route) -> Handler:
         """Return what answers `route`, whichever nodes own what it is about."""
         here = route.handler
-        if route.needs in ("nothing", "nodes", "stream"):
+        if route.needs == "stream":
+            return self._with_others(here)
+        if route.needs in ("nothing", "nodes"):
             return here  # of this node alone
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -158,6 +162,29 @@ class ShardedCalls:
             if watch is not None and watch.health() is not None:
                 return await self._forwarder.hand_on(request, watch, self._forwarder.operators)
         raise NotOwner("no owner of a shard is known")
+
+    def _with_others(self, here: Handler) -> Handler:
+        """Wrap the handler of a reply without an end, which tells of other owners' events too."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if FORWARDED_BY in request.headers or request.method == "HEAD":
+                return await here(request)
+            relayed = Relayed(self._others, partial(self._forwarder.follow, request))
+            request[RELAYED] = relayed
+            async with relayed.running():
+                return await here(request)
+
+        return handle
+
+    def _others(self) -> dict[str, PeerWatch]:
+        """Return a watch of each other node that owns a shard, by its name."""
+        found: dict[str, PeerWatch] = {}
+        for shard in range(len(self._context.node.parts)):
+            watch = self.elsewhere(shard)
+            peer = watch.peer() if watch is not None else None
+            if watch is not None and peer is not None:
+                found.setdefault(peer.holder.node, watch)
+        return found
 
     # -- all of them -------------------------------------------------------------------------
 

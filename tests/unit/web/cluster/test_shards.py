@@ -226,16 +226,40 @@ async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
         assert stats["pausedOrders"] == [ORDERS[0]]
 
 
+async def test_a_stream_tells_what_happens_at_both_nodes(fronts: tuple[Front, Front]) -> None:
+    first, second = fronts
+    seen: set[str] = set()
+
+    async def read() -> None:
+        async with first.session.get("/api/events") as reply:
+            async for line in reply.content:
+                if line.startswith(b"data: "):
+                    order_id = json.loads(line[6:]).get("workOrderId")
+                    seen.update([order_id] if order_id else [])
+                if seen >= set(ORDERS):
+                    return
+
+    reading = asyncio.create_task(read())
+    async with asyncio.timeout(WITHIN_S):
+        while not reading.done():
+            await second.post(f"{API}/batch-update-quantity", {**_items("e"), "requestId": None})
+            await asyncio.wait({reading}, timeout=0.2)
+    await reading
+
+
 async def test_what_a_shard_that_is_away_leaves_out_is_said(fronts: tuple[Front, Front]) -> None:
     first, second = fronts
     await first.post(f"{API}/batch-update-quantity", _items("k"))
     theirs = owned(second.node)
     await second.runner.cleanup()  # it is there, and does not answer
+    idle: list[int] = []
     async with asyncio.timeout(WITHIN_S):
-        while (await first.session.get("/health")).status == 200:  # noqa: ASYNC110 -- probed
+        while idle != theirs:
+            async with first.session.get("/health") as reply:
+                shards = (await reply.json())["shards"]
+                idle = [each["shard"] for each in shards if not each["serving"]]
+                assert reply.status == (503 if idle else 200)
             await asyncio.sleep(0.05)
-    health = await first.get("/health", 503)
-    assert [each["shard"] for each in health["shards"] if not each["serving"]] == theirs
     assert (await first.get("/readyz"))["status"] == "ok"
     stats = await first.get(f"{API}/queue/stats")
     assert stats["missingShards"] == theirs
