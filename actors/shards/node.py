@@ -165,11 +165,11 @@ class ShardedNode:
                 if (await self.store.shard_map.read()).count != self._shards.count:
                     _log.error("shards_moved_elsewhere", shards=self._shards.count)
                     self._failed.set()
+                await self._give_up_excess()
             except (StoreUnavailable, OutcomeUnknown) as error:
                 _log.warning("nodes_not_met", error=str(error))  # the share is as it was
             except Exception:  # noqa: BLE001 -- one bad look must not be the last
                 _log.exception("nodes_not_met")
-            await self._give_up_excess()
 
     async def _meet(self) -> None:
         """Say that this node is there, see who else is, and what nobody owns."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import structlog
 from aiohttp import web
-from multidict import CIMultiDict
 from yarl import URL
 
 from actors.errors import NotOwner
@@ -25,6 +24,7 @@ from web.cluster.hop import (
     FORWARDED_TO,
     REFUSED,
     allowed_s,
+    headers_of,
     refuse_if_misled,
 )
 from web.cluster.peer import PeerHealth, PeerWatch, repeat
@@ -32,13 +32,13 @@ from web.cluster.seal import path_of
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
 from web.wire.problems import Problem, RequestError
-from web.wire.schemas import check_request_id
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp.typedefs import Handler
+    from multidict import CIMultiDict
 
     from web.app_context import AppContext
     from web.cluster.peer import Peer
@@ -46,16 +46,7 @@ if TYPE_CHECKING:
     from web.tracing.port import Tracing, Work
     from web.wire.streams import Stream
 
-_KEY: Final = "Idempotency-Key"
 _SERVED_BY: Final = "X-Served-By"
-_REQUEST_HEADERS: Final = (
-    "Content-Type",
-    _KEY,
-    "Accept-Language",
-    "Authorization",
-    "Prefer",
-    "tracestate",
-)
 _REPLY_HEADERS: Final = ("Content-Type", "Retry-After", _SERVED_BY, "Allow")
 _UPDATES_AT_ONCE: Final = 512
 _OPERATORS_AT_ONCE: Final = 16
@@ -90,7 +81,7 @@ class _Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is sent on in the place of a call: of its items some, whose keys they carry; a path."""
+    """What is sent on in the place of a call's own: a body with some of its items; a path."""
 
     body: bytes | None = None
     path: str | None = None
@@ -221,21 +212,35 @@ class Forwarder:
 
         return handle
 
-    async def _streamed(self, request: web.Request) -> web.StreamResponse:
-        peer = self.watch.peer()
+    @asynccontextmanager
+    async def follow(
+        self, request: web.Request, watch: PeerWatch
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open the reply of an owner to a call that has no end.
+
+        Raises `NotOwner` where none is known, `ClientError` and `OSError`.
+        """
+        peer = watch.peer()
         if peer is None or self._streams is None:
             raise NotOwner("another node owns the actors")
-        headers = _headers(request)
+        headers = headers_of(request)
         headers[FORWARDED_BY] = self._context.node.node_id
         headers[FORWARDED_TO] = peer.holder.node
         self._seal.sign("GET", path_of(request), headers)
+        async with self._streams.get(
+            _target(peer, path_of(request)),
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=_SILENT_S),
+        ) as reply:
+            yield reply
+
+    async def _streamed(self, request: web.Request) -> web.StreamResponse:
+        peer = self.watch.peer()
+        if peer is None:
+            raise NotOwner("another node owns the actors")
         try:
-            async with self._streams.get(
-                _target(peer, path_of(request)),
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=_SILENT_S),
-            ) as reply:
+            async with self.follow(request, self.watch) as reply:
                 if reply.content_type != "text/event-stream":
                     return await self._passed_back(reply)
                 async with request.app[STREAMS].open(request) as stream:
@@ -281,12 +286,10 @@ class Forwarder:
         if FORWARDED_BY in request.headers or peer is None or session is None:
             raise NotOwner("another node owns the actors")
         end = asyncio.get_running_loop().time() + allowed_s(request)
-        headers = _headers(request)
+        headers = headers_of(request)
         # Whole, and within its limits, before anything of it is sent on.
         body = await read_body(request) if part.body is None else part.body
         path = path_of(request) if part.path is None else part.path
-        if part.body is not None:
-            headers.popall(_KEY, None)
         outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, end, watch)
         attempt = Attempt()
         hop = self._hop(request, peer, outgoing)
@@ -361,22 +364,6 @@ FORWARDER: Final = web.AppKey("forwarder", Forwarder)
 
 def _target(peer: Peer, path: str) -> URL:
     return peer.url.join(URL(peer.url.raw_path.rstrip("/") + path, encoded=True))
-
-
-def _headers(request: web.Request) -> CIMultiDict[str]:
-    """Take over what the caller says about its call, under the id that this node logs."""
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name in _REQUEST_HEADERS:
-        for value in request.headers.getall(name, ()):
-            if value.isprintable():
-                headers.add(name, value)
-            elif name == _KEY:  # it can't be sent and must not be lost: refuse it as the owner does
-                check_request_id(value, name)
-    trace = request[CALL].trace
-    headers["X-Request-Id"] = trace.http_request_id
-    if trace.traceparent:
-        headers["traceparent"] = trace.traceparent
-    return headers
 
 
 def _owners_share_ms(left_s: float) -> int:

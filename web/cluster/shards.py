@@ -7,7 +7,9 @@ shards, and the answers are put together. What a shard that is away leaves out i
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,12 +17,12 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
-from actors.domain.model import WorkOrderId
 from actors.errors import NotOwner
 from actors.node.status import Role
 from actors.operators.job_admin import LIVE_STATES
 from web.cluster.forward import Part
 from web.cluster.hop import FORWARDED_BY, refuse_if_misled
+from web.cluster.relayed import RELAYED, Relayed
 from web.cluster.seal import path_of
 from web.wire.bodies import read_body, read_object
 from web.wire.merging import PAGED, Data, joined
@@ -30,7 +32,7 @@ from web.wire.replies import success
 from web.wire.schemas import parse_job_id, parse_work_order_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from aiohttp import ClientSession
     from aiohttp.typedefs import Handler
@@ -71,7 +73,9 @@ class ShardedCalls:
     def wrap(self, route: Route) -> Handler:
         """Return what answers `route`, whichever nodes own what it is about."""
         here = route.handler
-        if route.needs in ("nothing", "nodes", "stream"):
+        if route.needs == "stream":
+            return self._with_others(here)
+        if route.needs in ("nothing", "nodes"):
             return here  # of this node alone
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -80,7 +84,7 @@ class ShardedCalls:
                 if route.needs == "owner" and not self._owns_any:
                     raise NotOwner("this node owns no shard")
                 return await here(request)
-            shard = await self._shard_of(request, route)
+            shard = await self._shard_of(request, route) if self.any_elsewhere else None
             if shard is not None:
                 return await self._at(request, shard, here, self.session(route))
             if route.merge is None or request.method == "HEAD":
@@ -111,18 +115,25 @@ class ShardedCalls:
                 job = await node.store.inbox.find(parse_job_id(request.match_info["id"]))
                 return None if job is None else node.part_of(job.work_order_id)
             case "body":
-                order_id = (await read_object(request)).get("workOrderId")
-                if isinstance(order_id, str):  # what is no id is refused wherever it is read
-                    return node.part_of(WorkOrderId(order_id.lower()))
+                return self.named((await read_object(request)).get("workOrderId"))
         return None
+
+    def named(self, order_id: object) -> int | None:
+        """Return the shard of an order as a body names it; None for what is no id."""
+        if not isinstance(order_id, str):
+            return None
+        with suppress(RequestError):
+            return self._context.node.part_of(parse_work_order_id(order_id))
+        return None
+
+    @property
+    def any_elsewhere(self) -> bool:
+        """Whether another node owns any shard."""
+        return any(part.owner_elsewhere() is not None for part in self._context.node.parts)
 
     @property
     def _owns_any(self) -> bool:
         return self._context.node.status().role is Role.OWNER
-
-    def part_of(self, order_id: WorkOrderId) -> int:
-        """Return the shard of an order."""
-        return self._context.node.part_of(order_id)
 
     async def hand_on(self, request: web.Request, watch: PeerWatch, part: Part) -> web.Response:
         """Have a shard's owner answer a part of a batch, as `Forwarder.hand_on` does."""
@@ -152,6 +163,29 @@ class ShardedCalls:
                 return await self._forwarder.hand_on(request, watch, self._forwarder.operators)
         raise NotOwner("no owner of a shard is known")
 
+    def _with_others(self, here: Handler) -> Handler:
+        """Wrap the handler of a reply without an end, which tells of other owners' events too."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if FORWARDED_BY in request.headers or request.method == "HEAD":
+                return await here(request)
+            relayed = Relayed(self._others, partial(self._forwarder.follow, request))
+            request[RELAYED] = relayed
+            async with relayed.running():
+                return await here(request)
+
+        return handle
+
+    def _others(self) -> dict[str, PeerWatch]:
+        """Return a watch of each other node that owns a shard, by its name."""
+        found: dict[str, PeerWatch] = {}
+        for shard in range(len(self._context.node.parts)):
+            watch = self.elsewhere(shard)
+            peer = watch.peer() if watch is not None else None
+            if watch is not None and peer is not None:
+                found.setdefault(peer.holder.node, watch)
+        return found
+
     # -- all of them -------------------------------------------------------------------------
 
     async def _everywhere(self, request: web.Request, route: Route) -> web.StreamResponse:
@@ -159,6 +193,8 @@ class ShardedCalls:
             await read_body(request)  # once, before several go on with it
         sources, missing = self._sources()
         if not sources:
+            if route.needs == "view":
+                return await route.handler(request)  # as it is stored
             raise NotOwner("no owner of a shard is known")
         told = await asyncio.gather(
             *(self._told(request, route, source) for source in sources), return_exceptions=True
@@ -197,16 +233,20 @@ class ShardedCalls:
 
         Raises `NotOwner` or `TimeoutError` where it gave no answer, and `Refused`.
         """
-        paths: list[str] = [path_of(request)]
+        paths: Iterable[str] = (path_of(request),)
         if route.merge in PAGED:
-            paths = list(_first_pages(request))
+            paths = _first_pages(request)
         told: list[Data] = []
         for path in paths:
             reply = await self._one(request, route, source, path)
             body = body_of(reply)
+            if reply.status == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET":
+                raise NotOwner("it owns no shard any more")
             if reply.status != HTTPStatus.OK:
                 raise Refused(reply)
             told.append(body["data"])
+            if route.merge in PAGED and len(told) >= body["data"]["totalPages"]:
+                break
         return joined(told) if len(told) > 1 else told[0]
 
     async def _one(

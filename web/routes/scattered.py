@@ -6,21 +6,18 @@ One order's items stay together and in their order. What an owner does not answe
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any, cast
 
-import orjson
-
-from actors.domain.model import WorkOrderId
 from actors.errors import WorkOrderError
 from web.app_context import CALL, CONTEXT
 from web.cluster.forward import Part
 from web.cluster.hop import FORWARDED_BY, refuse_if_misled
 from web.cluster.shards import body_of
-from web.routes.updates import batch_text, key_in_header
+from web.routes.updates import ITEM_NUMBERS, batch_text, echo
 from web.wire.bodies import PART, read_batch
 from web.wire.problems import RequestError, problem_of
 from web.wire.replies import failure, success
-from web.wire.schemas import merge_request_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +38,8 @@ def scattered(here: Handler, calls: ShardedCalls) -> Handler:
         refuse_if_misled(request)
         if FORWARDED_BY in request.headers:
             return await here(request)
+        if not calls.any_elsewhere:
+            return await here(request)
         body = await read_batch(request)
         items = body.get("updates")
         if not isinstance(items, list) or len(items) > request.app[CONTEXT].options.max_batch:
@@ -48,10 +47,8 @@ def scattered(here: Handler, calls: ShardedCalls) -> Handler:
         groups = _by_owner(items, calls)
         if list(groups) in ([], [""]):
             return await here(request)
-        key = merge_request_ids(key_in_header(request), body.get("requestId"))
-        whole = {name: value for name, value in body.items() if name != "requestId"}
         parts = [
-            _answer(request, here, calls, watch, _body_of(whole, items, numbers, key))
+            _answer(request, here, calls, watch, _body_of(body, items, numbers))
             for watch, numbers in groups.values()
         ]
         replies = await asyncio.gather(*parts)
@@ -70,27 +67,18 @@ def _by_owner(
     """Group the numbers of items by the node that owns their orders; "" is this one."""
     groups: dict[str, tuple[PeerWatch | None, list[int]]] = {}
     for number, item in enumerate(items):
-        order_id = item.get("workOrderId") if isinstance(item, dict) else None
-        watch = None
-        if isinstance(order_id, str):
-            watch = calls.elsewhere(calls.part_of(WorkOrderId(order_id.lower())))
+        shard = calls.named(item.get("workOrderId")) if isinstance(item, dict) else None
+        watch = None if shard is None else calls.elsewhere(shard)
         peer = watch.peer() if watch is not None else None
         name = "" if watch is None else peer.holder.node if peer is not None else "?"
         groups.setdefault(name, (watch, []))[1].append(number)
     return groups
 
 
-def _body_of(
-    whole: dict[str, object], items: Sequence[object], numbers: Sequence[int], key: str | None
-) -> bytes:
-    """Return the body of a part, whose items carry the keys that the whole call gives them."""
-    some = []
-    for number in numbers:
-        item = items[number]
-        if key is not None and isinstance(item, dict) and item.get("requestId") is None:
-            item = {**item, "requestId": f"{key}#{number}"}
-        some.append(item)
-    return orjson.dumps({**whole, "updates": some})
+def _body_of(whole: dict[str, object], items: Sequence[object], numbers: Sequence[int]) -> bytes:
+    """Return the body of a part; whatever was read can be read there as well."""
+    part = {"updates": [items[number] for number in numbers], ITEM_NUMBERS: numbers}
+    return json.dumps({**whole, **part}).encode()
 
 
 async def _answer(
@@ -139,8 +127,8 @@ def _failed(item: object, body: dict[str, Any], reply: web.Response) -> dict[str
         "code": body["code"],
         "message": body["message"],
         "error": body["message"],
-        "workOrderId": asked.get("workOrderId"),
-        "type": asked.get("type"),
+        "workOrderId": echo(asked.get("workOrderId")),
+        "type": echo(asked.get("type")),
         "retryable": after.isdigit(),
         "status": reply.status,
         "retryAfter": int(after) if after.isdigit() else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from tests.unit.actors.shards.cluster import ORDERS, SHARDS, Cluster, ShardedMem
 from web.app import Options, build_app
 from web.server.service import RUNNER_OPTIONS, bind
 from web.wire import merging
+from web.wire.schemas import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -140,6 +142,39 @@ async def test_any_call_is_answered_by_either_node(fronts: tuple[Front, Front]) 
         assert (await front.get("/api/alarms"))["data"]["ok"]
 
 
+async def test_a_part_of_a_batch_has_the_keys_and_the_items_of_the_whole(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, second = fronts
+    batch = _items("k" * MAX_REQUEST_ID)
+    odd = [{"workOrderId": "\ud800", "type": "input"}, 5, {"workOrderId": ORDERS[0], "type": 7}]
+    batch["updates"] += odd
+    text = json.dumps(batch).replace('"type": 7', '"type": NaN')
+    rows = []
+    for front in (first, second, first):
+        async with front.session.post(f"{API}/batch-update-quantity", data=text) as reply:
+            rows.append((await reply.json())["data"]["results"])
+    assert [row["success"] for row in rows[0]] == [True] * len(ORDERS) + [False] * 3
+    assert [row["replayed"] for row in rows[0][:-3]] == [False] * len(ORDERS)
+    for again in rows[1:]:
+        assert [row["jobId"] for row in again[:-3]] == [row["jobId"] for row in rows[0][:-3]]
+        assert all(row["replayed"] for row in again[:-3])
+    batch["itemNumbers"] = list(range(100, 143))
+    told = await first.post(f"{API}/batch-update-quantity", batch)
+    assert all(row["replayed"] for row in told["data"]["results"][:-3]), "no caller's numbers"
+
+
+async def test_a_page_behind_the_last_is_empty_and_asks_for_no_more(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, _ = fronts
+    await first.post(f"{API}/batch-update-quantity", _items("p"))
+    page = (await first.get("/api/actors?page=1000000&pageSize=1000"))["data"]
+    assert (page["total"], page["actors"]) == (40, [])
+    async with first.session.head(f"{API}/queue/stats") as reply:
+        assert reply.status == 200
+
+
 async def test_what_a_bad_call_is_told_is_what_one_node_tells(
     fronts: tuple[Front, Front],
 ) -> None:
@@ -191,16 +226,40 @@ async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
         assert stats["pausedOrders"] == [ORDERS[0]]
 
 
+async def test_a_stream_tells_what_happens_at_both_nodes(fronts: tuple[Front, Front]) -> None:
+    first, second = fronts
+    seen: set[str] = set()
+
+    async def read() -> None:
+        async with first.session.get("/api/events") as reply:
+            async for line in reply.content:
+                if line.startswith(b"data: "):
+                    order_id = json.loads(line[6:]).get("workOrderId")
+                    seen.update([order_id] if order_id else [])
+                if seen >= set(ORDERS):
+                    return
+
+    reading = asyncio.create_task(read())
+    async with asyncio.timeout(WITHIN_S):
+        while not reading.done():
+            await second.post(f"{API}/batch-update-quantity", {**_items("e"), "requestId": None})
+            await asyncio.wait({reading}, timeout=0.2)
+    await reading
+
+
 async def test_what_a_shard_that_is_away_leaves_out_is_said(fronts: tuple[Front, Front]) -> None:
     first, second = fronts
     await first.post(f"{API}/batch-update-quantity", _items("k"))
     theirs = owned(second.node)
     await second.runner.cleanup()  # it is there, and does not answer
+    idle: list[int] = []
     async with asyncio.timeout(WITHIN_S):
-        while (await first.session.get("/health")).status == 200:  # noqa: ASYNC110 -- probed
+        while idle != theirs:
+            async with first.session.get("/health") as reply:
+                shards = (await reply.json())["shards"]
+                idle = [each["shard"] for each in shards if not each["serving"]]
+                assert reply.status == (503 if idle else 200)
             await asyncio.sleep(0.05)
-    health = await first.get("/health", 503)
-    assert [each["shard"] for each in health["shards"] if not each["serving"]] == theirs
     assert (await first.get("/readyz"))["status"] == "ok"
     stats = await first.get(f"{API}/queue/stats")
     assert stats["missingShards"] == theirs
