@@ -217,7 +217,7 @@ class Variables(BaseSettings):
         "With ACTOR_ENGINE=ray: updates in one such call.",
         "ACTOR_ENGINE=ray 时：每个这样的调用中的更新数。",
     )
-    ray_address: str = setting(
+    ray_address: Annotated[str, AfterValidator(_checks.check_ray_address)] = setting(
         "auto",
         "The Ray cluster to join: auto is the one that this machine is part of, else host:port of"
         " its head.",

@@ -278,6 +278,12 @@ def test_ray_is_refused_without_servers_that_its_processes_can_share(
     assert mistakes_in({"ACTOR_ENGINE": "Ray", **given}) == (f"ACTOR_ENGINE: {problem}",)
 
 
+@pytest.mark.parametrize("address", ["here", "ray://head:10001", "head:", "u@head:1", "head:1/x"])
+def test_the_address_of_a_cluster_has_a_host_and_a_port(address: str) -> None:
+    [mistake] = mistakes_in({"RAY_ADDRESS": address})
+    assert mistake.startswith("RAY_ADDRESS: must be auto, or host:port of the cluster's head")
+
+
 def test_ray_is_taken_with_servers_that_its_processes_can_share() -> None:
     servers = {"MONGODB_URI": "mongodb://db/factory", "REDIS_URL": "redis://cache"}
     assert load_settings({"ACTOR_ENGINE": "ray", **servers}).actor_engine == "ray"
