@@ -175,7 +175,8 @@ class Keeper:
         while True:
             await asyncio.sleep(_LOOKS_S)
             try:
-                await asyncio.gather(*map(self._look_at, self._kept))
+                made = [each for each in self._kept if each.actor is not None]
+                await asyncio.gather(*map(self._look_at, made))
                 if any(each.actor is None for each in self._kept):
                     await asyncio.to_thread(self._make)
             except Exception:  # noqa: BLE001 -- the next look may do better

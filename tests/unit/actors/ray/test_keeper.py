@@ -54,6 +54,7 @@ class Cluster:
     killed: list[str] = field(default_factory=list)
     joined: dict[str, Any] = field(default_factory=dict)
     refuses: bool = False
+    fails_to_make: int = 0
 
     def init(self, **options: Any) -> None:  # noqa: ANN401
         if self.refuses:
@@ -77,6 +78,9 @@ class Cluster:
 
         def make(*arguments: Any) -> Actor:  # noqa: ANN401
             if name not in self.actors:
+                if self.fails_to_make:
+                    self.fails_to_make -= 1
+                    raise ConnectionError("the head is away")
                 self.made.append(name)
                 self.actors[name] = Actor(arguments, options)
             return self.actors[name]
@@ -170,9 +174,10 @@ async def _replaces(cluster: Cluster) -> None:
     await asyncio.sleep(100)
     assert cluster.killed == ["shard-0a"]
 
-    # One was ended for good: it is made anew.
+    # One was ended for good: it is made anew, as soon as that is possible.
+    cluster.fails_to_make = 2
     cluster.actors.pop("shard-0b").error = Died()
-    await asyncio.sleep(10)
+    await asyncio.sleep(20)
     assert cluster.made[-1] == "shard-0b"
     assert len(kept.handles(0)) == 2
     await kept.close()
