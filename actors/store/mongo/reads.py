@@ -164,13 +164,12 @@ async def dirty(at: Collections, limit: int) -> list[WorkOrderId]:
     """Find orders whose outbox is not empty, by a partial index."""
     found: list[WorkOrderId] = []
     with reading():
-        async for each in at.orders.find({f"{OURS}.dirty": True}, {"_id": 1}):
-            order_id = WorkOrderId(str(each["_id"]))
-            if at.shard.has(order_id):
-                found.append(order_id)
-                if len(found) == limit:
-                    break
-    return found
+        cursor = at.orders.find({f"{OURS}.dirty": True}, {"_id": 1})
+        while len(found) < limit and (some := await cursor.to_list(limit)):
+            ids = (WorkOrderId(str(each["_id"])) for each in some)
+            found += [order_id for order_id in ids if at.shard.has(order_id)]
+        await cursor.close()
+    return found[:limit]
 
 
 async def detail(at: Collections, order_id: WorkOrderId) -> Mapping[str, Any] | None:
