@@ -260,11 +260,12 @@ class MemoryStore:
         return found
 
     def _evidence_for(self, query: EvidenceQuery) -> Evidence:
-        evidence = Evidence()
+        evidence = Evidence(whole=query.whole)
         for outcome in self._outcomes(query.work_order_id):
             change = outcome.change
             if (
-                change.job_id in query.job_ids
+                query.whole
+                or change.job_id in query.job_ids
                 or (change.request_id in query.request_ids and "keys" not in self.without)
                 or change.context.related_barcode in query.barcodes
             ):

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from actors.domain.guards import Guards, Mode
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
 from actors.lease.kept import KeptLease
@@ -164,13 +165,23 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
         settings.job_backoff_s,
         refuse_repeats=settings.duplicate_scans == "refuse",
     )
-    term = TermOptions(limits, settings.commit_batch, settings.commits_in_flight, jobs)
+    term = TermOptions(
+        limits, settings.commit_batch, settings.commits_in_flight, jobs, _guards(settings)
+    )
     options = NodeOptions(
         settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
     )
     # Whatever callers send, and however long the loop that serves them takes over it.
     lease = ThreadLease(KeptLease(_lease(settings), ttl_s=settings.lease_ttl_s))
     return Node(_store(settings), lease, options, spans)
+
+
+def _guards(settings: Settings) -> Guards:
+    return Guards(
+        output_once=Mode(settings.output_once),
+        unbind_once=Mode(settings.unbind_once),
+        over_input=Mode(settings.over_input),
+    )
 
 
 def _store(settings: Settings) -> Store:
@@ -215,6 +226,7 @@ def options_of(settings: Settings) -> Options:
         max_replies_bytes=settings.max_replies_mb * 2**20,
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         refuse_repeats=settings.duplicate_scans == "refuse",
+        guards=_guards(settings),
         console_write=settings.console_write == "1",
     )
 

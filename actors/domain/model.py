@@ -118,6 +118,10 @@ class LogEntry:
     before_progress: Number
     after_progress: Number
     operate_time: datetime
+    watched: str | None = None
+    """The guard that it breaks, which is only watched."""
+    duplicate: bool = False
+    """Whether it is an unbind that found nothing open for its barcode."""
 
     @property
     def reason(self) -> str:

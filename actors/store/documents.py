@@ -94,6 +94,10 @@ def _ours(entry: LogEntry) -> dict[str, Any]:
         ours["requestId"] = change.request_id
         ours["requestKey"] = request_key(entry.work_order_id, change.request_id)
         ours["fingerprint"] = change.fingerprint
+    if entry.watched is not None:
+        ours["watched"] = entry.watched
+    if entry.duplicate:
+        ours["duplicate"] = True
     return ours | originals_document(change.context)
 
 
@@ -178,6 +182,8 @@ def outcome_from(document: object) -> Outcome:
         before_progress=number_from(stored.get("beforeProgress")) or 0,
         after_progress=number_from(stored.get("afterProgress")) or 0,
         operate_time=order_time(stored.get("operateTime")),
+        watched=text_from(ours.get("watched")),
+        duplicate=ours.get("duplicate") is True,
     )
 
 

@@ -32,6 +32,10 @@ MAX_HISTORY: Final = 1_000
 for nothing after an unbind, and no product has as many steps."""
 
 
+MAX_WHOLE: Final = 4_000
+"""Entries with barcodes, of one order, that are read at once for its actor to remember."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogQuery:
     """One page of an order's log, newest first; `since` and `until` are aware and inclusive."""
@@ -117,7 +121,11 @@ class Store(Protocol):
         ...
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
-        """Ask the log, in the order of `queries`."""
+        """Ask the log, in the order of `queries`.
+
+        Where all barcodes of an order are asked for, and it has at most `MAX_WHOLE` entries with
+        one, the answer has all of them and is `whole`.
+        """
         ...
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:

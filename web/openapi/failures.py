@@ -10,6 +10,7 @@ from web.openapi.models.failures import (
     FieldAtFault,
     Full,
     JobInTheWay,
+    PlanReached,
     QuantityAtFault,
     SizeLimit,
     UnknownJob,
@@ -59,6 +60,7 @@ _DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
         CountedScan,
         {"relatedBarcode": "SN0001", "processStepId": None, "replayed": False},
     ),
+    "OVER_PLAN": (PlanReached, {"planProductionQuantity": 100, "replayed": False}),
     "ORDER_UNREADABLE": (
         UnreadableOrder,
         {
@@ -116,6 +118,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "encodings": "gzip, deflate",
     "method": "PUT",
     "value": "'1,000'",
+    "plan": 100,
 }
 
 

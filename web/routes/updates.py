@@ -172,8 +172,8 @@ def _fields(
     }
     if isinstance(done, Queued):
         return taken
-    return {
-        **taken,
+    fields: models.Updated = {
+        **taken,  # type: ignore[typeddict-item] -- in which no `duplicate` can be
         "quantity": done.applied_quantity,
         "requestedQuantity": change.quantity,
         "beforeQuantity": done.before_quantity,
@@ -184,6 +184,9 @@ def _fields(
         "afterProgress": done.after_progress,
         "seq": done.seq,
     }
+    if done.duplicate:
+        fields["duplicate"] = True
+    return fields
 
 
 def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeated:
@@ -199,12 +202,18 @@ def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeat
 
 
 def _params(done: _Done) -> dict[str, object]:
-    return {"barcode": done.why.barcode} if isinstance(done, _Repeat) else {}
+    if isinstance(done, _Repeat):
+        return {"barcode": done.why.barcode}
+    if isinstance(done, Updated) and done.duplicate:
+        return {"barcode": done.change.context.related_barcode}
+    return {}
 
 
 def _text(done: _Done) -> str:
     if isinstance(done, _Repeat):
-        return "DUPLICATE_OPERATION.counted"
+        return f"DUPLICATE_OPERATION.{'output_counted' if done.why.output else 'counted'}"
+    if isinstance(done, Updated) and done.duplicate:
+        return "UPDATED.duplicate"
     code = "QUEUED" if isinstance(done, Queued) else "UPDATED"
     return f"{code}.replayed" if done.replayed else code
 
@@ -349,6 +358,7 @@ ROUTES: Final = (
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",
+            "OVER_PLAN",
             "ORDER_UNREADABLE",
             "REQUEST_ID_CONFLICT",
             "MAILBOX_FULL",

@@ -18,6 +18,7 @@ from actors.errors import (
     NotOwner,
     OrderUnreadable,
     OutcomeUnknown,
+    OverPlan,
     PoisonMessage,
     QuantityOutOfRange,
     RequestIdConflict,
@@ -61,6 +62,7 @@ STATUS: Final[Mapping[str, int]] = {
     "METHOD_NOT_ALLOWED": 405,
     "BODY_TIMEOUT": 408,
     "DUPLICATE_OPERATION": 409,
+    "OVER_PLAN": 409,
     "ORDER_UNREADABLE": 409,
     "JOB_STATE_CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
@@ -128,7 +130,16 @@ def _duplicate(error: DuplicateOperation) -> _Described:
         "processStepId": error.process_step_id,
         "replayed": error.replayed,
     }
-    return error.code, {"barcode": error.barcode}, data
+    text = f"{error.code}.output" if error.output else error.code
+    return text, {"barcode": error.barcode}, data
+
+
+def _over_plan(error: OverPlan) -> _Described:
+    data: dict[str, object] = {
+        "planProductionQuantity": error.plan,
+        "replayed": error.replayed,
+    }
+    return error.code, {"plan": error.plan}, data
 
 
 def _out_of_range(error: QuantityOutOfRange) -> _Described:
@@ -183,6 +194,7 @@ def _plain(text: str) -> Callable[[WorkOrderError], _Described]:
 _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     WorkOrderNotFound: _not_found,
     DuplicateOperation: _duplicate,
+    OverPlan: _over_plan,
     QuantityOutOfRange: _out_of_range,
     OrderUnreadable: _unreadable,
     RequestIdConflict: _conflict,

@@ -29,6 +29,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "该请求此前已处理，返回首次结果",
         "This request was applied before; this is its first result",
     ),
+    "UPDATED.duplicate": Text(
+        "条码 {barcode} 没有可撤回的数量，本次未扣减",
+        "Nothing is open for barcode {barcode}; nothing was taken back",
+    ),
     "UPDATED.batch": Text(
         "批量更新完成，共 {total} 条",
         "Batch done: all {total} updates applied",
@@ -71,6 +75,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.actor": Text("获取工单 actor 详情成功", "Actor read"),
     "OK.alarms": Text("获取告警成功", "Alarms read"),
     "OK.history": Text("获取历史统计成功", "History read"),
+    "OK.guards": Text("获取计数规则成功", "Guards read"),
     "OK.log_level": Text("日志级别", "Log level"),
     "OK.node": Text("获取节点状态成功", "Node read"),
     "OK.nodes": Text("获取全部节点状态成功", "Nodes read"),
@@ -218,6 +223,18 @@ TEXTS: Final[Mapping[str, Text]] = {
     "DUPLICATE_OPERATION.counted": Text(
         "条码 {barcode} 在该工序此前已计数，本次不重复计数",
         "Barcode {barcode} was counted at this step before; it is not counted again",
+    ),
+    "DUPLICATE_OPERATION.output": Text(
+        "条码 {barcode} 的产出已计数，不能重复计数",
+        "The output of barcode {barcode} was already counted",
+    ),
+    "DUPLICATE_OPERATION.output_counted": Text(
+        "条码 {barcode} 的产出此前已计数，本次不重复计数",
+        "The output of barcode {barcode} was counted before; it is not counted again",
+    ),
+    "OVER_PLAN": Text(
+        "投入减报废已达计划生产数量 {plan}，不能再投入",
+        "Input less scrap has reached the plan, {plan}; no more can be put in",
     ),
     "REQUEST_ID_CONFLICT": Text(
         "请求标识 {request_id} 已用于内容不同的请求",

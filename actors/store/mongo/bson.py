@@ -10,8 +10,9 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
-from actors.domain.model import SCAN_PROCESS
-from actors.store.documents import outcome_document, position_of
+from actors.domain.evidence import Move
+from actors.domain.model import SCAN_PROCESS, ChangeType
+from actors.store.documents import change_type_from, outcome_document, position_of
 from actors.store.schema import LOG_ID_FIELDS, OURS, STORED_SEQ
 from actors.store.values import id_from, mapping_from, number_from
 
@@ -148,16 +149,23 @@ def changed_fields(change: ChangeSet) -> dict[str, Any]:
 
 
 def note_history(evidence: Evidence, document: Mapping[str, Any]) -> None:
-    """Note what a log document, of this service or older, says about its barcode (rule 4)."""
+    """Note what a log document, of this service or older, says about its barcode."""
+    type_ = change_type_from(document.get("changeType"))
+    if type_ is None:
+        return
     applied = number_from(document.get("changeQuantity")) or 0
     asked = number_from(mapping_from(document.get(OURS)).get("requestedQuantity"))
     asked = applied if asked is None else asked
     barcode = str(document["relatedBarcode"])
+    position = position_of(document)
+    evidence.note_move(barcode, Move(position, type_, asked, applied))
+    if type_ is not ChangeType.INPUT:
+        return
     if asked < 0:
-        evidence.note_unbind(barcode, position_of(document))
+        evidence.note_unbind(barcode, position)
     elif (
         applied > 0
         and document.get("barcodeOperation") == SCAN_PROCESS
         and (step := document.get("processStepId")) is not None
     ):
-        evidence.note_scan(barcode, id_from(step) or str(step), position_of(document))
+        evidence.note_scan(barcode, id_from(step) or str(step), position)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
 from actors.domain.evidence import Evidence, EvidenceQuery
 from actors.domain.model import Epoch, WorkOrderId
+from actors.runtime.slices import in_slices
 from actors.store.documents import order_from, outcome_from, request_key
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
 from actors.store.pages import bytes_of
-from actors.store.port import MAX_HISTORY, Claim
+from actors.store.port import MAX_HISTORY, MAX_WHOLE, Claim
 from actors.store.schema import (
     INBOX,
     LOGS,
@@ -190,10 +192,11 @@ async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Ev
     known = {query.work_order_id: Evidence() for query in queries}
     with reading():
         await _note_outcomes(at, queries, known)
-        await _note_scans(at, queries, known)
+        whole = [query for query in queries if query.whole and await _note_whole(at, query, known)]
+        await _note_barcodes(at, [query for query in queries if query not in whole], known)
     # A copy each: of one order's two askers, one a crashed actor, neither may see what the
     # other adds to it.
-    answers = [Evidence() for _ in queries]
+    answers = [Evidence(whole=query in whole) for query in queries]
     for query, answer in zip(queries, answers, strict=True):
         answer.include(known[query.work_order_id])
     return answers
@@ -217,7 +220,20 @@ async def _note_outcomes(
                     known[outcome.work_order_id].note(outcome)
 
 
-async def _note_scans(
+async def _note_whole(
+    at: Collections, query: EvidenceQuery, known: Mapping[WorkOrderId, Evidence]
+) -> bool:
+    """Read all entries with a barcode of one order; tell if they were not too many."""
+    condition = {"workOrderId": ObjectId(query.work_order_id), "relatedBarcode": {"$gt": ""}}
+    found = at.logs.find(condition, _HISTORY).hint(_SCANS_INDEX).limit(MAX_WHOLE + 1)
+    documents = await found.to_list(None)
+    if len(documents) > MAX_WHOLE:
+        return False
+    await in_slices(partial(note_history, known[query.work_order_id]), documents)
+    return True
+
+
+async def _note_barcodes(
     at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
 ) -> None:
     asking = [query for query in queries if query.barcodes]
@@ -236,7 +252,7 @@ async def _note_scans(
         found = [each async for each in _newest(at, asking)]
     for document in found:
         evidence = known.get(WorkOrderId(str(document.get("workOrderId"))))
-        if evidence is not None and document.get("changeType") == "input":
+        if evidence is not None:
             note_history(evidence, document)
 
 
@@ -249,7 +265,6 @@ async def _newest(
             condition = {
                 "workOrderId": ObjectId(query.work_order_id),
                 "relatedBarcode": barcode,
-                "changeType": "input",
             }
             found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_SCANS_INDEX)
             for document in await found.limit(MAX_HISTORY).to_list(None):

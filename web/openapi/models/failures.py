@@ -17,6 +17,7 @@ ITEM: Final = (
     "INVALID_WAIT",
     "WORK_ORDER_NOT_FOUND",
     "DUPLICATE_OPERATION",
+    "OVER_PLAN",
     "ORDER_UNREADABLE",
     "REQUEST_ID_CONFLICT",
     "MAILBOX_FULL",
@@ -63,6 +64,14 @@ class CountedScan(TypedDict):
 
     relatedBarcode: str | None
     processStepId: str | None
+    replayed: bool
+
+
+@reply
+class PlanReached(TypedDict):
+    """The pieces that are to be produced, and were put in."""
+
+    planProductionQuantity: float
     replayed: bool
 
 
