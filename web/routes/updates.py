@@ -173,7 +173,7 @@ def _fields(
     if isinstance(done, Queued):
         return taken
     fields: models.Updated = {
-        **taken,  # type: ignore[typeddict-item] -- in which no `duplicate` can be
+        **taken,  # type: ignore[typeddict-item] # no `duplicate` is in it
         "quantity": done.applied_quantity,
         "requestedQuantity": change.quantity,
         "beforeQuantity": done.before_quantity,

@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 
 _BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
 _SCANS_INDEX = [("workOrderId", 1), ("relatedBarcode", 1), ("operateTime", -1)]
+"""Of inputs only."""
+_WHOLE_INDEX = [
+    ("workOrderId", 1),
+    ("relatedBarcode", 1),
+    ("processStepId", 1),
+    ("changeType", 1),
+    ("operateTime", -1),
+]
 _NUMBER = "workOrderNo"
 _FETCHED_AT_ONCE = 100
 _FEW = 20
@@ -225,7 +233,7 @@ async def _note_whole(
 ) -> bool:
     """Read all entries with a barcode of one order; tell if they were not too many."""
     condition = {"workOrderId": ObjectId(query.work_order_id), "relatedBarcode": {"$gt": ""}}
-    found = at.logs.find(condition, _HISTORY).hint(_SCANS_INDEX).limit(MAX_WHOLE + 1)
+    found = at.logs.find(condition, _HISTORY).hint(_WHOLE_INDEX).limit(MAX_WHOLE + 1)
     documents = await found.to_list(None)
     if len(documents) > MAX_WHOLE:
         return False
@@ -265,10 +273,17 @@ async def _newest(
             condition = {
                 "workOrderId": ObjectId(query.work_order_id),
                 "relatedBarcode": barcode,
+                "changeType": "input",
             }
             found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_SCANS_INDEX)
             for document in await found.limit(MAX_HISTORY).to_list(None):
                 yield document
+            # Outputs have no index of one order's: of the barcode's newest in all orders.
+            condition = {"relatedBarcode": barcode}
+            found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_BARCODE_INDEX)
+            for document in await found.limit(MAX_HISTORY).to_list(None):
+                if document.get("changeType") == "output":
+                    yield document
 
 
 async def claim(at: Collections) -> Claim | None:
