@@ -72,6 +72,20 @@ class OverPlan(RuledOut):
         self.replayed = replayed
 
 
+class OperationRefused(RuledOut):
+    """The order does not allow this operation now; `reason` is status, plan, scrapped or line."""
+
+    code = "OPERATION_REFUSED"
+
+    def __init__(self, work_order_id: str, operation: str, reason: str, status: str | None) -> None:
+        super().__init__(f"{operation} of work order {work_order_id} ({status}): {reason}")
+        self.work_order_id = work_order_id
+        self.operation = operation
+        self.reason = reason
+        self.status = status
+        self.replayed = False
+
+
 class QuantityOutOfRange(RuledOut):
     """The stored quantity would leave the range that the callers' JSON numbers hold exactly."""
 

@@ -15,7 +15,14 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from actors.domain.model import Epoch, LogEntry, OrderFacts, OrderState, WorkOrderId
+from actors.domain.model import (
+    Epoch,
+    LogEntry,
+    OperationEntry,
+    OrderFacts,
+    OrderState,
+    WorkOrderId,
+)
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -39,7 +46,15 @@ if TYPE_CHECKING:
         Outcome,
     )
 
-_WRITTEN: Final = ("input_quantity", "output_quantity", "status", "progress")
+_WRITTEN: Final = (
+    "input_quantity",
+    "output_quantity",
+    "status",
+    "progress",
+    "plan_production_quantity",
+    "scrap_quantity",
+    "scrapped",
+)
 _GUARDED: Final = (
     "input_quantity",
     "output_quantity",
@@ -101,6 +116,9 @@ class MemoryStore:
     orders: dict[WorkOrderId, StoredOrder] = field(default_factory=dict)
     log: dict[WorkOrderId, dict[str, LogEntry]] = field(default_factory=lambda: defaultdict(dict))
     refused: dict[WorkOrderId, dict[str, Refusal]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    operated: dict[WorkOrderId, dict[str, OperationEntry]] = field(
         default_factory=lambda: defaultdict(dict)
     )
     calls: Counter[str] = field(default_factory=Counter)
@@ -276,6 +294,7 @@ class MemoryStore:
 
     def _outcomes(self, order_id: WorkOrderId) -> Iterator[Outcome]:
         yield from self.log[order_id].values()
+        yield from self.operated[order_id].values()
         yield from self.refused[order_id].values()
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
@@ -286,7 +305,7 @@ class MemoryStore:
         if self.commit_rejects(change):
             return StoreRejected("a validator says no")
         order = self.orders.get(change.before.id)
-        if order is None or not self._is_as_decided(order, change.before, epoch):
+        if order is None or not self._is_as_decided(order, change, epoch):
             current = self._as_read(change.before.id)
             if self._is_stored(change, current):
                 return Committed(replace(current or change.before, outbox=()))
@@ -311,7 +330,10 @@ class MemoryStore:
         self.orders[before.id] = stored
         return Committed(replace(stored, state=replace(stored.state), outbox=()))
 
-    def _is_as_decided(self, order: StoredOrder, before: StoredOrder, epoch: Epoch) -> bool:
+    def _is_as_decided(self, order: StoredOrder, change: ChangeSet, epoch: Epoch) -> bool:
+        before, planned = change.before, change.plan_quantity
+        if planned is not None and order.state.plan_quantity != planned:
+            return False
         if "turn" not in self.without and not _is_at_turn(order, before, epoch):
             return False
         return "state" in self.without or all(
@@ -352,6 +374,8 @@ class MemoryStore:
                 refused.append(job_id)
             elif isinstance(outcome, LogEntry):
                 self.log[order_id][job_id] = outcome
+            elif isinstance(outcome, OperationEntry):
+                self.operated[order_id][job_id] = outcome
             else:
                 self.refused[order_id][job_id] = outcome
         return refused

@@ -9,7 +9,8 @@ from actors.domain.commit import OUTBOX
 from actors.domain.evidence import EvidenceQuery, Refusal
 from actors.domain.guards import WATCH_ALL, Breach, Guard, Guards, asks_for_barcode, breach_of
 from actors.domain.messages import Updated
-from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry
+from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry, Operation, OperationEntry
+from actors.domain.operations import is_operation, operate
 from actors.domain.rules import QuantityOverflowError, apply, counts_twice, is_first_step_scan
 from actors.errors import (
     DuplicateOperation,
@@ -22,14 +23,17 @@ from actors.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from actors.domain.commit import StoredOrder
     from actors.domain.evidence import Evidence, Outcome
     from actors.domain.model import Change, Epoch, LogPosition, Number, OrderState, WorkOrderId
 
-_COUNTED: Final = {ChangeType.INPUT: "inputQuantity", ChangeType.OUTPUT: "outputQuantity"}
+_COUNTED: Final[Mapping[ChangeType | Operation, str]] = {
+    ChangeType.INPUT: "inputQuantity",
+    ChangeType.OUTPUT: "outputQuantity",
+}
 Verdict = Updated | WorkOrderError
 
 
@@ -96,6 +100,16 @@ def decide(
         if earlier is not None:
             verdicts.append(_replay(earlier, change))
             continue
+        if is_operation(change):
+            operated = _operate(order, state, change, epoch, seq, at)
+            if isinstance(operated, WorkOrderError):
+                verdicts.append(operated)
+                continue
+            state, done = operated
+            outcomes.append(done)
+            evidence.note(done)
+            verdicts.append(updated(done))
+            continue
         decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at, guards)
         if isinstance(decided, WorkOrderError):
             verdicts.append(decided)
@@ -138,9 +152,9 @@ def _replay(earlier: Outcome, change: Change) -> Verdict:
     if first.fingerprint != change.fingerprint:
         return RequestIdConflict(str(change.request_id))
     replayed = first.job_id != change.job_id
-    if isinstance(earlier, LogEntry):
-        return updated(earlier, replayed=replayed)
-    return _refused_as(earlier, replayed=replayed)
+    if isinstance(earlier, Refusal):
+        return _refused_as(earlier, replayed=replayed)
+    return updated(earlier, replayed=replayed)
 
 
 def _refused_as(refusal: Refusal, *, replayed: bool) -> WorkOrderError:
@@ -160,6 +174,14 @@ def _duplicate(change: Change, first: str = "", *, replayed: bool = False) -> Du
         output=change.type is ChangeType.OUTPUT,
         replayed=replayed,
     )
+
+
+def _operate(
+    order: StoredOrder, state: OrderState, change: Change, epoch: Epoch, seq: int, at: datetime
+) -> tuple[OrderState, OperationEntry] | WorkOrderError:
+    for name, value in order.unreadable.items():
+        return OrderUnreadable(order.id, name, value)
+    return operate(order, state, change, epoch, seq, at)
 
 
 def _decide_one(
@@ -247,8 +269,23 @@ def _refusal(
     return Refusal(order.id, epoch, change, at, error.code, detail)
 
 
-def updated(entry: LogEntry, *, replayed: bool = False) -> Updated:
+def updated(entry: LogEntry | OperationEntry, *, replayed: bool = False) -> Updated:
     """Return the reply that an applied change is answered with."""
+    if isinstance(entry, OperationEntry):
+        return Updated(
+            change=entry.change,
+            work_order_id=entry.work_order_id,
+            seq=entry.seq,
+            epoch=entry.epoch,
+            applied_quantity=entry.change.quantity,
+            before_quantity=entry.before_quantity,
+            after_quantity=entry.after_quantity,
+            before_status=entry.before_status,
+            after_status=entry.after_status,
+            before_progress=entry.before_progress,
+            after_progress=entry.after_progress,
+            replayed=replayed,
+        )
     return Updated(
         change=entry.change,
         work_order_id=entry.work_order_id,

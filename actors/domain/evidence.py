@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from actors.domain.model import ChangeType, LogEntry, LogPosition, Number
+from actors.domain.model import ChangeType, LogEntry, LogPosition, Number, Operation, OperationEntry
 from actors.domain.rules import is_first_step_scan, is_unbind
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Refusal:
     """For `INVALID_QUANTITY`: the quantity that the order would have had."""
 
 
-Outcome = LogEntry | Refusal
+Outcome = LogEntry | OperationEntry | Refusal
 """What a change set leaves behind; its id is `outcome.change.job_id`."""
 
 
@@ -59,7 +59,7 @@ def size_of_change(change: Change) -> int:
 def size_of(outcome: Outcome) -> int:
     """Return an upper bound of the bytes that an outcome takes in a document."""
     size = size_of_change(outcome.change)
-    if isinstance(outcome, LogEntry):
+    if not isinstance(outcome, Refusal):
         facts = outcome.facts
         names = (
             facts.work_order_no,
@@ -93,7 +93,7 @@ class Move:
     """One log entry of a barcode: what it asked for, and what it moved, in pieces."""
 
     position: LogPosition
-    type: ChangeType
+    type: ChangeType | Operation
     asked: Number
     applied: Number
 

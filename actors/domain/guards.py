@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from actors.domain.evidence import Move
-    from actors.domain.model import Change, LogPosition, Number, OrderState
+    from actors.domain.model import Change, LogPosition, Number, Operation, OrderState
 
 UNBINDS: Final = frozenset({"UNBIND_PROCESS", "INITIALIZE_PRODUCT"})
 """The operations that take back what was counted for a barcode."""
@@ -140,7 +140,7 @@ def standing_output(moves: Iterable[Move]) -> LogPosition | None:
     return put_out
 
 
-def open_quantity(moves: Iterable[Move], of: ChangeType) -> Number:
+def open_quantity(moves: Iterable[Move], of: ChangeType | Operation) -> Number:
     """Return what was counted for a barcode and not taken back, in pieces.
 
     What others took back twice is forgotten once the barcode is counted anew.

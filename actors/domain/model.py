@@ -30,11 +30,26 @@ class ChangeType(StrEnum):
     OUTPUT = "output"
 
 
+class Operation(StrEnum):
+    """What is done to a whole order; pause and resume are of its status, not of its mailbox."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    COMPLETE = "complete"
+    CHANGE_PLAN = "change-plan"
+    SCRAP = "scrap"
+
+
 class Status(StrEnum):
     """The order states that the rules know; any other stored text is kept as it is."""
 
-    COMPLETED = "COMPLETED"
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
     PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
 
 
 SCAN_PROCESS: Final = "SCAN_PROCESS"
@@ -64,6 +79,11 @@ class OrderState:
     progress: Number = 0
     ended_at: datetime | None = None
     """When a change last completed the order; ``None`` until one does, in this process."""
+    started_at: datetime | None = None
+    """The same of the order's start."""
+    plan_quantity: Number | None = None
+    scrapped: tuple[str, ...] = ()
+    """Barcodes that count as scrap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +112,9 @@ class Change:
     """One intended update of one order, as asked for."""
 
     job_id: JobId
-    type: ChangeType
+    type: ChangeType | Operation
     quantity: Number
+    """What is moved; of an operation the scrap, or the new plan, else 0."""
     context: LogContext
     request_id: RequestId | None = None
     fingerprint: str = ""
@@ -127,6 +148,26 @@ class LogEntry:
     def reason(self) -> str:
         """Return the caller's reason, or the default one (rule 6)."""
         return self.change.context.reason or default_reason(self.change)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEntry:
+    """One operation that was done, with the values before and after it."""
+
+    work_order_id: WorkOrderId
+    seq: int
+    """That of the order's latest count: operations stand between counts."""
+    epoch: int
+    change: Change
+    facts: OrderFacts
+    before_quantity: Number
+    """Scrap, or else the plan."""
+    after_quantity: Number
+    before_status: str | None
+    after_status: str | None
+    before_progress: Number
+    after_progress: Number
+    operated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

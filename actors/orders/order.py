@@ -24,6 +24,7 @@ from actors.domain.messages import (
     Updated,
     UpdateQuantity,
 )
+from actors.domain.operations import is_operation
 from actors.errors import (
     Fenced,
     NotApplied,
@@ -190,7 +191,9 @@ class WorkOrderActor(AsyncioActor):
 
     async def _try_commit(self, pending: list[Delivery]) -> bool:
         """Decide on what is stored and commit; ``False`` when it had changed meanwhile."""
-        order = self._stored or await self._load()
+        order = self._stored
+        if order is None or any(is_operation(each.message.change) for each in pending):
+            order = await self._load(order)  # operations go by more than commits compare
         if order is None:
             self._answer_all(pending, WorkOrderNotFound(self.order_id))
             self._context.tell_supervisor(Unknown(self.order_id))
@@ -360,7 +363,7 @@ class WorkOrderActor(AsyncioActor):
 
     def _give_up(self, delivery: Delivery, error: BaseException) -> None:
         dead = PoisonMessage(delivery.attempts, repr(error))
-        if not delivery.durable:
+        if not delivery.durable and not is_operation(delivery.message.change):
             self._context.jobs.dead_letter(delivery.message, delivery.attempts, dead)
         self._answer_one(delivery, dead)
 

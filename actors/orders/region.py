@@ -124,6 +124,13 @@ class Region:
                 if message.deadline <= time.monotonic():
                     raise StillWaiting(paused=self.paused) from None
 
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        """Have an operation of a whole order done, now or not at all; raises as `update` does."""
+        done = StillWaiting(paused=True) if self.is_queued(message) else await self.update(message)
+        if isinstance(done, Updated):
+            return done
+        raise done if isinstance(done, StillWaiting) else OutcomeUnknown("it waits")
+
     def is_queued(self, message: UpdateQuantity) -> bool:
         """Whether the update is only stored now, and applied later."""
         return not message.wait or self.paused or self.is_paused(message.work_order_id)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from actors.domain.guards import Guard
+from actors.domain.model import ChangeType
 
 if TYPE_CHECKING:
     from actors.domain.messages import Updated
-    from actors.domain.model import ChangeType, Number, WorkOrderId
+    from actors.domain.model import Number, WorkOrderId
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ class GuardFindings:
             updated.work_order_id,
             updated.work_order_no,
             change.context.related_barcode,
-            change.type,
+            ChangeType(change.type),
             updated.applied_quantity,
             change.job_id,
             change.context.operator_name or change.context.operator_id,

@@ -37,7 +37,7 @@ async def asked(
     return evidence
 
 
-def moved(evidence: Evidence, barcode: str = "SN-1") -> list[tuple[ChangeType, float, float]]:
+def moved(evidence: Evidence, barcode: str = "SN-1") -> list[tuple[object, float, float]]:
     moves = evidence.moves.get(barcode, {}).values()
     return [
         (each.type, each.asked, each.applied)

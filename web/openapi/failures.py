@@ -12,6 +12,7 @@ from web.openapi.models.failures import (
     JobInTheWay,
     PlanReached,
     QuantityAtFault,
+    RefusedOperation,
     SizeLimit,
     UnknownJob,
     UnknownOrder,
@@ -60,6 +61,15 @@ _DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
         CountedScan,
         {"relatedBarcode": "SN0001", "processStepId": None, "replayed": False},
     ),
+    "OPERATION_REFUSED": (
+        RefusedOperation,
+        {
+            "workOrderId": "000000000000000000000001",
+            "reason": "status",
+            "operation": "start",
+            "status": "IN_PROGRESS",
+        },
+    ),
     "OVER_PLAN": (PlanReached, {"planProductionQuantity": 100, "replayed": False}),
     "ORDER_UNREADABLE": (
         UnreadableOrder,
@@ -96,6 +106,7 @@ _FIELDS: Final = {
     "MISSING_WORK_ORDER_ID": "workOrderId",
     "INVALID_WORK_ORDER_ID": "workOrderId",
     "INVALID_TYPE": "type",
+    "INVALID_OPERATION": "operation",
     "INVALID_REQUEST_ID": "requestId",
     "INVALID_UPDATES": "updates",
     "INVALID_DATE": "startDate",
@@ -119,6 +130,8 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "method": "PUT",
     "value": "'1,000'",
     "plan": 100,
+    "operation": "start",
+    "status": "IN_PROGRESS",
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
-from actors.domain.model import JobId, RequestId
+from actors.domain.model import ChangeType, JobId, RequestId
 from actors.errors import DuplicateOperation, WorkOrderError
 from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
@@ -54,7 +54,7 @@ async def update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
+    key = key_in_header(request)
     body = await read_object(request)
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
@@ -69,7 +69,7 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
+    key = key_in_header(request)
     body = await read_batch(request)
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
@@ -112,7 +112,8 @@ async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
         return _Repeat(message, error)
 
 
-def _key_in_header(request: web.Request) -> RequestId | None:
+def key_in_header(request: web.Request) -> RequestId | None:
+    """Return the key that the header has; raises `RequestError`."""
     values = request.headers.getall(IDEMPOTENCY_KEY, ())
     if not values:
         return None
@@ -163,7 +164,7 @@ def _fields(
         "success": True,
         "jobId": change.job_id,
         "workOrderId": sent,
-        "type": change.type,
+        "type": ChangeType(change.type),
         "quantity": change.quantity,
         "queueLength": statistics.waiting,
         "activeJobs": statistics.active,

@@ -16,6 +16,7 @@ from actors.errors import (
     MailboxFull,
     NotApplied,
     NotOwner,
+    OperationRefused,
     OrderUnreadable,
     OutcomeUnknown,
     OverPlan,
@@ -42,6 +43,7 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_WORK_ORDER_ID": 400,
     "INVALID_TYPE": 400,
     "INVALID_QUANTITY": 400,
+    "INVALID_OPERATION": 400,
     "INVALID_REQUEST_ID": 400,
     "INVALID_UPDATES": 400,
     "MISSING_PARAMS": 400,
@@ -63,6 +65,7 @@ STATUS: Final[Mapping[str, int]] = {
     "BODY_TIMEOUT": 408,
     "DUPLICATE_OPERATION": 409,
     "OVER_PLAN": 409,
+    "OPERATION_REFUSED": 409,
     "ORDER_UNREADABLE": 409,
     "JOB_STATE_CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
@@ -142,6 +145,12 @@ def _over_plan(error: OverPlan) -> _Described:
     return error.code, {"plan": error.plan}, data
 
 
+def _operation_refused(error: OperationRefused) -> _Described:
+    params: dict[str, object] = {"operation": error.operation, "status": error.status}
+    data = {"workOrderId": error.work_order_id, "reason": error.reason, **params}
+    return f"{error.code}.{error.reason}", params, data
+
+
 def _out_of_range(error: QuantityOutOfRange) -> _Described:
     data = {
         "field": "quantity",
@@ -195,6 +204,7 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     WorkOrderNotFound: _not_found,
     DuplicateOperation: _duplicate,
     OverPlan: _over_plan,
+    OperationRefused: _operation_refused,
     QuantityOutOfRange: _out_of_range,
     OrderUnreadable: _unreadable,
     RequestIdConflict: _conflict,

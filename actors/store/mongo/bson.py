@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from actors.domain.evidence import Move
 from actors.domain.model import SCAN_PROCESS, ChangeType
 from actors.store.documents import change_type_from, outcome_document, position_of
-from actors.store.schema import LOG_ID_FIELDS, OURS, STORED_SEQ
+from actors.store.schema import LOG_ID_FIELDS, OURS, PLAN, PLANNED, STORED_SEQ
 from actors.store.values import id_from, mapping_from, number_from
 
 if TYPE_CHECKING:
@@ -111,6 +111,12 @@ def revision_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
     }
 
 
+def plan_filter(change: ChangeSet) -> dict[str, Any]:
+    """Say which planQuantity an operation was decided by."""
+    planned = change.plan_quantity
+    return {} if planned is None else {PLANNED: planned}
+
+
 def commit_update(
     epoch: Epoch,
     fields: Mapping[str, Any],
@@ -143,6 +149,12 @@ def changed_fields(change: ChangeSet) -> dict[str, Any]:
         fields["status"] = after.status
     if after.progress != before.progress:
         fields["progress"] = after.progress
+    if after.plan_production_quantity != before.plan_production_quantity:
+        fields[PLAN] = after.plan_production_quantity
+    if after.scrap_quantity != before.scrap_quantity:
+        fields["scrapQuantity"] = after.scrap_quantity
+    if after.started_at != before.started_at:
+        fields["actualStartTime"] = after.started_at
     if after.ended_at != before.ended_at:
         fields["actualEndTime"] = after.ended_at
     return fields

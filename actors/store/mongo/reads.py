@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
-from actors.domain.evidence import Evidence, EvidenceQuery
-from actors.domain.model import Epoch, WorkOrderId
+from actors.domain.evidence import Evidence, EvidenceQuery, Refusal
+from actors.domain.model import Epoch, LogEntry, OperationEntry, WorkOrderId
 from actors.runtime.slices import in_slices
-from actors.store.documents import order_from, outcome_from, request_key
+from actors.store.contexts import request_key
+from actors.store.documents import order_from, outcome_from
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
 from actors.store.pages import bytes_of
@@ -22,6 +23,7 @@ from actors.store.schema import (
     LOGS,
     MATERIALS,
     NODE_STATE,
+    OPERATIONS,
     ORDER_FIELDS,
     ORDERS,
     OURS,
@@ -45,6 +47,8 @@ _WHOLE_INDEX = [
     ("changeType", 1),
     ("operateTime", -1),
 ]
+OUTCOMES = (LogEntry, OperationEntry, Refusal)
+"""Each kind is in a collection of its own."""
 _NUMBER = "workOrderNo"
 _FETCHED_AT_ONCE = 100
 _FEW = 20
@@ -75,6 +79,12 @@ class Collections:
     refusals: Any
     state: Any
     inbox: Any
+    operations: Any
+
+    @property
+    def of_outcomes(self) -> tuple[Any, ...]:
+        """The collections of outcomes, in the order of `OUTCOMES`."""
+        return self.logs, self.operations, self.refusals
 
     @classmethod
     def of(cls, database: Any) -> Collections:  # noqa: ANN401 -- either driver's database
@@ -86,6 +96,7 @@ class Collections:
             database[REFUSALS],
             database[NODE_STATE],
             database[INBOX],
+            database[OPERATIONS],
         )
 
 
@@ -221,7 +232,7 @@ async def _note_outcomes(
     if jobs:
         conditions.append({"_id": {"$in": jobs}})
     for condition in conditions:
-        for collection in (at.logs, at.refusals):
+        for collection in at.of_outcomes:
             for document in await collection.find(condition).to_list(None):
                 outcome = outcome_from(document)
                 if outcome.work_order_id in known:

@@ -8,7 +8,8 @@ import orjson
 
 from actors.domain.evidence import Evidence, Move
 from actors.domain.model import LogPosition
-from actors.store.documents import change_type_from, outcome_from, request_key
+from actors.store.contexts import request_key
+from actors.store.documents import change_type_from, outcome_from
 from actors.store.pages import within
 from actors.store.port import MAX_HISTORY, MAX_WHOLE
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 # Entries without seq are older than outcomes.
 _BY_KEY: Final = (
     "SELECT document FROM logs WHERE request_key = ?1 AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM operations WHERE request_key = ?1"
     " UNION ALL SELECT document FROM refusals WHERE request_key = ?1"
 )
 _BY_JOB: Final = (
     "SELECT document FROM logs WHERE id = ?1 AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM operations WHERE id = ?1"
     " UNION ALL SELECT document FROM refusals WHERE id = ?1"
 )
 _MOVES: Final = (

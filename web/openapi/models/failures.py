@@ -76,6 +76,15 @@ class PlanReached(TypedDict):
 
 
 @reply
+class RefusedOperation(UnknownOrder):
+    """The order, what was to be done, and why its status or plan does not allow it."""
+
+    operation: str
+    reason: str
+    status: str | None
+
+
+@reply
 class UsedKey(TypedDict):
     """The key that was used with another content."""
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.decide import questions
-from actors.domain.evidence import Evidence, EvidenceQuery, Refusal
+from actors.domain.evidence import Evidence, EvidenceQuery, Outcome, Refusal
 from actors.domain.guards import Guards, Mode
 from actors.domain.messages import Updated
 from actors.domain.model import MAX_QUANTITY, Change, ChangeType, LogEntry, OrderState, RequestId
@@ -237,7 +237,7 @@ def test_the_entries_of_a_batch_are_dense_and_chain_without_a_gap(
     }
     status, progress = state.status, state.progress
     for each in entries:
-        kind = each.change.type
+        kind = ChangeType(each.change.type)
         assert each.before_quantity == quantities[kind]
         assert exact(each.after_quantity) == exact(quantities[kind]) + exact(each.applied_quantity)
         assert (each.before_status, each.before_progress) == (status, progress)
@@ -291,5 +291,5 @@ def test_a_batch_cut_in_two_is_decided_as_in_one_go(
     ]
 
 
-def _entries(outcomes: tuple[LogEntry | Refusal, ...]) -> list[LogEntry]:
+def _entries(outcomes: tuple[Outcome, ...]) -> list[LogEntry]:
     return [each for each in outcomes if isinstance(each, LogEntry)]
