@@ -73,7 +73,10 @@ class OverPlan(RuledOut):
 
 
 class OperationRefused(RuledOut):
-    """The order does not allow this operation now; `reason` is status, plan, scrapped or line."""
+    """The order, or another one, does not allow this operation now.
+
+    `reason` is status, plan, scrapped, line or sum.
+    """
 
     code = "OPERATION_REFUSED"
 

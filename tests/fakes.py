@@ -16,8 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from actors.domain.model import (
+    Beside,
     Epoch,
     LogEntry,
+    Neighbours,
     OperationEntry,
     OrderFacts,
     OrderState,
@@ -74,6 +76,7 @@ Method = Literal[
     "invalidate",
     "relay",
     "trim",
+    "neighbours",
     "dirty",
     "detail",
     "log_page",
@@ -121,6 +124,7 @@ class MemoryStore:
     operated: dict[WorkOrderId, dict[str, OperationEntry]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    production_orders: dict[WorkOrderId, str] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     late: list[Callable[[], object]] = field(default_factory=list)
     """What was delayed and not yet delivered."""
@@ -255,6 +259,24 @@ class MemoryStore:
         self.inbox.book.fence_off(self._epoch)
         self._claim = Claim(Epoch(self._epoch), node, url)
         return self._epoch
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        await self.read("neighbours")
+        mine = self.orders.get(order_id)
+        if mine is None:
+            return None
+        line, shared = mine.facts.production_line_id, self.production_orders.get(order_id)
+        others = [each for each in self.orders.values() if each.id != order_id]
+        busy = line is not None and any(
+            each.facts.production_line_id == line and each.state.status == "IN_PROGRESS"
+            for each in others
+        )
+        planned = sum(
+            each.state.plan_production_quantity or 0
+            for each in others
+            if shared is not None and self.production_orders.get(each.id) == shared
+        )
+        return Neighbours(line, shared, Beside(busy, planned))
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         await self.read("load")

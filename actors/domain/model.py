@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
 
@@ -108,6 +108,25 @@ class LogContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What other orders leave to an operation."""
+
+    line_busy: bool = False
+    """Whether another order is in progress on the order's line."""
+    planned: Number = 0
+    """Pieces that the other orders of its production order are to produce."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What an order shares with others, and how these are now."""
+
+    line: str | None = None
+    production_order: str | None = None
+    beside: Beside = Beside()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One intended update of one order, as asked for."""
 
@@ -119,6 +138,8 @@ class Change:
     request_id: RequestId | None = None
     fingerprint: str = ""
     """Digest of the payload: the same key with another fingerprint is a conflict."""
+    beside: Beside | None = field(default=None, compare=False)
+    """Of an operation that goes by other orders: how they are, while nobody changes them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,15 +78,23 @@ def _counted(state: OrderState, operation: Operation) -> Number:
     return state.plan_production_quantity or 0
 
 
-def _start(state: OrderState, _change: Change, at: datetime) -> OrderState | str:
+def _start(state: OrderState, change: Change, at: datetime) -> OrderState | str:
     plan = state.plan_production_quantity
     if not _fits(plan, state):
         return "plan"
+    if change.beside is not None and change.beside.line_busy:
+        return "line"
     return replace(state, status=Status.IN_PROGRESS.value, started_at=at)
 
 
 def _to(status: Status) -> Callable[[OrderState, Change, datetime], OrderState | str]:
     return lambda state, _change, _at: replace(state, status=status.value)
+
+
+def _resume(state: OrderState, change: Change, _at: datetime) -> OrderState | str:
+    if change.beside is not None and change.beside.line_busy:
+        return "line"
+    return replace(state, status=Status.IN_PROGRESS.value)
 
 
 def _complete(state: OrderState, _change: Change, at: datetime) -> OrderState | str:
@@ -97,6 +105,8 @@ def _change_plan(state: OrderState, change: Change, at: datetime) -> OrderState 
     plan = change.quantity
     if not _fits(plan, state):
         return "plan"
+    if change.beside is not None and not _fits(add(plan, change.beside.planned), state):
+        return "sum"
     after = replace(
         state,
         plan_production_quantity=plan,
@@ -130,7 +140,7 @@ def _fits(plan: Number | None, state: OrderState) -> TypeGuard[Number]:
 _DO: Final[Mapping[Operation, Callable[[OrderState, Change, datetime], OrderState | str]]] = {
     Operation.START: _start,
     Operation.PAUSE: _to(Status.PAUSED),
-    Operation.RESUME: _to(Status.IN_PROGRESS),
+    Operation.RESUME: _resume,
     Operation.CANCEL: _to(Status.CANCELLED),
     Operation.COMPLETE: _complete,
     Operation.CHANGE_PLAN: _change_plan,

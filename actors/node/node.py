@@ -36,7 +36,7 @@ class Node:
         self.lease = lease
         self.node_id = options.node_id
         self.telemetry = Telemetry(spans=spans)
-        self.region = Region(self.telemetry, self._remember_pause)
+        self.region = Region(self.telemetry, self._remember_pause, store.neighbours)
         self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs, self.telemetry.tally)
         self._options = options
         self._actor: NodeActor | None = None

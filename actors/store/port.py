@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.job import Job, JobState, Position, Progress
-    from actors.domain.model import Epoch, JobId, WorkOrderId
+    from actors.domain.model import Epoch, JobId, Neighbours, WorkOrderId
 
 
 MAX_HISTORY: Final = 1_000
@@ -164,6 +164,10 @@ class Store(Protocol):
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Return the order under the shared schema's field names, for `detail/:id`."""
+        ...
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """Return what the order shares with others, and how these are; None for an unknown one."""
         ...
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:

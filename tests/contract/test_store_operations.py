@@ -9,9 +9,26 @@ import pytest
 from actors.domain import decide as domain
 from actors.domain.commit import ChangeSet
 from actors.domain.evidence import Evidence
-from actors.domain.model import Change, LogContext, Operation, OperationEntry, RequestId, new_job_id
+from actors.domain.model import (
+    Beside,
+    Change,
+    LogContext,
+    Neighbours,
+    Operation,
+    OperationEntry,
+    RequestId,
+    new_job_id,
+)
 from actors.store import Committed, EvidenceQuery, Stale
-from tests.contract.cases import FIRST, change, commit_one, loaded, tick
+from tests.contract.cases import (
+    FIRST,
+    change,
+    commit_one,
+    loaded,
+    new_order_id,
+    order_document,
+    tick,
+)
 
 if TYPE_CHECKING:
     from actors.domain.model import Number, WorkOrderId
@@ -126,6 +143,26 @@ async def test_a_plan_that_others_changed_meanwhile_is_not_relied_on(
     result = await commit_one(store, made)
     assert isinstance(result, Stale)
     assert (await loaded(store, order_id)).state.plan_production_quantity == 100
+
+
+@pytest.mark.adapters
+async def test_others_on_the_line_and_in_the_production_order_are_told(
+    store: Store, backdoor: Backdoor, order_id: WorkOrderId
+) -> None:
+    assert await store.neighbours(new_order_id()) is None
+    line, shared = new_order_id(), new_order_id()
+    mine = {"productionLineId": line, "productionOrderId": shared}
+    backdoor.edit_order(order_id, mine)
+    found = await store.neighbours(order_id)
+    assert found == Neighbours(line, shared, Beside(line_busy=False, planned=0))
+    for each in (
+        order_document(**mine, status="PENDING", planProductionQuantity=30),
+        order_document(**mine, status="IN_PROGRESS", planProductionQuantity=12),
+        order_document(productionLineId=new_order_id(), planProductionQuantity=7),
+    ):
+        backdoor.put_order(each)
+    found = await store.neighbours(order_id)
+    assert found == Neighbours(line, shared, Beside(line_busy=True, planned=42))
 
 
 async def test_operations_are_no_entries_of_the_quantities_log(

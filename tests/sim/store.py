@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import EvidenceQuery, Outcome
-    from actors.domain.model import WorkOrderId
+    from actors.domain.model import Neighbours, WorkOrderId
     from actors.store.port import LogPage, LogQuery
     from tests.sim.database import Database
     from tests.sim.faults import Faults
@@ -229,6 +229,9 @@ class SimStore:
         await self.inbox.check(epoch)
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        raise NotImplementedError(order_id)
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         raise NotImplementedError(order_id)
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:

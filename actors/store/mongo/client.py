@@ -22,7 +22,17 @@ from pymongo.errors import (
 )
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
-from actors.store.schema import INBOX, LOGS, NODE_STATE, OPERATIONS, ORDERS, OURS, REFUSALS
+from actors.store.schema import (
+    INBOX,
+    LINE,
+    LOGS,
+    NODE_STATE,
+    OPERATIONS,
+    ORDERS,
+    OURS,
+    PRODUCTION_ORDER,
+    REFUSALS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +59,13 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             name="plan_server_dirty",
             partialFilterExpression={f"{OURS}.dirty": True},
         ),
+        # What operations ask of other orders: who is at work on a line, what is planned together.
+        IndexModel(
+            [(LINE, ASCENDING)],
+            name="plan_server_line",
+            partialFilterExpression={"status": "IN_PROGRESS"},
+        ),
+        IndexModel([(PRODUCTION_ORDER, ASCENDING)], name="plan_server_production_order"),
     ),
     LOGS: (
         # The shared schema's own; made here too, for a database the main service has not met.

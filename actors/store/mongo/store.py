@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from actors.domain.commit import Committed, Stale, StoredOrder
-from actors.domain.model import Epoch, WorkOrderId
+from actors.domain.model import Epoch, Neighbours, WorkOrderId
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -330,6 +330,10 @@ class MongoStore:
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Read an order as `detail/:id` shows it."""
         return await reads.detail(self._at, order_id)
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """Read what the order shares with others, and how these are."""
+        return await reads.neighbours(self._at, order_id)
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""

@@ -103,7 +103,11 @@ class Owner:
     ) -> Owner:
         """Take over: claim an epoch and serve."""
         region, deposed = (
-            Region(Telemetry(), lambda epoch, paused: store.set_paused(epoch, paused=paused)),
+            Region(
+                Telemetry(),
+                lambda epoch, paused: store.set_paused(epoch, paused=paused),
+                store.neighbours,
+            ),
             list[int](),
         )
         epoch = await store.claim_epoch("node")
