@@ -200,7 +200,8 @@ def _decide_one(
     for name in (OUTBOX, _COUNTED[change.type]):
         if name in order.unreadable:
             return OrderUnreadable(order.id, name, order.unreadable[name])
-    moves = evidence.moves.get(change.context.related_barcode or "", {}).values()
+    barcode = change.context.related_barcode
+    moves = evidence.moves[barcode].values() if barcode in evidence.moves else ()
     breach = breach_of(change, state, moves, guards)
     if breach is not None and breach.enforced and breach.guard is not Guard.UNBIND_ONCE:
         return _refused_by(breach, change, state)

@@ -120,7 +120,9 @@ def _over_input(state: OrderState, mode: Mode) -> Breach | None:
     plan = state.plan_production_quantity
     if mode is Mode.OFF or plan is None:
         return None
-    if add(state.input_quantity, -state.scrap_quantity) < plan:
+    # Beside 0, which most have, there is nothing to add exactly.
+    scrap = state.scrap_quantity
+    if (add(state.input_quantity, -scrap) if scrap else state.input_quantity) < plan:
         return None
     return Breach(Guard.OVER_INPUT, mode is Mode.ENFORCE)
 
