@@ -315,7 +315,7 @@ def _outbox(ours: Any) -> tuple[tuple[Outcome, ...], dict[str, str]]:  # noqa: A
 def _unreadable_quantities(document: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: repr(value)[:_SHOWN]
-        for name in ("inputQuantity", "outputQuantity")
+        for name in ("inputQuantity", "outputQuantity", "scrapQuantity")
         if (value := document.get(name)) is not None and number_from(value) is None
     }
 

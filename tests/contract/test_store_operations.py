@@ -19,6 +19,7 @@ from actors.domain.model import (
     RequestId,
     new_job_id,
 )
+from actors.errors import OrderUnreadable
 from actors.store import Committed, EvidenceQuery, Stale
 from tests.contract.cases import (
     FIRST,
@@ -163,6 +164,20 @@ async def test_others_on_the_line_and_in_the_production_order_are_told(
         backdoor.put_order(each)
     found = await store.neighbours(order_id)
     assert found == Neighbours(line, shared, Beside(line_busy=True, planned=42))
+
+
+@pytest.mark.adapters
+async def test_scrap_that_is_no_number_is_left_as_it_is(
+    store: Store, backdoor: Backdoor, order_id: WorkOrderId
+) -> None:
+    backdoor.edit_order(order_id, {"scrapQuantity": "1,000"})
+    order = await loaded(store, order_id)
+    scrap = operation(Operation.SCRAP, 1, barcode="SN-1")
+    [verdict] = domain.decide(order, [scrap], Evidence(), FIRST, tick()).verdicts
+    assert isinstance(verdict, OrderUnreadable)
+    assert verdict.field == "scrapQuantity"
+    await committed(store, change_set(order, change(1)))
+    assert backdoor.order(order_id)["scrapQuantity"] == "1,000"
 
 
 async def test_operations_are_no_entries_of_the_quantities_log(
