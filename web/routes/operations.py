@@ -84,8 +84,7 @@ ROUTES: Final = (
         body=Body(
             OperationBody,
             {
-                "start": {"operation": "start", "requestId": "start-17"},
-                "plan": {"operation": "change-plan", "planProductionQuantity": 120},
+                "pause": {"operation": "pause", "requestId": "pause-17"},
                 "scrap": {"operation": "scrap", "logContext": {"relatedBarcode": "SN0001"}},
             },
         ),
