@@ -6,12 +6,14 @@ import argparse
 import asyncio
 import gc
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from actors.domain.guards import Guards, Mode
+from actors.domain.slots import WHOLE, Shard
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
 from actors.lease.kept import KeptLease
@@ -41,8 +43,9 @@ else:
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from actors.engine import Engine
     from actors.lease import Lease
-    from actors.store import Store
+    from actors.store.mongo.store import MongoStore
     from actors.telemetry.spans import Spans
     from config.logs.setup import LogHandle
     from config.settings.settings import Settings
@@ -151,7 +154,7 @@ def _open_telemetry(settings: Settings) -> OpenTelemetry | None:
     return OpenTelemetry(exporting_to(endpoint), settings.node_id)
 
 
-def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
+def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
     """Make the node, its store and its lease; nothing is opened yet."""
     limits = Limits(
         max_actors=settings.max_actors,
@@ -171,9 +174,34 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
     options = NodeOptions(
         settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
     )
-    # Whatever callers send, and however long the loop that serves them takes over it.
-    lease = ThreadLease(KeptLease(_lease(settings), ttl_s=settings.lease_ttl_s))
-    return Node(_store(settings), lease, options, spans)
+    new_lease = partial(_lease, settings)
+    # Only the driver in use is loaded: the other one costs time and memory at each start.
+    if settings.mongodb_uri is None:
+        from actors.store.sqlite.store import FILE_NAME, SqliteStore  # noqa: PLC0415
+
+        store = SqliteStore(settings.data_dir / FILE_NAME)
+        return Node(store, new_lease(WHOLE), options, spans)
+    mongo = _mongo(settings.mongodb_uri, settings)
+    if settings.shards > 1:
+        from actors.shards.node import ShardedNode  # noqa: PLC0415
+
+        return ShardedNode(mongo, new_lease, settings.shards, options, spans)
+    from actors.shards.settle import settle_shards  # noqa: PLC0415
+
+    async def in_one_shard() -> None:
+        await settle_shards(mongo.shard_map, 1, new_lease)
+
+    return Node(mongo, new_lease(WHOLE), options, spans, opened=in_one_shard)
+
+
+def _mongo(uri: SecretStr, settings: Settings) -> MongoStore:
+    from actors.store.mongo.store import MongoStore  # noqa: PLC0415
+
+    return MongoStore(
+        uri.get_secret_value(),
+        database=settings.mongodb_database or "",
+        driver=settings.mongodb_driver,
+    )
 
 
 def _guards(settings: Settings) -> Guards:
@@ -184,29 +212,21 @@ def _guards(settings: Settings) -> Guards:
     )
 
 
-def _store(settings: Settings) -> Store:
-    # Only the driver in use is loaded: the other one costs time and memory at each start.
-    if settings.mongodb_uri is None:
-        from actors.store.sqlite.store import FILE_NAME, SqliteStore  # noqa: PLC0415
-
-        return SqliteStore(settings.data_dir / FILE_NAME)
-    from actors.store.mongo.store import MongoStore  # noqa: PLC0415
-
-    return MongoStore(
-        settings.mongodb_uri.get_secret_value(),
-        database=settings.mongodb_database or "",
-        driver=settings.mongodb_driver,
-    )
-
-
-def _lease(settings: Settings) -> Lease:
+def _lease(settings: Settings, shard: Shard) -> Lease:
+    """Make the lease of a shard, which lasts whatever callers send to the loop that serves them."""
+    ttl_s = settings.lease_ttl_s
+    lease: Lease
     if settings.redis_dsn is None:
         from actors.lease.file import FileLease  # noqa: PLC0415
 
-        return FileLease(settings.data_dir, ttl_s=settings.lease_ttl_s)
-    from actors.lease.redis import RedisLease  # noqa: PLC0415
+        folder = settings.data_dir / ("" if shard.whole else f"shard-{shard.index}")
+        lease = FileLease(folder, ttl_s=ttl_s)
+    else:
+        from actors.lease.redis import KEY_PREFIX, RedisLease  # noqa: PLC0415
 
-    return RedisLease(settings.redis_dsn.get_secret_value(), ttl_s=settings.lease_ttl_s)
+        prefix = KEY_PREFIX + ("" if shard.whole else f"shard:{shard.index}:")
+        lease = RedisLease(settings.redis_dsn.get_secret_value(), ttl_s=ttl_s, key_prefix=prefix)
+    return ThreadLease(KeptLease(lease, ttl_s=ttl_s))
 
 
 def options_of(settings: Settings) -> Options:

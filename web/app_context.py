@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
 
     from actors.domain.model import Trace
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.tracing.port import Work
 
 
@@ -99,7 +99,7 @@ class LogControl(Protocol):
 class AppContext:
     """What the handlers of one application share."""
 
-    node: Node
+    node: Engine
     options: Options
     headers: CIMultiDict[str]
     """On every reply; copied, never changed."""

@@ -57,6 +57,8 @@ class Statistics:
     paused: bool
     wait_ms: float
     paused_orders: tuple[WorkOrderId, ...] = ()
+    jobs: int | None = None
+    """Accepted jobs that are not done yet; None where this node owns no actors."""
 
 
 class Region:
@@ -201,11 +203,20 @@ class Region:
             if self._supervisor is None or self._jobs is None:
                 raise NotOwner(self._refusal)
             await self._remember_pause(self._jobs.epoch, paused)
-            self.paused = paused
-            self.telemetry.happened("paused" if paused else "resumed")
-            if self._supervisor is not None:  # else the next term reads what was remembered
-                with suppress(ActorDeadError):
-                    await self._supervisor.ask(Pause() if paused else Resume(), block=False)
+            await self._tell_paused(paused=paused)
+
+    async def heed_pause(self, remembered: Callable[[], Awaitable[bool]]) -> None:
+        """Do as was remembered elsewhere: a pause of all is one for all shards."""
+        async with self.changing_pause:
+            if self._supervisor is not None and (paused := await remembered()) is not self.paused:
+                await self._tell_paused(paused=paused)
+
+    async def _tell_paused(self, *, paused: bool) -> None:
+        self.paused = paused
+        self.telemetry.happened("paused" if paused else "resumed")
+        if self._supervisor is not None:  # else the next term reads what was remembered
+            with suppress(ActorDeadError):
+                await self._supervisor.ask(Pause() if paused else Resume(), block=False)
 
     def is_paused(self, order_id: WorkOrderId) -> bool:
         """Return whether this one order is paused, here where it is owned."""
@@ -247,13 +258,14 @@ class Region:
             paused=self.paused,
             wait_ms=gate.wait_s * 1000,
             paused_orders=tuple(sorted(directory.paused)),
+            jobs=len(jobs.known),
         )
 
     def clean(self, grace_s: float) -> None:
         """Forget completed and failed updates that finished more than `grace_s` seconds ago."""
         self.telemetry.tally.forget(grace_s)
 
-    def held(self, limit: int) -> tuple[int, list[OrderLock]]:
+    async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         """Return the number of orders held by live actors, and `limit` of them, oldest first."""
         if self._directory is None:
             return 0, []

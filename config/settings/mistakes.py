@@ -65,6 +65,9 @@ def conflicts(given: Mapping[str, str]) -> list[tuple[str, str]]:
     if uri is None and "MONGODB_DB" in given:
         problem = "has no effect without MONGODB_URI: set that too, or unset this to use SQLite"
         found.append(("MONGODB_DB", problem))
+    if uri is None and given.get("SHARDS", "1").strip() not in ("", "1"):
+        problem = "needs MONGODB_URI: the embedded store is for one shard"
+        found.append(("SHARDS", problem))
     if uri is not None and "MONGODB_DB" not in given and database_in_uri(uri) is None:
         problem = (
             "names no database: end its path with one, as in mongodb://host:27017/factory,"

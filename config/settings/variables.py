@@ -177,6 +177,15 @@ class Variables(BaseSettings):
         "其他节点访问本节点（把请求转给处理者）所用的地址。",
         shown="http://HOST:PORT",
     )
+    shards: int = number(
+        1,
+        1,
+        64,
+        "Parts that the orders are cut into, each with an owner of its own; several nodes share"
+        " them out. The same on all nodes; needs MONGODB_URI where it is more than 1.",
+        "把工单分成多少个分片，每个分片各有一个处理者，由多个节点分担。"
+        "所有节点须相同；大于 1 时须设置 MONGODB_URI。",
+    )
     lease_ttl_s: float = number(
         5.0,
         1,

@@ -160,14 +160,13 @@ class NodeCollector(Collector):
         yield failures
 
     def _waiting(self) -> Iterator[Metric]:
-        region = self._context.node.region
-        counts = region.statistics()
+        counts = self._context.node.region.statistics()
         yield _gauge("updates_waiting", "Updates that wait for their turn", counts.waiting)
         yield _gauge("updates_active", "Updates at work", counts.active)
         yield _gauge("updates_delayed", "Updates that wait to be tried again", counts.delayed)
         yield _gauge("paused_orders", "Orders that are paused alone", len(counts.paused_orders))
-        if region.jobs is not None:
-            yield _gauge("jobs_waiting", "Accepted jobs not done yet", len(region.jobs.known))
+        if counts.jobs is not None:
+            yield _gauge("jobs_waiting", "Accepted jobs not done yet", counts.jobs)
         if self.failed_jobs is not None:
             yield _gauge("jobs_failed", "Failed jobs, dead letters too", self.failed_jobs)
 

@@ -15,6 +15,7 @@ from web.openapi import parameters
 from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
+from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
 from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_query
@@ -133,6 +134,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs",
         handler=jobs,
         needs="view",
+        merge=merging.jobs,
         tag="Jobs",
         reply=JobPage,
         text="OK.jobs",
@@ -145,6 +147,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}",
         handler=job,
         needs="view",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.job",
@@ -157,6 +160,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}/retry",
         handler=retry,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.retry",
@@ -169,6 +173,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}",
         handler=remove,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=ForgottenJob,
         text="OK.remove",
@@ -181,6 +186,8 @@ ROUTES: Final = (
         path=f"{API}/queue/retry-failed",
         handler=retry_failed,
         needs="owner",
+        scope="body",
+        merge=merging.added,
         tag="Jobs",
         reply=Retried,
         text="OK.retry_failed",
@@ -197,6 +204,7 @@ ROUTES: Final = (
         path=f"{API}/{{id}}/pause",
         handler=pause_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.pause",
@@ -209,6 +217,7 @@ ROUTES: Final = (
         path=f"{API}/{{id}}/resume",
         handler=resume_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.resume",

@@ -14,11 +14,11 @@ from actors.domain.model import ChangeType, JobId, RequestId
 from actors.errors import DuplicateOperation, WorkOrderError
 from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
-from web.cluster.hop import allowed_s
+from web.cluster.hop import BELIEVED, allowed_s
 from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
-from web.wire.bodies import read_batch, read_object
+from web.wire.bodies import PART, read_batch, read_object
 from web.wire.json_body import mended
 from web.wire.prefer import longest_wait_s, prefers_async
 from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from actors.orders.region import Statistics
     from web.app_context import AppContext, Language
 
+ITEM_NUMBERS: Final = "itemNumbers"
+"""In the body of a part of a batch: which of its items these are. Believed of nodes alone."""
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
@@ -74,10 +76,11 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
     items = _items(body, context.options.max_batch)
+    numbers = numbers_of(request, body, len(items))
 
     def parse(numbered: tuple[int, object]) -> UpdateQuantity | Problem:
         index, item = numbered
-        outer = key and f"{key}#{index}"
+        outer = key and f"{key}#{numbers[index]}"
         return _parse_item(request, item, outer, deadline, wait=wait)
 
     parsed = await in_slices(parse, enumerate(items))
@@ -278,11 +281,12 @@ async def _batch_reply(
         "failed": sum(isinstance(each, Problem) for each in outcomes),
     }
     queued = sum(isinstance(each, Queued) for each in outcomes)
-    text = _batch_text(counts["succeeded"], counts["failed"], queued)
+    text = batch_text(counts["succeeded"], counts["failed"], queued)
     return success(request, {**counts, "results": results}, text, {**counts, "queued": queued})
 
 
-def _batch_text(succeeded: int, failed: int, queued: int) -> str:
+def batch_text(succeeded: int, failed: int, queued: int) -> str:
+    """Return the name of the message about a batch."""
     if not failed:
         return "QUEUED.batch" if queued else "UPDATED.batch"
     if not succeeded:
@@ -314,8 +318,8 @@ def _item_result(
         "code": outcome.code,
         "message": message,
         "error": message,
-        "workOrderId": _echo(asked.get("workOrderId")),
-        "type": _echo(asked.get("type")),
+        "workOrderId": echo(asked.get("workOrderId")),
+        "type": echo(asked.get("type")),
         "retryable": outcome.retry_after_s is not None,
         "status": outcome.status,
         "retryAfter": outcome.retry_after_s,
@@ -324,7 +328,17 @@ def _item_result(
     }
 
 
-def _echo(value: object) -> object:
+def numbers_of(request: web.Request, body: dict[str, object], count: int) -> Sequence[int]:
+    """Return the items' numbers in the batch as its caller sent it, which their keys have."""
+    told = body.get(ITEM_NUMBERS)
+    if (PART in request or request.get(BELIEVED)) and isinstance(told, list):
+        numbers = [each for each in told if isinstance(each, int)]
+        if len(numbers) == count:
+            return numbers
+    return range(count)
+
+
+def echo(value: object) -> object:
     """Return what a caller sent in the place of an id or a word, if it can be shown."""
     if isinstance(value, str):
         return mended(value)
@@ -346,6 +360,7 @@ ROUTES: Final = (
         path=f"{API}/update-quantity",
         handler=update_quantity,
         needs="actors",
+        scope="body",
         tag="Updates",
         reply=models.Updated | models.Queued | models.Repeated,
         text="UPDATED",
@@ -380,6 +395,7 @@ ROUTES: Final = (
         path=f"{API}/batch-update-quantity",
         handler=batch_update_quantity,
         needs="actors",
+        scope="items",
         tag="Updates",
         reply=models.Batch,
         text="UPDATED.batch",

@@ -23,7 +23,7 @@ from web.wire.cuts import CUTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.server.signals import StopSignals
 
 _LAST_REPLIES_S: Final = 2.0
@@ -125,7 +125,7 @@ def _not_available(host: str, port: int, error: OSError) -> StartupError:
 class Service:
     """One node, its application and the sockets it is reached at."""
 
-    node: Node
+    node: Engine
     app: web.Application
     sockets: Sequence[socket.socket]
     shutdown_s: float

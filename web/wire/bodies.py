@@ -22,6 +22,8 @@ from web.wire.unpacking import (
 if TYPE_CHECKING:
     from web.app_context import Options
 
+PART: Final = web.RequestKey("part", bytes)
+"""What takes the place of the body of a call of which another node answers the rest."""
 _TOKENS_OF_AN_ITEM: Final = 100
 """More than an update with every field has; on average, in a batch."""
 
@@ -47,6 +49,9 @@ async def read_body(request: web.Request) -> bytes:
     within `body_timeout_s`, or garbled; the connection is closed then. Also when it is compressed
     in a way that is not understood.
     """
+    part: bytes | None = request.get(PART)
+    if part is not None:
+        return part
     options = request.app[CONTEXT].options
     encoding = ", ".join(request.headers.getall("Content-Encoding", ())).strip().lower()
     body = await _read(request, options)

@@ -18,6 +18,7 @@ from actors.domain.model import (
     OperationEntry,
     WorkOrderId,
 )
+from actors.domain.slots import SLOTS, WHOLE, Shard, ShardMap
 from actors.runtime.slices import in_slices
 from actors.store.contexts import request_key
 from actors.store.documents import order_from, outcome_from
@@ -81,7 +82,7 @@ _HISTORY = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Collections:
-    """The collections, of either driver."""
+    """The collections, of either driver, and which of the orders in them are meant."""
 
     orders: Any
     logs: Any
@@ -90,6 +91,23 @@ class Collections:
     state: Any
     inbox: Any
     operations: Any
+    shard: Shard = WHOLE
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """The document of who owns these orders: with several shards, one each."""
+        return {"_id": "owner" if self.shard.whole else f"owner:{self.shard.index}"}
+
+    @property
+    def fence(self) -> str:
+        """The field of the document of pauses that keeps earlier owners of these orders out."""
+        return "fence" if self.shard.whole else f"fences.{self.shard.index}"
+
+    @property
+    def slots(self) -> dict[str, Any]:
+        """The condition of a waiting job of these orders."""
+        shard = self.shard
+        return {} if shard.whole else {"slot": {"$gte": shard.first, "$lt": shard.end}}
 
     @property
     def of_outcomes(self) -> tuple[Any, ...]:
@@ -139,6 +157,13 @@ def claimed_epoch(state: Mapping[str, Any] | None) -> int:
     return count_from((state or {}).get("epoch")) or 0
 
 
+def shards_in(control: Mapping[str, Any] | None) -> ShardMap:
+    """Return the map of shards that the document of pauses holds too; one shard when none."""
+    stored = mapping_from((control or {}).get("shards"))
+    count = count_from(stored.get("count")) or 1
+    return ShardMap(count if count <= SLOTS else 1, count_from(stored.get("version")) or 0)
+
+
 async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
     """Read orders with their outboxes, in the order of `ids`."""
     with reading():
@@ -164,6 +189,18 @@ async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> 
         {"_id": {"$in": [as_object_id(each) for each in wanted]}}, {"FNumber": 1, "FName": 1}
     ).to_list(None)
     return {str(material["_id"]): material for material in found}
+
+
+async def dirty(at: Collections, limit: int) -> list[WorkOrderId]:
+    """Find orders whose outbox is not empty, by a partial index."""
+    found: list[WorkOrderId] = []
+    with reading():
+        cursor = at.orders.find({f"{OURS}.dirty": True}, {"_id": 1})
+        while len(found) < limit and (some := await cursor.to_list(limit)):
+            ids = (WorkOrderId(str(each["_id"])) for each in some)
+            found += [order_id for order_id in ids if at.shard.has(order_id)]
+        await cursor.close()
+    return found[:limit]
 
 
 async def detail(at: Collections, order_id: WorkOrderId) -> Mapping[str, Any] | None:
@@ -310,7 +347,7 @@ async def _newest(
 async def claim(at: Collections) -> Claim | None:
     """Read who claimed the highest epoch; the address only if it was left with that epoch."""
     with reading():
-        state = await at.state.find_one({"_id": "owner"})
+        state = await at.state.find_one(at.owner)
     if state is None:
         return None
     left = mapping_from(state.get("at"))

@@ -29,7 +29,6 @@ from actors.store.mongo import reads
 from actors.store.mongo.bson import (
     CODEC,
     EncodedOnce,
-    as_object_id,
     changed_fields,
     commit_filter,
     commit_update,
@@ -51,7 +50,9 @@ from actors.store.mongo.client import (
 from actors.store.mongo.control import CONTROL, change_control, claim_epoch, cluster_secret
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
+from actors.store.mongo.orders import insert_orders
 from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
+from actors.store.mongo.shard_map import MongoShardMap
 from actors.store.operations import scrap_records
 from actors.store.schema import OURS, SCRAPPED
 
@@ -60,9 +61,8 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
+    from actors.domain.slots import Shard
     from actors.store.port import Claim, Inbox, LogPage, LogQuery
-
-_DUPLICATE_KEY = 11000
 
 
 class MongoStore:
@@ -77,13 +77,35 @@ class MongoStore:
         self._driver, self._timeout_s = driver, timeout_s
         self._client: Any = None
         self._encoded = EncodedOnce()
+        self._of: tuple[MongoStore, Shard] | None = None
+        self._at: Collections
         self.inbox: Inbox = MongoInbox(lambda: self._at)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
 
+    def part(self, shard: Shard) -> MongoStore:
+        """Return a store of one shard's orders, over the connections of this one.
+
+        It is opened after this one, and closes nothing.
+        """
+        store = type(self)(
+            self._uri, self._database_name, driver=self._driver, timeout_s=self._timeout_s
+        )
+        store._of = (self, shard)  # noqa: SLF001 -- of the same class
+        return store
+
+    @property
+    def shard_map(self) -> MongoShardMap:
+        """The map of shards of this database, and the nodes that share them."""
+        return MongoShardMap(self._at)
+
     async def open(self) -> None:
         """Connect and make indexes; raises `StartupError` with one line that says what to do."""
+        if self._of is not None:
+            whole, shard = self._of
+            self._client, self._at = whole._client, replace(whole._at, shard=shard)  # noqa: SLF001
+            return
         self._client = connect(self._uri, self._driver, self._timeout_s)
         database = self._client.get_database(
             self._database_name,
@@ -108,7 +130,7 @@ class MongoStore:
     async def close(self) -> None:
         """Give all connections back."""
         client, self._client = self._client, None
-        if client is not None:
+        if client is not None and self._of is None:
             await disconnect(client)
 
     async def ping(self) -> None:
@@ -133,7 +155,7 @@ class MongoStore:
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""
         with reading():
-            state = await self._at.state.find_one({"_id": "owner"})
+            state = await self._at.state.find_one(self._at.owner)
         return Epoch(claimed_epoch(state))
 
     # -- reading before a decision -----------------------------------------------------------
@@ -321,9 +343,7 @@ class MongoStore:
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
         """Find orders whose outbox is not empty, by a partial index."""
-        with reading():
-            found = await self._at.orders.find({f"{OURS}.dirty": True}, {"_id": 1}).to_list(limit)
-        return [WorkOrderId(str(document["_id"])) for document in found]
+        return await reads.dirty(self._at, limit)
 
     # -- for readers -------------------------------------------------------------------------
 
@@ -356,22 +376,7 @@ class MongoStore:
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         """Add orders whose `_id` or number is new."""
-        if not documents:
-            return 0
-        ids = ("_id", "materialId", "productionLineId", "originalWorkOrderId")
-        orders = [
-            {name: as_object_id(value) if name in ids else value for name, value in each.items()}
-            for each in documents
-        ]
-        with writing():
-            try:
-                result = await self._at.orders.insert_many(orders, ordered=False)
-            except BulkWriteError as error:
-                details: Mapping[str, Any] = error.details or {}
-                if any(each["code"] != _DUPLICATE_KEY for each in details.get("writeErrors", [])):
-                    raise
-                return int(details.get("nInserted", 0))
-        return len(result.inserted_ids)
+        return await insert_orders(self._at, documents)
 
 
 def _ends(change: ChangeSet) -> tuple[Outcome, ...]:

@@ -64,6 +64,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "REDIS_PASSWORD": "open sesame",
             "REDIS_DB": "2",
             "DATA_DIR": "/srv/orders",
+            "SHARDS": "4",
             "NODE_ID": "node-1",
             "NODE_URL": "https://node-1:3001/",
             "LEASE_TTL": "2.5",
@@ -119,6 +120,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "REDIS_PASSWORD": "***",
         "REDIS_DB": "2",
         "DATA_DIR": "/srv/orders",
+        "SHARDS": "4",
         "NODE_ID": "node-1",
         "NODE_URL": "https://node-1:3001",
         "LEASE_TTL": "2.5",
@@ -248,6 +250,12 @@ def test_all_mistakes_are_reported_together_one_readable_line_each() -> None:
     )
 
 
+def test_the_embedded_store_is_for_one_shard() -> None:
+    assert load_settings({"SHARDS": "1"}).shards == 1
+    [mistake] = mistakes_in({"SHARDS": "2"})
+    assert mistake == "SHARDS: needs MONGODB_URI: the embedded store is for one shard"
+
+
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "+8"])
 def test_a_time_zone_that_the_machine_does_not_know_is_refused(zone: str) -> None:
     [mistake] = mistakes_in({"TIME_ZONE": zone})
@@ -258,6 +266,8 @@ def test_a_time_zone_that_the_machine_does_not_know_is_refused(zone: str) -> Non
 def test_numbers_are_taken_up_to_their_bounds_and_not_beyond(setting: SettingReference) -> None:
     low, high = setting.allowed.partition(" from ")[2].split(" to ")
     needed = {"REDIS_HOST": "cache"} if setting.name.startswith("REDIS") else {}
+    if setting.name == "SHARDS":
+        needed = {"MONGODB_URI": "mongodb://db/factory"}
 
     for good in (low, high):
         load_settings({setting.name: good, **needed})

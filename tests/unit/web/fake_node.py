@@ -97,10 +97,7 @@ class FakeRegion:
     def statistics(self) -> Statistics:
         return self.counts
 
-    def clean(self, grace_s: float) -> None:
-        self.calls.append(grace_s)
-
-    def held(self, limit: int) -> tuple[int, list[OrderLock]]:
+    async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         return len(self.held_orders), self.held_orders[:limit]
 
     async def _operate(self, what: str) -> None:
@@ -192,6 +189,18 @@ class FakeNode:
 
     def become(self, **changes: object) -> None:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+
+    @property
+    def parts(self) -> tuple[FakeNode]:
+        return (self,)
+
+    def part_of(self, _order_id: WorkOrderId) -> int:
+        return 0
+
+    async def clean(self, grace_s: float) -> int:
+        forgotten = await self.jobs.clean(grace_s)
+        self.region.calls.append(grace_s)
+        return forgotten
 
     async def clean_locks(self) -> int:
         if isinstance(self.stuck_leases, Exception):

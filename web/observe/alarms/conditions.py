@@ -209,7 +209,8 @@ def _loop_late(rule: Rule, now: Situation) -> Finding | None:
 def _owner_changes(rule: Rule, now: Situation) -> Finding | None:
     since = datetime.now(UTC) - timedelta(seconds=rule.within_s)
     count = sum(each.since >= since for each in now.ownership.seen)
-    return Finding(rule, {"count": count}) if count > rule.above else None
+    above = rule.above * max(1, len(now.status.shards))
+    return Finding(rule, {"count": count}) if count > above else None
 
 
 def _fenced(rule: Rule, now: Situation) -> Finding | None:
