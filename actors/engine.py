@@ -38,6 +38,10 @@ class Orders(Protocol):
         """
         ...
 
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        """Have an operation of a whole order done, now or not at all; raises as `update` does."""
+        ...
+
     async def update_many(
         self, messages: Sequence[UpdateQuantity]
     ) -> list[Updated | Queued | WorkOrderError]:

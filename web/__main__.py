@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from actors.domain.guards import Guards, Mode
 from actors.domain.slots import WHOLE, Shard, ShardMap
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
@@ -230,7 +231,9 @@ def _options(settings: Settings, node_id: str, url: str) -> NodeOptions:
         settings.job_backoff_s,
         refuse_repeats=settings.duplicate_scans == "refuse",
     )
-    term = TermOptions(limits, settings.commit_batch, settings.commits_in_flight, jobs)
+    term = TermOptions(
+        limits, settings.commit_batch, settings.commits_in_flight, jobs, _guards(settings)
+    )
     return NodeOptions(node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss)
 
 
@@ -241,6 +244,14 @@ def _mongo(uri: SecretStr, settings: Settings) -> MongoStore:
         uri.get_secret_value(),
         database=settings.mongodb_database or "",
         driver=settings.mongodb_driver,
+    )
+
+
+def _guards(settings: Settings) -> Guards:
+    return Guards(
+        output_once=Mode(settings.output_once),
+        unbind_once=Mode(settings.unbind_once),
+        over_input=Mode(settings.over_input),
     )
 
 
@@ -278,6 +289,7 @@ def options_of(settings: Settings) -> Options:
         max_replies_bytes=settings.max_replies_mb * 2**20,
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         refuse_repeats=settings.duplicate_scans == "refuse",
+        guards=_guards(settings),
         console_write=settings.console_write == "1",
     )
 

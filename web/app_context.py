@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from aiohttp import web
 
+from actors.domain.guards import WATCH_ALL, Guards
 from web import SERVICE, VERSION
 from web.hosts import LOOPBACK
 
@@ -68,6 +69,8 @@ class Options:
     """Of dates in query strings that name none; None is the machine's own."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
+    guards: Guards = WATCH_ALL
+    """The mode of each guard of counts."""
     console_write: bool = False
     """Whether the console's page may do what operators do, and not only look."""
     service: str = SERVICE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.domain.model import LogEntry, OrderFacts, OrderState
+from actors.domain.model import LogEntry, Operation, OperationEntry, OrderFacts, OrderState
 from actors.errors import StoreRejected
 
 if TYPE_CHECKING:
@@ -63,6 +63,17 @@ class ChangeSet:
     at: datetime
     traceparents: tuple[str, ...] = ()
     """Of the updates that it carries, where they are traced."""
+
+    @property
+    def plan_quantity(self) -> Number | None:
+        """The planQuantity that it was decided by, None where that decided nothing."""
+        if any(
+            isinstance(each, OperationEntry)
+            and each.change.type in (Operation.START, Operation.CHANGE_PLAN)
+            for each in self.outcomes
+        ):
+            return self.before.state.plan_quantity
+        return None
 
     def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
         """Return the order as it is once this is committed under `epoch`."""

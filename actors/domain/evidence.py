@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from actors.domain.model import LogEntry, LogPosition
+from actors.domain.model import ChangeType, LogEntry, LogPosition, Number, Operation, OperationEntry
 from actors.domain.rules import is_first_step_scan, is_unbind
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Refusal:
     """For `INVALID_QUANTITY`: the quantity that the order would have had."""
 
 
-Outcome = LogEntry | Refusal
+Outcome = LogEntry | OperationEntry | Refusal
 """What a change set leaves behind; its id is `outcome.change.job_id`."""
 
 
@@ -59,7 +59,7 @@ def size_of_change(change: Change) -> int:
 def size_of(outcome: Outcome) -> int:
     """Return an upper bound of the bytes that an outcome takes in a document."""
     size = size_of_change(outcome.change)
-    if isinstance(outcome, LogEntry):
+    if not isinstance(outcome, Refusal):
         facts = outcome.facts
         names = (
             facts.work_order_no,
@@ -84,6 +84,18 @@ class EvidenceQuery:
     job_ids: frozenset[str] = frozenset()
     """Jobs whose first attempt may have been applied already."""
     barcodes: frozenset[str] = frozenset()
+    whole: bool = False
+    """Whether all barcodes of the order are asked for, if they are not too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One log entry of a barcode: what it asked for, and what it moved, in pieces."""
+
+    position: LogPosition
+    type: ChangeType | Operation
+    asked: Number
+    applied: Number
 
 
 @dataclass(slots=True)
@@ -96,6 +108,10 @@ class Evidence:
     """(barcode, process step id) → latest first-step scan."""
     unbinds: dict[str, LogPosition] = field(default_factory=dict)
     """barcode → latest unbind."""
+    moves: dict[str, dict[str, Move]] = field(default_factory=dict)
+    """barcode → all its entries, by their ids."""
+    whole: bool = False
+    """Whether a barcode that is not here has no entry at all."""
 
     def note(self, outcome: Outcome) -> None:
         """Add one outcome, newer than those added before."""
@@ -107,10 +123,20 @@ class Evidence:
             return
         position = LogPosition(outcome.seq, outcome.operate_time, change.job_id)
         context = change.context
+        if not context.related_barcode:
+            return
+        self.note_move(
+            context.related_barcode,
+            Move(position, change.type, change.quantity, outcome.applied_quantity),
+        )
         if is_first_step_scan(change):
             self.note_scan(str(context.related_barcode), str(context.process_step_id), position)
         elif is_unbind(change):
             self.note_unbind(str(context.related_barcode), position)
+
+    def note_move(self, barcode: str, move: Move) -> None:
+        """Add an entry of a barcode."""
+        self.moves.setdefault(barcode, {})[move.position.entry_id] = move
 
     def note_scan(self, barcode: str, step: str, position: LogPosition) -> None:
         """Add a first-step scan; the latest one counts."""
@@ -130,3 +156,5 @@ class Evidence:
             self.note_scan(barcode, step, position)
         for barcode, position in other.unbinds.items():
             self.note_unbind(barcode, position)
+        for barcode, moves in other.moves.items():
+            self.moves.setdefault(barcode, {}).update(moves)

@@ -64,6 +64,11 @@ class Updated:
     before_progress: Number
     after_progress: Number
     replayed: bool = False
+    watched: str | None = None
+    """The guard that it breaks, which is only watched."""
+    duplicate: bool = False
+    """Whether it is an unbind that found nothing open for its barcode."""
+    work_order_no: str | None = None
 
 
 class Control:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
 
@@ -30,11 +30,26 @@ class ChangeType(StrEnum):
     OUTPUT = "output"
 
 
+class Operation(StrEnum):
+    """What is done to a whole order; pause and resume are of its status, not of its mailbox."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    COMPLETE = "complete"
+    CHANGE_PLAN = "change-plan"
+    SCRAP = "scrap"
+
+
 class Status(StrEnum):
     """The order states that the rules know; any other stored text is kept as it is."""
 
-    COMPLETED = "COMPLETED"
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
     PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
 
 
 SCAN_PROCESS: Final = "SCAN_PROCESS"
@@ -64,6 +79,11 @@ class OrderState:
     progress: Number = 0
     ended_at: datetime | None = None
     """When a change last completed the order; ``None`` until one does, in this process."""
+    started_at: datetime | None = None
+    """The same of the order's start."""
+    plan_quantity: Number | None = None
+    scrapped: tuple[str, ...] = ()
+    """Barcodes that count as scrap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +108,38 @@ class LogContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What other orders leave to an operation."""
+
+    line_busy: bool = False
+    """Whether another order is in progress on the order's line."""
+    planned: Number = 0
+    """Pieces that the other orders of its production order are to produce."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What an order shares with others, and how these are now."""
+
+    line: str | None = None
+    production_order: str | None = None
+    beside: Beside = Beside()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One intended update of one order, as asked for."""
 
     job_id: JobId
-    type: ChangeType
+    type: ChangeType | Operation
     quantity: Number
+    """What is moved; of an operation the scrap, or the new plan, else 0."""
     context: LogContext
     request_id: RequestId | None = None
     fingerprint: str = ""
     """Digest of the payload: the same key with another fingerprint is a conflict."""
+    beside: Beside | None = field(default=None, compare=False)
+    """Of an operation that goes by other orders: how they are, while nobody changes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +160,35 @@ class LogEntry:
     before_progress: Number
     after_progress: Number
     operate_time: datetime
+    watched: str | None = None
+    """The guard that it breaks, which is only watched."""
+    duplicate: bool = False
+    """Whether it is an unbind that found nothing open for its barcode."""
 
     @property
     def reason(self) -> str:
         """Return the caller's reason, or the default one (rule 6)."""
         return self.change.context.reason or default_reason(self.change)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEntry:
+    """One operation that was done, with the values before and after it."""
+
+    work_order_id: WorkOrderId
+    seq: int
+    """That of the order's latest count: operations stand between counts."""
+    epoch: int
+    change: Change
+    facts: OrderFacts
+    before_quantity: Number
+    """Scrap, or else the plan."""
+    after_quantity: Number
+    before_status: str | None
+    after_status: str | None
+    before_progress: Number
+    after_progress: Number
+    operated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

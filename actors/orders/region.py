@@ -28,6 +28,7 @@ from actors.errors import (
 )
 from actors.orders.batch import Answer, update_many
 from actors.orders.deadlines import LAST_WORD_S, LastWord, answer_within, seconds_left
+from actors.orders.neighbours import NeighbourLocks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.domain.messages import OrderLock
-    from actors.domain.model import Epoch, WorkOrderId
+    from actors.domain.model import Epoch, Neighbours, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.orders.supervisor import Supervisor
     from actors.runtime.directory import Directory
@@ -68,13 +69,17 @@ class Region:
     """
 
     def __init__(
-        self, telemetry: Telemetry, remember_pause: Callable[[Epoch, bool], Awaitable[None]]
+        self,
+        telemetry: Telemetry,
+        remember_pause: Callable[[Epoch, bool], Awaitable[None]],
+        neighbours: Callable[[WorkOrderId], Awaitable[Neighbours | None]] | None = None,
     ) -> None:
         self._remember_pause = remember_pause
         self._supervisor: ActorRef[Supervisor] | None = None
         self._directory: Directory | None = None
         self._jobs: JobKeeper | None = None
         self._refusal: str = "this node does not own the actors yet"
+        self._neighbours = None if neighbours is None else NeighbourLocks(self, neighbours)
         self.telemetry = telemetry
         self.paused = False
         self.changing_pause = asyncio.Lock()
@@ -116,6 +121,10 @@ class Region:
             if isinstance(kept, WorkOrderError):
                 raise kept
             return kept
+        return await self.apply(message)
+
+    async def apply(self, message: UpdateQuantity) -> Updated:
+        """Have one change applied by its order's actor; raises as `update` does."""
         while True:
             try:
                 return await answer_within(
@@ -125,6 +134,15 @@ class Region:
                 # Its actor went before it saw the message: ask for the next one.
                 if message.deadline <= time.monotonic():
                     raise StillWaiting(paused=self.paused) from None
+
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        """Have an operation of a whole order done, now or not at all; raises as `update` does."""
+        if self.is_queued(message):
+            raise StillWaiting(paused=True)
+        locks = self._neighbours
+        if locks is not None and locks.concerns(message.change.type):
+            return await locks.operate(message)
+        return await self.apply(message)
 
     def is_queued(self, message: UpdateQuantity) -> bool:
         """Whether the update is only stored now, and applied later."""

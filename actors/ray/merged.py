@@ -78,6 +78,10 @@ class MergedOrders:
         await asyncio.gather(*(send(shard, indexes) for shard, indexes in by_shard.items()))
         return answers
 
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        """Have one operation on a work order done."""
+        return await self._of(message.work_order_id).operate(message)
+
     async def pause(self) -> None:
         """Stop the processing of all updates; a shard that is away reads it when it is back."""
         await ask_all(each.orders.pause() for each in self._parts)

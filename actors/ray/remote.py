@@ -57,6 +57,11 @@ class RemoteOrders:
         await asyncio.gather(*map(send, by_order.values()))
         return answers
 
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        """Have one operation on a work order done."""
+        done: Updated = await operate(self._link, "operate", message)
+        return done
+
     async def pause(self) -> None:
         """Stop the processing of updates."""
         await operate(self._link, "pause")

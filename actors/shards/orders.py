@@ -29,6 +29,10 @@ class ShardedOrders:
         """Have one change applied, or kept, by its order's shard."""
         return await self._of(message.work_order_id).update(message)
 
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        """Have an operation done by its order's shard; locks of lines are those of the shard."""
+        return await self._of(message.work_order_id).operate(message)
+
     async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:
         """Have many changes applied: shards in parallel, and of each what its region says."""
         by_shard: dict[int, list[int]] = {}

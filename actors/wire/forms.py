@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import partial
 from operator import attrgetter
 from typing import (
@@ -133,12 +133,28 @@ def _union(kinds: tuple[Any, ...]) -> Form:
         write, read = _FLOAT
     else:
         some = [each for each in kinds if each is not type(None)]
-        if len(some) != 1:
+        if all(isinstance(each, type) and issubclass(each, StrEnum) for each in some):
+            write, read = None, _one_of(some)
+        elif len(some) != 1:
             raise NoForm(f"no form for one of {kinds!r}")
-        write, read = form_of(some[0])
+        else:
+            write, read = form_of(some[0])
     return (
         Form(_unless_none(write), _unless_none(read)) if type(None) in kinds else Form(write, read)
     )
+
+
+def _one_of(kinds: list[type[StrEnum]]) -> Callable[[str], StrEnum]:
+    """Return what reads a value of several enumerations that share none."""
+    known = {value.value: value for kind in kinds for value in kind}
+
+    def read(written: str) -> StrEnum:
+        try:
+            return known[written]
+        except KeyError:
+            raise ValueError(f"{written!r} is none of {sorted(known)}") from None
+
+    return read
 
 
 def _unless_none(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 LogFormat: TypeAlias = Literal["json", "console"]
+GuardMode: TypeAlias = Annotated[Literal["off", "watch", "enforce"], BeforeValidator(lower)]
 
 
 class Variables(BaseSettings):
@@ -315,6 +316,28 @@ class Variables(BaseSettings):
         " a success with quantity 0 and the first entry's jobId; refuse is 409, as with a key.",
         "首道工序扫码已计数、且未带请求标识时的答复：answer 表示成功，数量为 0，jobId 为首次记录；"
         "refuse 表示 409，与带请求标识时相同。",
+    )
+    output_once: GuardMode = setting(
+        "watch",
+        "Whether the output of a barcode counts once in its order, until a decrease of that output"
+        " follows: watch counts it and tells of it (/api/guards, an alarm), enforce answers as a"
+        " first-step scan that is counted already.",
+        "同一工单中一个条码的产出是否只计一次，直到其产出被扣减："
+        "watch 照常计数并提示（/api/guards、告警），enforce 按首道工序重复扫码答复。",
+    )
+    unbind_once: GuardMode = setting(
+        "watch",
+        "Whether a decrease with UNBIND_PROCESS or INITIALIZE_PRODUCT and a barcode takes back only"
+        " what is open for that barcode: watch takes all and tells of it, enforce cuts it.",
+        "带条码的 UNBIND_PROCESS 或 INITIALIZE_PRODUCT 扣减是否只撤回该条码尚未撤回的数量："
+        "watch 照常扣减并提示，enforce 只扣减该数量。",
+    )
+    over_input: GuardMode = setting(
+        "watch",
+        "Whether no more input counts once input less scrap has reached planProductionQuantity:"
+        " watch counts it and tells of it, enforce answers 409 OVER_PLAN.",
+        "投入减报废已达 planProductionQuantity 时是否不再计投入：watch 照常计数并提示，"
+        "enforce 答复 409 OVER_PLAN。",
     )
     max_batch: int = number(
         1000,

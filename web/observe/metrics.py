@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from actors.domain.guards import Guard
 from actors.node.status import Role
 from web.wire.cuts import REASONS
 
@@ -126,6 +127,12 @@ class NodeCollector(Collector):
         odd = self._context.node.telemetry.oddities
         yield _counter("counts_undone", "Counts of orders that others undid", odd.undone)
         yield _counter("orders_unreadable", "Updates of orders without a number", odd.unreadable)
+        broken = CounterMetricFamily(
+            f"{_PREFIX}_guard_findings", "Changes that broke a watched guard", labels=["guard"]
+        )
+        for guard in Guard:
+            broken.add_metric([guard.value], self._context.node.telemetry.guards.counts[guard])
+        yield broken
         yield _counter("relay_errors", "Copies to the log that failed", stats.relay_errors)
 
     def _node(self, status: NodeStatus) -> Iterator[Metric]:

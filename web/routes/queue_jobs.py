@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from actors.domain.job import JobState
+from actors.domain.model import ChangeType
 from actors.errors import WorkOrderNotFound
 from actors.runtime.slices import in_slices
 from actors.store.contexts import context_document
@@ -112,7 +113,7 @@ def _fields(job: domain.Job, state: str) -> Job:
         "jobId": job.id,
         "workOrderId": job.work_order_id,
         "state": state,
-        "type": change.type,
+        "type": ChangeType(change.type),
         "quantity": change.quantity,
         "logContext": cast("JobContext", context_document(change.context)),
         "requestId": change.request_id,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
-from actors.domain.model import JobId, RequestId
+from actors.domain.model import ChangeType, JobId, RequestId
 from actors.errors import DuplicateOperation, WorkOrderError
 from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
@@ -56,7 +56,7 @@ async def update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
+    key = key_in_header(request)
     body = await read_object(request)
     region = context.node.region
     message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
@@ -71,7 +71,7 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
+    key = key_in_header(request)
     body = await read_batch(request)
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
@@ -115,8 +115,8 @@ async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
         return _Repeat(message, error)
 
 
-def _key_in_header(request: web.Request) -> RequestId | None:
-    """Read the key that a call carries in its header; raises `RequestError`."""
+def key_in_header(request: web.Request) -> RequestId | None:
+    """Return the key that the header has; raises `RequestError`."""
     values = request.headers.getall(IDEMPOTENCY_KEY, ())
     if not values:
         return None
@@ -167,7 +167,7 @@ def _fields(
         "success": True,
         "jobId": change.job_id,
         "workOrderId": sent,
-        "type": change.type,
+        "type": ChangeType(change.type),
         "quantity": change.quantity,
         "queueLength": statistics.waiting,
         "activeJobs": statistics.active,
@@ -176,8 +176,8 @@ def _fields(
     }
     if isinstance(done, Queued):
         return taken
-    return {
-        **taken,
+    fields: models.Updated = {
+        **taken,  # type: ignore[typeddict-item] # no `duplicate` is in it
         "quantity": done.applied_quantity,
         "requestedQuantity": change.quantity,
         "beforeQuantity": done.before_quantity,
@@ -188,6 +188,9 @@ def _fields(
         "afterProgress": done.after_progress,
         "seq": done.seq,
     }
+    if done.duplicate:
+        fields["duplicate"] = True
+    return fields
 
 
 def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeated:
@@ -203,12 +206,18 @@ def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeat
 
 
 def _params(done: _Done) -> dict[str, object]:
-    return {"barcode": done.why.barcode} if isinstance(done, _Repeat) else {}
+    if isinstance(done, _Repeat):
+        return {"barcode": done.why.barcode}
+    if isinstance(done, Updated) and done.duplicate:
+        return {"barcode": done.change.context.related_barcode}
+    return {}
 
 
 def _text(done: _Done) -> str:
     if isinstance(done, _Repeat):
-        return "DUPLICATE_OPERATION.counted"
+        return f"DUPLICATE_OPERATION.{'output_counted' if done.why.output else 'counted'}"
+    if isinstance(done, Updated) and done.duplicate:
+        return "UPDATED.duplicate"
     code = "QUEUED" if isinstance(done, Queued) else "UPDATED"
     return f"{code}.replayed" if done.replayed else code
 
@@ -365,6 +374,7 @@ ROUTES: Final = (
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",
+            "OVER_PLAN",
             "ORDER_UNREADABLE",
             "REQUEST_ID_CONFLICT",
             "MAILBOX_FULL",

@@ -54,56 +54,56 @@ _HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 
 _Nothing = Literal[""] | None
 _HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$", to_lower=True)]
-_Context = Annotated[
-    Any, PlainValidator(read_context, json_schema_input_type=LogContextBody | None)
-]
-_Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REQUEST_ID)]
+Context = Annotated[Any, PlainValidator(read_context, json_schema_input_type=LogContextBody | None)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REQUEST_ID)]
 _Quantity = (
     Annotated[int, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
     | Annotated[float, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY, allow_inf_nan=False)]
 )
 
 
-class _Body(BaseModel):
+class BaseBody(BaseModel):
+    """What all bodies have in common."""
+
     model_config = ConfigDict(
         alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
 
-class UpdateBody(_Body):
+class UpdateBody(BaseBody):
     """One change: the body of `update-quantity`, and an item of a batch."""
 
     work_order_id: _HexId
     type: ChangeType
     quantity: _Quantity = 1
-    log_context: _Context = None
-    request_id: _Key | None = None
+    log_context: Context = None
+    request_id: Key | None = None
     wait: Annotated[bool, Field(strict=True)] | None = None
 
 
-class BatchBody(_Body):
+class BatchBody(BaseBody):
     """Many changes. Each item is checked by itself, so that a bad one fails alone."""
 
     updates: Annotated[list[UpdateBody], Field(min_length=1)]
-    request_id: _Key | None = None
+    request_id: Key | None = None
     wait: Annotated[bool, Field(strict=True)] | None = None
 
 
-class RetryFilterBody(_Body):
+class RetryFilterBody(BaseBody):
     """Which failed jobs are meant: of one order, with one error, or all."""
 
     work_order_id: _HexId | _Nothing = None
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
 
 
-class CleanBody(_Body):
+class CleanBody(BaseBody):
     """Body of `queue/clean`."""
 
     grace: Annotated[float, Field(strict=True, ge=0, le=MAX_GRACE, allow_inf_nan=False)] = 5000.0
     """Milliseconds."""
 
 
-class LogLevelBody(_Body):
+class LogLevelBody(BaseBody):
     """Body of a change of `log-level`."""
 
     level: LogLevel

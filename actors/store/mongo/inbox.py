@@ -14,7 +14,8 @@ from actors.domain.model import JobId, WorkOrderId
 from actors.domain.slots import slot_of
 from actors.errors import OutcomeUnknown, StoreRejected
 from actors.runtime.slices import in_slices
-from actors.store.documents import known_outcome, request_key
+from actors.store.contexts import request_key
+from actors.store.documents import known_outcome
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing

@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from actors.domain.commit import Committed, Stale, StoredOrder
-from actors.domain.model import Epoch, LogEntry, WorkOrderId
+from actors.domain.model import Epoch, Neighbours, WorkOrderId
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -32,6 +32,7 @@ from actors.store.mongo.bson import (
     changed_fields,
     commit_filter,
     commit_update,
+    plan_filter,
     revision_filter,
 )
 from actors.store.mongo.client import (
@@ -50,9 +51,10 @@ from actors.store.mongo.control import CONTROL, change_control, claim_epoch, clu
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
 from actors.store.mongo.orders import insert_orders
-from actors.store.mongo.reads import Collections, claimed_epoch, evidence, load
+from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
 from actors.store.mongo.shard_map import MongoShardMap
-from actors.store.schema import OURS
+from actors.store.operations import scrap_records
+from actors.store.schema import OURS, SCRAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,7 +182,8 @@ class MongoStore:
         try:
             operations = [
                 UpdateOne(
-                    self._filter(epoch, change.before), self._update(epoch, change, fields, after)
+                    self._filter(epoch, change.before) | plan_filter(change),
+                    self._update(epoch, change, fields, after),
                 )
                 for change, fields, after in zip(changes, written, afters, strict=True)
             ]
@@ -203,7 +206,10 @@ class MongoStore:
         self, epoch: Epoch, change: ChangeSet, fields: Mapping[str, Any], after: StoredOrder
     ) -> dict[str, Any]:
         outbox = [self._encoded.give(outcome) for outcome in (*change.carried, *change.outcomes)]
-        return commit_update(epoch, fields, after, outbox)
+        update = commit_update(epoch, fields, after, outbox)
+        if scrapped := scrap_records(change.outcomes):
+            update["$push"] = {SCRAPPED: {"$each": scrapped}}
+        return update
 
     async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
         """Send the operations; give how many matched, and which the server refuses for good."""
@@ -254,7 +260,7 @@ class MongoStore:
         rest = [ObjectId(job_id) for job_id in wanted - found.keys()]
         if rest:
             with reading():
-                for collection in (self._at.logs, self._at.refusals):
+                for collection in self._at.of_outcomes:
                     for document in await collection.find({"_id": {"$in": rest}}).to_list(None):
                         found[str(document["_id"])] = outcome_from(document)
         return found
@@ -277,13 +283,9 @@ class MongoStore:
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
         """Insert outcomes into log and refusals, by majority; a second time does no harm."""
-        entries = [each for each in outcomes if isinstance(each, LogEntry)]
-        refusals = [each for each in outcomes if not isinstance(each, LogEntry)]
         refused: dict[str, str] = {}
-        for collection, some in (
-            (self._at.logs, entries),
-            (self._at.refusals, refusals),
-        ):
+        for collection, kind in zip(self._at.of_outcomes, OUTCOMES, strict=True):
+            some = [each for each in outcomes if isinstance(each, kind)]
             if some:
                 refused |= await self._insert(collection, some)
         for outcome in outcomes:
@@ -348,6 +350,10 @@ class MongoStore:
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Read an order as `detail/:id` shows it."""
         return await reads.detail(self._at, order_id)
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """Read what the order shares with others, and how these are."""
+        return await reads.neighbours(self._at, order_id)
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""

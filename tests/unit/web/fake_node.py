@@ -73,6 +73,11 @@ class FakeRegion:
             raise answer
         return answer
 
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        done = await self.update(message)
+        assert isinstance(done, Updated)
+        return done
+
     async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:
         self.asked.extend(messages)
         return [self.decide(message) for message in messages]

@@ -88,6 +88,7 @@ class Alarms:
             failure=self._failure if inspector is not None else None,
             paused_number=self._number[1],
             oddities=node.telemetry.oddities,
+            guard_broken=next(reversed(node.telemetry.guards.latest), None),
         )
 
     def _inspector(self) -> Actors | None:

@@ -21,7 +21,16 @@ from tests.virtual_time import in_virtual_time, stall
 if TYPE_CHECKING:
     from types import ModuleType
 
-_NOT_SENT = {"Control", "Evidence", "EvidenceQuery", "Watched"}
+_NOT_SENT = {
+    "Beside",
+    "Control",
+    "Evidence",
+    "EvidenceQuery",
+    "Move",
+    "Neighbours",
+    "OperationEntry",
+    "Watched",
+}
 """What is in these modules and is neither a message nor in one."""
 _FIELDS = {
     "UpdateQuantity": "work_order_id change deadline trace wait suspect",

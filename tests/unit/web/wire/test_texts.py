@@ -40,6 +40,9 @@ def _examples() -> list[WorkOrderError]:
     return [
         errors.WorkOrderNotFound("00000000000000000000000a"),
         errors.DuplicateOperation("SN1", "00000000000000000000000b"),
+        errors.DuplicateOperation("SN1", "", output=True),
+        errors.OverPlan(100),
+        errors.OperationRefused("00000000000000000000000a", "start", "status", "PAUSED"),
         errors.QuantityOutOfRange(2.0**60, 2**53 - 1),
         errors.RequestIdConflict("key-1"),
         errors.MailboxFull("mailbox", 10),
