@@ -113,6 +113,8 @@ class Call:
     language: Language
     work: Work
     """What is recorded of it, where calls are traced."""
+    route: str
+    """Its template, of which there are few: nothing that a caller could make up. "none" without."""
     caller: str | None = None
     """Name of the token that was shown."""
     order_as_sent: str = ""
