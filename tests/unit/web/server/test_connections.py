@@ -8,21 +8,22 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
 
 from actors.store import LogPage
 from web.app import Options, build_app
 from web.app_context import CONTEXT
 from web.server import places
 from web.server.connections import GuardedSite, Limits, allow_files
+from web.server.front import FrontRunner
 from web.server.places import Places
 from web.server.refusals import Refusals
-from web.server.front import FrontRunner
 from web.server.service import bind
 from web.wire.cuts import CUTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aiohttp import web
 
     from tests.unit.web.fake_node import FakeNode
 
