@@ -9,6 +9,7 @@ from actors.domain.model import LogEntry, LogPosition
 from actors.domain.rules import is_first_step_scan, is_unbind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from actors.domain.model import Change, RequestId, WorkOrderId
@@ -33,8 +34,6 @@ Outcome = LogEntry | Refusal
 
 _PLAIN_BYTES: Final = 1_500
 """Names, numbers, ids and dates of an outcome as a document."""
-_WIDEST: Final = 4
-"""Bytes that a character takes in UTF-8 at most."""
 
 
 def size_of_change(change: Change) -> int:
@@ -53,7 +52,7 @@ def size_of_change(change: Change) -> int:
         change.request_id,
         *(text for _, text in context.originals),
     )
-    return _PLAIN_BYTES + sum(_size_of_text(each) for each in texts if each)
+    return _PLAIN_BYTES + _size_of_texts(texts)
 
 
 def size_of(outcome: Outcome) -> int:
@@ -67,12 +66,12 @@ def size_of(outcome: Outcome) -> int:
             facts.material_name,
             facts.production_line_name,
         )
-        size += sum(_size_of_text(each) for each in names if each)
+        size += _size_of_texts(names)
     return size
 
 
-def _size_of_text(text: str) -> int:
-    return len(text) if text.isascii() else _WIDEST * len(text)
+def _size_of_texts(texts: Iterable[str | None]) -> int:
+    return len("".join(filter(None, texts)).encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
