@@ -66,6 +66,8 @@ class Options:
     """Of large replies, in all: made, or being made, and not yet taken."""
     time_zone: tzinfo | None = None
     """Of dates in query strings that name none; None is the machine's own."""
+    log_every_call: bool = False
+    """Whether a call whose update was applied has a line of its own besides that update's."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False
@@ -121,6 +123,8 @@ class Call:
     """The order's id as the caller spelt it, which is how it comes back."""
     about: dict[str, object] = field(default_factory=dict)
     """What it acted on, for the log, where the path does not say so."""
+    is_told: bool = False
+    """Whether the log has a line of what it did that says who called, and for what."""
 
 
 CONTEXT: Final = web.AppKey("site", AppContext)

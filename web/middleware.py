@@ -138,6 +138,8 @@ def _named_in(request: web.Request, call: Call) -> dict[str, object]:
 def _log_access(request: web.Request, call: Call, started: float, status: int, size: int) -> None:
     path = _path(request, call)
     request.app[METRICS].traffic.note(_method(request), call.route, status)
+    if call.is_told and not request.app[CONTEXT].options.log_every_call:
+        return
     # Probes come every few seconds; only their bad news is of interest.
     write = _log.debug if path in _PROBES and status == 200 else _log.info  # noqa: PLR2004
     write(

@@ -9,6 +9,7 @@ from actors.domain.commit import OUTBOX
 from actors.domain.evidence import EvidenceQuery, Refusal
 from actors.domain.messages import Updated
 from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry
+from actors.domain.records import quick
 from actors.domain.rules import QuantityOverflowError, apply, counts_twice, is_first_step_scan
 from actors.errors import (
     DuplicateOperation,
@@ -30,6 +31,7 @@ _COUNTED: Final = {ChangeType.INPUT: "inputQuantity", ChangeType.OUTPUT: "output
 Verdict = Updated | WorkOrderError
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a commit will do, and what each change will be answered once it has."""

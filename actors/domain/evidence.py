@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import LogEntry, LogPosition
+from actors.domain.records import quick
 from actors.domain.rules import is_first_step_scan, is_unbind
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _size_of_texts(texts: Iterable[str | None]) -> int:
     return len("".join(filter(None, texts)).encode("utf-8", "surrogatepass"))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EvidenceQuery:
     """What the log must be asked before changes of one order are decided."""

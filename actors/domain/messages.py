@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.domain.model import Trace
+from actors.domain.records import quick
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # -- to an order actor ---------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class UpdateQuantity:
     """Apply one change to one order. Answered with `Updated`, or with an error of `errors`."""
@@ -44,6 +46,7 @@ class Queued:
     """Whether an earlier call with the same key had it kept."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Updated:
     """The change is in the order and in its log; quantities in pieces, progress in percent."""
@@ -170,6 +173,7 @@ SupervisorMessage = (
 OrderMessage = UpdateQuantity | DescribeOrder
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReadOrder:
     """Read an order. Answered with `StoredOrder` (its outbox taken over), or None."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
 
+from actors.domain.records import quick
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -52,6 +54,7 @@ class OrderFacts:
     production_line_name: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderState:
     """The part of an order that rules read or write. Quantities are in pieces."""
@@ -66,6 +69,7 @@ class OrderState:
     """When a change last completed the order; ``None`` until one does, in this process."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogContext:
     """What the caller says about a change; defaults are those of the shared log schema."""
@@ -87,6 +91,7 @@ class LogContext:
     """(field, what was said there) of what counts as not said, as it can't be stored so."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Change:
     """One intended update of one order, as asked for."""
@@ -100,6 +105,7 @@ class Change:
     """Digest of the payload: the same key with another fingerprint is a conflict."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One applied change, with the values before and after it (rule 5)."""
@@ -125,6 +131,7 @@ class LogEntry:
         return self.change.context.reason or default_reason(self.change)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogPosition:
     """Where an entry stands in its order's log; entries that another service wrote have seq 0."""
@@ -166,6 +173,7 @@ def new_job_id() -> JobId:
     return JobId(f"{int(time.time()):08x}{_PROCESS}{next(_count) & 0xFFFFFF:06x}")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What follows a request into the logs; context variables stop at a mailbox."""
@@ -173,8 +181,21 @@ class Trace:
     http_request_id: str = ""
     traceparent: str = ""
     """Of the call that this service answers: W3C's form, with that call's own span."""
+    remote: str | None = None
+    """The caller's address."""
+    caller: str | None = None
+    """Name of the token that it showed."""
 
     def ids(self) -> dict[str, str]:
         """Return the trace and the span under their names in the logs; none without a trace."""
         parts = self.traceparent.split("-")
         return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == _PARTS else {}
+
+    def origin(self) -> dict[str, str]:
+        """Return `ids`, and who called as far as that is known, under their names in the logs."""
+        ids = self.ids() if self.traceparent else {}
+        if self.remote is not None:
+            ids["remote"] = self.remote
+        if self.caller is not None:
+            ids["caller"] = self.caller
+        return ids

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
-from actors.domain.model import JobId, RequestId
+from actors.domain.model import JobId, RequestId, Trace
 from actors.errors import DuplicateOperation, WorkOrderError
 from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
@@ -58,11 +58,16 @@ async def update_quantity(request: web.Request) -> web.Response:
     key = _key_in_header(request)
     call = request[CALL]
     body = await read_body(request)
-    message, sent = read_update(body, key, deadline, call.trace, wait=wait)
+    ids = call.trace
+    trace = Trace(ids.http_request_id, ids.traceparent, request.remote, call.caller)
+    message, sent = read_update(body, key, deadline, trace, wait=wait)
     call.about["work_order_id"] = message.work_order_id
     call.order_as_sent = sent
     region = context.node.region
     done = await _update(message, context)
+    call.is_told = (
+        isinstance(done, Updated) and not trace.traceparent and "forwarded_by" not in call.about
+    )
     return success(request, _fields(done, sent, region.backlog()), _text(done), _params(done))
 
 

@@ -114,6 +114,7 @@ def options() -> Options:
         max_body_bytes=4096,
         body_timeout_s=60,
         request_timeout_s=20,
+        log_every_call=True,
         time_zone=ZoneInfo("Asia/Shanghai"),
     )
 
