@@ -105,6 +105,13 @@ class AppContext:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     """Name → method and path, as `GET /` shows them."""
     logs: LogControl | None = None
+    head: bytes = field(init=False)
+    """What every reply of 200 begins with, but for its `Content-Type`."""
+
+    def __post_init__(self) -> None:
+        lines = (f"{name}: {self.headers[name]}\r\n" for name in self.headers)
+        kept = (line for line in lines if not line.lower().startswith("content-type:"))
+        object.__setattr__(self, "head", f"HTTP/1.1 200 OK\r\n{''.join(kept)}".encode())
 
 
 @dataclass(slots=True)
