@@ -65,9 +65,8 @@ async def update_quantity(request: web.Request) -> web.Response:
     call.order_as_sent = sent
     region = context.node.region
     done = await _update(message, context)
-    call.is_told = (
-        isinstance(done, Updated) and not trace.traceparent and "forwarded_by" not in call.about
-    )
+    if isinstance(done, Updated) and not done.replayed:
+        call.is_told = not trace.traceparent and "forwarded_by" not in call.about
     return success(request, _fields(done, sent, region.backlog()), _text(done), _params(done))
 
 
