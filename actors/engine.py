@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from actors.lease.port import Holder
     from actors.node.status import NodeStatus, OwnershipHistory
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
-    from actors.orders.region import Statistics
+    from actors.orders.region import Backlog, Statistics
     from actors.store.port import Store
     from actors.telemetry.journal import Event
     from actors.telemetry.telemetry import Telemetry
@@ -70,6 +70,10 @@ class Orders(Protocol):
 
     def is_paused(self, order_id: WorkOrderId) -> bool:
         """Return whether this order is paused alone, as far as is known here."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Count what waits and what is at work, as far as is known here: each answer says it."""
         ...
 
     def statistics(self) -> Statistics:

@@ -67,6 +67,8 @@ class Options:
     """Of large replies, in all: made, or being made, and not yet taken."""
     time_zone: tzinfo | None = None
     """Of dates in query strings that name none; None is the machine's own."""
+    log_every_call: bool = False
+    """Whether a call whose update was applied has a line of its own besides that update's."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     guards: Guards = WATCH_ALL
@@ -106,6 +108,13 @@ class AppContext:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     """Name → method and path, as `GET /` shows them."""
     logs: LogControl | None = None
+    head: bytes = field(init=False)
+    """What every reply of 200 begins with, but for its `Content-Type`."""
+
+    def __post_init__(self) -> None:
+        lines = (f"{name}: {self.headers[name]}\r\n" for name in self.headers)
+        kept = (line for line in lines if not line.lower().startswith("content-type:"))
+        object.__setattr__(self, "head", f"HTTP/1.1 200 OK\r\n{''.join(kept)}".encode())
 
 
 @dataclass(slots=True)
@@ -116,12 +125,16 @@ class Call:
     language: Language
     work: Work
     """What is recorded of it, where calls are traced."""
+    route: str
+    """Its template, of which there are few: nothing that a caller could make up. "none" without."""
     caller: str | None = None
     """Name of the token that was shown."""
     order_as_sent: str = ""
     """The order's id as the caller spelt it, which is how it comes back."""
     about: dict[str, object] = field(default_factory=dict)
     """What it acted on, for the log, where the path does not say so."""
+    is_told: bool = False
+    """Whether the log has a line of what it did that says who called, and for what."""
 
 
 CONTEXT: Final = web.AppKey("site", AppContext)

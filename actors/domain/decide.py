@@ -11,6 +11,7 @@ from actors.domain.guards import WATCH_ALL, Breach, Guard, Guards, asks_for_barc
 from actors.domain.messages import Updated
 from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry, Operation, OperationEntry
 from actors.domain.operations import is_operation, operate
+from actors.domain.records import quick
 from actors.domain.rules import QuantityOverflowError, apply, counts_twice, is_first_step_scan
 from actors.errors import (
     DuplicateOperation,
@@ -37,6 +38,7 @@ _COUNTED: Final[Mapping[ChangeType | Operation, str]] = {
 Verdict = Updated | WorkOrderError
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a commit will do, and what each change will be answered once it has."""

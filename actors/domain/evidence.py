@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import ChangeType, LogEntry, LogPosition, Number, Operation, OperationEntry
+from actors.domain.records import quick
 from actors.domain.rules import is_first_step_scan, is_unbind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from actors.domain.model import Change, RequestId, WorkOrderId
@@ -33,8 +35,6 @@ Outcome = LogEntry | OperationEntry | Refusal
 
 _PLAIN_BYTES: Final = 1_500
 """Names, numbers, ids and dates of an outcome as a document."""
-_WIDEST: Final = 4
-"""Bytes that a character takes in UTF-8 at most."""
 
 
 def size_of_change(change: Change) -> int:
@@ -53,7 +53,7 @@ def size_of_change(change: Change) -> int:
         change.request_id,
         *(text for _, text in context.originals),
     )
-    return _PLAIN_BYTES + sum(_size_of_text(each) for each in texts if each)
+    return _PLAIN_BYTES + _size_of_texts(texts)
 
 
 def size_of(outcome: Outcome) -> int:
@@ -67,14 +67,15 @@ def size_of(outcome: Outcome) -> int:
             facts.material_name,
             facts.production_line_name,
         )
-        size += sum(_size_of_text(each) for each in names if each)
+        size += _size_of_texts(names)
     return size
 
 
-def _size_of_text(text: str) -> int:
-    return len(text) if text.isascii() else _WIDEST * len(text)
+def _size_of_texts(texts: Iterable[str | None]) -> int:
+    return len("".join(filter(None, texts)).encode("utf-8", "surrogatepass"))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EvidenceQuery:
     """What the log must be asked before changes of one order are decided."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from actors.domain.model import Trace
+from actors.domain.records import quick
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +24,7 @@ Monotonic: TypeAlias = Annotated[float, "monotonic"]
 # -- to an order actor ---------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class UpdateQuantity:
     """Apply one change to one order. Answered with `Updated`, or with an error of `errors`."""
@@ -48,6 +50,7 @@ class Queued:
     """Whether an earlier call with the same key had it kept."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Updated:
     """The change is in the order and in its log; quantities in pieces, progress in percent."""
@@ -179,6 +182,7 @@ SupervisorMessage = (
 OrderMessage = UpdateQuantity | DescribeOrder
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReadOrder:
     """Read an order. Answered with `StoredOrder` (its outbox taken over), or None."""

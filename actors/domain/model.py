@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
 
+from actors.domain.records import quick
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -67,6 +69,7 @@ class OrderFacts:
     production_line_name: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderState:
     """The part of an order that rules read or write. Quantities are in pieces."""
@@ -86,6 +89,7 @@ class OrderState:
     """Barcodes that count as scrap."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogContext:
     """What the caller says about a change; defaults are those of the shared log schema."""
@@ -107,6 +111,7 @@ class LogContext:
     """(field, what was said there) of what counts as not said, as it can't be stored so."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What other orders leave to an operation."""
@@ -142,6 +147,7 @@ class Change:
     """Of an operation that goes by other orders: how they are, while nobody changes them."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One applied change, with the values before and after it (rule 5)."""
@@ -171,6 +177,7 @@ class LogEntry:
         return self.change.context.reason or default_reason(self.change)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OperationEntry:
     """One operation that was done, with the values before and after it."""
@@ -232,6 +239,7 @@ def new_job_id() -> JobId:
     return JobId(f"{int(time.time()):08x}{_PROCESS}{next(_count) & 0xFFFFFF:06x}")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What follows a request into the logs; context variables stop at a mailbox."""
@@ -239,8 +247,21 @@ class Trace:
     http_request_id: str = ""
     traceparent: str = ""
     """Of the call that this service answers: W3C's form, with that call's own span."""
+    remote: str | None = None
+    """The caller's address."""
+    caller: str | None = None
+    """Name of the token that it showed."""
 
     def ids(self) -> dict[str, str]:
         """Return the trace and the span under their names in the logs; none without a trace."""
         parts = self.traceparent.split("-")
         return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == _PARTS else {}
+
+    def origin(self) -> dict[str, str]:
+        """Return `ids`, and who called as far as that is known, under their names in the logs."""
+        ids = self.ids() if self.traceparent else {}
+        if self.remote is not None:
+            ids["remote"] = self.remote
+        if self.caller is not None:
+            ids["caller"] = self.caller
+        return ids

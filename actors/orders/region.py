@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pykka import ActorDeadError
 
@@ -42,6 +42,14 @@ if TYPE_CHECKING:
     from actors.runtime.directory import Directory
     from actors.runtime.future import LoopFuture
     from actors.telemetry.telemetry import Telemetry
+
+
+class Backlog(NamedTuple):
+    """What of the mailboxes each answer says; `wait_ms` is the recent mean wait in one."""
+
+    waiting: int
+    active: int
+    wait_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,24 +249,36 @@ class Region:
                 with suppress(ActorDeadError):
                     await self._supervisor.ask(change, block=False)
 
+    def backlog(self) -> Backlog:
+        """Count what waits and what is at work."""
+        directory, jobs = self._directory, self._jobs
+        if directory is None or jobs is None:
+            return Backlog(0, 0, 0.0)
+        gate = directory.gate
+        outside = sum(map(len, jobs.unplaced.values())) if jobs.unplaced else 0
+        return Backlog(
+            gate.waiting - gate.backing_off + outside,
+            max(0, gate.active - gate.delayed),
+            gate.wait_s * 1000,
+        )
+
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""
         done = (self.telemetry.tally.completed, self.telemetry.tally.failed)
-        directory, jobs = self._directory, self._jobs
-        if directory is None or jobs is None:
+        backlog, directory = self.backlog(), self._directory
+        if directory is None:
             return Statistics(0, 0, *done, 0, 0, paused=self.paused, wait_ms=0.0)
         gate = directory.gate
-        outside = sum(map(len, jobs.unplaced.values()))
         return Statistics(
-            gate.waiting - gate.backing_off + outside,
-            max(0, gate.active - gate.delayed),
+            backlog.waiting,
+            backlog.active,
             *done,
             delayed=gate.delayed + gate.backing_off,
             live_actors=len(directory),
             paused=self.paused,
-            wait_ms=gate.wait_s * 1000,
+            wait_ms=backlog.wait_ms,
             paused_orders=tuple(sorted(directory.paused)),
-            jobs=len(jobs.known),
+            jobs=len(self._jobs.known) if self._jobs is not None else None,
         )
 
     def clean(self, grace_s: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.errors import JobStateConflict, MailboxFull, NotOwner
 from actors.operators.job_admin import LIVE_STATES, JobAdmin, size_of
-from actors.orders.region import Statistics
+from actors.orders.region import Backlog, Statistics
 from actors.ray.remote import RemoteActors, RemoteJobs, RemoteOrders, status_of
 from actors.shards.actors import ShardedActors
 from actors.store.pages import within
@@ -101,6 +101,11 @@ class MergedOrders:
     def is_paused(self, order_id: WorkOrderId) -> bool:
         """Return whether this order is paused alone, as its shard said last."""
         return self._of(order_id).is_paused(order_id)
+
+    def backlog(self) -> Backlog:
+        """Return what each answer says of `statistics`."""
+        counts = self.statistics()
+        return Backlog(counts.waiting, counts.active, counts.wait_ms)
 
     def statistics(self) -> Statistics:
         """Return the sums of what the shards counted last; what waits here for one waits, too."""

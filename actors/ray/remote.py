@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.errors import NotOwner, WorkOrderError
 from actors.node.status import NodeStatus, Role
-from actors.orders.region import Statistics
+from actors.orders.region import Backlog, Statistics
 from actors.ray.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class RemoteOrders:
     def is_paused(self, order_id: WorkOrderId) -> bool:
         """Return whether this order is paused alone, as the shard said last."""
         return order_id in self.statistics().paused_orders
+
+    def backlog(self) -> Backlog:
+        """Return what each answer says of `statistics`."""
+        counts = self.statistics()
+        return Backlog(counts.waiting, counts.active, counts.wait_ms)
 
     def statistics(self) -> Statistics:
         """Return what the shard counted last; nothing while it is away."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from actors.errors import NotOwner
-from actors.orders.region import Region, Statistics
+from actors.orders.region import Backlog, Region, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -68,6 +68,15 @@ class ShardedOrders:
     def is_paused(self, order_id: WorkOrderId) -> bool:
         """Return whether this order is paused alone, where it is owned here."""
         return self._of(order_id).is_paused(order_id)
+
+    def backlog(self) -> Backlog:
+        """Count over all shards that are owned here; the longest of their mean waits."""
+        every = [region.backlog() for region in self._regions]
+        return Backlog(
+            sum(each.waiting for each in every),
+            sum(each.active for each in every),
+            max(each.wait_ms for each in every),
+        )
 
     def statistics(self) -> Statistics:
         """Count over all shards that are owned here; the longest of their mean waits."""

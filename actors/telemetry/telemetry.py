@@ -148,7 +148,8 @@ class Telemetry:
             after=updated.after_quantity,
             seq=updated.seq,
             epoch=updated.epoch,
-            **trace.ids(),
+            took_ms=round(took_s * 1000, 2),
+            **trace.origin(),
         )
 
     def not_applied(

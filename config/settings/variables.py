@@ -407,6 +407,13 @@ class Variables(BaseSettings):
         "json：每行一个对象，供采集；console：供人阅读。",
     )
 
+    access_log: Annotated[Literal["rest", "all"], BeforeValidator(lower)] = setting(
+        "rest",
+        "Which answered calls have a line (http_request): all; or the rest, without those whose one"
+        " update was applied, as that update's line says who called.",
+        "哪些已答复的调用记录一行（http_request）：all 为全部；rest 不含唯一的更新已生效的调用，"
+        "该更新的那一行已写明调用方。",
+    )
     log_file: Annotated[Path, AfterValidator(_checks.check_folder)] | None = setting(
         None,
         "File to log to, in place of standard output.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
-from actors.domain.model import ChangeType, JobId, RequestId
+from actors.domain.model import ChangeType, JobId, RequestId, Trace
 from actors.errors import DuplicateOperation, WorkOrderError
 from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
@@ -18,7 +18,7 @@ from web.cluster.hop import BELIEVED, allowed_s
 from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
-from web.wire.bodies import PART, read_batch, read_object
+from web.wire.bodies import PART, read_batch, read_body
 from web.wire.json_body import mended
 from web.wire.prefer import longest_wait_s, prefers_async
 from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
@@ -30,6 +30,7 @@ from web.wire.schemas import (
     merge_request_ids,
     parse_update,
     parse_wait,
+    read_update,
 )
 from web.wire.texts import render
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from actors.domain.messages import UpdateQuantity
     from actors.orders.batch import Answer
-    from actors.orders.region import Statistics
+    from actors.orders.region import Backlog
     from web.app_context import AppContext, Language
 
 ITEM_NUMBERS: Final = "itemNumbers"
@@ -57,13 +58,18 @@ async def update_quantity(request: web.Request) -> web.Response:
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
     key = key_in_header(request)
-    body = await read_object(request)
+    call = request[CALL]
+    body = await read_body(request)
+    ids = call.trace
+    trace = Trace(ids.http_request_id, ids.traceparent, request.remote, call.caller)
+    message, sent = read_update(body, key, deadline, trace, wait=wait)
+    call.about["work_order_id"] = message.work_order_id
+    call.order_as_sent = sent
     region = context.node.region
-    message = parse_update(body, key, deadline, request[CALL].trace, wait=wait)
-    request[CALL].about["work_order_id"] = message.work_order_id
-    sent = request[CALL].order_as_sent = str(body["workOrderId"])
     done = await _update(message, context)
-    return success(request, _fields(done, sent, region.statistics()), _text(done), _params(done))
+    if isinstance(done, Updated) and not done.replayed:
+        call.is_told = not trace.traceparent and "forwarded_by" not in call.about
+    return success(request, _fields(done, sent, region.backlog()), _text(done), _params(done))
 
 
 async def batch_update_quantity(request: web.Request) -> web.Response:
@@ -154,14 +160,14 @@ def _deadline(request: web.Request, *, wait: bool) -> float:
 
 
 def _fields(
-    done: _Done, sent: str, statistics: Statistics
+    done: _Done, sent: str, backlog: Backlog
 ) -> models.Updated | models.Queued | models.Repeated:
     """Return what became of a change under the callers' names; `estimatedDelay` is in ms.
 
     `sent` is the order's id as the caller spelt it.
     """
     if isinstance(done, _Repeat):
-        return _repeated(done, sent, statistics)
+        return _repeated(done, sent, backlog)
     change = done.change
     taken: models.Queued = {
         "success": True,
@@ -169,9 +175,9 @@ def _fields(
         "workOrderId": sent,
         "type": ChangeType(change.type),
         "quantity": change.quantity,
-        "queueLength": statistics.waiting,
-        "activeJobs": statistics.active,
-        "estimatedDelay": round(statistics.wait_ms),
+        "queueLength": backlog.waiting,
+        "activeJobs": backlog.active,
+        "estimatedDelay": round(backlog.wait_ms),
         "replayed": done.replayed,
     }
     if isinstance(done, Queued):
@@ -193,10 +199,10 @@ def _fields(
     return fields
 
 
-def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeated:
+def _repeated(done: _Repeat, sent: str, backlog: Backlog) -> models.Repeated:
     message, why = done
     first = replace(message.change, job_id=JobId(why.first), quantity=0)
-    taken = _fields(Queued(first, message.work_order_id, replayed=True), sent, statistics)
+    taken = _fields(Queued(first, message.work_order_id, replayed=True), sent, backlog)
     return {
         **taken,
         "duplicate": True,
@@ -268,11 +274,11 @@ async def _batch_reply(
     request: web.Request, items: list[object], outcomes: list[_Done | Problem]
 ) -> web.Response:
     language = request[CALL].language
-    statistics = request.app[CONTEXT].node.region.statistics()
+    backlog = request.app[CONTEXT].node.region.backlog()
 
     def result(numbered: tuple[int, tuple[object, _Done | Problem]]) -> dict[str, Any]:
         index, (item, outcome) = numbered
-        return _item_result(index, item, outcome, statistics, language)
+        return _item_result(index, item, outcome, backlog, language)
 
     results = await in_slices(result, enumerate(zip(items, outcomes, strict=True)))
     counts = {
@@ -298,7 +304,7 @@ def _item_result(
     index: int,
     item: object,
     outcome: _Done | Problem,
-    statistics: Statistics,
+    backlog: Backlog,
     language: Language,
 ) -> dict[str, Any]:
     asked = item if isinstance(item, dict) else {}
@@ -306,7 +312,7 @@ def _item_result(
         text = _text(outcome)
         return {
             "index": index,
-            **_fields(outcome, asked["workOrderId"], statistics),
+            **_fields(outcome, asked["workOrderId"], backlog),
             "code": text.partition(".")[0],
             "message": render(text, language, _params(outcome)),
         }

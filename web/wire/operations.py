@@ -20,7 +20,8 @@ from actors.domain.model import (
 from actors.domain.rules import normalize
 from web.wire.log_context import SaidContext
 from web.wire.problems import invalid
-from web.wire.schemas import MAX_REQUEST_ID, BaseBody, Context, Key, merge_request_ids
+from web.wire.schemas import BaseBody, Context, Key, merge_request_ids
+from web.wire.usual import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from actors.errors import NotOwner, WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
 from actors.node.status import Dependency, NodeStatus, OwnershipHistory, Role
 from actors.operators.job_admin import JobAdmin
-from actors.orders.region import Statistics
+from actors.orders.region import Backlog, Statistics
 from actors.store import LogPage, LogQuery
 from actors.telemetry.telemetry import Telemetry
 from tests.fakes import MemoryStore
@@ -96,6 +96,9 @@ class FakeRegion:
 
     def statistics(self) -> Statistics:
         return self.counts
+
+    def backlog(self) -> Backlog:
+        return Backlog(self.counts.waiting, self.counts.active, self.counts.wait_ms)
 
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         return len(self.held_orders), self.held_orders[:limit]

@@ -17,9 +17,10 @@ from actors.orders.supervisor import Limits
 from actors.shards.node import ShardedNode
 from tests.unit.actors.shards.cluster import ORDERS, SHARDS, Cluster, ShardedMemory, owned
 from web.app import Options, build_app
-from web.server.service import RUNNER_OPTIONS, bind
+from web.server.front import RUNNER_OPTIONS
+from web.server.service import bind
 from web.wire import merging
-from web.wire.schemas import MAX_REQUEST_ID
+from web.wire.usual import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
