@@ -64,6 +64,7 @@ def _examples() -> list[WorkOrderError]:
         errors.LeaseUnavailable("down"),
         errors.LeaseSpoilt("garbage"),
         errors.OrderUnreadable("00000000000000000000000a", "inputQuantity", "'1,000'"),
+        errors.PayloadUnreadable("version 2"),
         errors.StartupError("port taken"),
     ]
 
