@@ -12,11 +12,13 @@ from web.app_context import CONTEXT, AppContext, Options
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
 from web.cluster.seal import SEAL, Seal
+from web.cluster.shards import ShardedCalls
 from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
 from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
 from web.observe.metrics import METRICS, Metrics
 from web.openapi import DOCUMENT, Document
+from web.routes.scattered import scattered
 from web.routes.table import ROUTES
 from web.tracing.port import TRACING, UNTRACED
 from web.wire.cuts import CUTS, Cuts
@@ -27,7 +29,7 @@ from web.wire.turns import READ_TURNS, ReadTurns
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.app_context import LogControl
     from web.route import Route
     from web.tracing.port import Tracing
@@ -44,7 +46,7 @@ _ADD: Final = {
 
 
 def build_app(
-    node: Node,
+    node: Engine,
     options: Options,
     logs: LogControl | None = None,
     tracing: Tracing = UNTRACED,
@@ -84,15 +86,18 @@ def build_app(
     cuts = app[CUTS] = Cuts()
     room = app[ROOM] = ReplyRoom(options.max_replies_bytes, cuts)
     metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts)
-    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder.watch)
+    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder)
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags
     node.telemetry.samples.counters.append(metrics.traffic.turned_away)
     app[READ_TURNS] = ReadTurns()
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
+    calls = ShardedCalls(app[CONTEXT], forwarder) if len(node.parts) > 1 else None
     for route in ROUTES:
-        handler = _wherever_it_belongs(route, forwarder)
+        handler = (
+            _wherever_it_belongs(route, forwarder) if calls is None else _by_shards(route, calls)
+        )
         if route.large:
             handler = room.bound(handler)
         add = _ADD[route.method]
@@ -101,6 +106,10 @@ def build_app(
             # The service that this one replaces took a closing slash as well.
             add(app.router, f"{route.path}/", handler)
     return app
+
+
+def _by_shards(route: Route, calls: ShardedCalls) -> Handler:
+    return scattered(route.handler, calls) if route.scope == "items" else calls.wrap(route)
 
 
 def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:

@@ -28,7 +28,7 @@ from actors.operators.rows import (
 from actors.runtime.delivery import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from actors.commit.committer import Committer
     from actors.runtime.directory import Directory
@@ -235,14 +235,15 @@ class ActorInspector:
             _moment(mailbox.last_put),
         )
 
-    def has(self, order_id: WorkOrderId) -> bool:
+    async def has(self, order_id: WorkOrderId) -> bool:
         """Return whether an order's actor is live."""
         return order_id in self._directory.made
 
-    def number(self, order_id: str) -> str | None:
-        """Return the number of an order whose actor is live and has read it."""
-        mailbox = self._directory.made.get(WorkOrderId(order_id))
-        return mailbox.label if mailbox else None
+    async def numbers(self, order_ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+        """Return the numbers of those orders whose actors are live and have read them."""
+        made = self._directory.made
+        found = ((order_id, made[order_id].label) for order_id in order_ids if order_id in made)
+        return {order_id: number for order_id, number in found if number}
 
     async def one(self, order_id: WorkOrderId) -> ActorView | None:
         """Look at one order's actor; None when it is not live."""

@@ -86,7 +86,7 @@ class JobAdmin:
             found.sort(key=lambda kept: kept.job.position)
             start = (page - 1) * page_size
             shown = map(_as_tried, found[start : start + page_size])
-            return len(found), [(job, state) for job in within(shown, max_bytes, _size_of)]
+            return len(found), [(job, state) for job in within(shown, max_bytes, size_of)]
         if state in (ACTIVE, DELAYED):
             return 0, []
         query = JobQuery(JobState(state), order_id, error_code, page, page_size, max_bytes)
@@ -215,5 +215,6 @@ def _job_of(entry: LogEntry) -> Job:
     )
 
 
-def _size_of(job: Job) -> int:
+def size_of(job: Job) -> int:
+    """Return about how many bytes a job is, of a page of them."""
     return bytes_of(job_document(job))

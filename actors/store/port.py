@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.job import Job, JobState, Position, Progress
-    from actors.domain.model import Epoch, JobId, WorkOrderId
+    from actors.domain.model import Epoch, JobId, Neighbours, WorkOrderId
 
 
 MAX_HISTORY: Final = 1_000
@@ -36,6 +36,10 @@ SEARCHED_ENTRIES: Final = 10_000
 """Of the log, the newest, that are looked at for what has no index."""
 BARCODE_ENTRIES: Final = 1_000
 """The newest of a barcode whose orders are listed."""
+
+
+MAX_WHOLE: Final = 4_000
+"""Entries with barcodes, of one order, that are read at once for its actor to remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,11 @@ class Store(Protocol):
         ...
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
-        """Ask the log, in the order of `queries`."""
+        """Ask the log, in the order of `queries`.
+
+        Where all barcodes of an order are asked for, and it has at most `MAX_WHOLE` entries with
+        one, the answer has all of them and is `whole`.
+        """
         ...
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
@@ -186,6 +194,10 @@ class Store(Protocol):
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Return the order under the shared schema's field names, for `detail/:id`."""
+        ...
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """Return what the order shares with others, and how these are; None for an unknown one."""
         ...
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -65,6 +65,7 @@ for command in (
     acting.remove,
     acting.clean,
     acting.log_level,
+    acting.operate,
     checking.smoke,
 ):
     app.command(cls=_Command)(command)

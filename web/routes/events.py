@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from actors.domain.model import WorkOrderId
 from web.app_context import CONTEXT
+from web.cluster.relayed import RELAYED
 from web.openapi import parameters
 from web.route import ORDER, Route
 from web.routes.actors import event_fields
-from web.routes.naming import live_number
+from web.wire.naming import live_numbers
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp import web
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from actors.telemetry.journal import Event, Journal
     from web.openapi.models import actors as models
 
@@ -34,7 +38,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
     With `Last-Event-ID`, as browsers send it, from there on.
     """
-    node = request.app[CONTEXT].node
+    node, relayed = request.app[CONTEXT].node, request.get(RELAYED)
     async with request.app[STREAMS].open(request) as stream:
         journal = node.telemetry.journal
         number = _begin(request, journal)
@@ -44,10 +48,13 @@ async def events(request: web.Request) -> web.StreamResponse:
             missed, found = journal.after(number, _AT_ONCE)
             number = journal.count
             frames = [_event("missed", {"count": missed})] if missed else []
+            if relayed is not None and (others := relayed.take()):
+                frames.append(others)
             first = number - len(found) + 1
+            fields = await _fields(node, found)
             frames += [
-                _event(each.event, _fields(node, each), f"{journal.name}-{first + index}")
-                for index, each in enumerate(found)
+                _event(each["event"], each, f"{journal.name}-{place}")
+                for place, each in enumerate(fields, first)
             ]
             if not frames and time.monotonic() - spoke >= _SILENCE_S:
                 frames.append(b": all is quiet\n\n")
@@ -57,8 +64,10 @@ async def events(request: web.Request) -> web.StreamResponse:
         return stream.response
 
 
-def _fields(node: Node, each: Event) -> models.Event:
-    return event_fields(each, live_number(node, each.work_order_id))
+async def _fields(node: Engine, found: Sequence[Event]) -> list[models.Event]:
+    orders = [WorkOrderId(each.work_order_id or "") for each in found]
+    numbers = await live_numbers(node, filter(None, orders))
+    return [event_fields(*each) for each in zip(found, map(numbers.get, orders), strict=True)]
 
 
 def _begin(request: web.Request, journal: Journal) -> int:
@@ -68,7 +77,7 @@ def _begin(request: web.Request, journal: Journal) -> int:
     return journal.count
 
 
-def _state(node: Node) -> dict[str, object]:
+def _state(node: Engine) -> dict[str, object]:
     status = node.status()
     return {
         "node": status.node,

@@ -15,7 +15,7 @@ from web.observe.metrics import METRICS
 from web.route import Route
 
 if TYPE_CHECKING:
-    from actors.node.node import Node
+    from actors.engine import Engine
 
 _STORE_S: Final = 1.0
 
@@ -33,7 +33,7 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=generate_latest(found.registry), headers=headers)
 
 
-async def _failed_jobs(node: Node) -> int | None:
+async def _failed_jobs(node: Engine) -> int | None:
     try:
         async with asyncio.timeout(_STORE_S):
             total, _ = await node.jobs.page(JobState.FAILED.value, None, 1, 1)

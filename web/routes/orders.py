@@ -12,8 +12,9 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
-from web.routes.naming import late, named_order
+from web.wire import merging
 from web.wire.json_body import encode_rows
+from web.wire.naming import late, named_order
 from web.wire.queries import page_fields, parse_log_query, parse_search
 from web.wire.replies import success
 from web.wire.turns import in_turn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain.model import WorkOrderId
-    from actors.node.node import Node
+    from actors.engine import Engine
     from actors.store import Store
     from web.openapi.models.work_orders import FoundOrder
     from web.wire.queries import SearchQuery
@@ -53,7 +54,7 @@ async def search(request: web.Request) -> web.Response:
     data: FoundOrders = {
         "more": len(found.orders) > query.limit,
         "allSearched": found.all_searched,
-        "orders": [_found(node, each) for each in found.orders[: query.limit]],
+        "orders": [await _found(node, each) for each in found.orders[: query.limit]],
     }
     return success(request, data, "OK.search")
 
@@ -71,7 +72,7 @@ async def _search(store: Store, query: SearchQuery) -> Found:
     return Found(tuple(found.values())[:limit], others.all_searched)
 
 
-def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
+async def _found(node: Engine, order: Mapping[str, Any]) -> FoundOrder:
     order_id = order["id"]
     return {
         "id": order_id,
@@ -82,14 +83,14 @@ def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
         "inputQuantity": order["inputQuantity"],
         "outputQuantity": order["outputQuantity"],
         "progress": order["progress"],
-        "live": _is_live(node, order_id),
+        "live": await _is_live(node, order_id),
         "paused": node.region.is_paused(order_id),
     }
 
 
-def _is_live(node: Node, order_id: WorkOrderId) -> bool:
+async def _is_live(node: Engine, order_id: WorkOrderId) -> bool:
     try:
-        return node.inspector().has(order_id)
+        return await node.inspector().has(order_id)
     except NotOwner:
         return False
 
@@ -139,6 +140,7 @@ ROUTES: Final = (
         path=f"{API}/search",
         handler=search,
         needs="view",
+        merge=merging.found,
         tag="Orders",
         reply=FoundOrders,
         text="OK.search",

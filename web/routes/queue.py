@@ -11,6 +11,7 @@ from web.cluster.hop import in_time
 from web.openapi import parameters
 from web.openapi.models.operators import Cleaned, CleanedLocks, Locks, Paused, QueueStats
 from web.route import API, JSON_BODY, LATE, Body, Route
+from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.queries import parse_limit
 from web.wire.replies import success
@@ -47,7 +48,7 @@ async def locks(request: web.Request) -> web.Response:
     limit = parse_limit(request.query)
     node = request.app[CONTEXT].node
     status = node.status()
-    total, held = node.region.held(limit)
+    total, held = await node.region.held(limit)
     # An order is held for as long as its node has the lease; without expiry there is no ttl.
     ttl = None if status.lease_ttl_s is None else max(0, round(status.lease_ttl_s * 1000))
     now = datetime.now(UTC)
@@ -70,9 +71,7 @@ async def locks(request: web.Request) -> web.Response:
 async def clean(request: web.Request) -> web.Response:
     """Forget finished updates that are older than the body's `grace`, never waiting ones."""
     grace_s = parse_grace(await read_object(request))
-    node = request.app[CONTEXT].node
-    await in_time(request, node.jobs.clean(grace_s))
-    node.region.clean(grace_s)
+    await in_time(request, request.app[CONTEXT].node.clean(grace_s))
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
 
 
@@ -105,6 +104,7 @@ ROUTES: Final = (
         path=f"{API}/queue/stats",
         handler=stats,
         needs="owner",
+        merge=merging.added,
         tag="Queue",
         reply=QueueStats,
         text="OK.stats",
@@ -116,6 +116,7 @@ ROUTES: Final = (
         handler=locks,
         large=True,
         needs="owner",
+        merge=merging.locks,
         tag="Queue",
         reply=Locks,
         text="OK.locks",
@@ -127,6 +128,7 @@ ROUTES: Final = (
         path=f"{API}/queue/clean",
         handler=clean,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Cleaned,
         text="OK.clean",
@@ -139,6 +141,7 @@ ROUTES: Final = (
         path=f"{API}/queue/pause",
         handler=pause,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Paused,
         text="OK.pause",
@@ -150,6 +153,7 @@ ROUTES: Final = (
         path=f"{API}/queue/resume",
         handler=resume,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Paused,
         text="OK.resume",

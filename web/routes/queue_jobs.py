@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from actors.domain.job import JobState
+from actors.domain.model import ChangeType
 from actors.errors import WorkOrderNotFound
 from actors.runtime.slices import in_slices
 from actors.store.contexts import context_document
@@ -14,9 +15,10 @@ from web.openapi import parameters
 from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
-from web.routes.naming import live_number, named_order, numbers_of, order_called
+from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
+from web.wire.naming import live_numbers, named_order, numbers_of, order_called
 from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
@@ -81,7 +83,8 @@ async def retry(request: web.Request) -> web.Response:
     job_id = parse_job_id(request.match_info["id"])
     node = request.app[CONTEXT].node
     found = await in_time(request, node.jobs.retry(job_id))
-    number = live_number(node, found.work_order_id)
+    order_id = found.work_order_id
+    number = (await live_numbers(node, [order_id])).get(order_id)
     return success(request, _fields(found, found.state.value, number), "OK.retry")
 
 
@@ -130,7 +133,7 @@ def _fields(job: domain.Job, state: str, number: str | None) -> Job:
         "workOrderId": job.work_order_id,
         "workOrderNo": number,
         "state": state,
-        "type": change.type,
+        "type": ChangeType(change.type),
         "quantity": change.quantity,
         "logContext": cast("JobContext", context_document(change.context)),
         "requestId": change.request_id,
@@ -151,6 +154,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs",
         handler=jobs,
         needs="view",
+        merge=merging.jobs,
         tag="Jobs",
         reply=JobPage,
         text="OK.jobs",
@@ -163,6 +167,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}",
         handler=job,
         needs="view",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.job",
@@ -175,6 +180,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}/retry",
         handler=retry,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.retry",
@@ -187,6 +193,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}",
         handler=remove,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=ForgottenJob,
         text="OK.remove",
@@ -199,6 +206,8 @@ ROUTES: Final = (
         path=f"{API}/queue/retry-failed",
         handler=retry_failed,
         needs="owner",
+        scope="body",
+        merge=merging.added,
         tag="Jobs",
         reply=Retried,
         text="OK.retry_failed",
@@ -215,6 +224,7 @@ ROUTES: Final = (
         path=f"{API}/{{id}}/pause",
         handler=pause_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.pause",
@@ -227,6 +237,7 @@ ROUTES: Final = (
         path=f"{API}/{{id}}/resume",
         handler=resume_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.resume",

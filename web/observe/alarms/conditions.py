@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from actors.operators.rows import LongestWait
     from actors.orders.region import Statistics
     from actors.telemetry.counters import StuckCommit
+    from actors.telemetry.findings import GuardFinding
     from actors.telemetry.samples import Samples
 
 MINUTE_S: Final = 60
@@ -65,6 +66,8 @@ class Situation:
     paused_number: str | None = None
     """The number of the first order that is paused alone, where it is known."""
     oddities: Oddities = field(default_factory=Oddities)
+    guard_broken: GuardFinding | None = None
+    """The latest change that broke a guard which is only watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,8 @@ def _loop_late(rule: Rule, now: Situation) -> Finding | None:
 def _owner_changes(rule: Rule, now: Situation) -> Finding | None:
     since = datetime.now(UTC) - timedelta(seconds=rule.within_s)
     count = sum(each.since >= since for each in now.ownership.seen)
-    return Finding(rule, {"count": count}) if count > rule.above else None
+    above = rule.above * max(1, len(now.status.shards))
+    return Finding(rule, {"count": count}) if count > above else None
 
 
 def _fenced(rule: Rule, now: Situation) -> Finding | None:
@@ -223,6 +227,19 @@ def _counts_undone(rule: Rule, now: Situation) -> Finding | None:
 
 def _orders_unreadable(rule: Rule, now: Situation) -> Finding | None:
     return _odd(_increased(rule, now, "unreadable"), now.oddities.last_unreadable)
+
+
+def _guard_broken(rule: Rule, now: Situation) -> Finding | None:
+    finding, last = _increased(rule, now, "guard_broken"), now.guard_broken
+    if finding is None or last is None:
+        return None
+    params = {
+        **finding.params,
+        "guard": last.guard.value,
+        "order": last.work_order_no or last.work_order_id,
+        "barcode": last.barcode or "-",
+    }
+    return replace(finding, params=params, work_order_id=last.work_order_id)
 
 
 def _odd(finding: Finding | None, last: Oddity | None) -> Finding | None:
@@ -250,6 +267,7 @@ RULES: Final = (
     Rule("COMMIT_STUCK", "critical", "order", _commit_stuck),
     Rule("COUNTS_UNDONE", "warning", "order", _counts_undone, 0, 15 * MINUTE_S),
     Rule("ORDER_UNREADABLE", "warning", "order", _orders_unreadable, 0, 15 * MINUTE_S),
+    Rule("GUARD_BROKEN", "warning", "order", _guard_broken, 0, 15 * MINUTE_S),
     Rule("LEASE_DOWN", "warning", "node", _lease_down),
     Rule("PAUSED", "warning", "node", _paused),
     Rule("ORDERS_PAUSED", "warning", "actors", _orders_paused, above=0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -16,10 +16,10 @@ from web.observe.alarms.conditions import Finding, LastFailure, Situation, findi
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.operators.inspector import ActorInspector
+    from actors.engine import Actors
     from actors.operators.rows import LongestWait
     from web.app_context import AppContext
-    from web.cluster.peer import PeerWatch
+    from web.cluster.peer import PeerHealth
 
 _STORE_S: Final = 0.5
 """What a store that hangs may take of an operator's time."""
@@ -35,11 +35,23 @@ class Alarm(NamedTuple):
     since_s: float
 
 
+class Owners(Protocol):
+    """Who serves the updates that come here."""
+
+    def owner(self) -> PeerHealth | None:
+        """Return the node that does; None when none does, or not for all orders."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Say why updates can't be handed to an owner; None when they can, or there is none."""
+        ...
+
+
 class Alarms:
     """The alarms of one node."""
 
-    def __init__(self, context: AppContext, peers: PeerWatch) -> None:
-        self._context, self._peers = context, peers
+    def __init__(self, context: AppContext, owners: Owners) -> None:
+        self._context, self._owners = context, owners
         self._first_seen: dict[str, float] = {}
         self._failure: LastFailure | None = None
         self._asked_at = -_JOBS_EVERY_S
@@ -65,8 +77,8 @@ class Alarms:
         status, inspector = node.status(), self._inspector()
         return Situation(
             status,
-            served=status.serving or self._peers.health() is not None,
-            reason=self._peers.trouble() or status.reason,
+            served=self._owners.owner() is not None,
+            reason=self._owners.trouble() or status.reason,
             statistics=node.region.statistics(),
             samples=node.telemetry.samples,
             stuck=node.telemetry.commits.stuck,
@@ -76,9 +88,10 @@ class Alarms:
             failure=self._failure if inspector is not None else None,
             paused_number=self._number[1],
             oddities=node.telemetry.oddities,
+            guard_broken=next(reversed(node.telemetry.guards.latest), None),
         )
 
-    def _inspector(self) -> ActorInspector | None:
+    def _inspector(self) -> Actors | None:
         try:
             return self._context.node.inspector()
         except NotOwner:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from actors.errors import NotOwner, StoreUnavailable
+from actors.errors import StoreUnavailable, WorkOrderError
 from web.app_context import CALL, CONTEXT
 from web.wire.problems import Problem, RequestError, invalid
 from web.wire.queries import FOUND
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain.model import WorkOrderId
-    from actors.node.node import Node
+    from actors.engine import Engine
 
 _MAX_NUMBER: Final = 100
 _RETRY_AFTER_S: Final = 1
 _NAMES_S: Final = 1.0
-"""What a store that hangs may take of an operator's time."""
+"""What a store, or an owner, that hangs may take of an operator's time."""
 
 
 async def named_order(request: web.Request) -> WorkOrderId:
@@ -67,27 +67,23 @@ def late() -> RequestError:
     return RequestError(Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S))
 
 
-def live_number(node: Node, order_id: WorkOrderId | str | None) -> str | None:
-    """Return the number of an order whose actor is live here."""
-    try:
-        return node.inspector().number(order_id) if order_id else None
-    except NotOwner:
-        return None
+async def live_numbers(node: Engine, order_ids: Iterable[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+    """Return the numbers of those orders whose actors are live; none where nobody tells in time."""
+    wanted = list(dict.fromkeys(order_ids))
+    # A name is not worth an answer that is late, or none.
+    with suppress(WorkOrderError, TimeoutError):
+        async with asyncio.timeout(_NAMES_S):
+            return await node.inspector().numbers(wanted) if wanted else {}
+    return {}
 
 
-async def numbers_of(node: Node, order_ids: Iterable[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+async def numbers_of(node: Engine, order_ids: Iterable[WorkOrderId]) -> Mapping[WorkOrderId, str]:
     """Return the numbers that are known of orders: of live actors, the others from the store."""
-    known: dict[WorkOrderId, str] = {}
-    missing: list[WorkOrderId] = []
-    for order_id in dict.fromkeys(order_ids):
-        number = live_number(node, order_id)
-        if number is None:
-            missing.append(order_id)
-        else:
-            known[order_id] = number
+    wanted = list(dict.fromkeys(order_ids))
+    known = await live_numbers(node, wanted)
+    missing = [each for each in wanted if each not in known]
     if missing:
-        # A name is not worth an answer that is late, or none.
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_NAMES_S):
-                known.update(await node.store.numbers(missing))
+                return {**known, **await node.store.numbers(missing)}
     return known
