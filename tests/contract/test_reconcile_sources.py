@@ -106,7 +106,12 @@ def test_originals_and_supplements_that_are_not_done_together_are_told_of(
         account.put(backdoor)
         return account
 
-    done, waits, fine, nowhere = (put(1, "COMPLETED"), put(2, "PAUSED"), put(3, "PAUSED"), Account(4))
+    done, waits, fine, nowhere = (
+        put(1, "COMPLETED"),
+        put(2, "PAUSED"),
+        put(3, "PAUSED"),
+        Account(4),
+    )
     still_open = put(5, "PENDING", done)
     put(6, "COMPLETED", waits)
     put(7, "IN_PROGRESS", fine)
