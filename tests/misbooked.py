@@ -177,8 +177,7 @@ def _scanned_after_an_unbind(account: Account) -> Iterator[tuple[Kind, str]]:
     account.count("input", -1, "SN-1", barcodeOperation="UNBIND_PROCESS")
     account.count("input", 1, "SN-1")
     account.count("input", 20, "BOX-1", barcodeOperation="SCAN_BATCH_DOC")
-    return
-    yield
+    return iter(())
 
 
 def _entry_missing(account: Account) -> Iterator[tuple[Kind, str]]:

@@ -33,7 +33,9 @@ class _Tally:
     repeated: list[Row] = field(default_factory=list)
 
     def note(self, row: Row, change: Number) -> None:
-        self.net = add(self.net, change)
+        self.net = (
+            self.net + change if type(self.net) is type(change) is int else add(self.net, change)
+        )
         self.last = row.id
         self.batch = self.batch or change not in (-1, 0, 1) or row.operation == "SCAN_BATCH_DOC"
         if row.type != _INPUT:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.store.schema import OURS
 from actors.store.values import (
     count_from,
-    id_from,
     mapping_from,
     number_from,
     order_time,
@@ -42,6 +42,7 @@ FIELDS: Final = (
 """What is read of an entry."""
 _NUMBERS: Final = ("changeQuantity", "beforeQuantity", "afterQuantity")
 _TEXTS: Final = ("productionLineId", "relatedBarcode", "barcodeOperation")
+_TEXT_OR_NONE: Final = frozenset({str, type(None)})
 _TYPES: Final = frozenset({"input", "output"})
 
 
@@ -68,7 +69,7 @@ def row_of(document: Mapping[str, Any], id_type: type) -> Row:
     ours = mapping_from(document.get(OURS))
     change = _number(document.get("changeQuantity"))
     asked = _number(ours.get("requestedQuantity"))
-    step = document.get("processStepId")
+    step, seq = document.get("processStepId"), ours.get("seq")
     at = document.get("operateTime")
     return Row(
         str(document["_id"]),
@@ -79,9 +80,9 @@ def row_of(document: Mapping[str, Any], id_type: type) -> Row:
         (change or 0) if asked is None else asked,
         text_from(document.get("relatedBarcode")) or "",
         text_from(document.get("barcodeOperation")) or "OTHER",
-        "" if step is None else id_from(step) or str(step),
+        "" if step is None else str(step).lower(),
         at if type(at) is datetime else order_time(at),
-        count_from(ours.get("seq")) or 0,
+        seq if type(seq) is int and seq > 0 else count_from(seq) or 0,
         text_from(ours.get("requestId")) or "",
         wrong_fields(document, id_type),
     )
@@ -90,6 +91,20 @@ def row_of(document: Mapping[str, Any], id_type: type) -> Row:
 def wrong_fields(document: Mapping[str, Any], id_type: type) -> tuple[str, ...]:
     """Name the fields of an entry that hold another type than the shared schema says."""
     get = document.get
+    if (
+        type(get("changeQuantity")) is int
+        and type(get("beforeQuantity")) is int
+        and type(get("afterQuantity")) is int
+        and get("changeType") in _TYPES
+        and type(get("workOrderId")) is id_type
+        and type(get("operateTime")) is datetime
+        and type(get("productionLineId")) in _TEXT_OR_NONE
+        and type(get("relatedBarcode")) in _TEXT_OR_NONE
+        and type(get("barcodeOperation")) in _TEXT_OR_NONE
+        and (get("materialId") is None or type(get("materialId")) is id_type)
+        and (get("processStepId") is None or type(get("processStepId")) is id_type)
+    ):
+        return ()  # as nearly all are: the same at half the price
     wrong = [name for name in _NUMBERS if not is_number(get(name))]
     wrong += [name for name in _TEXTS if not _is_or_none(get(name), str)]
     if get("changeType") not in _TYPES:
@@ -114,21 +129,19 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
     Entries of others that have one time and type are put so that each goes on from the one before.
     """
-    by_time = sorted(rows, key=_time)
-    ours = sorted((row for row in by_time if row.seq), key=lambda row: row.seq)
-    if len(ours) == len(by_time):
+    ours, others = list[Row](), list[Row]()
+    for row in rows:
+        (ours if row.seq else others).append(row)
+    ours.sort(key=attrgetter("seq"))
+    if not others:
         return ours
-    others = _chained([row for row in by_time if not row.seq])
+    others = _chained(sorted(others, key=attrgetter("at", "id")))
     merged: list[Row] = []
     for row in ours:
         while others and others[-1].at <= row.at:
             merged.append(others.pop())
         merged.append(row)
     return merged + others[::-1]
-
-
-def _time(row: Row) -> tuple[datetime, str]:
-    return row.at, row.id
 
 
 def _chained(rows: list[Row]) -> list[Row]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from actors.store.sqlite.rows import log_document
-from actors.store.values import order_time
+from actors.store.values import order_time, time_from
 from scripts.reconcile.rows import Row, row_of
 from scripts.reconcile.source import Left, Unreadable
 
@@ -123,7 +122,10 @@ class SqliteSource:
 
 
 def _row(text: str) -> Row:
-    return row_of(log_document(text), str)
+    document = orjson.loads(text)
+    at = document.get("operateTime")
+    document["operateTime"] = time_from(at) or at
+    return row_of(document, str)
 
 
 @contextmanager
