@@ -77,6 +77,7 @@ _INBOX: Final = (
     "CREATE INDEX IF NOT EXISTS inbox_waiting ON inbox (epoch, n) WHERE state = 'waiting'",
     "CREATE INDEX IF NOT EXISTS inbox_finished ON inbox (state, dead, finished_at)",
     "DROP INDEX IF EXISTS logs_duplicate_check",
+    "CREATE INDEX IF NOT EXISTS logs_time ON logs (operate_time)",
     """CREATE INDEX IF NOT EXISTS logs_barcode
         ON logs (work_order_id, related_barcode, operate_time DESC) WHERE counts_as IS NOT NULL""",
 )
