@@ -214,6 +214,7 @@ def options_of(settings: Settings) -> Options:
         unread_timeout_s=settings.unread_timeout_s,
         max_replies_bytes=settings.max_replies_mb * 2**20,
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
+        shifts=settings.shift_starts,
         refuse_repeats=settings.duplicate_scans == "refuse",
         console_write=settings.console_write == "1",
     )

@@ -66,6 +66,8 @@ class Options:
     """Of large replies, in all: made, or being made, and not yet taken."""
     time_zone: tzinfo | None = None
     """Of dates in query strings that name none; None is the machine's own."""
+    shifts: tuple[int, ...] = (8 * 60, 20 * 60)
+    """Minutes of the day at which shifts begin, ascending."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False

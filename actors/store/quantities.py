@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from actors.domain.model import Number
 
 _MS: Final = timedelta(milliseconds=1)
-_DAY: Final = timedelta(days=1)
+_STEP: Final = timedelta(days=7)
+"""No clock is changed and changed back in less."""
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 MINUTE_MS: Final = 60_000
@@ -82,7 +83,7 @@ class Calendar:
         offsets = [(milliseconds(since), _offset_ms(zone, since))]
         at = since
         while at < until:
-            after = min(at + _DAY, until)
+            after = min(at + _STEP, until)
             if _offset_ms(zone, after) != offsets[-1][1]:
                 changed = _changed(zone, at, after)
                 offsets.append((milliseconds(changed), _offset_ms(zone, changed)))

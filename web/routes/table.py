@@ -18,6 +18,7 @@ from web.routes import (
     queue,
     queue_jobs,
     service,
+    statistics,
     updates,
 )
 
@@ -35,6 +36,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *metrics.ROUTES,
     *actors.ROUTES,
     *history.ROUTES,
+    *statistics.ROUTES,
     *alarms.ROUTES,
     *nodes.ROUTES,
     *events.ROUTES,
