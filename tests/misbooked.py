@@ -11,7 +11,7 @@ from scripts.reconcile.findings import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.contract.backdoor import Backdoor
+    from tests.contract.backdoor import RealBackdoor
 
 Document = dict[str, Any]
 START: Final = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -99,11 +99,11 @@ class Account:
         self.log.append(entry)
         return str(entry["_id"])
 
-    def put(self, backdoor: Backdoor) -> None:
+    def put(self, backdoor: RealBackdoor) -> None:
         """Put both into a database."""
         backdoor.put_order(self.order)
-        for entry in self.log:
-            backdoor.put_log(entry)
+        if self.log:
+            backdoor.put_logs(self.log)
 
 
 Found = tuple[Kind, str, str]

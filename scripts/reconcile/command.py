@@ -19,8 +19,10 @@ from scripts.operate.screen import complaints
 from scripts.operate.service import ServiceAt, Unreachable, service_at
 from scripts.reconcile.backup import Backup, NotABackup, repairs_in
 from scripts.reconcile.findings import REPAIRABLE, Finding, Kind
+from scripts.reconcile.flows import FlowCheck
 from scripts.reconcile.locks import FileLocks, Locks, MongoLocks
 from scripts.reconcile.mongo import MongoSource
+from scripts.reconcile.mongo_flows import MongoFlows
 from scripts.reconcile.old_queue import left_in_old_queue
 from scripts.reconcile.repairing import Repairer, orders_to_repair
 from scripts.reconcile.report import Form, counted, print_report
@@ -41,6 +43,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
 def reconcile(  # noqa: PLR0913 -- an option each
+    *,
     repair: Annotated[
         list[Kind] | None,
         typer.Option(help="Put findings of this kind right; may be given several times."),
@@ -52,6 +55,13 @@ def reconcile(  # noqa: PLR0913 -- an option each
     ] = None,
     undo: Annotated[
         Path | None, typer.Option(help="Take back the repairs that this file tells of.")
+    ] = None,
+    flows: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PLAN_FLOWS_COLLECTION",
+            help="Collection of the products' flows (barcode, status, productionPlanWorkOrderId).",
+        ),
     ] = None,
     every: Annotated[
         str | None, typer.Option(help="Go on, a pass every so often: 10m, 30s, 1h.")
@@ -66,7 +76,6 @@ def reconcile(  # noqa: PLR0913 -- an option each
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds for which outboxes and jobs are on their way.")
     ] = 60.0,
-    *,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
@@ -89,8 +98,10 @@ def reconcile(  # noqa: PLR0913 -- an option each
     except SettingsError as error:
         _complain(str(error))
         raise typer.Exit(_WRONG_USAGE) from None
+    if flows and settings.mongodb_uri is None:
+        raise typer.BadParameter("--flows is for MongoDB")
     told = _Told(report, textfile)
-    desk = _Desk(settings, timedelta(seconds=grace), service_at(url, token, timeout))
+    desk = _Desk(settings, timedelta(seconds=grace), service_at(url, token, timeout), flows)
     if undo is not None:
         raise typer.Exit(_ended(lambda: desk.undo(undo)))
     if pause_s is None:
@@ -146,6 +157,7 @@ class _Desk:
     settings: Settings
     grace: timedelta
     service: ServiceAt
+    flows: str | None = None
     _notes: list[str] = field(default_factory=list)
 
     def one_pass(self, told: _Told, kinds: frozenset[Kind], backup: Path | None) -> int:
@@ -155,7 +167,12 @@ class _Desk:
         try:
             with Progress(console=complaints, transient=True) as bar:
                 task = bar.add_task("log entries", total=source.size() or None)
-                sweep = Sweep(source, self.grace, lambda number: bar.advance(task, number))
+                sweep = Sweep(
+                    source,
+                    self.grace,
+                    lambda number: bar.advance(task, number),
+                    _flows(source, self.flows),
+                )
                 findings = [*sweep.findings(), *self._old_queue()]
             if kinds:
                 findings = self._repair(sweep, findings, kinds, backup)
@@ -230,6 +247,12 @@ def _source(settings: Settings) -> Source:
     if settings.mongodb_uri is None:
         return SqliteSource(settings.data_dir / FILE_NAME)
     return MongoSource(settings.mongodb_uri.get_secret_value(), settings.mongodb_database or "")
+
+
+def _flows(source: Source, collection: str | None) -> FlowCheck | None:
+    if collection is None or not isinstance(source, MongoSource):
+        return None
+    return FlowCheck(MongoFlows(source.database, collection))
 
 
 def _locks(settings: Settings, source: Source) -> Locks:

@@ -59,7 +59,7 @@ class MongoSource:
         """Read all orders, a query for each batch: no cursor is open while one is worked on."""
         above: dict[str, Any] = {"$type": "objectId"}
         while True:
-            with _reading():
+            with reading():
                 found = list(
                     self._orders.find({"_id": above}, _ORDER).sort("_id", 1).limit(_ORDERS_AT_ONCE)
                 )
@@ -78,7 +78,7 @@ class MongoSource:
             yield str(order_id), [row_of(each, ObjectId) for each in documents]
 
     def _entries(self, condition: Mapping[str, Any]) -> Iterator[Document]:
-        with _reading():
+        with reading():
             # The driver says that it gives documents; it gives bytes.
             batches: Any = self._logs.find_raw_batches(
                 condition, _ENTRY, batch_size=_ENTRIES_AT_ONCE
@@ -88,7 +88,7 @@ class MongoSource:
 
     def strays(self) -> Mapping[str, list[Row]]:
         """Read entries whose order's id is no ObjectId."""
-        with _reading():
+        with reading():
             found = self._logs.find({"workOrderId": {"$not": {"$type": "objectId"}}}, _ENTRY)
             strays: dict[str, list[Row]] = {}
             for each in found.limit(_MOST_STRAYS):
@@ -101,7 +101,7 @@ class MongoSource:
         if not ObjectId.is_valid(order_id):
             return None, []
         wanted = ObjectId(order_id)
-        with _reading():
+        with reading():
             before = self._orders.find_one({"_id": wanted}, _ORDER)
             for _ in range(_TRIES):
                 entries = [
@@ -116,7 +116,7 @@ class MongoSource:
     def orders_of(self, ids: Sequence[str]) -> Mapping[str, Document]:
         """Read orders by id."""
         fields = {"workOrderNo": 1, "status": 1, "scrapQuantity": 1}
-        with _reading():
+        with reading():
             found = self._orders.find(
                 {"_id": {"$in": [as_object_id(each) for each in ids]}}, fields
             )
@@ -125,20 +125,20 @@ class MongoSource:
     def supplements(self) -> Iterator[Document]:
         """Read orders that name an original."""
         fields = {"workOrderNo": 1, "status": 1, "originalWorkOrderId": 1}
-        with _reading():
+        with reading():
             yield from self._orders.find({"originalWorkOrderId": {"$ne": None}}, fields)
 
     def left(self, limit: int) -> Sequence[Left]:
         """Read what waits in the inbox, and what was given up."""
         jobs = self.database[INBOX]
-        with _reading():
+        with reading():
             waiting = jobs.find({"state": "waiting"}).sort([("epoch", 1), ("n", 1)]).limit(limit)
             dead = jobs.find({"state": "failed", "dead": True}).sort("finishedAt", 1).limit(limit)
             return [_left(each) for each in (*waiting, *dead)]
 
     def size(self) -> int:
         """Return what the collection itself counts."""
-        with _reading():
+        with reading():
             return int(self._logs.estimated_document_count())
 
 
@@ -156,7 +156,8 @@ def _left(document: Mapping[str, Any]) -> Left:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def reading() -> Iterator[None]:
+    """Turn the driver's errors into `Unreadable`."""
     try:
         yield
     except PyMongoError as error:

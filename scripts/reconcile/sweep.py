@@ -17,6 +17,7 @@ from scripts.reconcile.source import StillChanging
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from scripts.reconcile.flows import FlowCheck
     from scripts.reconcile.rows import Row
     from scripts.reconcile.source import Document, Source
 
@@ -29,12 +30,14 @@ _OVER: Final = frozenset({Status.COMPLETED, "CANCELLED"})
 class Sweep:
     """One pass over `source`; what is younger than `grace` may be on its way.
 
-    `progress` is told of entries as they are read. `busy` are orders that changed all the while.
+    `flows` are those of products, where they are known. `progress` is told of entries as they are
+    read. `busy` are orders that changed all the while.
     """
 
     source: Source
     grace: timedelta
     progress: Callable[[int], None]
+    flows: FlowCheck | None = None
     orders: int = 0
     entries: int = 0
     busy: list[str] = field(default_factory=list)
@@ -47,6 +50,8 @@ class Sweep:
         self._strays = dict(self.source.strays())
         above = ""
         for batch in self.source.batches():
+            if self.flows is not None:
+                self.flows.advance(batch[-1][0])
             yield from self._orders(dict(batch), above, batch[-1][0])
             above = batch[-1][0]
         yield from self._orders({}, above, "")
@@ -62,7 +67,7 @@ class Sweep:
 
     def examine(self, book: Book) -> list[Finding]:
         """Check one order."""
-        return examine(book, self.source.id_type, datetime.now(UTC) - self.grace)
+        return examine(book, self.source.id_type, self._before())
 
     def _book(self, order_id: str, document: Document | None, rows: list[Row]) -> Book:
         strays = self._strays.get(order_id, [])
@@ -84,12 +89,21 @@ class Sweep:
         self, order_id: str, document: Document | None, rows: list[Row]
     ) -> Iterator[Finding]:
         """Check what was read of an order at different times, and what is wrong once more."""
-        if not self.examine(self._book(order_id, document, rows)):
+        book, flows, before = self._book(order_id, document, rows), self.flows, self._before()
+        seem_wrong = flows is not None and flows.seem_wrong(book, before)
+        if not seem_wrong and not self.examine(book):
             return
         try:
-            yield from self.examine(self.book(order_id))
+            book = self.book(order_id)
         except StillChanging:
             self.busy.append(order_id)
+            return
+        yield from self.examine(book)
+        if flows is not None and book.document is not None:
+            yield from flows.findings(book, before)
+
+    def _before(self) -> datetime:
+        return datetime.now(UTC) - self.grace
 
     def _supplements(self) -> Iterator[Finding]:
         """Check that originals and their supplements are done together.
@@ -109,7 +123,7 @@ class Sweep:
                 yield from _family(named, originals.get(named), by_original[named])
 
     def _left(self) -> Iterator[Finding]:
-        before = datetime.now(UTC) - self.grace
+        before = self._before()
         for each in self.source.left(_LEFT_JOBS):
             since = f"{each.since:%Y-%m-%d %H:%M:%S}"
             if each.dead:

@@ -193,6 +193,10 @@ class MongoBackdoor:
         return self.database[ORDERS]
 
 
+RealBackdoor = SqliteBackdoor | MongoBackdoor
+"""Those of databases, which take documents of any shape."""
+
+
 def _log_row(document: Mapping[str, Any]) -> tuple[Any, ...]:
     at = document.get("operateTime")
     ours = document.get("planServer", {})

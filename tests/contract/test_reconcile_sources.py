@@ -10,7 +10,9 @@ from bson import ObjectId
 
 from actors.store.schema import INBOX, LOGS, ORDERS
 from scripts.reconcile.findings import Kind
+from scripts.reconcile.flows import FlowCheck
 from scripts.reconcile.mongo import MongoSource
+from scripts.reconcile.mongo_flows import MongoFlows
 from scripts.reconcile.sqlite import SqliteSource
 from scripts.reconcile.sweep import Sweep
 from tests.contract.backdoor import MongoBackdoor
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from actors.store import Store
     from scripts.reconcile.source import Source
-    from tests.contract.backdoor import Backdoor
+    from tests.contract.backdoor import RealBackdoor
     from tests.servers import MongoServer
 
 on_both = pytest.mark.parametrize("database", ["sqlite", "standalone-pymongo"], indirect=True)
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.adapters
 @pytest.fixture
 def source(
     store: Store,  # noqa: ARG001 opened by now
-    backdoor: Backdoor,
+    backdoor: RealBackdoor,
     request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> Iterator[Source]:
@@ -59,7 +61,7 @@ def seen(source: Source) -> list[tuple[Kind, str, str]]:
 
 @on_both
 def test_each_planted_fault_is_found_and_nothing_else_twice_the_same(
-    source: Source, backdoor: Backdoor
+    source: Source, backdoor: RealBackdoor
 ) -> None:
     accounts, expected = spoilt()
     for each in accounts:
@@ -80,7 +82,7 @@ def test_each_planted_fault_is_found_and_nothing_else_twice_the_same(
 
 @on_both
 async def test_what_the_service_itself_wrote_is_right_while_it_is_in_the_outbox_and_after(
-    store: Store, source: Source, backdoor: Backdoor
+    store: Store, source: Source, backdoor: RealBackdoor
 ) -> None:
     order = order_document(actualStartTime=None)
     backdoor.put_order(order)
@@ -94,7 +96,7 @@ async def test_what_the_service_itself_wrote_is_right_while_it_is_in_the_outbox_
 
 @on_both
 def test_originals_and_supplements_that_are_not_done_together_are_told_of(
-    source: Source, backdoor: Backdoor
+    source: Source, backdoor: RealBackdoor
 ) -> None:
     def put(number: int, status: str, original: Account | None = None) -> Account:
         account = Account(number)
@@ -181,3 +183,52 @@ def test_jobs_that_wait_for_long_or_were_given_up_are_told_of(
         (Kind.INBOX, "a" * 24, f"job {1:024x}"),
         (Kind.INBOX, "a" * 24, f"job {2:024x}"),
     ]
+
+
+@on_mongo
+def test_flows_that_do_not_agree_with_what_is_counted_are_told_of(
+    source: Source, backdoor: MongoBackdoor
+) -> None:
+    first, second = Account(1), Account(2)
+    for barcode in ("made", "open", "moved", "taken back", "untracked"):
+        first.count("output", 1, barcode)
+    first.count("output", -1, "taken back")
+    second.count("output", 1, "right")
+    for account in (first, second):
+        account.put(backdoor)
+    for barcode, account, status, product in (
+        ("made", first, "COMPLETED", True),
+        ("open", first, "IN_PROCESS", True),
+        ("moved", second, "COMPLETED", True),
+        ("taken back", first, "COMPLETED", True),
+        ("never", first, "COMPLETED", True),
+        ("begun", first, "PENDING", True),
+        ("part", first, "COMPLETED", False),
+        ("right", second, "COMPLETED", True),
+    ):
+        backdoor.database["flows"].insert_one(
+            {
+                "barcode": barcode,
+                "status": status,
+                "isProduct": product,
+                "productionPlanWorkOrderId": ObjectId(account.id),
+            }
+        )
+    assert isinstance(source, MongoSource)
+
+    def found(grace_s: float) -> list[tuple[str, str]]:
+        flows = FlowCheck(MongoFlows(source.database, "flows"))
+        looked = Sweep(source, timedelta(seconds=grace_s), lambda _: None, flows)
+        return sorted(
+            (each.order, each.subject) for each in looked.findings() if each.kind is Kind.FLOW
+        )
+
+    assert found(60) == [
+        (first.id, "moved"),
+        (first.id, "never"),
+        (first.id, "open"),
+        (first.id, "taken back"),
+        (second.id, "moved"),
+    ]
+    # What was scanned just now may be on its way to its flow.
+    assert found(1e9) == [(first.id, "never"), (second.id, "moved")]

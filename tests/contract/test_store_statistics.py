@@ -17,7 +17,7 @@ from tests.recounted import recounted
 
 if TYPE_CHECKING:
     from actors.store import Store
-    from tests.contract.backdoor import Backdoor, MongoBackdoor, SqliteBackdoor
+    from tests.contract.backdoor import Backdoor, RealBackdoor
 
     Document = dict[str, Any]
 
@@ -37,7 +37,7 @@ _EVERYTHING = QuantityQuery(_SINCE, _UNTIL, calendar=_BERLIN)
 
 
 @pytest.fixture
-def entries(store: Store, backdoor: SqliteBackdoor | MongoBackdoor) -> list[Document]:  # noqa: ARG001 opened by now
+def entries(store: Store, backdoor: RealBackdoor) -> list[Document]:  # noqa: ARG001 opened by now
     """Put a log of three orders, by several hands, some fields left out as in years before."""
     chance = random.Random(16)  # noqa: S311 -- the same each time
     orders = [order_document() for _ in range(3)]
@@ -144,7 +144,7 @@ async def test_without_entries_there_is_a_row_of_nothing_and_no_group(store: Sto
 
 
 async def test_rows_come_in_parts_and_who_stops_reading_holds_nobody_up(
-    store: Store, backdoor: SqliteBackdoor | MongoBackdoor
+    store: Store, backdoor: RealBackdoor
 ) -> None:
     order = order_document()
     backdoor.put_logs(

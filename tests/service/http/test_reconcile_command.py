@@ -18,7 +18,7 @@ from scripts.operate.service import service_at
 from scripts.reconcile.__main__ import app
 from scripts.reconcile.findings import REPAIRABLE, Kind
 from scripts.reconcile.locks import FileLocks, MongoLocks
-from tests.contract.backdoor import Backdoor, MongoBackdoor, SqliteBackdoor
+from tests.contract.backdoor import MongoBackdoor, RealBackdoor, SqliteBackdoor
 from tests.misbooked import STEP, Account, spoilt
 from tests.servers import free_port
 from tests.service.http.service_process import ServiceProcess
@@ -59,7 +59,7 @@ class Desk:
 
 
 @pytest.fixture
-def backdoor(backend: Backend, request: pytest.FixtureRequest) -> Iterator[Backdoor]:
+def backdoor(backend: Backend, request: pytest.FixtureRequest) -> Iterator[RealBackdoor]:
     if backend.store_name == "sqlite":
         yield SqliteBackdoor(Path(backend.settings["DATA_DIR"]) / FILE_NAME)
         return
@@ -74,12 +74,12 @@ async def desk(backend: Backend) -> AsyncIterator[Desk]:
         yield Desk(backend.settings, service.url)
 
 
-def _quantities(backdoor: Backdoor, accounts: list[Account]) -> list[list[Any]]:
+def _quantities(backdoor: RealBackdoor, accounts: list[Account]) -> list[list[Any]]:
     orders = [backdoor.order(each.id) for each in accounts]  # type: ignore[arg-type]
     return [[order[name] for name in _QUANTITIES] for order in orders]
 
 
-def _adjustments(backdoor: Backdoor, accounts: list[Account]) -> int:
+def _adjustments(backdoor: RealBackdoor, accounts: list[Account]) -> int:
     rows = [row for each in accounts for row in backdoor.logs(each.id)]  # type: ignore[arg-type]
     return sum(row["barcodeOperation"] == "MANUAL_ADJUST" for row in rows)
 
@@ -89,7 +89,7 @@ def _shown(findings: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 async def test_what_is_found_is_put_right_once_and_can_be_undone(
-    backend: Backend, backdoor: Backdoor, tmp_path: Path
+    backend: Backend, backdoor: RealBackdoor, tmp_path: Path
 ) -> None:
     accounts, expected = spoilt()
     async with desk(backend) as at:
@@ -129,7 +129,7 @@ async def test_what_is_found_is_put_right_once_and_can_be_undone(
 
 
 async def test_an_order_that_is_being_repaired_is_left_to_whoever_does(
-    backend: Backend, backdoor: Backdoor, tmp_path: Path
+    backend: Backend, backdoor: RealBackdoor, tmp_path: Path
 ) -> None:
     account = Account(1)
     for _ in range(2):
@@ -165,7 +165,7 @@ async def test_an_order_that_is_being_repaired_is_left_to_whoever_does(
 
 
 async def test_where_the_service_or_the_database_is_away_the_exit_code_is_3(
-    backend: Backend, backdoor: Backdoor, tmp_path: Path
+    backend: Backend, backdoor: RealBackdoor, tmp_path: Path
 ) -> None:
     account = Account(1)
     account.order["progress"] = 7
