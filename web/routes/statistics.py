@@ -13,7 +13,7 @@ from aiohttp import web
 from actors.domain.model import WorkOrderId
 from actors.errors import StoreUnavailable
 from actors.store.quantities import Dimension
-from web.app_context import CONTEXT
+from web.app_context import CALL, CONTEXT
 from web.openapi import parameters
 from web.openapi.models.statistics import PlanStatistics, QuantityStatistics
 from web.route import UNREAD, Route
@@ -65,6 +65,7 @@ async def quantities_csv(request: web.Request) -> web.StreamResponse:
     query = _query(request)
     context = request.app[CONTEXT]
     headers = context.headers.copy()
+    headers["X-Request-Id"] = request[CALL].trace.http_request_id  # sent before the end is known
     headers["Content-Type"] = "text/csv; charset=utf-8"
     headers["Content-Disposition"] = 'attachment; filename="quantities.csv"'
     response = web.StreamResponse(headers=headers)
