@@ -17,6 +17,7 @@ from scripts.reconcile.sqlite import SqliteSource
 from scripts.reconcile.sweep import Sweep
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import applied, change, loaded, order_document
+from tests.contract.conftest import MONGO_STORES
 from tests.misbooked import Account, spoilt
 
 if TYPE_CHECKING:
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     from actors.store import Store
     from scripts.reconcile.source import Source
     from tests.contract.backdoor import RealBackdoor
-    from tests.servers import MongoServer
 
-on_both = pytest.mark.parametrize("database", ["sqlite", "standalone-pymongo"], indirect=True)
-on_mongo = pytest.mark.parametrize("database", ["standalone-pymongo"], indirect=True)
+on_both = pytest.mark.parametrize("database", ["sqlite", MONGO_STORES[0]], indirect=True)
+on_mongo = pytest.mark.parametrize("database", [MONGO_STORES[0]], indirect=True)
 _AGES_S = 1e9
 pytestmark = pytest.mark.adapters
 
@@ -38,13 +38,13 @@ pytestmark = pytest.mark.adapters
 def source(
     store: Store,  # noqa: ARG001 opened by now
     backdoor: RealBackdoor,
-    request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> Iterator[Source]:
     found: Source
     if isinstance(backdoor, MongoBackdoor):
-        server: MongoServer = request.getfixturevalue("mongo_standalone")
-        found = MongoSource(server.uri, backdoor.database.name)
+        host, port = backdoor.database.client.address or ("", 0)
+        uri = f"mongodb://{host}:{port}/?directConnection=true"
+        found = MongoSource(uri, backdoor.database.name)
     else:
         found = SqliteSource(tmp_path / "orders.sqlite3")
     yield found

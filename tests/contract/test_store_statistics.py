@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
     Document = dict[str, Any]
 
-pytestmark = [
-    pytest.mark.adapters,
-    pytest.mark.parametrize(
-        "database", ["sqlite", "standalone-motor", "standalone-pymongo"], indirect=True
-    ),
-]
+pytestmark = pytest.mark.adapters
 # The clocks went back in Berlin in the night of the 25th.
 _SINCE = datetime(2026, 10, 24, 22, tzinfo=UTC)
 _UNTIL = datetime(2026, 10, 26, 23, tzinfo=UTC)
