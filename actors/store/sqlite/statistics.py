@@ -63,18 +63,24 @@ class SqliteStatistics:
                 room.acquire()
                 loop.call_soon_threadsafe(parts.put_nowait, part)
 
+        def ended(done: asyncio.Future[None]) -> None:
+            parts.put_nowait(None)
+            if not done.cancelled():
+                done.exception()  # told of, if anybody still listens
+
         # A whole export leaves the other readers' thread to the others.
         async with self._one if query.limit is None else nullcontext():
             reading = asyncio.ensure_future(self._threads.read(work))
-            reading.add_done_callback(lambda _: parts.put_nowait(None))
+            reading.add_done_callback(ended)
             try:
                 while (part := await parts.get()) is not None:
                     yield [_row(query, each) for each in part]
                     room.release()
+                await reading  # for what went wrong
             finally:
+                # Who gives up does not wait: a sum that is under way ends in its thread.
                 gone = True
                 room.release(_AHEAD + 1)
-                await reading
 
 
 def _select(query: QuantityQuery) -> tuple[str, list[Any]]:
