@@ -311,6 +311,7 @@ def options_of(settings: Settings) -> Options:
         max_replies_bytes=settings.max_replies_mb * 2**20,
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         log_every_call=settings.access_log == "all",
+        shifts=settings.shift_starts,
         refuse_repeats=settings.duplicate_scans == "refuse",
         guards=_guards(settings),
         console_write=settings.console_write == "1",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.job import Job, JobState, Position, Progress
     from actors.domain.model import Epoch, JobId, Neighbours, WorkOrderId
+    from actors.store.quantities import Statistics
 
 
 MAX_HISTORY: Final = 1_000
@@ -106,6 +107,11 @@ class Store(Protocol):
     @property
     def inbox(self) -> Inbox:
         """Return the waiting work that is kept beside the orders."""
+        ...
+
+    @property
+    def statistics(self) -> Statistics:
+        """Return what sums up the log."""
         ...
 
     async def open(self) -> None:

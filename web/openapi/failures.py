@@ -116,6 +116,7 @@ _FIELDS: Final = {
     "INVALID_JOB_QUERY": "state",
     "INVALID_ACTOR_QUERY": "sort",
     "INVALID_SEARCH": "by",
+    "INVALID_STATISTICS_QUERY": "group",
     "INVALID_LOG_LEVEL": "level",
     "INVALID_HEADER": "Origin",
 }

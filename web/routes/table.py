@@ -20,6 +20,7 @@ from web.routes import (
     queue,
     queue_jobs,
     service,
+    statistics,
     updates,
 )
 
@@ -39,6 +40,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *actors.ROUTES,
     *guards.ROUTES,
     *history.ROUTES,
+    *statistics.ROUTES,
     *alarms.ROUTES,
     *nodes.ROUTES,
     *events.ROUTES,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from actors.errors import StoreUnavailable, WorkOrderError
 from web.app_context import CALL, CONTEXT
-from web.wire.problems import Problem, RequestError, invalid
+from web.wire.problems import RequestError, invalid
 from web.wire.queries import FOUND
 from web.wire.schemas import parse_work_order_id
-from web.wire.turns import in_turn
+from web.wire.turns import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from actors.engine import Engine
 
 _MAX_NUMBER: Final = 100
-_RETRY_AFTER_S: Final = 1
 _NAMES_S: Final = 1.0
 """What a store, or an owner, that hangs may take of an operator's time."""
 
@@ -42,16 +41,9 @@ async def order_called(request: web.Request, name: str, field: str = "id") -> Wo
     except RequestError:
         if not name.strip() or len(name) > _MAX_NUMBER:
             raise
-    context = request.app[CONTEXT]
-    try:
-        async with (
-            asyncio.timeout(context.options.request_timeout_s),
-            in_turn(request, FOUND),
-        ):
-            # Whatever else begins so is longer, and comes behind it.
-            found = await context.node.store.search(name, FOUND)
-    except TimeoutError:
-        raise late() from None
+    async with reading(request, FOUND):
+        # Whatever else begins so is longer, and comes behind it.
+        found = await request.app[CONTEXT].node.store.search(name, FOUND)
     ids = {each["id"] for each in found if each["workOrderNo"] == name}
     if len(ids) != 1:
         variant = "several" if ids else "number"
@@ -59,12 +51,6 @@ async def order_called(request: web.Request, name: str, field: str = "id") -> Wo
     (order_id,) = ids
     request[CALL].about["work_order_id"] = order_id
     return parse_work_order_id(order_id)
-
-
-def late() -> RequestError:
-    """Make the answer to a reader for whom it takes too long."""
-    text = "SERVICE_UNAVAILABLE.read"
-    return RequestError(Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S))
 
 
 async def live_numbers(node: Engine, order_ids: Iterable[WorkOrderId]) -> Mapping[WorkOrderId, str]:
