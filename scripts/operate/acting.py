@@ -1,4 +1,4 @@
-"""Commands that change something: pause, resume, retry, remove, clean, the log's level."""
+"""Commands that change something: orders, their processing, jobs, the log's level."""
 
 from __future__ import annotations
 
@@ -175,7 +175,8 @@ def operate(  # noqa: PLR0913 -- the options of a command
 ) -> None:
     """Start, pause, resume, cancel or complete an order, change its plan, or count scrap."""
     if not yes:
-        typer.confirm(f"{operation.value} of order {order}?", abort=True)
+        question = "{operation} of order {order}?"
+        typer.confirm(say(question, operation=operation.value, order=order), abort=True)
     context = {"relatedBarcode": barcode, "operatorName": operator, "reason": reason}
     asked = {
         "operation": operation.value,
@@ -191,7 +192,13 @@ def operate(  # noqa: PLR0913 -- the options of a command
     if as_text:
         as_json(done)
     else:
-        line = f"order {order}: {done['operation']}, {done['beforeStatus']} → {done['afterStatus']}"
+        line = say(
+            "order {order}: {operation}, {before} → {after}",
+            order=order,
+            operation=done["operation"],
+            before=done["beforeStatus"],
+            after=done["afterStatus"],
+        )
         console.print(line, markup=False)
 
 

@@ -117,6 +117,9 @@ _CHINESE: Final[Mapping[str, str]] = {
     "只查了日志中最新的条目",
     "Pause ALL orders? What arrives will wait, durably.": "暂停全部工单？到达的更新会持久等待。",
     "name an order, or give --all to pause all orders": "请指定工单，或用 --all 暂停全部工单",
+    "{operation} of order {order}?": "对工单 {order} 执行 {operation}？",
+    "order {order}: {operation}, {before} → {after}": "工单 {order}："
+    "{operation}，{before} → {after}",
     "give an order or --all, not both": "工单与 --all 只能给一个",
     "OK": "正常",
     "WARNING": "警告",
@@ -141,6 +144,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "pause": "停止处理一个工单或全部工单的更新；到达的更新会持久等待。",
     "resume": "恢复处理更新。",
     "retry": "让一个或多个失败的任务重新排队，排在其他任务之后。",
+    "operate": "开始、暂停、恢复、取消或完成一个工单，更改其计划数量，或记录报废。",
     "remove": "撤回一个等待中的任务，或删除一个失败的任务。",
     "clean": "清理较早完成的任务，不影响等待中的。",
     "watch": "反复显示状态和突出的工单，直到 Ctrl-C；--json 时每次一行。",

@@ -148,6 +148,7 @@ async def test_operators_are_told_of_all_shards() -> None:
         assert (total, len(rows)) == (40, 15)
         assert len((await look.hot(5)).busiest) == 5
         assert await look.has(order_in(3))
+        assert await look.numbers(ORDERS) == {each: f"WO-{each}" for each in ORDERS}
         view = await look.one(order_in(3))
         assert view is not None
         assert [each.seq for each in await look.latest(order_in(3))] == [1]

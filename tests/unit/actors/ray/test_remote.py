@@ -98,6 +98,7 @@ async def test_operators_see_and_change_what_they_do_in_one_process() -> None:
         assert (await at.actors.summary()).states["idle"] == 1
         assert await at.actors.has(ORDER)
         assert not await at.actors.has(OTHER)
+        assert await at.actors.numbers([ORDER, OTHER]) == {ORDER: f"WO-{ORDER}"}
         assert await at.actors.one(OTHER) is None
         view = await at.actors.one(ORDER)
         assert view is not None

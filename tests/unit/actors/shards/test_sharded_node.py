@@ -141,6 +141,7 @@ async def test_operators_see_all_shards_as_one() -> None:
         assert sorted(row.work_order_id for row in rows) == sorted(ORDERS)
         assert len((await look.hot(5)).busiest) == 5
         assert await look.has(ORDERS[0])
+        assert await look.numbers(ORDERS) == {each: f"WO-{each}" for each in ORDERS}
         assert await look.one(ORDERS[0]) is not None
         total, held = await node.region.held(7)
         assert (total, len(held)) == (40, 7)
