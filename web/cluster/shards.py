@@ -111,6 +111,8 @@ class ShardedCalls:
         node = self._context.node
         match route.scope:
             case "order":
+                if route.needs == "actors":
+                    return self.named(request.match_info["id"])
                 return node.part_of(await named_order(request))
             case "job":
                 job = await node.store.inbox.find(parse_job_id(request.match_info["id"]))

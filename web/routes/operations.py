@@ -66,6 +66,7 @@ ROUTES: Final = (
         path=f"{API}/{{id}}/operations",
         handler=operate,
         needs="actors",
+        scope="order",
         tag="Orders",
         reply=Operated,
         text="OK.operated",

@@ -23,7 +23,7 @@ from web.wire import merging
 from web.wire.usual import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from actors.domain.model import WorkOrderId
 
@@ -44,6 +44,10 @@ class WebMemory(ShardedMemory):
     async def search(self, text: str, limit: int) -> list[Mapping[str, Any]]:
         found = [await store.search(text, limit) for store in self.stores]
         return [row for rows in found for row in rows][:limit]
+
+    async def numbers(self, ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
+        found = [await store.numbers(ids) for store in self.stores]
+        return {order_id: number for each in found for order_id, number in each.items()}
 
     async def log_page(self, query: Any) -> Any:  # noqa: ANN401 -- the port's
         return await self.stores[SHARDS.of(query.work_order_id)].log_page(query)
@@ -225,6 +229,38 @@ async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
     for front in fronts:
         stats = (await front.get(f"{API}/queue/stats"))["data"]
         assert stats["pausedOrders"] == [ORDERS[0]]
+
+
+async def test_an_order_is_found_by_its_number_whichever_node_owns_it(
+    fronts: tuple[Front, Front],
+) -> None:
+    await fronts[0].post(f"{API}/batch-update-quantity", _items("n"))
+    for front in fronts:
+        assert await front.node.inspector().numbers(ORDERS) == {
+            order_id: f"WO-{order_id}"
+            for order_id in ORDERS
+            if SHARDS.of(order_id) in owned(front.node)
+        }
+        for order_id in ORDERS[:8]:
+            number = f"WO-{order_id}"
+            shown = (await front.get(f"/api/actors/{number}"))["data"]
+            assert (shown["workOrderId"], shown["live"]) == (order_id, True)
+            paused = await front.post(f"{API}/{number}/pause", None)
+            assert paused["data"] == {"workOrderId": order_id, "paused": True}
+            await front.post(f"{API}/{number}/resume", None)
+            retried = await front.post(f"{API}/queue/retry-failed", {"workOrderId": number})
+            assert retried["data"] == {"retried": 0}
+
+
+async def test_an_operation_is_done_whichever_node_owns_the_order(
+    fronts: tuple[Front, Front],
+) -> None:
+    for front in fronts:
+        for order_id in ORDERS[:8]:
+            barcode = {"relatedBarcode": f"{front.node.node_id}-{order_id}"}
+            body = {"operation": "scrap", "logContext": barcode}
+            done = await front.post(f"{API}/{order_id}/operations", body)
+            assert done["success"], done
 
 
 async def test_a_stream_tells_what_happens_at_both_nodes(fronts: tuple[Front, Front]) -> None:
