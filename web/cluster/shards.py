@@ -119,9 +119,9 @@ class ShardedCalls:
                 return None if job is None else node.part_of(job.work_order_id)
             case "body":
                 name = (await read_object(request)).get("workOrderId")
-                if route.needs == "actors" or not isinstance(name, str):
+                if route.needs == "actors" or not isinstance(name, str) or not name.strip():
                     return self.named(name)
-                return node.part_of(await order_called(request, name, "workOrderId"))
+                return node.part_of(await order_called(request, name.strip(), "workOrderId"))
         return None
 
     def named(self, order_id: object) -> int | None:

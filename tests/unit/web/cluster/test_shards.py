@@ -248,8 +248,9 @@ async def test_an_order_is_found_by_its_number_whichever_node_owns_it(
             paused = await front.post(f"{API}/{number}/pause", None)
             assert paused["data"] == {"workOrderId": order_id, "paused": True}
             await front.post(f"{API}/{number}/resume", None)
-            retried = await front.post(f"{API}/queue/retry-failed", {"workOrderId": number})
-            assert retried["data"] == {"retried": 0}
+            for name in (number, ""):
+                retried = await front.post(f"{API}/queue/retry-failed", {"workOrderId": name})
+                assert retried["data"] == {"retried": 0}
 
 
 async def test_an_operation_is_done_whichever_node_owns_the_order(
