@@ -34,6 +34,7 @@ _ACTOR: Final = {
     "handled": "handled",
     "failed": "failed",
 }
+_HOT: Final = {**_ACTOR, "slowMs": "slow, ms"}
 _UPDATE: Final = {
     "at": "when",
     "event": "what",
@@ -258,7 +259,7 @@ def _status_view(found: Mapping[str, Any]) -> RenderableType:
 
 def _hot_view(found: Mapping[str, Any]) -> RenderableType:
     kinds = ("deepest", "slowest", "busiest")
-    return Group(*(listing(kind, _ACTOR, found.get(kind, [])) for kind in kinds))
+    return Group(*(listing(kind, _HOT, found.get(kind, [])) for kind in kinds))
 
 
 def _id_of(service: ServiceAt, order: str) -> str:

@@ -188,7 +188,7 @@ def _actors(summary: Summary) -> Iterator[Metric]:
     yield states
     depths = summary.depths
     yield _gauge("mailbox_depth_max", "The deepest mailbox", depths[-1] if depths else 0)
-    yield _gauge("oldest_wait_seconds", "Age of the oldest unanswered update", summary.oldest_s)
+    yield _gauge("oldest_wait_seconds", "Oldest update, paused ones left out", summary.oldest_s)
     yield _gauge("outbox_orders", "Orders with an outbox to empty", summary.outboxes)
     yield _gauge("outbox_entries", "Entries not yet in the log", summary.outbox_entries)
 

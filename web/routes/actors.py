@@ -184,6 +184,7 @@ def _row(row: ActorRow) -> models.ActorRow:
         "oldestWaitMs": _ms(row.oldest_s),
         "ratePerSecond": round(row.rate, 3),
         "tookMs": _ms(row.took_s),
+        "slowMs": _ms(row.slow_s),
         "handled": row.handled,
         "failed": row.failed,
         "lastActive": row.last_active,

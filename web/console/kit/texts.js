@@ -105,6 +105,7 @@ export const TEXTS = {
   oldestWait: ['最久等待', 'Oldest wait'],
   rate: ['次/秒', 'Per second'],
   took: ['平均用时', 'Mean time'],
+  slow: ['最长用时', 'Longest time'],
   handled: ['已处理', 'Handled'],
   failedCount: ['失败', 'Failed'],
   lastActive: ['最近活动', 'Last active'],

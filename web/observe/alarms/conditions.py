@@ -133,7 +133,7 @@ def _orders_paused(rule: Rule, now: Situation) -> Finding | None:
 
 def _updates_wait(rule: Rule, now: Situation) -> Finding | None:
     oldest = now.oldest
-    if oldest is None or oldest.seconds <= rule.above or now.status.paused:
+    if oldest is None or oldest.seconds <= rule.above:
         return None
     params = {
         "order": oldest.work_order_no or oldest.work_order_id,

@@ -128,9 +128,7 @@ def test_states_that_are_not_worth_it_make_none() -> None:
     lately = Lately()
     paused = replace(_STATUS, paused=True)
     old = LastFailure(3, ORDER, "X", _NOW - timedelta(minutes=16), dead=False)
-    assert codes(lately.situation(status=paused, oldest=LongestWait(ORDER, "WO-1", 99))) == [
-        "PAUSED"
-    ]
+    assert codes(lately.situation(status=paused)) == ["PAUSED"]
     assert codes(lately.situation(failure=old)) == []
     assert codes(lately.situation(failure=old._replace(dead=True))) == ["DEAD_LETTERS"]
     assert codes(lately.situation(ownership=_tenures(3))) == []
@@ -322,7 +320,7 @@ async def test_the_order_that_waits_longest_is_named(first: Served, store: Memor
         assert (await first.get("/api/alarms"))["ok"], "it waits, but not for long"
         view = first.node.region._directory  # noqa: SLF001 -- so that nobody waits ten seconds
         assert view is not None
-        view.made[ORDER].actor.current.enqueued_at -= 60  # type: ignore[union-attr]
+        view.made[ORDER].actor.current.waits_from -= 60  # type: ignore[union-attr]
         found = await _alarm(first, "UPDATES_WAIT")
     await asked
     assert (found["workOrderId"], found["show"]) == (ORDER, "order")
