@@ -26,6 +26,7 @@ from actors.store import Claim, Committed, Evidence, LogPage, Refusal, Stale, St
 from actors.store.documents import is_same, order_from
 from actors.store.views import detail_row, id_range
 from tests.fake_inbox import MemoryInbox
+from tests.fake_records import MemoryRecords
 from tests.fake_views import document_of, page_of
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ Method = Literal[
     "page",
     "remove",
     "forget",
+    "records",
 ]
 
 
@@ -117,6 +119,7 @@ class MemoryStore:
     relay_rejects: Callable[[Outcome], bool] = lambda _outcome: False
     is_paused: bool = False
     inbox: MemoryInbox = field(init=False)
+    records: MemoryRecords = field(init=False)
     _epoch: int = 0
     _claim: Claim | None = None
     _secret: str = ""
@@ -125,6 +128,7 @@ class MemoryStore:
 
     def __post_init__(self) -> None:
         self.inbox = MemoryInbox(self)
+        self.records = MemoryRecords(lambda: self.read("records"))
 
     # -- the test's side ---------------------------------------------------------------------
 

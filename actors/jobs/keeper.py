@@ -7,11 +7,12 @@ already by an earlier owner; such jobs are suspects, whose outcome is looked up 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from pykka import ActorDeadError
@@ -46,6 +47,13 @@ _ROOM_S: Final = 0.05
 """Pause before an order's actor is asked for again, when there was no room for one."""
 _UNCLAIMED_FIRST_S: Final = 5.0
 _UNCLAIMED_S: Final = 30.0
+
+
+class Waits(NamedTuple):
+    """How many updates wait for an order, and since when the oldest does."""
+
+    waiting: int
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,22 @@ class JobKeeper:
             message, JobReply(kept, self._outcomes.settled), attempts=job.attempts
         )
         return kept.delivery is not None
+
+    def waits_for(self, order_id: WorkOrderId) -> Waits:
+        """Tell what waits for an order, whether or not it has an actor."""
+        outside = self.unplaced.get(order_id)
+        ref = None if self._directory is None else self._directory.refs.get(order_id)
+        if outside:
+            return Waits(len(outside), outside[0].job.received_at)
+        mailbox: Mailbox | None = ref.actor_inbox if ref is not None else None  # type: ignore[assignment]
+        first = mailbox.first if mailbox is not None else None
+        if mailbox is None or first is None:
+            return Waits(0, None)
+        kept = self.known.get(first.message.change.job_id) if first.durable else None
+        if kept is not None:
+            return Waits(len(mailbox), kept.job.received_at)
+        age = timedelta(seconds=time.monotonic() - first.enqueued_at)
+        return Waits(len(mailbox), datetime.now(UTC) - age)
 
     def fill_mailbox(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
         """Put what waits for the order into its new actor's mailbox, before anything else."""

@@ -26,6 +26,7 @@ from actors.errors import (
     StillWaiting,
     WorkOrderError,
 )
+from actors.jobs.keeper import Waits
 from actors.orders.batch import Answer, update_many
 from actors.orders.deadlines import LAST_WORD_S, LastWord, answer_within, seconds_left
 
@@ -211,6 +212,14 @@ class Region:
                 change = PauseOrder(order_id) if paused else ResumeOrder(order_id)
                 with suppress(ActorDeadError):
                     await self._supervisor.ask(change, block=False)
+
+    def is_live(self, order_id: WorkOrderId) -> bool:
+        """Return whether an order has an actor here."""
+        return self._directory is not None and order_id in self._directory.made
+
+    def waits_for(self, order_id: WorkOrderId) -> Waits:
+        """Tell what waits for an order, here where it is owned."""
+        return self._jobs.waits_for(order_id) if self._jobs is not None else Waits(0, None)
 
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""

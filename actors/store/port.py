@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.job import Job, JobState, Position, Progress
     from actors.domain.model import Epoch, JobId, WorkOrderId
+    from actors.store.records import Records
 
 
 MAX_HISTORY: Final = 1_000
@@ -72,6 +73,11 @@ class Store(Protocol):
     @property
     def inbox(self) -> Inbox:
         """Return the waiting work that is kept beside the orders."""
+        ...
+
+    @property
+    def records(self) -> Records:
+        """Return what is kept for operators beside the orders."""
         ...
 
     async def open(self) -> None:

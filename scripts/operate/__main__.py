@@ -21,6 +21,7 @@ for command in (
     looking.hot,
     looking.show,
     looking.jobs,
+    looking.paused,
     acting.pause,
     acting.resume,
     acting.retry,

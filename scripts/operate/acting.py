@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,31 +10,37 @@ from scripts.operate.options import Json, Timeout, Token, Url, told
 from scripts.operate.screen import as_json, console
 from scripts.operate.service import in_path, service_at
 
+if TYPE_CHECKING:
+    from scripts.operate.service import ServiceAt
+
+Reason = Annotated[str | None, typer.Option(help="Why; kept with who did it.")]
 OneOrAll = Annotated[str | None, typer.Argument(help="Id of one order; without it, all.")]
 
 
 def pause(
     order: OneOrAll = None,
     *,
+    reason: Reason = None,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
     as_text: Json = False,
 ) -> None:
     """Stop the processing of one order's updates, or of all; what arrives waits, durably."""
-    _turn("pause", order, url, token, timeout, as_text=as_text)
+    _turn("pause", order, reason, service_at(url, token, timeout), as_text=as_text)
 
 
 def resume(
     order: OneOrAll = None,
     *,
+    reason: Reason = None,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
     as_text: Json = False,
 ) -> None:
     """Process updates again."""
-    _turn("resume", order, url, token, timeout, as_text=as_text)
+    _turn("resume", order, reason, service_at(url, token, timeout), as_text=as_text)
 
 
 def retry(
@@ -74,15 +80,14 @@ def retry(
 def _turn(
     what: str,
     order: str | None,
-    url: str | None,
-    token: str | None,
-    timeout_s: float,
+    reason: str | None,
+    service: ServiceAt,
     *,
     as_text: bool,
 ) -> None:
     where = "queue" if order is None else in_path(order)
     with told():
-        done = service_at(url, token, timeout_s).post(f"/api/workorder/{where}/{what}")
+        done = service.post(f"/api/workorder/{where}/{what}", reason=reason)
     if as_text:
         as_json(done)
         return

@@ -53,6 +53,13 @@ _ALARM: Final = {
     "workOrderId": "order",
     "advice": "what to do",
 }
+_PAUSED: Final = {
+    "waiting": "waiting",
+    "oldest": "oldest",
+    "since": "paused since",
+    "who": "by",
+    "reason": "why",
+}
 _JOB: Final = {
     "jobId": "job",
     "workOrderId": "order",
@@ -164,6 +171,23 @@ def jobs(
     console.print(listing(title, _JOB, rows))
 
 
+def paused(
+    *, url: Url = None, token: Token = None, timeout: Timeout = 30.0, as_text: Json = False
+) -> None:
+    """List what is paused: how much waits there, since when, by whom, and why."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/workorder/paused")
+    if as_text:
+        as_json(found)
+        return
+    everything = found["all"]
+    console.print("all orders are processed" if everything is None else "ALL ORDERS ARE PAUSED")
+    if everything is not None:
+        console.print(listing("all", _PAUSED, [_by_whom(everything)]))
+    rows = [{**_by_whom(each), **_named(each)} for each in found["orders"]]
+    console.print(listing(f"paused alone: {found['total']}", {"order": "order", **_PAUSED}, rows))
+
+
 def watch(
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 1.0,
     looks: Annotated[int, typer.Option(min=0, help="End after so many; 0 goes on.")] = 0,
@@ -270,6 +294,15 @@ def _id_of(service: ServiceAt, order: str) -> str:
     if len(ids) != 1:
         raise Failed(404, "WORK_ORDER_NOT_FOUND", f"no live order has the number {order}: use ids")
     return str(ids[0])
+
+
+def _by_whom(row: Mapping[str, Any]) -> dict[str, Any]:
+    who = " ".join(each for each in (row.get("by"), row.get("address")) if each)
+    return {**row, "who": who or None}
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"order": row["workOrderNo"] or row["workOrderId"]}
 
 
 def _reason(job: Mapping[str, Any]) -> str | None:

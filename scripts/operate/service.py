@@ -60,9 +60,9 @@ class ServiceAt:
         """Ask; raises `Failed` and `Unreachable`."""
         return self._successful("GET", path, None, query)
 
-    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401
+    def post(self, path: str, body: Mapping[str, object] | None = None, **query: object) -> Any:  # noqa: ANN401
         """Have something done; raises `Failed` and `Unreachable`."""
-        return self._successful("POST", path, body or {}, {})
+        return self._successful("POST", path, body or {}, query)
 
     def delete(self, path: str) -> Any:  # noqa: ANN401
         """Have something forgotten; raises `Failed` and `Unreachable`."""

@@ -20,6 +20,7 @@ from actors.node.status import Role
 from web.app_context import CALL
 from web.clients.python.session import Attempt, open_session
 from web.cluster.hop import (
+    CALLER,
     DEADLINE,
     FORWARDED_BY,
     FORWARDED_TO,
@@ -83,6 +84,7 @@ class _Outgoing:
     url: URL
     headers: CIMultiDict[str]
     body: bytes
+    remote: str
     end: float
 
 
@@ -220,8 +222,8 @@ class Forwarder:
         headers = _headers(request)
         # Whole, and within its limits, before anything of it is sent on.
         body = await read_body(request)
-        path = path_of(request)
-        outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, end)
+        path, remote = path_of(request), request.remote or ""
+        outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, remote, end)
         attempt = Attempt()
         hop = self._hop(request, peer, outgoing)
         status = None
@@ -261,6 +263,7 @@ class Forwarder:
         left_s = outgoing.end - asyncio.get_running_loop().time()
         outgoing.headers[FORWARDED_BY] = self._context.node.node_id
         outgoing.headers[FORWARDED_TO] = peer.holder.node
+        outgoing.headers[CALLER] = outgoing.remote
         outgoing.headers[DEADLINE] = str(_owners_share_ms(left_s))
         self._seal.sign(outgoing.method, outgoing.path, outgoing.headers, outgoing.body)
         async with asyncio.timeout_at(outgoing.end) as limit:

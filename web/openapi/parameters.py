@@ -95,6 +95,7 @@ SEARCH: Final = (
 )
 COUNT: Final = _query("n", _whole(10, MAX_PAGE_SIZE), "How many of each")
 LIMIT: Final = _query("limit", _whole(1000, MAX_LOCKS), "How many to list")
+REASON: Final = _query("reason", {"type": "string", "maxLength": 500}, "Why; kept with who did it")
 MINUTES: Final = _query("minutes", _whole(MAX_MINUTES, MAX_MINUTES), "How far to look back")
 UPDATE: Final = (
     Parameter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.errors import StoreUnavailable, WorkOrderNotFound
@@ -112,7 +112,7 @@ async def actor(request: web.Request) -> web.Response:
         "workOrderId": order_id,
         "workOrderNo": order.get("workOrderNo") if order else None,
         "live": view is not None,
-        **(_view(view) if view else {"paused": node.region.is_paused(order_id)}),
+        **(_view(view) if view else _resting(node, order_id)),
         "updates": _merged(latest, logged or ()),
         "logRead": logged is not None,
     }
@@ -208,6 +208,17 @@ def _view(view: ActorView) -> dict[str, Any]:
         "waitedMs": _ms(view.waited_s),
         "handlingMs": _ms(view.handling_s),
         "outbox": {"entries": view.outbox, "stored": view.kept_outbox},
+    }
+
+
+def _resting(node: Node, order_id: WorkOrderId) -> dict[str, Any]:
+    region = node.region
+    waits = region.waits_for(order_id)
+    age = datetime.now(UTC) - waits.oldest if waits.oldest else timedelta()
+    return {
+        "paused": region.paused or region.is_paused(order_id),
+        "depth": waits.waiting,
+        "oldestWaitMs": max(0.0, _ms(age.total_seconds())),
     }
 
 

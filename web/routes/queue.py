@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
+from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
 from web.openapi.models.operators import Cleaned, CleanedLocks, Locks, Paused, QueueStats
 from web.route import API, JSON_BODY, LATE, Body, Route
@@ -79,12 +80,14 @@ async def clean(request: web.Request) -> web.Response:
 async def pause(request: web.Request) -> web.Response:
     """Stop the processing of updates, durably."""
     await in_time(request, request.app[CONTEXT].node.region.pause())
+    await note_pause(request, None)
     return success(request, {"paused": True}, "OK.pause")
 
 
 async def resume(request: web.Request) -> web.Response:
     """Process updates again."""
     await in_time(request, request.app[CONTEXT].node.region.resume())
+    await forget_pause(request, None)
     return success(request, {"paused": False}, "OK.resume")
 
 
@@ -143,6 +146,7 @@ ROUTES: Final = (
         reply=Paused,
         text="OK.pause",
         failures=LATE,
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="queueResume",
@@ -154,6 +158,7 @@ ROUTES: Final = (
         reply=Paused,
         text="OK.resume",
         failures=LATE,
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="queueCleanLocks",

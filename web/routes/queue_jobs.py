@@ -10,6 +10,7 @@ from actors.runtime.slices import in_slices
 from actors.store.contexts import context_document
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
+from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
 from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
@@ -95,6 +96,7 @@ async def pause_order(request: web.Request) -> web.Response:
     if await in_time(request, node.store.detail(order_id)) is None:
         raise WorkOrderNotFound(order_id)
     await in_time(request, node.region.pause_order(order_id))
+    await note_pause(request, order_id)
     return success(request, {"workOrderId": order_id, "paused": True}, "OK.pause")
 
 
@@ -102,6 +104,7 @@ async def resume_order(request: web.Request) -> web.Response:
     """Process one order again; also one that is gone, so that it is paused no more."""
     order_id = parse_work_order_id(request.match_info["id"])
     await in_time(request, request.app[CONTEXT].node.region.resume_order(order_id))
+    await forget_pause(request, order_id)
     return success(request, {"workOrderId": order_id, "paused": False}, "OK.resume")
 
 
@@ -200,7 +203,7 @@ ROUTES: Final = (
         reply=OrderPaused,
         text="OK.pause",
         failures=(*NO_ORDER, *LATE),
-        parameters=(parameters.ORDER_ID,),
+        parameters=(parameters.ORDER_ID, parameters.REASON),
     ),
     Route(
         name="resumeOrder",
@@ -212,6 +215,6 @@ ROUTES: Final = (
         reply=OrderPaused,
         text="OK.resume",
         failures=("INVALID_WORK_ORDER_ID", *LATE),
-        parameters=(parameters.ORDER_ID,),
+        parameters=(parameters.ORDER_ID, parameters.REASON),
     ),
 )

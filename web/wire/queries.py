@@ -34,6 +34,7 @@ MAX_MINUTES: Final = 60
 FOUND: Final = 20
 MAX_FOUND: Final = 100
 _MAX_SEARCH: Final = 100
+_MAX_REASON: Final = 500
 ORDERS: Final = ("desc", "asc")
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
 _ERROR_CODE: Final = re.compile(r"[A-Z_]{1,64}")
@@ -134,6 +135,11 @@ def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> s
     return text
 
 
+def parse_reason(query: Mapping[str, str]) -> str | None:
+    """Read why an operator does something, in at most 500 characters; None where it is not said."""
+    return query.get("reason", "").strip()[:_MAX_REASON] or None
+
+
 def parse_search(query: Mapping[str, str]) -> tuple[str, int]:
     """Read what orders to find, and how many at most."""
     text = query.get("q", "").strip()[:_MAX_SEARCH]
@@ -141,7 +147,7 @@ def parse_search(query: Mapping[str, str]) -> tuple[str, int]:
 
 
 def parse_limit(query: Mapping[str, str]) -> int:
-    """Read how many locks to list."""
+    """Read how many to list."""
     return _whole(query, "limit", 1000, MAX_LOCKS)
 
 

@@ -22,7 +22,7 @@ from pymongo.errors import (
 )
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
-from actors.store.schema import INBOX, LOGS, NODE_STATE, ORDERS, OURS, REFUSALS
+from actors.store.schema import INBOX, LOGS, NODE_STATE, ORDERS, OURS, RECORDS, REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,6 +101,7 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             partialFilterExpression={"requestKey": {"$exists": True}},
         ),
     ),
+    RECORDS: (IndexModel([("kind", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),),
     REFUSALS: (IndexModel([(f"{OURS}.requestKey", ASCENDING)], unique=True),),
 }
 

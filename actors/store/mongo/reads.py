@@ -23,6 +23,7 @@ from actors.store.schema import (
     ORDER_FIELDS,
     ORDERS,
     OURS,
+    RECORDS,
     REFUSALS,
 )
 from actors.store.values import count_from, id_from, mapping_from
@@ -65,6 +66,7 @@ class Collections:
     refusals: Any
     state: Any
     inbox: Any
+    records: Any
 
     @classmethod
     def of(cls, database: Any) -> Collections:  # noqa: ANN401 -- either driver's database
@@ -76,6 +78,7 @@ class Collections:
             database[REFUSALS],
             database[NODE_STATE],
             database[INBOX],
+            database[RECORDS],
         )
 
 

@@ -51,6 +51,7 @@ from actors.store.mongo.control import CONTROL, change_control, claim_epoch, clu
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
 from actors.store.mongo.reads import Collections, claimed_epoch, evidence, load
+from actors.store.mongo.records import MongoRecords
 from actors.store.schema import OURS
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.store.port import Claim, Inbox, LogPage, LogQuery
+    from actors.store.records import Records
 
 _DUPLICATE_KEY = 11000
 
@@ -76,6 +78,7 @@ class MongoStore:
         self._client: Any = None
         self._encoded = EncodedOnce()
         self.inbox: Inbox = MongoInbox(lambda: self._at)
+        self.records: Records = MongoRecords(lambda: self._at)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"

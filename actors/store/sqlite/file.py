@@ -79,6 +79,14 @@ _INBOX: Final = (
     "DROP INDEX IF EXISTS logs_duplicate_check",
     """CREATE INDEX IF NOT EXISTS logs_barcode
         ON logs (work_order_id, related_barcode, operate_time DESC) WHERE counts_as IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS records (
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        fields TEXT NOT NULL,
+        PRIMARY KEY (kind, name)
+    ) STRICT""",
+    "CREATE INDEX IF NOT EXISTS records_newest_first ON records (kind, at DESC, name DESC)",
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",

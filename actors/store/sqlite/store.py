@@ -17,6 +17,7 @@ from actors.store.port import Claim, LogPage
 from actors.store.sqlite import commit, reads
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
+from actors.store.sqlite.records import SqliteRecords
 from actors.store.sqlite.rows import read_order, to_text
 from actors.store.sqlite.threads import SqliteThreads
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
     from actors.store.port import Inbox, LogQuery
+    from actors.store.records import Records
 
 FILE_NAME: Final = "work-orders.sqlite3"
 """The file's name in the folder of data."""
@@ -53,6 +55,7 @@ class SqliteStore:
         self._file = SqliteFile(path, timeout_s)
         self._threads = SqliteThreads(self._file)
         self.inbox: Inbox = SqliteInbox(self._file, self._threads)
+        self.records: Records = SqliteRecords(self._file, self._threads)
 
     async def open(self) -> None:
         """Make or check the file; raises `StartupError`."""

@@ -8,6 +8,7 @@ import { html } from '../vendor/htm-preact.js';
 const PLACES = {
   node: ['toNodes', hashOf('nodes')],
   actors: ['toActors', hashOf('actors', '', { sort: 'oldest' })],
+  paused: ['toPaused', hashOf('operations')],
   jobs: ['toJobs', hashOf('jobs', '', { state: 'failed' })],
 };
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MINUTE_S: Final = 60
 Severity = Literal["critical", "warning"]
-Show = Literal["node", "order", "actors", "jobs"]
+Show = Literal["node", "order", "actors", "jobs", "paused"]
 """The page of the console that has more of it."""
 _NAMES: Final = {"mongodb": "MongoDB", "sqlite": "SQLite", "redis": "Redis"}
 
@@ -43,6 +43,8 @@ class LastFailure(NamedTuple):
 
 
 _A_MINUTE_OF_BEATS: Final = 600
+NAMED: Final = 50
+"""So many paused orders are named in an alarm; the list of them has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ class Situation:
     """Commits that are sent again without progress, though the store answers others."""
     oldest: LongestWait | None = None
     failure: LastFailure | None = None
-    paused_number: str | None = None
-    """The number of the first order that is paused alone, where it is known."""
+    paused_numbers: Mapping[WorkOrderId, str] = field(default_factory=dict)
+    """What people call the orders that are paused alone, where it is known."""
     oddities: Oddities = field(default_factory=Oddities)
 
 
@@ -127,8 +129,9 @@ def _orders_paused(rule: Rule, now: Situation) -> Finding | None:
     orders = now.statistics.paused_orders
     if len(orders) <= rule.above:
         return None
-    first = now.paused_number or orders[0]
-    return Finding(rule, {"count": len(orders), "first": first}, work_order_id=orders[0])
+    names = ", ".join(now.paused_numbers.get(each, each) for each in orders[:NAMED])
+    params = {"count": len(orders), "names": names + (", …" if len(orders) > NAMED else "")}
+    return Finding(rule, params, work_order_id=orders[0] if len(orders) == 1 else None)
 
 
 def _updates_wait(rule: Rule, now: Situation) -> Finding | None:
@@ -251,8 +254,8 @@ RULES: Final = (
     Rule("COUNTS_UNDONE", "warning", "order", _counts_undone, 0, 15 * MINUTE_S),
     Rule("ORDER_UNREADABLE", "warning", "order", _orders_unreadable, 0, 15 * MINUTE_S),
     Rule("LEASE_DOWN", "warning", "node", _lease_down),
-    Rule("PAUSED", "warning", "node", _paused),
-    Rule("ORDERS_PAUSED", "warning", "actors", _orders_paused, above=0),
+    Rule("PAUSED", "warning", "paused", _paused),
+    Rule("ORDERS_PAUSED", "warning", "paused", _orders_paused, above=0),
     Rule("DEAD_LETTERS", "warning", "jobs", _dead_letters, 0, 15 * MINUTE_S),
     Rule("REFUSED_FOR_ROOM", "warning", "actors", _turned_away, 0, 5 * MINUTE_S),
     Rule("COMMITS_SLOW", "warning", "node", _commits_slow, 1, 5 * MINUTE_S),

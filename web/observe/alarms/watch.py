@@ -11,11 +11,13 @@ from aiohttp import web
 
 from actors.domain.job import JobState
 from actors.errors import NotOwner, StoreUnavailable
-from web.observe.alarms.conditions import Finding, LastFailure, Situation, findings
+from web.observe.alarms.conditions import NAMED, Finding, LastFailure, Situation, findings
+from web.observe.pauses import numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from actors.domain.model import WorkOrderId
     from actors.operators.inspector import ActorInspector
     from actors.operators.rows import LongestWait
     from web.app_context import AppContext
@@ -43,8 +45,8 @@ class Alarms:
         self._first_seen: dict[str, float] = {}
         self._failure: LastFailure | None = None
         self._asked_at = -_JOBS_EVERY_S
-        self._number: tuple[str, str | None] = ("", None)
-        """A paused order's id and number."""
+        self._numbers: dict[WorkOrderId, str] = {}
+        """What people call the orders that are paused alone."""
 
     def note(self) -> None:
         """Look at what needs no asking."""
@@ -56,7 +58,7 @@ class Alarms:
         inspector, oldest = self._inspector(), None
         if inspector is not None:
             oldest = (await inspector.summary()).longest
-            await self._ask_for_number()
+            await self._ask_for_numbers()
             await self._ask_for_failures()
         return self._dated(findings(self._situation(oldest)))
 
@@ -74,7 +76,7 @@ class Alarms:
             unlogged=inspector.unlogged if inspector is not None else 0,
             oldest=oldest,
             failure=self._failure if inspector is not None else None,
-            paused_number=self._number[1],
+            paused_numbers=self._numbers,
             oddities=node.telemetry.oddities,
         )
 
@@ -97,20 +99,16 @@ class Alarms:
             alarms.append(Alarm(each, now - first))
         return alarms
 
-    async def _ask_for_number(self) -> None:
-        """Look up what people call the first order that is paused alone, once."""
+    async def _ask_for_numbers(self) -> None:
+        """Look up what people call the orders that are paused alone, each once."""
         node = self._context.node
-        order_id = next(iter(node.region.statistics().paused_orders), None)
-        if order_id is None:
-            self._number = ("", None)
-        elif order_id != self._number[0]:
-            self._number = (order_id, None)
-            if not node.status().store.ok:
-                return
+        orders = node.region.statistics().paused_orders[:NAMED]
+        self._numbers = {each: self._numbers[each] for each in orders if each in self._numbers}
+        unknown = [each for each in orders if each not in self._numbers]
+        if unknown and node.status().store.ok:
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_STORE_S):
-                    order = await node.store.detail(order_id)
-                self._number = (order_id, order.get("workOrderNo") if order else None)
+                    self._numbers |= await numbers_of(node.store, unknown)
 
     async def _ask_for_failures(self) -> None:
         """Ask the store for the job that failed last; where it does not say, what it last said."""

@@ -122,16 +122,20 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Processing is paused; updates that wait: {waiting}; all are kept, nothing is lost",
         ),
         Text(
-            "查明是谁为何暂停（日志中的 queue/pause）；原因消除后恢复处理",
-            "Find out who paused it and why (queue/pause in the log); resume when that is over",
+            "暂停列表说明是谁、何时、为何；原因消除后恢复处理",
+            "The list of what is paused says who did it, when and why; resume when that is over",
         ),
     ),
     "ORDERS_PAUSED": Wording(
         Text(
-            "单独暂停的工单 {count} 个（{first}）；它们的更新已保存并等待",
-            "Orders that are paused alone: {count} ({first}); their updates are kept and wait",
+            "单独暂停的工单 {count} 个（{names}）；它们的更新已保存并等待",
+            "Orders that are paused alone: {count} ({names}); their updates are kept and wait",
         ),
-        Text("原因消除后恢复该工单", "Resume an order when the reason is over"),
+        Text(
+            "暂停列表说明是谁、何时、为何；原因消除后恢复工单",
+            "The list of what is paused says who did it, when and why; resume an order when that"
+            " is over",
+        ),
     ),
     "DEAD_LETTERS": Wording(
         Text(

@@ -85,9 +85,11 @@ class _OneActor(TypedDict):
 
 @reply
 class RestingActor(_OneActor):
-    """An order without a live actor."""
+    """An order without a live actor; what waits for it is in the store."""
 
     live: Literal[False]
+    depth: Annotated[int, Field(ge=0)]
+    oldestWaitMs: Annotated[float, Field(ge=0)]
 
 
 @reply

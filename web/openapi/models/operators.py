@@ -164,6 +164,48 @@ class Paused(TypedDict):
 
 
 @reply
+class PausedAll(TypedDict):
+    """That all processing is paused; null where it is not known who did it, and when."""
+
+    since: Moment | None
+    by: str | None
+    """Name of the token, where tokens are asked for."""
+    address: str | None
+    reason: str | None
+    waiting: int
+
+
+@reply
+class PausedOrder(TypedDict):
+    """An order that is paused alone; null where it is not known who did it, and when."""
+
+    workOrderId: HexId
+    workOrderNo: str | None
+    since: Moment | None
+    by: str | None
+    """Name of the token, where tokens are asked for."""
+    address: str | None
+    reason: str | None
+    waiting: int
+    """Updates that wait for it, whether or not it has a live actor."""
+    oldest: Moment | None
+    """Since when the oldest of them waits."""
+    live: bool
+
+
+@reply
+class PausedOrders(TypedDict):
+    """All that is paused, the orders by how long their oldest update waits."""
+
+    all: PausedAll | None
+    total: int
+    """Of orders that are paused alone."""
+    orders: list[PausedOrder]
+    storeRead: bool
+    """False where the store did not answer in time: numbers, times and reasons are missing."""
+
+
+@reply
 class NodeDependency(_Dependency):
     """A server that the node needs, and how often it did not answer."""
 
