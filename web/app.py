@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 
 from web.admission import ADMISSION, Admission
 from web.app_context import CONTEXT, AppContext, Options
+from web.cluster.fleet import FLEET, Fleet
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
 from web.cluster.seal import SEAL, Seal
@@ -74,8 +75,15 @@ def build_app(
     seal = app[SEAL] = Seal(options.cluster_secret)
     forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], seal, tracing)
     app.cleanup_ctx.append(forwarder.open)
-    app[NEIGHBOURS] = Neighbours()
+    neighbours = app[NEIGHBOURS] = Neighbours()
+    fleet = app[FLEET] = Fleet(node, neighbours, options.version, options.expected_nodes)
+    app.cleanup_ctx.append(fleet.run)
     monitor = app[LOOP_MONITOR] = LoopMonitor()
+    forwarder.watch.figures = lambda: {
+        "version": options.version,
+        "upS": round(monitor.up_s),
+        "lagMs": round(monitor.worst_s() * 1000, 1),
+    }
     app.cleanup_ctx.append(monitor.run)
     admission = app[ADMISSION] = Admission(
         options, {(route.method, route.path): route.access for route in ROUTES}
@@ -83,8 +91,8 @@ def build_app(
     app.on_response_prepare.append(admission.mark)
     cuts = app[CUTS] = Cuts()
     room = app[ROOM] = ReplyRoom(options.max_replies_bytes, cuts)
-    metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts)
-    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder.watch)
+    metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts, fleet)
+    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder.watch, fleet)
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags
     node.telemetry.samples.counters.append(metrics.traffic.turned_away)

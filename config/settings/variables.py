@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasGenerator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, AliasGenerator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.settings import checks as _checks
@@ -96,6 +96,12 @@ class Variables(BaseSettings):
         "Connections at most. Further ones take the place of one that says nothing, or get 503;"
         " a few more are kept for probes and for the other nodes.",
         "连接数上限。再多时取代一个没有请求的连接，否则答复 503；另为探活和其他节点留有少量位置。",
+    )
+    expected_nodes: Annotated[int, Field(ge=1, le=1000)] | None = setting(
+        None,
+        "How many nodes there should be; with fewer there is an alarm. Unset: the most that there"
+        " were at once, for a minute, in the last week.",
+        "应有多少个节点；不足时告警。不设置则为最近一周内同时在线（持续一分钟）的最大数。",
     )
     unread_timeout_s: float = number(
         30.0,

@@ -255,7 +255,13 @@ def _status_view(found: Mapping[str, Any]) -> RenderableType:
         facts("service", about),
         listing(
             "nodes",
-            {"node": "node", "role": "role", "epoch": "epoch", "url": "address"},
+            {
+                "node": "node",
+                "role": "role",
+                "epoch": "epoch",
+                "url": "address",
+                "lastHeard": "last heard",
+            },
             found["nodes"]["nodes"],
         ),
     ]

@@ -70,6 +70,8 @@ class PeerWatch:
         self._known: tuple[Holder, Peer | None] | None = None
         self._seen: tuple[Holder, PeerHealth | None] | None = None
         self._waiting: dict[asyncio.Timeout, Holder] = {}
+        self.figures: Callable[[], Mapping[str, object]] = dict
+        """What this node tells the owner of itself, beside its status."""
 
     # -- who and where -----------------------------------------------------------------------
 
@@ -148,7 +150,7 @@ class PeerWatch:
         if peer is None:
             self._seen = None
             return
-        headers = {REPORT: report_of(self._node.status())}
+        headers = {REPORT: report_of(self._node.status(), self.figures())}
         self._seal.sign("GET", "/health", headers)
         try:
             self._seen = (peer.holder, await _ask(session, peer, headers))

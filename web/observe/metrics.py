@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from actors.operators.rows import Summary
     from actors.telemetry.histogram import Histogram
     from web.app_context import AppContext
+    from web.cluster.fleet import Fleet
     from web.observe.loop_monitor import LoopMonitor
     from web.wire.cuts import Cuts
 
@@ -63,10 +64,10 @@ class NodeCollector(Collector):
     """Gives a node's metrics; what only the owner knows, while it is the owner."""
 
     def __init__(
-        self, context: AppContext, monitor: LoopMonitor, traffic: Traffic, cuts: Cuts
+        self, context: AppContext, monitor: LoopMonitor, traffic: Traffic, cuts: Cuts, fleet: Fleet
     ) -> None:
         self._context, self._monitor, self._traffic = context, monitor, traffic
-        self._cuts = cuts
+        self._cuts, self._fleet = cuts, fleet
         self.summary: Summary | None = None
         """A look at the actors, taken just before; None on a node without any."""
         self.failed_jobs: int | None = None
@@ -136,6 +137,12 @@ class NodeCollector(Collector):
         yield _gauge("node_serving", "1 while the node takes updates itself", status.serving)
         yield _gauge("epoch", "Epoch of the node's term, 0 without one", status.epoch)
         yield _gauge("paused", "1 while processing is paused", status.paused)
+        fleet = self._fleet.state()
+        if fleet is not None:
+            missing = fleet.expected - fleet.present if fleet.missing_s else 0
+            yield _gauge("nodes_present", "Nodes that the owner hears, with it", fleet.present)
+            yield _gauge("nodes_expected", "Nodes that there should be", fleet.expected)
+            yield _gauge("nodes_missing", "Of those, nodes that are silent", missing)
         if status.lease_ttl_s is not None:
             yield _gauge("lease_left_seconds", "Until the lease ends", status.lease_ttl_s)
         ownership = self._context.node.ownership()
@@ -216,9 +223,9 @@ def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFam
 class Metrics:
     """The registry of one application, and what fills it."""
 
-    def __init__(self, context: AppContext, monitor: LoopMonitor, cuts: Cuts) -> None:
+    def __init__(self, context: AppContext, monitor: LoopMonitor, cuts: Cuts, fleet: Fleet) -> None:
         self.traffic = Traffic()
-        self.node = NodeCollector(context, monitor, self.traffic, cuts)
+        self.node = NodeCollector(context, monitor, self.traffic, cuts, fleet)
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self.node)
         ProcessCollector(registry=self.registry)

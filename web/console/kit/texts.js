@@ -84,6 +84,8 @@ export const TEXTS = {
   failedJobs: ['失败任务', 'Failed jobs'],
   waitingJobs: ['{count} 个任务等待', '{count} jobs wait'],
   sinceStart: ['自启动以来', 'since the start'],
+  reach: ['可连接', 'Can reach'],
+  lastHeard: ['最后听到', 'Last heard'],
   // -- operations ---------------------------------------------------------------------------------
   pausedList: ['已暂停', 'Paused'],
   pausedAbout: ['单独暂停的工单，以及是否已全部暂停；它们的更新已保存并等待。', 'Orders that are paused alone, and whether all are. Their updates are kept and wait.'],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.orders.region import Statistics
     from actors.telemetry.counters import StuckCommit
     from actors.telemetry.samples import Samples
+    from web.cluster.fleet import FleetState
 
 MINUTE_S: Final = 60
 Severity = Literal["critical", "warning"]
@@ -66,6 +67,8 @@ class Situation:
     failure: LastFailure | None = None
     paused_numbers: Mapping[WorkOrderId, str] = field(default_factory=dict)
     """What people call the orders that are paused alone, where it is known."""
+    fleet: FleetState | None = None
+    """The nodes, as the owner knows them."""
     oddities: Oddities = field(default_factory=Oddities)
 
 
@@ -117,6 +120,24 @@ def _down(rule: Rule, server: Dependency) -> Finding | None:
 
 def _no_owner(rule: Rule, now: Situation) -> Finding | None:
     return None if now.served else Finding(rule, {"reason": now.reason or "?"})
+
+
+def _too_few_nodes(rule: Rule, now: Situation) -> Finding | None:
+    fleet = now.fleet
+    if fleet is None or fleet.missing_s <= rule.above:
+        return None
+    missing = fleet.expected - fleet.present
+    names = ", ".join(each.node for each in fleet.gone[:missing]) or "?"
+    params = {"present": fleet.present, "expected": fleet.expected, "names": names}
+    return Finding(rule, params, fleet.missing_s)
+
+
+def _no_standby(rule: Rule, now: Situation) -> Finding | None:
+    return None if now.fleet is None or now.fleet.present > 1 else _too_few_nodes(rule, now)
+
+
+def _nodes_missing(rule: Rule, now: Situation) -> Finding | None:
+    return None if now.fleet is None or now.fleet.present == 1 else _too_few_nodes(rule, now)
 
 
 def _paused(rule: Rule, now: Situation) -> Finding | None:
@@ -254,6 +275,8 @@ RULES: Final = (
     Rule("COUNTS_UNDONE", "warning", "order", _counts_undone, 0, 15 * MINUTE_S),
     Rule("ORDER_UNREADABLE", "warning", "order", _orders_unreadable, 0, 15 * MINUTE_S),
     Rule("LEASE_DOWN", "warning", "node", _lease_down),
+    Rule("NO_STANDBY", "warning", "node", _no_standby),
+    Rule("NODES_MISSING", "warning", "node", _nodes_missing),
     Rule("PAUSED", "warning", "paused", _paused),
     Rule("ORDERS_PAUSED", "warning", "paused", _orders_paused, above=0),
     Rule("DEAD_LETTERS", "warning", "jobs", _dead_letters, 0, 15 * MINUTE_S),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from actors.operators.inspector import ActorInspector
     from actors.operators.rows import LongestWait
     from web.app_context import AppContext
+    from web.cluster.fleet import Fleet
     from web.cluster.peer import PeerWatch
 
 _STORE_S: Final = 0.5
@@ -40,8 +41,8 @@ class Alarm(NamedTuple):
 class Alarms:
     """The alarms of one node."""
 
-    def __init__(self, context: AppContext, peers: PeerWatch) -> None:
-        self._context, self._peers = context, peers
+    def __init__(self, context: AppContext, peers: PeerWatch, fleet: Fleet) -> None:
+        self._context, self._peers, self._fleet = context, peers, fleet
         self._first_seen: dict[str, float] = {}
         self._failure: LastFailure | None = None
         self._asked_at = -_JOBS_EVERY_S
@@ -77,6 +78,7 @@ class Alarms:
             oldest=oldest,
             failure=self._failure if inspector is not None else None,
             paused_numbers=self._numbers,
+            fleet=self._fleet.state(),
             oddities=node.telemetry.oddities,
         )
 

@@ -116,6 +116,30 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             " Last error: {detail}",
         ),
     ),
+    "NO_STANDBY": Wording(
+        Text(
+            "没有备用节点（现有 {present} 个，应有 {expected} 个；缺：{names}）：本节点一旦故障，"
+            "服务即中断",
+            "No standby (nodes: {present} of {expected}, missing: {names}): a failure of this node"
+            " stops the service",
+        ),
+        Text(
+            "启动缺少的节点，或查看它为何停止；有意减少节点时，设置 EXPECTED_NODES",
+            "Start the missing node, or find out why it ended; where there are to be fewer, set"
+            " EXPECTED_NODES",
+        ),
+    ),
+    "NODES_MISSING": Wording(
+        Text(
+            "节点少于应有数：现有 {present} 个，应有 {expected} 个；缺：{names}",
+            "Fewer nodes than there should be: {present} of {expected}; missing: {names}",
+        ),
+        Text(
+            "启动缺少的节点，或查看它为何停止；有意减少节点时，设置 EXPECTED_NODES",
+            "Start the missing node, or find out why it ended; where there are to be fewer, set"
+            " EXPECTED_NODES",
+        ),
+    ),
     "PAUSED": Wording(
         Text(
             "处理已暂停；等待中的更新 {waiting} 条，均已保存，没有丢失",

@@ -249,12 +249,19 @@ class Node(TypedDict):
 
 @reply
 class Neighbour(TypedDict):
-    """Another node, as it says it is."""
+    """Another node, as it says it is; null where it does not say. One that is gone has no role."""
 
     node: str
     url: str | None
     role: str | None
     reason: str | None
+    version: str | None
+    upS: int | None
+    loopLagMs: float | None
+    storeOk: bool | None
+    """Whether it can reach the store, and the lease."""
+    leaseOk: bool | None
+    lastHeard: Moment | None
 
 
 @reply
@@ -289,4 +296,6 @@ class Nodes(TypedDict):
     leaseLeftMs: int | None
     toldBy: str
     nodes: list[Node | Neighbour]
+    expected: int | None
+    """How many there should be; null where the owner does not say."""
     ownerChanges: list[OwnerChange]
