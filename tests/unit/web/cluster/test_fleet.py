@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
 
 from actors.errors import StoreUnavailable
 from actors.node.status import Role
@@ -159,7 +160,7 @@ async def test_fewer_than_are_expected_and_still_a_standby_is_told_so(
 async def test_a_store_that_is_away_costs_the_count_nothing_but_what_it_would_have_kept() -> None:
     town = _Town()
     town.node.store.records = type(town.node.store.records)(_away)
-    run = town.fleet.run(None)  # type: ignore[arg-type] -- it needs no application
+    run = town.fleet.run(web.Application())
     await anext(run)
     await asyncio.sleep(60)
     assert not town.node.store.records.kept
