@@ -215,6 +215,7 @@ def options_of(settings: Settings) -> Options:
         max_replies_bytes=settings.max_replies_mb * 2**20,
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         refuse_repeats=settings.duplicate_scans == "refuse",
+        max_quantity=settings.max_quantity,
         expected_nodes=settings.expected_nodes,
         console_write=settings.console_write == "1",
     )

@@ -70,6 +70,8 @@ class Options:
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     console_write: bool = False
     """Whether the console's page may do what operators do, and not only look."""
+    max_quantity: int | None = None
+    """The most that one update may count, up or down; None is all that a number can be."""
     expected_nodes: int | None = None
     """How many nodes there should be; None is the most that were seen lately."""
     service: str = SERVICE

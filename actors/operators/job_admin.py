@@ -60,6 +60,12 @@ class JobAdmin:
             raise JobNotFound(job_id)
         return _job_of(outcome), JobState.COMPLETED.value
 
+    async def dead_letters(self, limit: int) -> JobPage:
+        """Return how many updates were given up, and the latest of them."""
+        query = JobQuery(JobState.FAILED, dead=True, page_size=limit)
+        found: JobPage = await self._inbox.page(query)
+        return found
+
     async def page(
         self,
         state: str,
@@ -89,7 +95,14 @@ class JobAdmin:
             return len(found), [(job, state) for job in within(shown, max_bytes, _size_of)]
         if state in (ACTIVE, DELAYED):
             return 0, []
-        query = JobQuery(JobState(state), order_id, error_code, page, page_size, max_bytes)
+        query = JobQuery(
+            JobState(state),
+            order_id,
+            error_code,
+            page=page,
+            page_size=page_size,
+            max_bytes=max_bytes,
+        )
         stored: JobPage = await self._inbox.page(query)
         return stored.total, [(job, job.state.value) for job in stored.jobs]
 

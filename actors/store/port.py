@@ -204,6 +204,8 @@ class JobQuery:
     state: JobState
     work_order_id: WorkOrderId | None = None
     error_code: str | None = None
+    dead: bool | None = None
+    """Only dead letters, or only others; None for all."""
     page: int = 1
     page_size: int = 20
     max_bytes: int | None = None

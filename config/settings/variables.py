@@ -97,6 +97,13 @@ class Variables(BaseSettings):
         " a few more are kept for probes and for the other nodes.",
         "连接数上限。再多时取代一个没有请求的连接，否则答复 503；另为探活和其他节点留有少量位置。",
     )
+    max_quantity: Annotated[int, Field(ge=1, le=2**53 - 1)] | None = setting(
+        None,
+        "The most that one update may count, up or down; more is refused (INVALID_QUANTITY), so"
+        " that one slip can't spoil an order's total. Unset: any number.",
+        "一次更新可计的最大数量（增或减）；更大则拒绝（INVALID_QUANTITY），以免一次误输入毁掉"
+        "工单的累计。不设置则不限。",
+    )
     expected_nodes: Annotated[int, Field(ge=1, le=1000)] | None = setting(
         None,
         "How many nodes there should be; with fewer there is an alarm. Unset: the most that there"

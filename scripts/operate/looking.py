@@ -49,8 +49,10 @@ _ALARM: Final = {
     "severity": "alarm",
     "code": "code",
     "sinceS": "for, s",
+    "overS": "over for, s",
     "message": "what is wrong",
     "workOrderId": "order",
+    "itself": "by itself",
     "advice": "what to do",
 }
 _PAUSED: Final = {

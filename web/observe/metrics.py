@@ -72,6 +72,8 @@ class NodeCollector(Collector):
         """A look at the actors, taken just before; None on a node without any."""
         self.failed_jobs: int | None = None
         """As the store said just before; None where it did not."""
+        self.dead_letters: int | None = None
+        """Of those, what was given up."""
 
     def collect(self) -> Iterator[Metric]:
         """Return all families."""
@@ -170,6 +172,8 @@ class NodeCollector(Collector):
             yield _gauge("jobs_waiting", "Accepted jobs not done yet", len(region.jobs.known))
         if self.failed_jobs is not None:
             yield _gauge("jobs_failed", "Failed jobs, dead letters too", self.failed_jobs)
+        if self.dead_letters is not None:
+            yield _gauge("dead_letters", "Updates that were given up", self.dead_letters)
 
     def _calls(self) -> Iterator[Metric]:
         calls = CounterMetricFamily(

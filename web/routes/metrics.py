@@ -25,21 +25,22 @@ async def metrics(request: web.Request) -> web.Response:
     found, node = request.app[METRICS], request.app[CONTEXT].node
     try:
         found.node.summary = await node.inspector().summary()
-        found.node.failed_jobs = await _failed_jobs(node)
+        found.node.failed_jobs, found.node.dead_letters = await _failed_jobs(node)
     except NotOwner:
-        found.node.summary = found.node.failed_jobs = None
+        found.node.summary = found.node.failed_jobs = found.node.dead_letters = None
     headers = request.app[CONTEXT].headers.copy()
     headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
     return web.Response(body=generate_latest(found.registry), headers=headers)
 
 
-async def _failed_jobs(node: Node) -> int | None:
+async def _failed_jobs(node: Node) -> tuple[int, int] | tuple[None, None]:
+    """Count the failed jobs, and the dead letters among them."""
     try:
         async with asyncio.timeout(_STORE_S):
             total, _ = await node.jobs.page(JobState.FAILED.value, None, 1, 1)
+            return total, (await node.jobs.dead_letters(1)).total
     except (StoreUnavailable, TimeoutError):
-        return None
-    return total
+        return None, None
 
 
 ROUTES: Final = (

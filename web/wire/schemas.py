@@ -123,11 +123,13 @@ def parse_update(
     trace: Trace,
     *,
     wait: bool = True,
+    max_quantity: int | None = None,
 ) -> UpdateQuantity:
     """Read one change; `request_id` and `wait` are what is said outside of `body`.
 
-    `deadline` is in `time.monotonic()` seconds. Raises `RequestError`, naming the first field
-    at fault in the order of the model.
+    `max_quantity` is the most, up or down, that is no slip of the hand here; `deadline` is in
+    `time.monotonic()` seconds. Raises `RequestError`, naming the first field at fault in the order
+    of the model.
     """
     try:
         update: UpdateBody = _UPDATE.validate_python(body)
@@ -135,6 +137,8 @@ def parse_update(
         raise _refusal(error, body) from None
     said: SaidContext = update.log_context or SaidContext()
     quantity = normalize(update.quantity)
+    if max_quantity is not None and abs(quantity) > max_quantity:
+        raise invalid("INVALID_QUANTITY", "quantity", "max", limit=max_quantity)
     key = merge_request_ids(request_id, update.request_id)
     fingerprint = "" if key is None else _fingerprint(update.type, quantity, said)
     change = Change(new_job_id(), update.type, quantity, said.context, key, fingerprint)

@@ -119,6 +119,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "数量（{field}）必须是有限的数字，绝对值不超过 {limit}",
         "{field} must be a finite number of at most {limit} in size",
     ),
+    "INVALID_QUANTITY.max": Text(
+        "quantity 超过本服务允许的最大数量 {limit}（MAX_QUANTITY），未计入",
+        "quantity is more than the {limit} that MAX_QUANTITY allows here; it was not counted",
+    ),
     "INVALID_QUANTITY.range": Text(
         "工单的累计数量将超出允许范围 -{limit} 至 {limit}（quantity）",
         "With this quantity the order's total would leave the range -{limit} to {limit}",
