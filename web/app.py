@@ -17,6 +17,7 @@ from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
 from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
 from web.observe.metrics import METRICS, Metrics
+from web.observe.recorder import Recorder
 from web.openapi import DOCUMENT, Document
 from web.routes.table import ROUTES
 from web.tracing.port import TRACING, UNTRACED
@@ -78,6 +79,7 @@ def build_app(
     neighbours = app[NEIGHBOURS] = Neighbours()
     fleet = app[FLEET] = Fleet(node, neighbours, options.version, options.expected_nodes)
     app.cleanup_ctx.append(fleet.run)
+    app.cleanup_ctx.append(Recorder(node, options.version).run)
     monitor = app[LOOP_MONITOR] = LoopMonitor()
     forwarder.watch.figures = lambda: {
         "version": options.version,

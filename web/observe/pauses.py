@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable
+from actors.operators.past import MARK, mark_record
 from actors.store.records import Record
 from web.app_context import CALL, CONTEXT
 from web.cluster.hop import address_of
@@ -44,12 +45,15 @@ def who(request: web.Request) -> dict[str, str | None]:
 async def note_pause(request: web.Request, order_id: WorkOrderId | None) -> None:
     """Keep who paused an order, or all; the pause itself is durable already, and holds anyway."""
     record = Record(_KIND, order_id or _ALL, datetime.now(UTC), who(request))
-    await kept(request.app[CONTEXT].node.store.records.put([record]), _KIND)
+    mark = mark_record("paused", order_id or "")
+    await kept(request.app[CONTEXT].node.store.records.put([record, mark]), _KIND)
 
 
 async def forget_pause(request: web.Request, order_id: WorkOrderId | None) -> None:
     """Forget who paused an order, or all."""
-    await kept(request.app[CONTEXT].node.store.records.remove(_KIND, order_id or _ALL), _KIND)
+    records = request.app[CONTEXT].node.store.records
+    await kept(records.remove(_KIND, order_id or _ALL), _KIND)
+    await kept(records.put([mark_record("resumed", order_id or "")]), MARK)
 
 
 async def kept(writing: Awaitable[None], kind: str) -> None:

@@ -16,6 +16,7 @@ from web.wire.queries import (
     MAX_PAGE,
     MAX_PAGE_SIZE,
     ORDERS,
+    RANGES,
 )
 from web.wire.schemas import MAX_REQUEST_ID
 
@@ -97,6 +98,9 @@ COUNT: Final = _query("n", _whole(10, MAX_PAGE_SIZE), "How many of each")
 LIMIT: Final = _query("limit", _whole(1000, MAX_LOCKS), "How many to list")
 REASON: Final = _query("reason", {"type": "string", "maxLength": 500}, "Why; kept with who did it")
 MINUTES: Final = _query("minutes", _whole(MAX_MINUTES, MAX_MINUTES), "How far to look back")
+RANGE: Final = _query(
+    "range", _one_of(RANGES), "Instead: with what the store keeps, by minutes or hours, and marks"
+)
 UPDATE: Final = (
     Parameter(
         "Idempotency-Key",

@@ -31,6 +31,9 @@ MAX_PAGE_BYTES: Final = 4 * 2**20
 can make are less."""
 MAX_LOCKS: Final = 10_000
 MAX_MINUTES: Final = 60
+_DAY: Final = 24 * 60
+RANGES: Final = {"5m": 5, "15m": 15, "1h": 60, "24h": _DAY, "7d": 7 * _DAY, "30d": 30 * _DAY}
+"""In minutes."""
 FOUND: Final = 20
 MAX_FOUND: Final = 100
 _MAX_SEARCH: Final = 100
@@ -125,6 +128,17 @@ def parse_count(query: Mapping[str, str]) -> int:
 def parse_minutes(query: Mapping[str, str]) -> int:
     """Read over how many minutes to look back."""
     return _whole(query, "minutes", MAX_MINUTES, MAX_MINUTES)
+
+
+def parse_range(query: Mapping[str, str]) -> int | None:
+    """Read over how many minutes to look back, by the name of a range; None where none is named.
+
+    Raises `RequestError`.
+    """
+    text = query.get("range", "").strip()
+    if text and text not in RANGES:
+        raise invalid("INVALID_ACTOR_QUERY", "range", allowed=", ".join(RANGES))
+    return RANGES.get(text)
 
 
 def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> str:
