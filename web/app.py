@@ -15,6 +15,7 @@ from web.cluster.neighbours import NEIGHBOURS, Neighbours
 from web.cluster.seal import SEAL, Seal
 from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
+from web.observe.audit import audited
 from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
 from web.observe.metrics import METRICS, Metrics
 from web.observe.recorder import Recorder
@@ -114,16 +115,18 @@ def build_app(
 
 
 def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:
+    # Kept by the node that does it, not by one that hands it on.
+    here = audited(route.audit, route.handler) if route.audit else route.handler
     match route.needs:
         case "actors":
-            return forwarder.update(route.handler)
+            return forwarder.update(here)
         case "owner":
-            return forwarder.operate(route.handler)
+            return forwarder.operate(here)
         case "view":
-            return forwarder.view(route.handler)
+            return forwarder.view(here)
         case "nodes":
-            return forwarder.view(route.handler, always=True)
+            return forwarder.view(here, always=True)
         case "stream":
-            return forwarder.stream(route.handler)
+            return forwarder.stream(here)
         case _:
-            return route.handler
+            return here

@@ -6,7 +6,7 @@ The owner keeps it, whichever node that is; the next one goes on where it ended.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.operators.history import Moment
 from actors.store.records import Record
@@ -14,7 +14,7 @@ from actors.telemetry.histogram import percentile
 from actors.telemetry.samples import Gauges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from actors.store.records import Records
     from actors.telemetry.samples import Sample, Samples
@@ -107,7 +107,7 @@ def _minute(before: Sample, now: Sample) -> Moment:
 def _summed(at: float, minutes: Sequence[Moment]) -> Moment:
     """Return means of rates and of what there was, the median of p50 and the worst p99."""
 
-    def mean(of: Any) -> float:  # noqa: ANN401 -- a function of a moment
+    def mean(of: Callable[[Moment], float]) -> float:
         return sum(map(of, minutes)) / len(minutes)
 
     halves = sorted(each.p50_s for each in minutes if each.p50_s is not None)
@@ -142,7 +142,12 @@ def _moment_of(record: Record) -> Moment:
     def seconds(name: str) -> float | None:
         return value if isinstance(value := known.get(name), int | float) else None
 
-    counts = (int(number(name)) for name in ("waiting", "active", "live"))
+    gauges = Gauges(
+        int(number("waiting")),
+        int(number("active")),
+        int(number("live")),
+        paused=bool(known.get("paused")),
+    )
     return Moment(
         record.at.timestamp(),
         number("applied"),
@@ -150,5 +155,5 @@ def _moment_of(record: Record) -> Moment:
         number("failed"),
         seconds("p50_s"),
         seconds("p99_s"),
-        Gauges(*counts, paused=bool(known.get("paused"))),
+        gauges,
     )

@@ -22,6 +22,7 @@ for command in (
     looking.show,
     looking.jobs,
     looking.paused,
+    looking.audit,
     acting.pause,
     acting.resume,
     acting.retry,

@@ -62,6 +62,15 @@ _PAUSED: Final = {
     "who": "by",
     "reason": "why",
 }
+_AUDIT: Final = {
+    "at": "when",
+    "who": "by",
+    "action": "what",
+    "outcome": "outcome",
+    "what": "of",
+    "more": "more",
+    "reason": "why",
+}
 _JOB: Final = {
     "jobId": "job",
     "workOrderId": "order",
@@ -190,6 +199,29 @@ def paused(
     console.print(listing(f"paused alone: {found['total']}", {"order": "order", **_PAUSED}, rows))
 
 
+def audit(
+    page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
+    page_size: Annotated[int, typer.Option(min=1, max=200, help="Actions on a page.")] = 20,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """List what operators did, the latest first: who, when, why, and what it touched."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/audit", page=page, pageSize=page_size)
+    if as_text:
+        as_json(found)
+        return
+    rows = [
+        {**_by_whom(each), "what": each["workOrderId"] or each["jobId"], "more": _said(each)}
+        for each in found["actions"]
+    ]
+    title = f"actions: {found['total']}, page {found['page']} of {found['totalPages']}"
+    console.print(listing(title, _AUDIT, rows))
+
+
 def watch(
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 1.0,
     looks: Annotated[int, typer.Option(min=0, help="End after so many; 0 goes on.")] = 0,
@@ -307,6 +339,10 @@ def _id_of(service: ServiceAt, order: str) -> str:
 def _by_whom(row: Mapping[str, Any]) -> dict[str, Any]:
     who = " ".join(each for each in (row.get("by"), row.get("address")) if each)
     return {**row, "who": who or None}
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row["touched"].items())
 
 
 def _named(row: Mapping[str, Any]) -> dict[str, Any]:

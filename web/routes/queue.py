@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from web.app_context import CONTEXT
+from web.app_context import CALL, CONTEXT
 from web.cluster.hop import in_time
 from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
@@ -74,6 +74,7 @@ async def clean(request: web.Request) -> web.Response:
     node = request.app[CONTEXT].node
     await in_time(request, node.jobs.clean(grace_s))
     node.region.clean(grace_s)
+    request[CALL].about["grace"] = round(grace_s * 1000)
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
 
 
@@ -95,6 +96,7 @@ async def clean_locks(request: web.Request) -> web.Response:
     """Remove a lease that would never expire; one that a live node holds stays."""
     node = request.app[CONTEXT].node
     cleaned = await node.clean_locks()
+    request[CALL].about["cleaned"] = cleaned
     note = None if cleaned else node.status().lease_note
     text = "OK.clean_locks" if note is None else "OK.clean_locks.noted"
     params = {"cleaned": cleaned, "note": note}
@@ -128,6 +130,7 @@ ROUTES: Final = (
         name="queueClean",
         method="POST",
         path=f"{API}/queue/clean",
+        audit="clean",
         handler=clean,
         needs="owner",
         tag="Queue",
@@ -135,11 +138,13 @@ ROUTES: Final = (
         text="OK.clean",
         failures=(*JSON_BODY, "INVALID_GRACE", *LATE),
         body=Body(CleanBody, {"all": {"grace": 0}}, required=False),
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="queuePause",
         method="POST",
         path=f"{API}/queue/pause",
+        audit="pause",
         handler=pause,
         needs="owner",
         tag="Queue",
@@ -152,6 +157,7 @@ ROUTES: Final = (
         name="queueResume",
         method="POST",
         path=f"{API}/queue/resume",
+        audit="resume",
         handler=resume,
         needs="owner",
         tag="Queue",
@@ -164,11 +170,13 @@ ROUTES: Final = (
         name="queueCleanLocks",
         method="POST",
         path=f"{API}/queue/clean-locks",
+        audit="repair",
         handler=clean_locks,
         tag="Nodes",
         reply=CleanedLocks,
         text="OK.clean_locks",
         failures=("SERVICE_UNAVAILABLE",),
         extra={"cleaned": 0},
+        parameters=(parameters.REASON,),
     ),
 )

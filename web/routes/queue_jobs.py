@@ -8,7 +8,7 @@ from actors.domain.job import JobState
 from actors.errors import WorkOrderNotFound
 from actors.runtime.slices import in_slices
 from actors.store.contexts import context_document
-from web.app_context import CONTEXT
+from web.app_context import CALL, CONTEXT
 from web.cluster.hop import in_time
 from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
@@ -74,6 +74,9 @@ async def retry_failed(request: web.Request) -> web.Response:
     order_id, code = parse_retry_filter(await read_object(request))
     desk = request.app[CONTEXT].node.jobs
     counts: Retried = {"retried": await in_time(request, desk.retry_failed(order_id, code))}
+    request[CALL].about |= {"retried": counts["retried"]}
+    if order_id:
+        request[CALL].about["work_order_id"] = order_id
     return success(request, counts, "OK.retry_failed", counts)
 
 
@@ -157,30 +160,33 @@ ROUTES: Final = (
         name="retryJob",
         method="POST",
         path=f"{API}/queue/jobs/{{id}}/retry",
+        audit="retry",
         handler=retry,
         needs="owner",
         tag="Jobs",
         reply=Job,
         text="OK.retry",
         failures=(*NO_JOB, "JOB_STATE_CONFLICT", "MAILBOX_FULL", *LATE),
-        parameters=(parameters.JOB_ID,),
+        parameters=(parameters.JOB_ID, parameters.REASON),
     ),
     Route(
         name="removeJob",
         method="DELETE",
         path=f"{API}/queue/jobs/{{id}}",
+        audit="remove",
         handler=remove,
         needs="owner",
         tag="Jobs",
         reply=ForgottenJob,
         text="OK.remove",
         failures=(*NO_JOB, "JOB_STATE_CONFLICT", *LATE),
-        parameters=(parameters.JOB_ID,),
+        parameters=(parameters.JOB_ID, parameters.REASON),
     ),
     Route(
         name="retryFailed",
         method="POST",
         path=f"{API}/queue/retry-failed",
+        audit="retry",
         handler=retry_failed,
         needs="owner",
         tag="Jobs",
@@ -192,11 +198,13 @@ ROUTES: Final = (
             {"of one order": {"workOrderId": ORDER}, "dead letters": {"code": "DEAD_LETTER"}},
             required=False,
         ),
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="pauseOrder",
         method="POST",
         path=f"{API}/{{id}}/pause",
+        audit="pause",
         handler=pause_order,
         needs="owner",
         tag="Orders",
@@ -209,6 +217,7 @@ ROUTES: Final = (
         name="resumeOrder",
         method="POST",
         path=f"{API}/{{id}}/resume",
+        audit="resume",
         handler=resume_order,
         needs="owner",
         tag="Orders",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from web.routes import (
     actors,
     alarms,
+    audit,
     console,
     documents,
     events,
@@ -38,6 +39,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *actors.ROUTES,
     *history.ROUTES,
     *alarms.ROUTES,
+    *audit.ROUTES,
     *nodes.ROUTES,
     *events.ROUTES,
     *log_level.ROUTES,

@@ -120,6 +120,11 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
     )
 
 
+def parse_page(query: Mapping[str, str]) -> tuple[int, int]:
+    """Read which page, and how many rows it has."""
+    return _whole(query, "page", 1, MAX_PAGE), _whole(query, "pageSize", 20, MAX_PAGE_SIZE)
+
+
 def parse_count(query: Mapping[str, str]) -> int:
     """Read how many of each kind to show."""
     return _whole(query, "n", 10, MAX_PAGE_SIZE)

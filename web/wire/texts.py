@@ -58,6 +58,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.search": Text("搜索工单成功", "Search done"),
     "OK.logs": Text("获取数量变更日志成功", "Quantity log read"),
     "OK.stats": Text("获取队列统计成功", "Queue statistics read"),
+    "OK.audit": Text("获取操作记录成功", "Audit read"),
     "OK.paused": Text("获取已暂停的工单成功", "Paused orders read"),
     "OK.locks": Text("获取锁统计成功", "Locks read"),
     "OK.jobs": Text("获取任务列表成功", "Jobs read"),

@@ -90,6 +90,11 @@ export const TEXTS = {
   sinceStart: ['自启动以来', 'since the start'],
   reach: ['可连接', 'Can reach'],
   lastHeard: ['最后听到', 'Last heard'],
+  audit: ['操作记录', 'What was done'],
+  auditAbout: ['暂停、恢复、重试、删除、清理、修复、日志级别；保存在数据库中。', 'Pause, resume, retry, remove, clean, repair, log level; kept in the store.'],
+  noActions: ['尚无操作', 'Nothing yet'],
+  action: ['操作', 'Action'],
+  actedAt: ['时间', 'When'],
   // -- operations ---------------------------------------------------------------------------------
   pausedList: ['已暂停', 'Paused'],
   pausedAbout: ['单独暂停的工单，以及是否已全部暂停；它们的更新已保存并等待。', 'Orders that are paused alone, and whether all are. Their updates are kept and wait.'],
@@ -294,6 +299,7 @@ export const TEXTS = {
   'event.stepped_down': ['退为备用', 'stepped down'],
   'event.paused': ['暂停', 'paused'],
   'event.resumed': ['恢复', 'resumed'],
+  'event.operator': ['操作', 'operator'],
   'event.missed': ['跳过', 'missed'],
   'event.state': ['当前', 'now'],
 };

@@ -1,7 +1,8 @@
-/** What people have done here: all that is paused, since when, by whom, and why. */
+/** What people have done here: all that is paused, and every action: when, by whom, and why. */
 
-import { moment, orderLink, panel, trouble } from '../kit/parts.js';
-import { table } from '../kit/table.js';
+import { hashOf, pageOf } from '../kit/hash.js';
+import { moment, orderLink, panel, shortId, trouble } from '../kit/parts.js';
+import { pages, table } from '../kit/table.js';
 import { html } from '../vendor/htm-preact.js';
 import { pauseAll, pauseOne } from './pausing.js';
 
@@ -11,6 +12,7 @@ export class Operations {
   constructor(app) {
     this.app = app;
     this.paused = app.poll('api/workorder/paused', 3000);
+    this.audit = app.poll(auditPath(app.route.query), 5000);
   }
 
   /** The heading of the page. */
@@ -18,9 +20,55 @@ export class Operations {
     return this.app.t('operations');
   }
 
+  /** Show what the address says now. */
+  moved(query) {
+    this.audit.turnTo(auditPath(query));
+  }
+
   /** Describe the page. */
   render() {
-    return [this.#paused()];
+    return [this.#paused(), this.#audit()];
+  }
+
+  #audit() {
+    const { app, audit } = this;
+    const { t } = app;
+    const { data } = audit;
+    const hash = (page) => hashOf('operations', '', { page });
+    return panel(
+      'audit',
+      t('audit'),
+      { about: t('auditAbout') },
+      trouble(app, audit),
+      data && this.#actions(data.actions),
+      data && pages(app, data, hash, t('audit')),
+    );
+  }
+
+  #actions(rows) {
+    const { t, f } = this.app;
+    const of = ({ workOrderId, jobId }) =>
+      workOrderId ? orderLink(workOrderId, null) : jobId ? shortId(jobId) : '–';
+    const more = ({ touched }) =>
+      Object.entries(touched)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ') || '–';
+    return table({
+      name: 'audit',
+      caption: t('audit'),
+      empty: t('noActions'),
+      rows,
+      key: (row) => `${row.at} ${row.requestId}`,
+      columns: [
+        ['at', t('actedAt'), '', (row) => moment(f, row.at)],
+        ['action', t('action'), '', (row) => row.action],
+        ['of', t('order'), '', of],
+        ['by', t('byWhom'), '', byWhom],
+        ['reason', t('reason'), '', (row) => row.reason || '–'],
+        ['outcome', t('outcome'), 'wide', (row) => row.outcome],
+        ['more', t('note'), 'wide', more],
+      ],
+    });
   }
 
   #paused() {
@@ -69,6 +117,8 @@ export class Operations {
     });
   }
 }
+
+const auditPath = (query) => `api/audit?page=${pageOf(query)}&pageSize=20`;
 
 /** Name who did something: the token's name, and the address. */
 export const byWhom = ({ by, address }) => [by, address].filter(Boolean).join(' · ') || '–';

@@ -206,6 +206,38 @@ class PausedOrders(TypedDict):
 
 
 @reply
+class OperatorAction(TypedDict):
+    """What an operator did; null for what is not known."""
+
+    at: Moment
+    action: str
+    """pause, resume, retry, remove, clean, repair or log level."""
+    outcome: str
+    """OK, or TIMEOUT where it is not known whether it was done."""
+    by: str | None
+    """Name of the token, where tokens are asked for."""
+    address: str | None
+    reason: str | None
+    workOrderId: HexId | None
+    jobId: str | None
+    touched: dict[str, str | int | float | None]
+    """What else it says: how many were tried again, the level before and after."""
+    requestId: str | None
+    node: str | None
+
+
+@reply
+class AuditPage(TypedDict):
+    """A page of what operators did, the latest first."""
+
+    total: int
+    page: int
+    pageSize: int
+    totalPages: int
+    actions: list[OperatorAction]
+
+
+@reply
 class NodeDependency(_Dependency):
     """A server that the node needs, and how often it did not answer."""
 
