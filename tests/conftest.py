@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from redis import Redis
 
-from tests.servers import MongoReplicaSet, MongoServer, RedisServer
+from tests.servers import Databases, MongoReplicaSet, MongoServer, RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 # Examples on a busy machine may take their time.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the suite run on more than what shows each fault once."""
+    parser.addoption(
+        "--all-stores", action="store_true", help="each driver of MongoDB on each kind of server"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +63,18 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
+@pytest.fixture(scope="session")
+def databases(shared_mongos: list[MongoServer | MongoReplicaSet]) -> Databases:
+    """Hand out databases on the shared servers, and take them back."""
+    return Databases(shared_mongos)
+
+
 @pytest.fixture
-def database_name(shared_mongos: list[MongoServer | MongoReplicaSet]) -> Iterator[str]:
-    """Name a database nobody else uses; dropped afterwards from every shared MongoDB."""
-    name = f"test_{uuid.uuid4().hex}"
+def database_name(databases: Databases) -> Iterator[str]:
+    """Name a database nobody else uses, without documents; collections may be there."""
+    name = databases.take()
     yield name
-    for server in shared_mongos:
-        with server.client() as client:
-            client.drop_database(name)
+    databases.give_back(name)
 
 
 @pytest.fixture

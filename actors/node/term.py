@@ -75,13 +75,12 @@ class Term:
         self._idle_s = options.limits.idle_s
         self._upkeep: set[asyncio.Task[None]] = set()
         self._broken = False
-        self._swept = False
 
     async def _ask_log(self, query: EvidenceQuery) -> Evidence:
         committer = self._committer.actor_ref
-        if not self._swept:
-            # What an earlier owner left in the order's outbox may not be in the log yet.
-            await committer.ask(ReadOrder(query.work_order_id), block=False)
+        # What an earlier owner left in the order's outbox may not be in the log yet; also what it
+        # sent before it was deposed and what landed after the sweep.
+        await committer.ask(ReadOrder(query.work_order_id), block=False)
         evidence: Evidence = await committer.ask(query, block=False)
         return evidence
 
@@ -205,7 +204,6 @@ class Term:
                 _log.warning("outbox_sweep_waits", epoch=self.epoch, error=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-        self._swept = True
         _log.info("outboxes_swept", epoch=self.epoch, orders=len(done))
 
     async def _empty_last_outboxes(self) -> bool:

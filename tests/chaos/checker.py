@@ -47,8 +47,8 @@ class Verdict:
     refused: int = 0
     unknown: int = 0
     queued_anew: int = 0
-    """Answers QUEUED that named another job than the one that the log has for the key: a known
-    limit, see `docs/guarantees.md`; the key counts once."""
+    """Answers QUEUED that named another job than the one that the log has for the key, which an
+    earlier call left on its way to the store; the key counts once. See `docs/guarantees.md`."""
     found: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
@@ -134,7 +134,8 @@ def _check_story(
     if applied and not entries and not gone:
         verdict.complain("lost", f"key {key}: {applied[0].data}")
     for each in applied if entries else ():
-        _check_told(verdict, key, each, entries[0])
+        in_doubt = any(other.status in _LOST for other in attempts)
+        _check_told(verdict, key, each, entries[0], in_doubt=in_doubt)
     if refused and entries:
         verdict.complain("phantom", f"key {key}: {refused[0].code}, but in the log")
     _check_agreement(verdict, key, applied, refused)
@@ -144,8 +145,14 @@ def _check_story(
             verdict.complain("conflicts not seen", f"key {key}: {each.status} {each.code}")
 
 
-def _check_told(verdict: Verdict, key: str, told: Attempt, entry: Document) -> None:
-    """Check an answer 200 against the entry that it stands for."""
+def _check_told(
+    verdict: Verdict, key: str, told: Attempt, entry: Document, *, in_doubt: bool
+) -> None:
+    """Check an answer 200 against the entry that it stands for.
+
+    `in_doubt`: another call of the key was not answered, and may have been applied after this one
+    was queued, which is then a repeat.
+    """
     stored = {
         "jobId": entry["_id"],
         "seq": entry["planServer"]["seq"],
@@ -154,7 +161,10 @@ def _check_told(verdict: Verdict, key: str, told: Attempt, entry: Document) -> N
         "afterQuantity": entry["afterQuantity"],
     }
     if told.code == _QUEUED:  # what it comes to was not known then
-        verdict.queued_anew += told.data.get("jobId") != stored["jobId"]
+        anew = told.data.get("jobId") != stored["jobId"]
+        verdict.queued_anew += anew
+        if anew and not in_doubt:
+            verdict.complain("lost", f"key {key}: queued as {told.data}, the log has {stored}")
         return
     if {name: told.data.get(name) for name in stored} != stored:
         verdict.complain("lost", f"key {key}: told {told.data}, the log has {stored}")

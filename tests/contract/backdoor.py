@@ -152,6 +152,11 @@ class MongoBackdoor:
     def __init__(self, client: MongoClient[Document], database: str) -> None:
         self.database = client.get_database(database, CodecOptions(tz_aware=True))
 
+    def create_collection(self, name: str, collation: Mapping[str, Any]) -> None:
+        """Make a collection anew that compares texts by `collation`."""
+        self.database.drop_collection(name)
+        self.database.create_collection(name, collation=collation)
+
     def put_order(self, document: Mapping[str, Any]) -> None:
         ours = _with_ids(document)
         self._orders.replace_one({"_id": ours["_id"]}, ours, upsert=True)

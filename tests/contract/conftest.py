@@ -1,4 +1,6 @@
-"""One store contract: every test here runs on each of five stores, and on both of our fakes.
+"""One store contract: every test here runs on SQLite, on MongoDB and on both of our fakes.
+
+MongoDB is each driver once and each kind of server once; with `--all-stores` each driver on each.
 
 Those marked `adapters` run on no fake but those named: they are of documents as others write
 them, of connections, or of what the actors of a simulation never ask.
@@ -30,13 +32,8 @@ if TYPE_CHECKING:
 
 Driver = Literal["motor", "pymongo"]
 
-MONGO_STORES = (
-    "standalone-motor",
-    "standalone-pymongo",
-    "replica-set-motor",
-    "replica-set-pymongo",
-)
-STORES = ("sqlite", *MONGO_STORES)
+MONGO_STORES = ("standalone-pymongo", "replica-set-motor")
+OTHER_MONGO_STORES = ("standalone-motor", "replica-set-pymongo")
 FAKES = ("memory", "simulation")
 
 
@@ -60,12 +57,24 @@ class Database:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for a database on each, unless it names those it wants."""
+    others = OTHER_MONGO_STORES if metafunc.config.getoption("--all-stores") else ()
+    if "wire" in metafunc.fixturenames:
+        metafunc.parametrize("wire", [*MONGO_STORES, *others], indirect=True)
     marks = metafunc.definition.iter_markers("parametrize")
     if "database" not in metafunc.fixturenames or any("database" in each.args for each in marks):
         return
     adapters = metafunc.definition.get_closest_marker("adapters")
     fakes = adapters.args if adapters else FAKES
-    metafunc.parametrize("database", [*STORES, *fakes], indirect=True)
+    metafunc.parametrize("database", ["sqlite", *MONGO_STORES, *others, *fakes], indirect=True)
+
+
+def mongo_of(request: pytest.FixtureRequest) -> tuple[MongoServer | MongoReplicaSet, Driver]:
+    """Return the server and the driver that a parameter of `MONGO_STORES` names."""
+    fixture = "mongo_standalone" if "standalone" in request.param else "mongo_replica_set"
+    return (
+        request.getfixturevalue(fixture),
+        "motor" if request.param.endswith("motor") else "pymongo",
+    )
 
 
 @pytest.fixture
@@ -82,10 +91,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         path = tmp_path / "orders.sqlite3"
         yield Database("sqlite", lambda: SqliteStore(path), SqliteBackdoor(path))
         return
-    fixture = "mongo_standalone" if "standalone" in request.param else "mongo_replica_set"
-    server: MongoServer | MongoReplicaSet = request.getfixturevalue(fixture)
+    server, driver = mongo_of(request)
     name: str = request.getfixturevalue("database_name")
-    driver: Driver = "motor" if request.param.endswith("motor") else "pymongo"
     with server.client() as client:
         yield Database(
             request.param,

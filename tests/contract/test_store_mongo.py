@@ -32,6 +32,7 @@ from tests.contract.cases import (
     scan,
     whole_log,
 )
+from tests.contract.conftest import Driver, mongo_of
 from tests.proxy import Wire as Proxy
 from tests.proxy import Wires
 from tests.servers import MongoReplicaSet, MongoServer, free_port
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from actors.domain.model import WorkOrderId
-    from tests.contract.conftest import Driver
     from tests.proxy import Part
 
 TIMEOUT_S = 1.5
@@ -73,11 +73,9 @@ class Wire:
     order_id: WorkOrderId
 
 
-@pytest.fixture(params=["mongo_standalone", "mongo_replica_set"])
-async def wire(
-    request: pytest.FixtureRequest, database_name: str, driver: Driver
-) -> AsyncIterator[Wire]:
-    server = request.getfixturevalue(request.param)
+@pytest.fixture
+async def wire(request: pytest.FixtureRequest, database_name: str) -> AsyncIterator[Wire]:
+    server, driver = mongo_of(request)
     member: MongoServer = server.primary() if isinstance(server, MongoReplicaSet) else server
     async with AsyncExitStack() as undo:
         client = undo.enter_context(server.client())

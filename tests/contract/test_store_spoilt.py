@@ -309,7 +309,7 @@ async def test_a_collection_that_ignores_case_is_refused_at_the_start(
     database: Any,  # noqa: ANN401
     name: str,
 ) -> None:
-    database.backdoor.database.create_collection(name, collation={"locale": "en", "strength": 2})
+    database.backdoor.create_collection(name, collation={"locale": "en", "strength": 2})
     store = database.new_store()
     assert isinstance(store, MongoStore)
     with pytest.raises(StartupError, match=f"{name} has a collation") as refused:
@@ -330,7 +330,7 @@ async def test_a_collation_that_overlooks_something_else_is_refused_too(
     collation: dict[str, Any],
     words: str,
 ) -> None:
-    database.backdoor.database.create_collection(LOGS, collation={"locale": "en", **collation})
+    database.backdoor.create_collection(LOGS, collation={"locale": "en", **collation})
     with pytest.raises(StartupError, match=words):
         await database.new_store().open()
 
@@ -340,7 +340,7 @@ async def test_a_collation_that_tells_all_texts_apart_is_taken(
     database: Any,  # noqa: ANN401
     collation: dict[str, Any],
 ) -> None:
-    database.backdoor.database.create_collection(LOGS, collation={"locale": "zh", **collation})
+    database.backdoor.create_collection(LOGS, collation={"locale": "zh", **collation})
     async with database.opened() as store:
         await store.ping()
 

@@ -1,4 +1,4 @@
-"""A node for each test, on each store."""
+"""A node for each test, on SQLite and on MongoDB; a stand-alone mongod with `--all-stores`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service.places import STORES, Place, mongo_place, sqlite_place
+from tests.service.places import OTHER_STORES, STORES, Place, mongo_place, sqlite_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 ENVIRONMENT = {"LEASE_TTL": "1"}
 
 
-@pytest.fixture(params=STORES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a place on each store, unless it names those it wants."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "place" not in metafunc.fixturenames or any("place" in each.args for each in marks):
+        return
+    others = OTHER_STORES if metafunc.config.getoption("--all-stores") else ()
+    metafunc.parametrize("place", [*STORES, *others], indirect=True)
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Return a node on the store that the parameter names; start it with `place.open`."""
     with ExitStack() as undo:

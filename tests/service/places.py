@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tests.servers import MongoReplicaSet, MongoServer
     from tests.trace import Start
 
-STORES: Final = ("sqlite", "standalone", "replica-set")
+STORES: Final = ("sqlite", "replica-set")
+OTHER_STORES: Final = ("standalone",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ EDITS = 400
 CALLS_PER_EDIT = 4
 CODES = {"UPDATED", "PARTIALLY_UPDATED", "NOT_UPDATED", "DUPLICATE_OPERATION"}
 
-pytestmark = pytest.mark.parametrize("place", ["standalone", "replica-set"], indirect=True)
+pytestmark = pytest.mark.parametrize("place", ["replica-set"], indirect=True)
 
 
 async def test_edits_of_the_main_service_survive_the_load_and_the_sums_hold(place: Place) -> None:

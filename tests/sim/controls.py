@@ -111,7 +111,7 @@ _ALL = (
     ),
     Control(
         "invalidate",
-        400,
+        100,
         Fence(),
         ((committer.Committer, "_rule_out", _rules_nothing_out),),
         {
@@ -123,7 +123,7 @@ _ALL = (
             "edit_rate": 0.0,
             "orders": 3,
             "updates": 12,
-            "unwaited": 0.0,
+            "unwaited": 0.3,
             "unexpected": False,
         },
     ),

@@ -109,6 +109,22 @@ async def test_the_sweep_is_in_nobodys_way() -> None:
     assert sorted(each.seq for each in store.log[ORDER].values()) == [1, 2]
 
 
+@in_virtual_time
+async def test_a_late_write_of_an_earlier_owner_is_known_to_who_sends_its_key_again() -> None:
+    store = a_store(20)
+    dead = Epoch(await store.claim_epoch("dead"))
+    async with owner_of(store) as owner:
+        await asyncio.sleep(5)  # the sweep is over
+        [order] = await store.load([ORDER])
+        assert order is not None
+        [result] = await store.commit(dead, [decide(order, update(5, key="k").change, epoch=dead)])
+        assert isinstance(result, Committed)
+        await owner.hold()
+        answer = await owner.ask(update(5, key="k", wait=False))
+        assert isinstance(answer, Updated)
+        assert answer.replayed
+
+
 # -- beginning -------------------------------------------------------------------------------
 
 

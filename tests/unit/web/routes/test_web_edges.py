@@ -97,7 +97,7 @@ async def test_a_body_that_grows_too_large_is_refused(client: Client) -> None:
 async def test_a_body_that_is_garbled_on_its_way_is_400(
     client: Client, headers: list[str], body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    raw = await _raw(client, _post_head(*headers), body)
+    raw = await _raw(client, _post_head("Connection: close", *headers), body)
     assert raw.split(b" ")[1] == b"400"
     assert "Unhandled exception" not in caplog.text
 
