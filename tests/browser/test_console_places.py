@@ -73,6 +73,7 @@ async def test_axe_finds_nothing_wrong_with_any_view_and_a_phone_need_not_scroll
             (f"#/orders/{order_id(held)}", "[data-paused]"),
             ("#/jobs?state=failed", '[data-table="jobs"] [data-row]'),
             ("#/nodes", '[data-table="nodes"] [data-row]'),
+            ("#/operations", '[data-table="paused"] [data-row]'),
             ("#/events", '[data-panel="events"] .badge.ok'),
         ):
             await page.set_viewport_size({"width": _PHONE_PX, "height": 640})

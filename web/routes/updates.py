@@ -57,14 +57,8 @@ async def update_quantity(request: web.Request) -> web.Response:
     key = _key_in_header(request)
     body = await read_object(request)
     region = context.node.region
-    message = parse_update(
-        body,
-        key,
-        deadline,
-        request[CALL].trace,
-        wait=wait,
-        max_quantity=request.app[CONTEXT].options.max_quantity,
-    )
+    most = context.options.max_quantity
+    message = parse_update(body, key, deadline, request[CALL].trace, wait=wait, max_quantity=most)
     request[CALL].about["work_order_id"] = message.work_order_id
     sent = request[CALL].order_as_sent = str(body["workOrderId"])
     done = await _update(message, context)
@@ -226,14 +220,8 @@ def _parse_item(
             if item.get(field) in (None, ""):
                 raise invalid("MISSING_PARAMS", field)
         outer = None if key is None or item.get("requestId") is not None else RequestId(key)
-        return parse_update(
-            item,
-            outer,
-            deadline,
-            request[CALL].trace,
-            wait=wait,
-            max_quantity=request.app[CONTEXT].options.max_quantity,
-        )
+        most, trace = request.app[CONTEXT].options.max_quantity, request[CALL].trace
+        return parse_update(item, outer, deadline, trace, wait=wait, max_quantity=most)
     except RequestError as error:
         return error.problem
 
