@@ -112,7 +112,7 @@ export class Operations {
         ['since', t('pausedSince'), '', (row) => moment(f, row.since)],
         ['by', t('byWhom'), '', byWhom],
         ['reason', t('reason'), '', (row) => row.reason || '–'],
-        ['act', '', '', (row) => pauseOne(app, row.workOrderId, row.workOrderNo, true)],
+        ['act', t('action'), '', (row) => pauseOne(app, row.workOrderId, row.workOrderNo, true)],
       ],
     });
   }
