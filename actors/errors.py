@@ -31,15 +31,29 @@ class WorkOrderNotFound(Refused):
         self.work_order_id = work_order_id
 
 
-class DuplicateOperation(Refused):
-    """The barcode was already scanned in at this step and not unbound since (rule 4)."""
+class RuledOut(Refused):
+    """What is stored rules it out; `replayed` tells if it was refused before, under its key."""
+
+    replayed: bool
+
+
+class DuplicateOperation(RuledOut):
+    """The barcode was counted already: at this step (rule 4), or as output (a guard)."""
 
     code = "DUPLICATE_OPERATION"
 
     def __init__(
-        self, barcode: str, process_step_id: str, first: str = "", *, replayed: bool = False
+        self,
+        barcode: str,
+        process_step_id: str,
+        first: str = "",
+        *,
+        output: bool = False,
+        replayed: bool = False,
     ) -> None:
-        super().__init__(f"barcode {barcode} already counted at step {process_step_id}")
+        where = "as output" if output else f"at step {process_step_id}"
+        super().__init__(f"barcode {barcode} already counted {where}")
+        self.output = output
         self.barcode = barcode
         self.process_step_id = process_step_id
         self.first = first
@@ -47,7 +61,43 @@ class DuplicateOperation(Refused):
         self.replayed = replayed
 
 
-class QuantityOutOfRange(Refused):
+class OverPlan(RuledOut):
+    """Input less scrap has reached `plan`, the pieces that are to be produced (a guard)."""
+
+    code = "OVER_PLAN"
+
+    def __init__(self, plan: float, *, replayed: bool = False) -> None:
+        super().__init__(f"input less scrap has reached the plan, {plan}")
+        self.plan = plan
+        self.replayed = replayed
+
+
+class OperationRefused(RuledOut):
+    """The order, or another one, does not allow this operation now.
+
+    `reason` is status, plan, scrapped, line or sum.
+    """
+
+    code = "OPERATION_REFUSED"
+
+    def __init__(
+        self,
+        work_order_id: str,
+        operation: str,
+        reason: str,
+        status: str | None,
+        *,
+        replayed: bool = False,
+    ) -> None:
+        super().__init__(f"{operation} of work order {work_order_id} ({status}): {reason}")
+        self.work_order_id = work_order_id
+        self.operation = operation
+        self.reason = reason
+        self.status = status
+        self.replayed = replayed
+
+
+class QuantityOutOfRange(RuledOut):
     """The stored quantity would leave the range that the callers' JSON numbers hold exactly."""
 
     code = "INVALID_QUANTITY"
@@ -154,6 +204,7 @@ class PoisonMessage(WorkOrderError):
         text = f"gave up after {attempts} attempts"
         super().__init__(f"{text}: {cause}" if cause else text)
         self.attempts = attempts
+        self.cause = cause
 
 
 class OutcomeUnknown(WorkOrderError):
@@ -196,6 +247,10 @@ class JobStateConflict(WorkOrderError):
         self.state = state
         self.result = result
         """What it did (`messages.Updated`), where it is applied and that is known."""
+
+
+class PayloadUnreadable(WorkOrderError):
+    """What another process sent can't be read: it is damaged, or of another version."""
 
 
 class LeaseUnavailable(WorkOrderError):

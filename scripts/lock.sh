@@ -6,8 +6,9 @@ usage() {
     cat <<'EOF'
 Usage: scripts/lock.sh [uv pip compile options]
 
-Writes requirements.lock (run time), requirements-otel.lock (run time and OpenTelemetry) and
-requirements-dev.lock (all of it, tests and checks) from the lists in pyproject.toml: every version pinned, with hashes, naming no index.
+Writes requirements.lock (run time), requirements-otel.lock (run time and OpenTelemetry),
+requirements-ray.lock (those and Ray) and requirements-dev.lock (run time, OpenTelemetry, tests and
+checks) from the lists in pyproject.toml: every version pinned, with hashes, naming no index.
 Versions already in the locks are kept where they still fit.
 
   scripts/lock.sh                           after a change of the lists
@@ -47,6 +48,8 @@ compile requirements.lock "$@"
 # Constrained by the first: what is tested is what runs.
 compile requirements-otel.lock --extra otel --constraint requirements.lock "$@"
 compile requirements-dev.lock --extra otel --group dev --constraint requirements.lock "$@"
+# Constrained by the last: its tests need both.
+compile requirements-ray.lock --extra otel --extra ray --constraint requirements-dev.lock "$@"
 
 if grep -nE '://|^--' requirements*.lock; then
     echo "scripts/lock.sh: the lines above name an address or an index; locks must not" >&2

@@ -19,6 +19,7 @@ Settings are environment variables, all optional; docs/settings.md lists them. M
   HOST=localhost  PORT=3001  MONGODB_URI (else SQLite)  REDIS_URL or REDIS_HOST (else a file
   lease)  DATA_DIR=data (relative to the checkout)  LOG_FORMAT=json|console
   OTEL_EXPORTER_OTLP_ENDPOINT (else no spans): the packages for OpenTelemetry are installed, too
+  ACTOR_ENGINE=ray (else one process): those for Ray are; scripts/ray-head.sh starts a cluster
   PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.
 
 Standard output carries the service's log, one JSON object a line, and nothing else.
@@ -42,6 +43,9 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 lock=requirements.lock
 if [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ]; then
     lock=requirements-otel.lock
+fi
+if [ "${ACTOR_ENGINE:-}" = ray ]; then
+    lock=requirements-ray.lock
 fi
 ensure_venv "$lock"
 if [ -n "$only_set_up" ]; then

@@ -41,9 +41,9 @@ _set_up_venv() {
         --only-binary=:all: --require-hashes --requirement "$lock" >&2 ||
         die "could not install $lock: pip says why above"
     # Each holds all that those before it do, at the same versions: requirements.lock,
-    # requirements-otel.lock, requirements-dev.lock.
+    # requirements-otel.lock, then requirements-ray.lock or requirements-dev.lock.
     cp -- requirements.lock .venv/
-    if [ "$lock" = requirements-dev.lock ]; then
+    if [ "$lock" != requirements.lock ]; then
         cp -- requirements-otel.lock .venv/
     fi
     cp -- "$lock" .venv/

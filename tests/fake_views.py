@@ -35,6 +35,8 @@ def document_of(order: StoredOrder) -> dict[str, Any]:
         "scrapQuantity": state.scrap_quantity,
         "status": state.status,
         "progress": state.progress,
+        "planQuantity": state.plan_quantity,
+        "scrapProductBarcodeList": [{"barcode": each} for each in state.scrapped],
     }
     if order.adopted:
         outbox = [outcome_document(each) for each in order.outbox]

@@ -15,7 +15,16 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from actors.domain.model import Epoch, LogEntry, OrderFacts, OrderState, WorkOrderId
+from actors.domain.model import (
+    Beside,
+    Epoch,
+    LogEntry,
+    Neighbours,
+    OperationEntry,
+    OrderFacts,
+    OrderState,
+    WorkOrderId,
+)
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -40,7 +49,15 @@ if TYPE_CHECKING:
         Outcome,
     )
 
-_WRITTEN: Final = ("input_quantity", "output_quantity", "status", "progress")
+_WRITTEN: Final = (
+    "input_quantity",
+    "output_quantity",
+    "status",
+    "progress",
+    "plan_production_quantity",
+    "scrap_quantity",
+    "scrapped",
+)
 _GUARDED: Final = (
     "input_quantity",
     "output_quantity",
@@ -60,6 +77,7 @@ Method = Literal[
     "invalidate",
     "relay",
     "trim",
+    "neighbours",
     "dirty",
     "detail",
     "log_page",
@@ -105,6 +123,10 @@ class MemoryStore:
     refused: dict[WorkOrderId, dict[str, Refusal]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    operated: dict[WorkOrderId, dict[str, OperationEntry]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    production_orders: dict[WorkOrderId, str] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     late: list[Callable[[], object]] = field(default_factory=list)
     """What was delayed and not yet delivered."""
@@ -242,6 +264,24 @@ class MemoryStore:
         self._claim = Claim(Epoch(self._epoch), node, url)
         return self._epoch
 
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        await self.read("neighbours")
+        mine = self.orders.get(order_id)
+        if mine is None:
+            return None
+        line, shared = mine.facts.production_line_id, self.production_orders.get(order_id)
+        others = [each for each in self.orders.values() if each.id != order_id]
+        busy = line is not None and any(
+            each.facts.production_line_id == line and each.state.status == "IN_PROGRESS"
+            for each in others
+        )
+        planned = sum(
+            each.state.plan_production_quantity or 0
+            for each in others
+            if shared is not None and self.production_orders.get(each.id) == shared
+        )
+        return Neighbours(line, shared, Beside(busy, planned))
+
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         await self.read("load")
         orders = [self._as_read(each) for each in ids]
@@ -264,11 +304,12 @@ class MemoryStore:
         return found
 
     def _evidence_for(self, query: EvidenceQuery) -> Evidence:
-        evidence = Evidence()
+        evidence = Evidence(whole=query.whole)
         for outcome in self._outcomes(query.work_order_id):
             change = outcome.change
             if (
-                change.job_id in query.job_ids
+                query.whole
+                or change.job_id in query.job_ids
                 or (change.request_id in query.request_ids and "keys" not in self.without)
                 or change.context.related_barcode in query.barcodes
             ):
@@ -279,6 +320,7 @@ class MemoryStore:
 
     def _outcomes(self, order_id: WorkOrderId) -> Iterator[Outcome]:
         yield from self.log[order_id].values()
+        yield from self.operated[order_id].values()
         yield from self.refused[order_id].values()
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
@@ -289,7 +331,7 @@ class MemoryStore:
         if self.commit_rejects(change):
             return StoreRejected("a validator says no")
         order = self.orders.get(change.before.id)
-        if order is None or not self._is_as_decided(order, change.before, epoch):
+        if order is None or not self._is_as_decided(order, change, epoch):
             current = self._as_read(change.before.id)
             if self._is_stored(change, current):
                 return Committed(replace(current or change.before, outbox=()))
@@ -314,7 +356,10 @@ class MemoryStore:
         self.orders[before.id] = stored
         return Committed(replace(stored, state=replace(stored.state), outbox=()))
 
-    def _is_as_decided(self, order: StoredOrder, before: StoredOrder, epoch: Epoch) -> bool:
+    def _is_as_decided(self, order: StoredOrder, change: ChangeSet, epoch: Epoch) -> bool:
+        before, planned = change.before, change.plan_quantity
+        if planned is not None and order.state.plan_quantity != planned:
+            return False
         if "turn" not in self.without and not _is_at_turn(order, before, epoch):
             return False
         return "state" in self.without or all(
@@ -355,6 +400,8 @@ class MemoryStore:
                 refused.append(job_id)
             elif isinstance(outcome, LogEntry):
                 self.log[order_id][job_id] = outcome
+            elif isinstance(outcome, OperationEntry):
+                self.operated[order_id][job_id] = outcome
             else:
                 self.refused[order_id][job_id] = outcome
         return refused

@@ -6,11 +6,14 @@ import argparse
 import asyncio
 import gc
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from actors.domain.guards import Guards, Mode
+from actors.domain.slots import WHOLE, Shard, ShardMap
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
 from actors.lease.kept import KeptLease
@@ -40,8 +43,10 @@ else:
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from actors.engine import Engine
     from actors.lease import Lease
-    from actors.store import Store
+    from actors.ray.shard import ShardServer
+    from actors.store.mongo.store import MongoStore
     from actors.telemetry.spans import Spans
     from config.logs.setup import LogHandle
     from config.settings.settings import Settings
@@ -53,6 +58,9 @@ _LAST_WORDS_S = 1.0
 _LAST_SPANS_S = 1.0
 _COLLECT_AFTER = (20_000, 20, 50)
 """Objects made, and collections of the generation before, until the next one looks for cycles."""
+
+_SHARD = "web.shard_process:build"
+"""What makes a shard's server where Ray starts its process."""
 
 _log = structlog.get_logger(__name__)
 
@@ -68,7 +76,7 @@ def main() -> int:
             sys.stderr.write(f"{SERVICE}: {mistake}\n")
         return _BAD_SETTINGS
     try:
-        logs = configure_logging(settings.log_level, settings.log_format, file=_log_file(settings))
+        logs = configure_logging(settings.log_level, settings.log_format, file=log_file(settings))
     except OSError as error:
         _complain(f"can't write to LOG_FILE {settings.log_file}: {error.strerror or error}")
         return _FAILED
@@ -97,7 +105,7 @@ async def _run(settings: Settings, logs: LogHandle) -> int:
     sockets = bind(settings.host, settings.port)
     url = settings.url_at(sockets[0].getsockname()[1])
     otel = _open_telemetry(settings)
-    node = build_node(settings, url, otel or NO_SPANS)
+    node = build_engine(settings, url, otel or NO_SPANS)
     app = build_app(node, options_of(settings), logs, otel or UNTRACED)
     service = Service(node, app, sockets, settings.shutdown_s)
 
@@ -150,8 +158,67 @@ def _open_telemetry(settings: Settings) -> OpenTelemetry | None:
     return OpenTelemetry(exporting_to(endpoint), settings.node_id)
 
 
-def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
+def build_engine(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
+    """Make what the web is put in front of; nothing is opened yet."""
+    if settings.actor_engine == "ray":
+        return _build_front_door(settings, url)
+    return build_node(settings, url, spans)
+
+
+def _build_front_door(settings: Settings, url: str) -> Engine:
+    from actors.ray.engine import RayEngine  # noqa: PLC0415 -- of an optional extra
+    from actors.ray.keeper import Keeper, RayOptions  # noqa: PLC0415
+    from actors.ray.link import LinkOptions  # noqa: PLC0415
+
+    assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
+    shards = ShardMap(settings.shards)
+    cluster = RayOptions(settings.ray_address, settings.ray_namespace, settings.shard_spare)
+    return RayEngine(
+        settings.node_id,
+        url,
+        _mongo(settings.mongodb_uri, settings),
+        shards,
+        Keeper(shards.all(), cluster, _SHARD),
+        LinkOptions(settings.shard_calls, settings.shard_batch, settings.max_waiting),
+        partial(_lease, settings),
+    )
+
+
+def build_shard(settings: Settings, shard: Shard, node_id: str) -> ShardServer:
+    """Make what serves one shard in a process of its own; nothing is opened yet."""
+    from actors.ray.shard import ShardServer  # noqa: PLC0415 -- of an optional extra
+
+    assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
+    store = _mongo(settings.mongodb_uri, settings)
+    lease = _lease(settings, shard)
+    node = Node(store.part(shard), lease, _options(settings, node_id, url=""))
+    return ShardServer(node, store, shard)
+
+
+def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
     """Make the node, its store and its lease; nothing is opened yet."""
+    options = _options(settings, settings.node_id, url)
+    new_lease = partial(_lease, settings)
+    # Only the driver in use is loaded: the other one costs time and memory at each start.
+    if settings.mongodb_uri is None:
+        from actors.store.sqlite.store import FILE_NAME, SqliteStore  # noqa: PLC0415
+
+        store = SqliteStore(settings.data_dir / FILE_NAME)
+        return Node(store, new_lease(WHOLE), options, spans)
+    mongo = _mongo(settings.mongodb_uri, settings)
+    if settings.shards > 1:
+        from actors.shards.node import ShardedNode  # noqa: PLC0415
+
+        return ShardedNode(mongo, new_lease, settings.shards, options, spans)
+    from actors.shards.settle import settle_shards  # noqa: PLC0415
+
+    async def in_one_shard() -> None:
+        await settle_shards(mongo.shard_map, 1, new_lease)
+
+    return Node(mongo, new_lease(WHOLE), options, spans, opened=in_one_shard)
+
+
+def _options(settings: Settings, node_id: str, url: str) -> NodeOptions:
     limits = Limits(
         max_actors=settings.max_actors,
         mailbox_size=settings.mailbox_size,
@@ -164,38 +231,45 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Node:
         settings.job_backoff_s,
         refuse_repeats=settings.duplicate_scans == "refuse",
     )
-    term = TermOptions(limits, settings.commit_batch, settings.commits_in_flight, jobs)
-    options = NodeOptions(
-        settings.node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss
+    term = TermOptions(
+        limits, settings.commit_batch, settings.commits_in_flight, jobs, _guards(settings)
     )
-    # Whatever callers send, and however long the loop that serves them takes over it.
-    lease = ThreadLease(KeptLease(_lease(settings), ttl_s=settings.lease_ttl_s))
-    return Node(_store(settings), lease, options, spans)
+    return NodeOptions(node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss)
 
 
-def _store(settings: Settings) -> Store:
-    # Only the driver in use is loaded: the other one costs time and memory at each start.
-    if settings.mongodb_uri is None:
-        from actors.store.sqlite.store import FILE_NAME, SqliteStore  # noqa: PLC0415
-
-        return SqliteStore(settings.data_dir / FILE_NAME)
+def _mongo(uri: SecretStr, settings: Settings) -> MongoStore:
     from actors.store.mongo.store import MongoStore  # noqa: PLC0415
 
     return MongoStore(
-        settings.mongodb_uri.get_secret_value(),
+        uri.get_secret_value(),
         database=settings.mongodb_database or "",
         driver=settings.mongodb_driver,
     )
 
 
-def _lease(settings: Settings) -> Lease:
+def _guards(settings: Settings) -> Guards:
+    return Guards(
+        output_once=Mode(settings.output_once),
+        unbind_once=Mode(settings.unbind_once),
+        over_input=Mode(settings.over_input),
+    )
+
+
+def _lease(settings: Settings, shard: Shard) -> Lease:
+    """Make the lease of a shard, which lasts whatever callers send to the loop that serves them."""
+    ttl_s = settings.lease_ttl_s
+    lease: Lease
     if settings.redis_dsn is None:
         from actors.lease.file import FileLease  # noqa: PLC0415
 
-        return FileLease(settings.data_dir, ttl_s=settings.lease_ttl_s)
-    from actors.lease.redis import RedisLease  # noqa: PLC0415
+        folder = settings.data_dir / ("" if shard.whole else f"shard-{shard.index}")
+        lease = FileLease(folder, ttl_s=ttl_s)
+    else:
+        from actors.lease.redis import KEY_PREFIX, RedisLease  # noqa: PLC0415
 
-    return RedisLease(settings.redis_dsn.get_secret_value(), ttl_s=settings.lease_ttl_s)
+        prefix = KEY_PREFIX + ("" if shard.whole else f"shard:{shard.index}:")
+        lease = RedisLease(settings.redis_dsn.get_secret_value(), ttl_s=ttl_s, key_prefix=prefix)
+    return ThreadLease(KeptLease(lease, ttl_s=ttl_s))
 
 
 def options_of(settings: Settings) -> Options:
@@ -214,9 +288,11 @@ def options_of(settings: Settings) -> Options:
         unread_timeout_s=settings.unread_timeout_s,
         max_replies_bytes=settings.max_replies_mb * 2**20,
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
+        log_every_call=settings.access_log == "all",
         refuse_repeats=settings.duplicate_scans == "refuse",
         max_quantity=settings.max_quantity,
         expected_nodes=settings.expected_nodes,
+        guards=_guards(settings),
         console_write=settings.console_write == "1",
     )
 
@@ -225,10 +301,12 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _log_file(settings: Settings) -> RotatingFile | None:
+def log_file(settings: Settings, suffix: str = "") -> RotatingFile | None:
+    """Return the file that the log goes to besides standard output; `suffix` tells it apart."""
     if settings.log_file is None:
         return None
-    return RotatingFile(settings.log_file, settings.log_file_mb * 2**20, settings.log_files)
+    path = settings.log_file.with_stem(settings.log_file.stem + suffix)
+    return RotatingFile(path, settings.log_file_mb * 2**20, settings.log_files)
 
 
 def _complain(text: str) -> None:

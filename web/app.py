@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from web.cluster.fleet import FLEET, Fleet
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
 from web.cluster.seal import SEAL, Seal
+from web.cluster.shards import ShardedCalls
 from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
 from web.observe.audit import audited
@@ -20,6 +22,7 @@ from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
 from web.observe.metrics import METRICS, Metrics
 from web.observe.recorder import Recorder
 from web.openapi import DOCUMENT, Document
+from web.routes.scattered import scattered
 from web.routes.table import ROUTES
 from web.tracing.port import TRACING, UNTRACED
 from web.wire.cuts import CUTS, Cuts
@@ -30,7 +33,7 @@ from web.wire.turns import READ_TURNS, ReadTurns
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.app_context import LogControl
     from web.route import Route
     from web.tracing.port import Tracing
@@ -47,7 +50,7 @@ _ADD: Final = {
 
 
 def build_app(
-    node: Node,
+    node: Engine,
     options: Options,
     logs: LogControl | None = None,
     tracing: Tracing = UNTRACED,
@@ -82,11 +85,13 @@ def build_app(
     app.cleanup_ctx.append(fleet.run)
     app.cleanup_ctx.append(Recorder(node, options.version).run)
     monitor = app[LOOP_MONITOR] = LoopMonitor()
-    forwarder.watch.figures = lambda: {
-        "version": options.version,
-        "upS": round(monitor.up_s),
-        "lagMs": round(monitor.worst_s() * 1000, 1),
-    }
+    forwarder.tell(
+        lambda: {
+            "version": options.version,
+            "upS": round(monitor.up_s),
+            "lagMs": round(monitor.worst_s() * 1000, 1),
+        }
+    )
     app.cleanup_ctx.append(monitor.run)
     admission = app[ADMISSION] = Admission(
         options, {(route.method, route.path): route.access for route in ROUTES}
@@ -95,15 +100,20 @@ def build_app(
     cuts = app[CUTS] = Cuts()
     room = app[ROOM] = ReplyRoom(options.max_replies_bytes, cuts)
     metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts, fleet)
-    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder.watch, fleet)
+    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder, fleet)
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags
     node.telemetry.samples.counters.append(metrics.traffic.turned_away)
     app[READ_TURNS] = ReadTurns()
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
+    calls = ShardedCalls(app[CONTEXT], forwarder) if len(node.parts) > 1 else None
     for route in ROUTES:
-        handler = _wherever_it_belongs(route, forwarder)
+        # Kept by the node that does it, not by one that hands it on.
+        kept = replace(route, handler=audited(route.audit, route.handler)) if route.audit else route
+        handler = (
+            _wherever_it_belongs(kept, forwarder) if calls is None else _by_shards(kept, calls)
+        )
         if route.large:
             handler = room.bound(handler)
         add = _ADD[route.method]
@@ -114,19 +124,21 @@ def build_app(
     return app
 
 
+def _by_shards(route: Route, calls: ShardedCalls) -> Handler:
+    return scattered(route.handler, calls) if route.scope == "items" else calls.wrap(route)
+
+
 def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:
-    # Kept by the node that does it, not by one that hands it on.
-    here = audited(route.audit, route.handler) if route.audit else route.handler
     match route.needs:
         case "actors":
-            return forwarder.update(here)
+            return forwarder.update(route.handler)
         case "owner":
-            return forwarder.operate(here)
+            return forwarder.operate(route.handler)
         case "view":
-            return forwarder.view(here)
+            return forwarder.view(route.handler)
         case "nodes":
-            return forwarder.view(here, always=True)
+            return forwarder.view(route.handler, always=True)
         case "stream":
-            return forwarder.stream(here)
+            return forwarder.stream(route.handler)
         case _:
-            return here
+            return route.handler

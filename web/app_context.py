@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from aiohttp import web
 
+from actors.domain.guards import WATCH_ALL, Guards
 from web import SERVICE, VERSION
 from web.hosts import LOOPBACK
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
 
     from actors.domain.model import Trace
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.tracing.port import Work
 
 
@@ -66,8 +67,12 @@ class Options:
     """Of large replies, in all: made, or being made, and not yet taken."""
     time_zone: tzinfo | None = None
     """Of dates in query strings that name none; None is the machine's own."""
+    log_every_call: bool = False
+    """Whether a call whose update was applied has a line of its own besides that update's."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
+    guards: Guards = WATCH_ALL
+    """The mode of each guard of counts."""
     console_write: bool = False
     """Whether the console's page may do what operators do, and not only look."""
     max_quantity: int | None = None
@@ -100,13 +105,20 @@ class LogControl(Protocol):
 class AppContext:
     """What the handlers of one application share."""
 
-    node: Node
+    node: Engine
     options: Options
     headers: CIMultiDict[str]
     """On every reply; copied, never changed."""
     endpoints: Mapping[str, str] = field(default_factory=dict)
     """Name → method and path, as `GET /` shows them."""
     logs: LogControl | None = None
+    head: bytes = field(init=False)
+    """What every reply of 200 begins with, but for its `Content-Type`."""
+
+    def __post_init__(self) -> None:
+        lines = (f"{name}: {self.headers[name]}\r\n" for name in self.headers)
+        kept = (line for line in lines if not line.lower().startswith("content-type:"))
+        object.__setattr__(self, "head", f"HTTP/1.1 200 OK\r\n{''.join(kept)}".encode())
 
 
 @dataclass(slots=True)
@@ -117,12 +129,16 @@ class Call:
     language: Language
     work: Work
     """What is recorded of it, where calls are traced."""
+    route: str
+    """Its template, of which there are few: nothing that a caller could make up. "none" without."""
     caller: str | None = None
     """Name of the token that was shown."""
     order_as_sent: str = ""
     """The order's id as the caller spelt it, which is how it comes back."""
     about: dict[str, object] = field(default_factory=dict)
     """What it acted on, for the log, where the path does not say so."""
+    is_told: bool = False
+    """Whether the log has a line of what it did that says who called, and for what."""
 
 
 CONTEXT: Final = web.AppKey("site", AppContext)

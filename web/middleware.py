@@ -32,6 +32,7 @@ _MAX_LOGGED_PATH: Final = 200
 _CLIENT_GONE: Final = 499
 """Status in the log of a request whose caller hung up before it was read."""
 _PROBES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_NO_ROUTE: Final = "none"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 _log = structlog.get_logger(__name__)
@@ -41,13 +42,14 @@ _log = structlog.get_logger(__name__)
 async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve a request; whatever happens, answer in the envelope and log one line."""
     started = time.perf_counter()
+    app = request.app
     call = request[CALL] = _call(request)
-    admission = request.app[ADMISSION]
+    admission = app[ADMISSION]
     try:
         preflight = admission.preflight(request)
         if preflight is None:
             call.caller = admission.check(request)
-            await request.app[SEAL].check(request)
+            await app[SEAL].check(request)
         response = preflight or await handler(request)
     except Exception as error:
         if _caller_is_gone(request, error):
@@ -55,13 +57,13 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             call.work.end(_CLIENT_GONE)
             raise
         problem = _translate(request, call, error)
-        response = failure(request.app[CONTEXT], call.language, problem)
+        response = failure(app[CONTEXT], call.language, problem)
     if isinstance(response, web.Response):
         await compress(request, response)
     response.headers[REQUEST_ID] = call.trace.http_request_id
     _log_access(request, call, started, response.status, response.content_length or 0)
     call.work.end(response.status)
-    await request.app[ROOM].send(request, response)
+    await app[ROOM].send(request, response)
     return response
 
 
@@ -69,11 +71,12 @@ def _call(request: web.Request) -> Call:
     headers = request.headers
     given = headers.get(REQUEST_ID, "")
     request_id = given if _SANE_ID.fullmatch(given) else new_request_id()
+    route = _route(request)
     work = request.app[TRACING].serve(
-        _method(request), _route(request), headers.get("traceparent", ""), request_id
+        _method(request), route, headers.get("traceparent", ""), request_id
     )
     language = preferred_language(headers.get("Accept-Language", ""))
-    return Call(Trace(request_id, work.traceparent), language, work)
+    return Call(Trace(request_id, work.traceparent), language, work, route)
 
 
 def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
@@ -97,7 +100,7 @@ def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
         _log.error(
             "request_failed",
             method=request.method,
-            path=_template(request),
+            path=_path(request, call),
             request_id=call.trace.http_request_id,
             **call.trace.ids(),
             exc_info=error,
@@ -110,33 +113,33 @@ def _caller_is_gone(request: web.Request, error: Exception) -> bool:
     return isinstance(error, ConnectionError) and request.transport is None
 
 
-def _template(request: web.Request) -> str:
-    """Return the route, so that lines can be grouped; the path itself where there is no route."""
-    resource = request.match_info.route.resource
-    return request.path[:_MAX_LOGGED_PATH] if resource is None else resource.canonical
-
-
 def _route(request: web.Request) -> str:
-    """Give the route, of which there are few; nothing that a caller could make up."""
     resource = request.match_info.route.resource
-    return "none" if resource is None else resource.canonical
+    return _NO_ROUTE if resource is None else resource.canonical
+
+
+def _path(request: web.Request, call: Call) -> str:
+    """Return the route, so that lines can be grouped; the path itself where there is no route."""
+    return request.path[:_MAX_LOGGED_PATH] if call.route == _NO_ROUTE else call.route
 
 
 def _method(request: web.Request) -> str:
     return request.method if request.method in _METHODS else "other"
 
 
-def _named_in(request: web.Request) -> dict[str, object]:
+def _named_in(request: web.Request, call: Call) -> dict[str, object]:
     """Return the order or the job that the path names."""
-    named = request.match_info.get("id", "")
-    if not _ID.fullmatch(named):
+    named = request.match_info.get("id")
+    if named is None or not _ID.fullmatch(named):
         return {}
-    return {"job_id" if "/job" in _route(request) else "work_order_id": named}
+    return {"job_id" if "/job" in call.route else "work_order_id": named}
 
 
 def _log_access(request: web.Request, call: Call, started: float, status: int, size: int) -> None:
-    path = _template(request)
-    request.app[METRICS].traffic.note(_method(request), _route(request), status)
+    path = _path(request, call)
+    request.app[METRICS].traffic.note(_method(request), call.route, status)
+    if call.is_told and not request.app[CONTEXT].options.log_every_call:
+        return
     # Probes come every few seconds; only their bad news is of interest.
     write = _log.debug if path in _PROBES and status == 200 else _log.info  # noqa: PLR2004
     write(
@@ -151,6 +154,6 @@ def _log_access(request: web.Request, call: Call, started: float, status: int, s
         **({"parent_span_id": call.work.parent_span_id} if call.work.parent_span_id else {}),
         remote=request.remote,
         **({"caller": call.caller} if call.caller else {}),
-        **_named_in(request),
+        **_named_in(request, call),
         **call.about,
     )

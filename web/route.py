@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from web.admission import Access
+    from web.wire.merging import Merge
 
 API: Final = "/api/workorder"
 JSON: Final = "application/json"
@@ -78,6 +79,11 @@ class Route:
     A view is best had from the owner; where none is known, the store's is shown. What is said of
     nodes is this one's own view where the owner can't be asked. A stream has no end.
     """
+    scope: Literal["all", "order", "body", "items", "job"] = "all"
+    """Which shards it is about: those of all orders; of one, in its path or its body; of each of
+    its items; of a job."""
+    merge: Merge | None = None
+    """Of one about all shards: puts the data together that several nodes gave, by the query."""
     open: bool = False
     """Whether no token is asked for: probes, and pages, which hold no secret."""
     tag: str

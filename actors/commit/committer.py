@@ -72,6 +72,7 @@ class Committer(AsyncioActor):
     """
 
     in_registry = False
+    inline = True
 
     def __init__(
         self,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.domain.model import LogEntry, OrderFacts, OrderState
+from actors.domain.model import LogEntry, Operation, OperationEntry, OrderFacts, OrderState
+from actors.domain.records import quick
 from actors.errors import StoreRejected
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ OUTBOX: Final = "outbox"
 """Names the outbox among what of an order can't be read."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
     """An order as read, or as it is known to be after a commit."""
@@ -50,6 +52,7 @@ class StoredOrder:
         return self.seq if self.stored_seq is None else self.stored_seq
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
     """All that one commit does to one order."""
@@ -63,6 +66,17 @@ class ChangeSet:
     at: datetime
     traceparents: tuple[str, ...] = ()
     """Of the updates that it carries, where they are traced."""
+
+    @property
+    def plan_quantity(self) -> Number | None:
+        """The planQuantity that it was decided by, None where that decided nothing."""
+        if any(
+            isinstance(each, OperationEntry)
+            and each.change.type in (Operation.START, Operation.CHANGE_PLAN)
+            for each in self.outcomes
+        ):
+            return self.before.state.plan_quantity
+        return None
 
     def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
         """Return the order as it is once this is committed under `epoch`."""
@@ -95,6 +109,7 @@ class ChangeSet:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The change set is durable; `order` is what is stored now (its outbox left out)."""

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from actors.domain.commit import OUTBOX
 from actors.domain.evidence import EvidenceQuery, Refusal
+from actors.domain.guards import WATCH_ALL, Breach, Guard, Guards, asks_for_barcode, breach_of
 from actors.domain.messages import Updated
-from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry
+from actors.domain.model import MAX_QUANTITY, ChangeType, LogEntry, Operation, OperationEntry
+from actors.domain.operations import is_operation, operate
+from actors.domain.records import quick
 from actors.domain.rules import QuantityOverflowError, apply, counts_twice, is_first_step_scan
 from actors.errors import (
     DuplicateOperation,
     OrderUnreadable,
+    OverPlan,
     QuantityOutOfRange,
     RequestIdConflict,
+    RuledOut,
     WorkOrderError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from actors.domain.commit import StoredOrder
     from actors.domain.evidence import Evidence, Outcome
-    from actors.domain.model import Change, Epoch, LogPosition, OrderState, WorkOrderId
+    from actors.domain.model import Change, Epoch, LogPosition, Number, OrderState, WorkOrderId
 
-_COUNTED: Final = {ChangeType.INPUT: "inputQuantity", ChangeType.OUTPUT: "outputQuantity"}
+_COUNTED: Final[Mapping[ChangeType | Operation, str]] = {
+    ChangeType.INPUT: "inputQuantity",
+    ChangeType.OUTPUT: "outputQuantity",
+}
 Verdict = Updated | WorkOrderError
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a commit will do, and what each change will be answered once it has."""
@@ -39,9 +48,21 @@ class Decision:
     verdicts: tuple[Verdict, ...]
     """One per change, in order."""
 
+    @property
+    def refuses(self) -> bool:
+        """Whether something is refused now that may be allowed as soon as the order is edited."""
+        return any(
+            isinstance(verdict, OrderUnreadable)
+            or (isinstance(verdict, RuledOut) and not verdict.replayed)
+            for verdict in self.verdicts
+        )
+
 
 def questions(
-    order_id: WorkOrderId, changes: Iterable[Change], suspects: frozenset[str]
+    order_id: WorkOrderId,
+    changes: Iterable[Change],
+    suspects: frozenset[str],
+    guards: Guards = WATCH_ALL,
 ) -> EvidenceQuery | None:
     """Say what the log must be asked before `decide`; None when nothing.
 
@@ -52,7 +73,7 @@ def questions(
     for change in changes:
         if change.request_id is not None:
             request_ids.add(change.request_id)
-        if is_first_step_scan(change):
+        if is_first_step_scan(change) or asks_for_barcode(change, guards):
             barcodes.add(str(change.context.related_barcode))
     if not (request_ids or barcodes or suspects):
         return None
@@ -60,9 +81,14 @@ def questions(
 
 
 def decide(
-    order: StoredOrder, changes: Sequence[Change], evidence: Evidence, epoch: Epoch, at: datetime
+    order: StoredOrder,
+    changes: Sequence[Change],
+    evidence: Evidence,
+    epoch: Epoch,
+    at: datetime,
+    guards: Guards = WATCH_ALL,
 ) -> Decision:
-    """Apply the rules to each change in turn.
+    """Apply the rules and the guards to each change in turn.
 
     `evidence` is extended with what is decided here, so that later changes of the batch see
     the earlier ones.
@@ -76,7 +102,17 @@ def decide(
         if earlier is not None:
             verdicts.append(_replay(earlier, change))
             continue
-        decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at)
+        if is_operation(change):
+            operated = _operate(order, state, change, epoch, seq, at)
+            if isinstance(operated, WorkOrderError):
+                verdicts.append(operated)
+                continue
+            state, done = operated
+            outcomes.append(done)
+            evidence.note(done)
+            verdicts.append(updated(done))
+            continue
+        decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at, guards)
         if isinstance(decided, WorkOrderError):
             verdicts.append(decided)
             refusal = _refusal(order, change, decided, epoch, at)
@@ -118,18 +154,36 @@ def _replay(earlier: Outcome, change: Change) -> Verdict:
     if first.fingerprint != change.fingerprint:
         return RequestIdConflict(str(change.request_id))
     replayed = first.job_id != change.job_id
-    if isinstance(earlier, LogEntry):
-        return updated(earlier, replayed=replayed)
-    return _refused_as(earlier, replayed=replayed)
+    if isinstance(earlier, Refusal):
+        return _refused_as(earlier, replayed=replayed)
+    return updated(earlier, replayed=replayed)
 
 
 def _refused_as(refusal: Refusal, *, replayed: bool) -> WorkOrderError:
     if refusal.code == QuantityOutOfRange.code:
         return QuantityOutOfRange(refusal.detail, MAX_QUANTITY, replayed=replayed)
-    context = refusal.change.context
+    if refusal.code == OverPlan.code:
+        return OverPlan(refusal.detail, replayed=replayed)
+    return _duplicate(refusal.change, replayed=replayed)
+
+
+def _duplicate(change: Change, first: str = "", *, replayed: bool = False) -> DuplicateOperation:
+    context = change.context
     return DuplicateOperation(
-        str(context.related_barcode), str(context.process_step_id), replayed=replayed
+        str(context.related_barcode),
+        context.process_step_id or "",
+        first,
+        output=change.type is ChangeType.OUTPUT,
+        replayed=replayed,
     )
+
+
+def _operate(
+    order: StoredOrder, state: OrderState, change: Change, epoch: Epoch, seq: int, at: datetime
+) -> tuple[OrderState, OperationEntry] | WorkOrderError:
+    for name, value in order.unreadable.items():
+        return OrderUnreadable(order.id, name, value)
+    return operate(order, state, change, epoch, seq, at)
 
 
 def _decide_one(
@@ -140,18 +194,21 @@ def _decide_one(
     epoch: Epoch,
     seq: int,
     at: datetime,
+    guards: Guards,
 ) -> tuple[OrderState, LogEntry] | WorkOrderError:
     first = _counted_scan(change, evidence)
     if first is not None:
-        context = change.context
-        return DuplicateOperation(
-            str(context.related_barcode), str(context.process_step_id), first.entry_id
-        )
+        return _duplicate(change, first.entry_id)
     for name in (OUTBOX, _COUNTED[change.type]):
         if name in order.unreadable:
             return OrderUnreadable(order.id, name, order.unreadable[name])
+    barcode = change.context.related_barcode
+    moves = evidence.moves[barcode].values() if barcode in evidence.moves else ()
+    breach = breach_of(change, state, moves, guards)
+    if breach is not None and breach.enforced and breach.guard is not Guard.UNBIND_ONCE:
+        return _refused_by(breach, change, state)
     try:
-        after, applied = apply(state, change, at)
+        after, applied = _apply(state, change, breach, at)
     except QuantityOverflowError as error:
         return QuantityOutOfRange(error.args[0], MAX_QUANTITY)
     is_input = change.type is ChangeType.INPUT
@@ -169,8 +226,27 @@ def _decide_one(
         before_progress=state.progress,
         after_progress=after.progress,
         operate_time=at,
+        watched=breach.guard.value if breach is not None and not breach.enforced else None,
+        duplicate=breach is not None and breach.enforced and not breach.open,
     )
     return after, entry
+
+
+def _refused_by(breach: Breach, change: Change, state: OrderState) -> WorkOrderError:
+    if breach.first is not None:
+        return _duplicate(change, breach.first.entry_id)
+    return OverPlan(state.plan_production_quantity or 0)
+
+
+def _apply(
+    state: OrderState, change: Change, breach: Breach | None, at: datetime
+) -> tuple[OrderState, Number]:
+    """Apply a change; an enforced guard lets an unbind take back only what is open."""
+    if breach is None or not breach.enforced:
+        return apply(state, change, at)
+    if not breach.open:
+        return replace(state), 0
+    return apply(state, replace(change, quantity=-breach.open), at)
 
 
 def _counted_scan(change: Change, evidence: Evidence) -> LogPosition | None:
@@ -188,12 +264,31 @@ def _refusal(
     """Make the refusal of a keyed request durable; without a key nobody can ask for it again."""
     if change.request_id is None or isinstance(error, OrderUnreadable):
         return None
-    detail = error.result if isinstance(error, QuantityOutOfRange) else 0
+    detail = 0.0
+    if isinstance(error, QuantityOutOfRange):
+        detail = error.result
+    elif isinstance(error, OverPlan):
+        detail = error.plan
     return Refusal(order.id, epoch, change, at, error.code, detail)
 
 
-def updated(entry: LogEntry, *, replayed: bool = False) -> Updated:
+def updated(entry: LogEntry | OperationEntry, *, replayed: bool = False) -> Updated:
     """Return the reply that an applied change is answered with."""
+    if isinstance(entry, OperationEntry):
+        return Updated(
+            change=entry.change,
+            work_order_id=entry.work_order_id,
+            seq=entry.seq,
+            epoch=entry.epoch,
+            applied_quantity=entry.change.quantity,
+            before_quantity=entry.before_quantity,
+            after_quantity=entry.after_quantity,
+            before_status=entry.before_status,
+            after_status=entry.after_status,
+            before_progress=entry.before_progress,
+            after_progress=entry.after_progress,
+            replayed=replayed,
+        )
     return Updated(
         change=entry.change,
         work_order_id=entry.work_order_id,
@@ -207,4 +302,7 @@ def updated(entry: LogEntry, *, replayed: bool = False) -> Updated:
         before_progress=entry.before_progress,
         after_progress=entry.after_progress,
         replayed=replayed,
+        watched=entry.watched,
+        duplicate=entry.duplicate,
+        work_order_no=entry.facts.work_order_no if entry.watched else None,
     )

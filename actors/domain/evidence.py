@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from actors.domain.model import LogEntry, LogPosition
+from actors.domain.model import ChangeType, LogEntry, LogPosition, Number, Operation, OperationEntry
+from actors.domain.records import quick
 from actors.domain.rules import is_first_step_scan, is_unbind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from actors.domain.model import Change, RequestId, WorkOrderId
@@ -27,14 +29,12 @@ class Refusal:
     """For `INVALID_QUANTITY`: the quantity that the order would have had."""
 
 
-Outcome = LogEntry | Refusal
+Outcome = LogEntry | OperationEntry | Refusal
 """What a change set leaves behind; its id is `outcome.change.job_id`."""
 
 
 _PLAIN_BYTES: Final = 1_500
 """Names, numbers, ids and dates of an outcome as a document."""
-_WIDEST: Final = 4
-"""Bytes that a character takes in UTF-8 at most."""
 
 
 def size_of_change(change: Change) -> int:
@@ -53,13 +53,13 @@ def size_of_change(change: Change) -> int:
         change.request_id,
         *(text for _, text in context.originals),
     )
-    return _PLAIN_BYTES + sum(_size_of_text(each) for each in texts if each)
+    return _PLAIN_BYTES + _size_of_texts(texts)
 
 
 def size_of(outcome: Outcome) -> int:
     """Return an upper bound of the bytes that an outcome takes in a document."""
     size = size_of_change(outcome.change)
-    if isinstance(outcome, LogEntry):
+    if not isinstance(outcome, Refusal):
         facts = outcome.facts
         names = (
             facts.work_order_no,
@@ -67,14 +67,15 @@ def size_of(outcome: Outcome) -> int:
             facts.material_name,
             facts.production_line_name,
         )
-        size += sum(_size_of_text(each) for each in names if each)
+        size += _size_of_texts(names)
     return size
 
 
-def _size_of_text(text: str) -> int:
-    return len(text) if text.isascii() else _WIDEST * len(text)
+def _size_of_texts(texts: Iterable[str | None]) -> int:
+    return len("".join(filter(None, texts)).encode("utf-8", "surrogatepass"))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EvidenceQuery:
     """What the log must be asked before changes of one order are decided."""
@@ -84,6 +85,18 @@ class EvidenceQuery:
     job_ids: frozenset[str] = frozenset()
     """Jobs whose first attempt may have been applied already."""
     barcodes: frozenset[str] = frozenset()
+    whole: bool = False
+    """Whether all barcodes of the order are asked for, if they are not too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One log entry of a barcode: what it asked for, and what it moved, in pieces."""
+
+    position: LogPosition
+    type: ChangeType | Operation
+    asked: Number
+    applied: Number
 
 
 @dataclass(slots=True)
@@ -96,6 +109,10 @@ class Evidence:
     """(barcode, process step id) → latest first-step scan."""
     unbinds: dict[str, LogPosition] = field(default_factory=dict)
     """barcode → latest unbind."""
+    moves: dict[str, dict[str, Move]] = field(default_factory=dict)
+    """barcode → all its entries, by their ids."""
+    whole: bool = False
+    """Whether a barcode that is not here has no entry at all."""
 
     def note(self, outcome: Outcome) -> None:
         """Add one outcome, newer than those added before."""
@@ -107,10 +124,20 @@ class Evidence:
             return
         position = LogPosition(outcome.seq, outcome.operate_time, change.job_id)
         context = change.context
+        if not context.related_barcode:
+            return
+        self.note_move(
+            context.related_barcode,
+            Move(position, change.type, change.quantity, outcome.applied_quantity),
+        )
         if is_first_step_scan(change):
             self.note_scan(str(context.related_barcode), str(context.process_step_id), position)
         elif is_unbind(change):
             self.note_unbind(str(context.related_barcode), position)
+
+    def note_move(self, barcode: str, move: Move) -> None:
+        """Add an entry of a barcode."""
+        self.moves.setdefault(barcode, {})[move.position.entry_id] = move
 
     def note_scan(self, barcode: str, step: str, position: LogPosition) -> None:
         """Add a first-step scan; the latest one counts."""
@@ -130,3 +157,5 @@ class Evidence:
             self.note_scan(barcode, step, position)
         for barcode, position in other.unbinds.items():
             self.note_unbind(barcode, position)
+        for barcode, moves in other.moves.items():
+            self.moves.setdefault(barcode, {}).update(moves)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from actors.domain.model import Trace
+from actors.domain.records import quick
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,17 +17,22 @@ if TYPE_CHECKING:
     from actors.domain.model import Change, Number, WorkOrderId
 
 
+Monotonic: TypeAlias = Annotated[float, "monotonic"]
+"""A moment of this process's `time.monotonic()`, in seconds: another process has another clock."""
+
+
 # -- to an order actor ---------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class UpdateQuantity:
     """Apply one change to one order. Answered with `Updated`, or with an error of `errors`."""
 
     work_order_id: WorkOrderId
     change: Change
-    deadline: float
-    """`time.monotonic()` in seconds after which the caller no longer waits."""
+    deadline: Monotonic
+    """After which the caller no longer waits."""
     trace: Trace = field(default_factory=Trace)
     wait: bool = True
     """Whether the caller waits until it is applied; else it is answered once it is kept."""
@@ -44,6 +50,7 @@ class Queued:
     """Whether an earlier call with the same key had it kept."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Updated:
     """The change is in the order and in its log; quantities in pieces, progress in percent."""
@@ -60,6 +67,11 @@ class Updated:
     before_progress: Number
     after_progress: Number
     replayed: bool = False
+    watched: str | None = None
+    """The guard that it breaks, which is only watched."""
+    duplicate: bool = False
+    """Whether it is an unbind that found nothing open for its barcode."""
+    work_order_no: str | None = None
 
 
 class Control:
@@ -164,12 +176,22 @@ class OrderLock:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OrderWaits:
+    """How many updates wait for an order, and since when the oldest does; `live` with an actor."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    live: bool = False
+
+
 SupervisorMessage = (
     Resolve | Ready | Unknown | Crashed | Sweep | Pause | Resume | PauseOrder | ResumeOrder
 )
 OrderMessage = UpdateQuantity | DescribeOrder
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReadOrder:
     """Read an order. Answered with `StoredOrder` (its outbox taken over), or None."""

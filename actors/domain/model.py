@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
+
+from actors.domain.records import quick
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,11 +32,26 @@ class ChangeType(StrEnum):
     OUTPUT = "output"
 
 
+class Operation(StrEnum):
+    """What is done to a whole order; pause and resume are of its status, not of its mailbox."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    COMPLETE = "complete"
+    CHANGE_PLAN = "change-plan"
+    SCRAP = "scrap"
+
+
 class Status(StrEnum):
     """The order states that the rules know; any other stored text is kept as it is."""
 
-    COMPLETED = "COMPLETED"
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
     PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
 
 
 SCAN_PROCESS: Final = "SCAN_PROCESS"
@@ -52,6 +69,7 @@ class OrderFacts:
     production_line_name: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderState:
     """The part of an order that rules read or write. Quantities are in pieces."""
@@ -64,8 +82,14 @@ class OrderState:
     progress: Number = 0
     ended_at: datetime | None = None
     """When a change last completed the order; ``None`` until one does, in this process."""
+    started_at: datetime | None = None
+    """The same of the order's start."""
+    plan_quantity: Number | None = None
+    scrapped: tuple[str, ...] = ()
+    """Barcodes that count as scrap."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogContext:
     """What the caller says about a change; defaults are those of the shared log schema."""
@@ -87,19 +111,43 @@ class LogContext:
     """(field, what was said there) of what counts as not said, as it can't be stored so."""
 
 
+@quick
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What other orders leave to an operation."""
+
+    line_busy: bool = False
+    """Whether another order is in progress on the order's line."""
+    planned: Number = 0
+    """Pieces that the other orders of its production order are to produce."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What an order shares with others, and how these are now."""
+
+    line: str | None = None
+    production_order: str | None = None
+    beside: Beside = Beside()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One intended update of one order, as asked for."""
 
     job_id: JobId
-    type: ChangeType
+    type: ChangeType | Operation
     quantity: Number
+    """What is moved; of an operation the scrap, or the new plan, else 0."""
     context: LogContext
     request_id: RequestId | None = None
     fingerprint: str = ""
     """Digest of the payload: the same key with another fingerprint is a conflict."""
+    beside: Beside | None = field(default=None, compare=False)
+    """Of an operation that goes by other orders: how they are, while nobody changes them."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One applied change, with the values before and after it (rule 5)."""
@@ -118,11 +166,36 @@ class LogEntry:
     before_progress: Number
     after_progress: Number
     operate_time: datetime
+    watched: str | None = None
+    """The guard that it breaks, which is only watched."""
+    duplicate: bool = False
+    """Whether it is an unbind that found nothing open for its barcode."""
 
     @property
     def reason(self) -> str:
         """Return the caller's reason, or the default one (rule 6)."""
         return self.change.context.reason or default_reason(self.change)
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class OperationEntry:
+    """One operation that was done, with the values before and after it."""
+
+    work_order_id: WorkOrderId
+    seq: int
+    """That of the order's latest count: operations stand between counts."""
+    epoch: int
+    change: Change
+    facts: OrderFacts
+    before_quantity: Number
+    """Scrap, or else the plan."""
+    after_quantity: Number
+    before_status: str | None
+    after_status: str | None
+    before_progress: Number
+    after_progress: Number
+    operated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +239,7 @@ def new_job_id() -> JobId:
     return JobId(f"{int(time.time()):08x}{_PROCESS}{next(_count) & 0xFFFFFF:06x}")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What follows a request into the logs; context variables stop at a mailbox."""
@@ -173,8 +247,21 @@ class Trace:
     http_request_id: str = ""
     traceparent: str = ""
     """Of the call that this service answers: W3C's form, with that call's own span."""
+    remote: str | None = None
+    """The caller's address."""
+    caller: str | None = None
+    """Name of the token that it showed."""
 
     def ids(self) -> dict[str, str]:
         """Return the trace and the span under their names in the logs; none without a trace."""
         parts = self.traceparent.split("-")
         return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == _PARTS else {}
+
+    def origin(self) -> dict[str, str]:
+        """Return `ids`, and who called as far as that is known, under their names in the logs."""
+        ids = self.ids() if self.traceparent else {}
+        if self.remote is not None:
+            ids["remote"] = self.remote
+        if self.caller is not None:
+            ids["caller"] = self.caller
+        return ids

@@ -12,13 +12,13 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from pykka import ActorDeadError
 
 from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
-from actors.domain.messages import Queued, Resolve, Updated, UpdateQuantity
+from actors.domain.messages import OrderWaits, Queued, Resolve, Updated, UpdateQuantity
 from actors.errors import (
     MailboxFull,
     NotOwner,
@@ -47,13 +47,6 @@ _ROOM_S: Final = 0.05
 """Pause before an order's actor is asked for again, when there was no room for one."""
 _UNCLAIMED_FIRST_S: Final = 5.0
 _UNCLAIMED_S: Final = 30.0
-
-
-class Waits(NamedTuple):
-    """How many updates wait for an order, and since when the oldest does."""
-
-    waiting: int
-    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,21 +191,22 @@ class JobKeeper:
         )
         return kept.delivery is not None
 
-    def waits_for(self, order_id: WorkOrderId) -> Waits:
+    def waits_for(self, order_id: WorkOrderId) -> OrderWaits:
         """Tell what waits for an order, whether or not it has an actor."""
+        live = self._directory is not None and order_id in self._directory.made
         outside = self.unplaced.get(order_id)
         ref = None if self._directory is None else self._directory.refs.get(order_id)
         if outside:
-            return Waits(len(outside), outside[0].job.received_at)
+            return OrderWaits(len(outside), outside[0].job.received_at, live)
         mailbox: Mailbox | None = ref.actor_inbox if ref is not None else None  # type: ignore[assignment]
         first = mailbox.first if mailbox is not None else None
         if mailbox is None or first is None:
-            return Waits(0, None)
+            return OrderWaits(live=live)
         kept = self.known.get(first.message.change.job_id) if first.durable else None
         if kept is not None:
-            return Waits(len(mailbox), kept.job.received_at)
+            return OrderWaits(len(mailbox), kept.job.received_at, live)
         age = timedelta(seconds=time.monotonic() - first.enqueued_at)
-        return Waits(len(mailbox), datetime.now(UTC) - age)
+        return OrderWaits(len(mailbox), datetime.now(UTC) - age, live)
 
     def fill_mailbox(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
         """Put what waits for the order into its new actor's mailbox, before anything else."""

@@ -63,6 +63,7 @@ if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1]) == 
 end
 return 0
 """
+KEY_PREFIX = "plan_server:"
 _NO_EXPIRY = -1
 _TOO_LONG = 1.5
 """TTLs: no owner sets more than one, and one that lives renews three times in each."""
@@ -93,7 +94,7 @@ class RedisLease:
         server: str | RedisAddress,
         *,
         ttl_s: float,
-        key_prefix: str = "plan_server:",
+        key_prefix: str = KEY_PREFIX,
         name: str = "redis",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -6,8 +6,8 @@ import asyncio
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,55 +19,21 @@ from actors.errors import (
     StoreUnavailable,
 )
 from actors.lease.port import Holder
+from actors.node.messages import Deposed, Drain, HandOver, Tick
 from actors.node.status import NodeStatus, OwnershipHistory, Role, Watched
-from actors.node.term import Term, TermOptions
+from actors.node.term import Term
 from actors.node.unsettled import UnsettledTerms
 from actors.runtime.actor import AsyncioActor
 
 if TYPE_CHECKING:
     from actors.lease.port import Lease, LeaseView
+    from actors.node.options import NodeOptions, Permit
     from actors.orders.region import Region
     from actors.store.port import Claim, Store
 
 _log = structlog.get_logger(__name__)
 
 _STANDBY_LOOKS_S = 0.25
-_LATE = 1.2
-"""Of the time that the store has for an answer: one missed by as much was missed by this loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Look at lease and store now. Answered when that is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deposed:
-    """The store has seen a higher epoch than ours."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """Finish and step down for good, within `timeout_s`. Answered with whether all was finished."""
-
-    timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class NodeOptions:
-    """Who the node is, for how many seconds the lease lasts, and how its actors are bounded.
-
-    `lease_loss` says what an owner does that can't renew because the lease's server is gone:
-    "fenced" goes on, as the store stops it when another has taken over; "strict" steps down.
-    """
-
-    node_id: str
-    url: str
-    lease_ttl_s: float
-    term: TermOptions
-    lease_loss: Literal["fenced", "strict"] = "fenced"
 
 
 class NodeActor(AsyncioActor):
@@ -75,8 +41,11 @@ class NodeActor(AsyncioActor):
 
     in_registry = False
 
-    def __init__(self, store: Store, lease: Lease, region: Region, options: NodeOptions) -> None:
+    def __init__(
+        self, store: Store, lease: Lease, region: Region, options: NodeOptions, permit: Permit
+    ) -> None:
         super().__init__()
+        self._permit = permit
         self._store, self._lease, self._region = store, lease, region
         self._options = options
         self._holder = Holder(options.node_id, options.url, "")
@@ -98,12 +67,14 @@ class NodeActor(AsyncioActor):
         self.died = asyncio.Event()
 
     async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
-        """Handle `Tick`, `Deposed` and `Drain`."""
+        """Handle `Tick`, `Deposed`, `HandOver` and `Drain`."""
         match message:
             case Tick():
                 await self._tick()
             case Deposed():
                 await self._on_deposed(message.epoch)
+            case HandOver():
+                return await self._hand_over(message.timeout_s)
             case Drain():
                 return await self.drain(message.timeout_s)
             case _:
@@ -207,18 +178,7 @@ class NodeActor(AsyncioActor):
             self.actor_ref.tell(Tick())
 
     async def _look_at_store(self) -> None:
-        limit_s = self._options.lease_ttl_s / 3
-        asked_at = time.monotonic()
-        try:
-            async with asyncio.timeout(limit_s):
-                await self._store.ping()
-        except (StoreUnavailable, OutcomeUnknown) as error:
-            self._watched_store.failed(error)
-        except TimeoutError:
-            if time.monotonic() - asked_at < _LATE * limit_s:
-                self._watched_store.failed(StoreUnavailable("no answer to a ping"))
-        else:
-            self._watched_store.answered()
+        await self._watched_store.ask(self._store.ping, self._options.lease_ttl_s / 3)
 
     async def _stay_or_go(self, kept: bool | None) -> None:  # noqa: FBT001 -- or unknown
         """Step down when another holds the lease, or when the store is gone for long."""
@@ -261,8 +221,19 @@ class NodeActor(AsyncioActor):
     async def _try_to_take_over(self) -> None:
         self._role = Role.STANDBY
         if not self._watched_store.ok:
+            self._permit.give_back()
             self._reason = "the store does not answer"
             return
+        if not self._permit.take():
+            await self._look_on()
+            return
+        try:
+            await self._try_to_acquire()
+        finally:
+            if self._role is Role.STANDBY:
+                self._permit.give_back()
+
+    async def _try_to_acquire(self) -> None:
         # A try without an answer may have taken the lease: only the same token finds it then.
         holder = self._candidate or replace(self._holder, token=secrets.token_hex(8), epoch=0)
         self._candidate = holder
@@ -276,21 +247,35 @@ class NodeActor(AsyncioActor):
         self._candidate = None
         self._note_view()
         if not won:
-            if self._view is not None and self._view.fault is not None:
-                self._reason = self._view.fault
-                return
-            if self._view is not None:
-                holder = self._view.holder
-                self.ownership.note(holder.node, holder.url, holder.epoch)
-                await self._look_up(holder)
-            self._reason = (
-                f"{self._view.holder.node if self._view else 'another node'} owns the actors"
-            )
+            await self._note_owner("another node owns the actors")
             return
         self._holder = holder
         if self._view is not None and self._view.note is not None:
             _log.warning("lease_taken_over", node=self._options.node_id, detail=self._view.note)
         await self._take_over()
+
+    async def _look_on(self) -> None:
+        """See who has the lease, and leave it to others."""
+        try:
+            self._view = await self._lease.view()
+        except LeaseUnavailable as error:
+            self._watched_lease.failed(error)
+            self._reason = "the lease's server does not answer"
+            return
+        self._note_view()
+        await self._note_owner("left to another node")
+
+    async def _note_owner(self, otherwise: str) -> None:
+        """Note whom the lease names; `otherwise` is the reason for standing by when nobody."""
+        if self._view is None:
+            self._reason = otherwise
+        elif self._view.fault is not None:
+            self._reason = self._view.fault
+        else:
+            holder = self._view.holder
+            self.ownership.note(holder.node, holder.url, holder.epoch)
+            await self._look_up(holder)
+            self._reason = f"{holder.node} owns the actors"
 
     async def _look_up(self, holder: Holder) -> None:
         """Read who has the epoch of `holder`, unless that is known."""
@@ -349,6 +334,28 @@ class NodeActor(AsyncioActor):
             self._settling.add(term)
         await self._back_to_standby(reason)
 
+    async def _hand_over(self, timeout_s: float) -> bool:
+        if self._role is not Role.OWNER:
+            return True
+        finished = await self._end_term("another node takes over", timeout_s)
+        await self._back_to_standby("left to another node")
+        self._permit.give_back()
+        _log.info("handed_over", node=self._options.node_id, finished=finished)
+        return finished
+
+    async def _end_term(self, reason: str, timeout_s: float) -> bool:
+        """Finish the term while the lease is kept alive; tell whether all was finished in time."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        self._role, self._reason = Role.DRAINING, reason
+        self._region.leave(reason)
+        term, self._term = self._term, None
+        if term is None:
+            return True
+        finished = await self._finish(term, deadline)
+        await term.abandon(reason)
+        self._settling.add(term)
+        return finished
+
     async def _back_to_standby(self, reason: str) -> None:
         self._region.leave(reason)
         self._role, self._reason = Role.STANDBY, reason
@@ -362,17 +369,9 @@ class NodeActor(AsyncioActor):
 
     async def drain(self, timeout_s: float) -> bool:
         """Finish the term while the lease is kept alive, then give it up."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        self._role, self._reason = Role.DRAINING, "the node is stopping"
         if self._timer is not None:
             self._timer.cancel()
-        self._region.leave(self._reason)
-        finished = True
-        term, self._term = self._term, None
-        if term is not None:
-            finished = await self._finish(term, deadline)
-            await term.abandon(self._reason)
+        finished = await self._end_term("the node is stopping", timeout_s)
         # Also what a take-over that failed holds, or a try that was not answered may hold.
         self._holder = self._candidate or self._holder
         if self._holder.token:

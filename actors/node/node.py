@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from pykka import ActorDeadError
 
 from actors.errors import LeaseSpoilt, NotOwner
-from actors.node.actor import Drain, NodeActor, NodeOptions, Tick
+from actors.node.actor import NodeActor
+from actors.node.messages import Drain, HandOver, Tick
+from actors.node.options import Always, NodeOptions
 from actors.node.status import NodeStatus, OwnershipHistory
 from actors.operators.inspector import ActorInspector
 from actors.operators.job_admin import JobAdmin
@@ -18,8 +20,11 @@ from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from actors.domain.model import Epoch
+    from collections.abc import Awaitable, Callable
+
+    from actors.domain.model import Epoch, WorkOrderId
     from actors.lease.port import Holder, Lease
+    from actors.node.options import Permit
     from actors.store.port import Store
     from actors.telemetry.spans import Spans
 
@@ -30,13 +35,28 @@ class Node:
     """The handle on the node's actor for those who put the service together and ask it things."""
 
     def __init__(
-        self, store: Store, lease: Lease, options: NodeOptions, spans: Spans = NO_SPANS
+        self,
+        store: Store,
+        lease: Lease,
+        options: NodeOptions,
+        spans: Spans = NO_SPANS,
+        *,
+        telemetry: Telemetry | None = None,
+        permit: Permit | None = None,
+        opened: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """With `telemetry`, it is shared, and sampled by whoever shares it.
+
+        `opened` is called at the start, once the store is open; it may raise `StartupError`.
+        """
         self.store = store
         self.lease = lease
         self.node_id = options.node_id
-        self.telemetry = Telemetry(spans=spans)
-        self.region = Region(self.telemetry, self._remember_pause)
+        self.telemetry = telemetry or Telemetry(spans=spans)
+        self._samples = telemetry is None
+        self._permit = permit or Always()
+        self._opened = opened
+        self.region = Region(self.telemetry, self._remember_pause, store.neighbours)
         self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs, self.telemetry.tally)
         self._options = options
         self._actor: NodeActor | None = None
@@ -50,9 +70,12 @@ class Node:
 
         """
         await self.store.open()
+        if self._opened is not None:
+            await self._opened()
         await self.lease.open()
-        self._actor = NodeActor(self.store, self.lease, self.region, self._options)
-        self.sample()
+        self._actor = NodeActor(self.store, self.lease, self.region, self._options, self._permit)
+        if self._samples:
+            self.sample()
         await self._actor.actor_ref.ask(Tick(), block=False)
 
     def sample(self) -> None:
@@ -76,6 +99,13 @@ class Node:
         except ActorDeadError:
             # Drained before, or it has died: then nobody but us looks after its term.
             return await actor.drain(timeout_s)
+        return finished
+
+    async def hand_over(self, timeout_s: float) -> bool:
+        """Leave what this node owns to another one; `True` when all was finished in time."""
+        if self._actor is None:
+            return True
+        finished: bool = await self._actor.actor_ref.ask(HandOver(timeout_s), block=False)
         return finished
 
     async def close(self) -> None:
@@ -122,6 +152,21 @@ class Node:
     def ownership(self) -> OwnershipHistory:
         """Tell who owned the actors, as far as this node has seen it."""
         return self._actor.ownership if self._actor else OwnershipHistory()
+
+    @property
+    def parts(self) -> tuple[Node]:
+        """All orders have one owner here."""
+        return (self,)
+
+    def part_of(self, order_id: WorkOrderId) -> int:  # noqa: ARG002 -- the port's
+        """Return the index of the part that an order belongs to."""
+        return 0
+
+    async def clean(self, grace_s: float) -> int:
+        """Forget what finished more than `grace_s` seconds ago; give the number of jobs."""
+        forgotten = await self.jobs.clean(grace_s)
+        self.region.clean(grace_s)
+        return forgotten
 
     async def clean_locks(self) -> int:
         """Clear a lease without expiry that nobody lives behind; give how many were cleared.

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import structlog
 
+from actors.errors import OutcomeUnknown, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
 _log = structlog.get_logger(__name__)
 _TENURES = 20
+_LATE = 1.2
+"""Of the time for an answer: one missed by as much was missed by this loop."""
 
 
 class Role(StrEnum):
@@ -53,6 +62,8 @@ class NodeStatus:
     paused: bool
     lease_note: str | None = None
     """What is odd about the lease's time, in words."""
+    shards: tuple[NodeStatus, ...] = ()
+    """Of each shard by itself, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,20 @@ class Watched:
         """Note that it did not."""
         self.failures += 1
         self._turn(ok=False, detail=str(error))
+
+    async def ask(self, ping: Callable[[], Awaitable[None]], limit_s: float) -> None:
+        """Ask for a sign of life, within `limit_s`; one missed by our own loop counts for none."""
+        asked_at = time.monotonic()
+        try:
+            async with asyncio.timeout(limit_s):
+                await ping()
+        except (StoreUnavailable, OutcomeUnknown) as error:
+            self.failed(error)
+        except TimeoutError:
+            if time.monotonic() - asked_at < _LATE * limit_s:
+                self.failed(StoreUnavailable("no answer to a ping"))
+        else:
+            self.answered()
 
     def _turn(self, *, ok: bool, detail: str) -> None:
         if ok is not self.ok:

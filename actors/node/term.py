@@ -11,6 +11,7 @@ from pykka import ActorDeadError
 
 from actors.commit.committer import Committer
 from actors.domain.commit import OUTBOX
+from actors.domain.guards import WATCH_ALL, Guards
 from actors.domain.messages import ReadOrder, Sweep, Tidy, Trim
 from actors.errors import WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
@@ -43,6 +44,7 @@ class TermOptions:
     batch: int = 200
     in_flight: int = 3
     jobs: JobOptions = field(default_factory=JobOptions)
+    guards: Guards = WATCH_ALL
 
 
 class Term:
@@ -70,7 +72,12 @@ class Term:
         )
         self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed, self._ask_log)
         self._supervisor = Supervisor(
-            epoch, self._committer.actor_ref, options.limits, region.telemetry, self._jobs
+            epoch,
+            self._committer.actor_ref,
+            options.limits,
+            region.telemetry,
+            self._jobs,
+            options.guards,
         )
         self._idle_s = options.limits.idle_s
         self._upkeep: set[asyncio.Task[None]] = set()

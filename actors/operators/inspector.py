@@ -237,7 +237,7 @@ class ActorInspector:
             _moment(mailbox.last_put),
         )
 
-    def has(self, order_id: WorkOrderId) -> bool:
+    async def has(self, order_id: WorkOrderId) -> bool:
         """Return whether an order's actor is live."""
         return order_id in self._directory.made
 

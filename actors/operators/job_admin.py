@@ -27,6 +27,8 @@ _RETRIED_AT_ONCE: Final = 500
 ACTIVE: Final = "active"
 DELAYED: Final = "delayed"
 LIVE_STATES: Final = (JobState.WAITING.value, ACTIVE, DELAYED)
+LATEST_DEAD_LETTER: Final = JobQuery(JobState.FAILED, dead=True, page_size=1)
+"""The update that was given up last; the total is the number of them."""
 
 
 class JobAdmin:
@@ -60,12 +62,6 @@ class JobAdmin:
             raise JobNotFound(job_id)
         return _job_of(outcome), JobState.COMPLETED.value
 
-    async def dead_letters(self, limit: int) -> JobPage:
-        """Return how many updates were given up, and the latest of them."""
-        query = JobQuery(JobState.FAILED, dead=True, page_size=limit)
-        found: JobPage = await self._inbox.page(query)
-        return found
-
     async def page(
         self,
         state: str,
@@ -92,7 +88,7 @@ class JobAdmin:
             found.sort(key=lambda kept: kept.job.position)
             start = (page - 1) * page_size
             shown = map(_as_tried, found[start : start + page_size])
-            return len(found), [(job, state) for job in within(shown, max_bytes, _size_of)]
+            return len(found), [(job, state) for job in within(shown, max_bytes, size_of)]
         if state in (ACTIVE, DELAYED):
             return 0, []
         query = JobQuery(
@@ -228,5 +224,6 @@ def _job_of(entry: LogEntry) -> Job:
     )
 
 
-def _size_of(job: Job) -> int:
+def size_of(job: Job) -> int:
+    """Return about how many bytes a job is, of a page of them."""
     return bytes_of(job_document(job))

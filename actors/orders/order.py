@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import structlog
 
 from actors.domain.commit import ChangeSet, Committed, Stale
 from actors.domain.decide import decide, questions
-from actors.domain.evidence import Evidence, size_of_change
+from actors.domain.evidence import size_of_change
+from actors.domain.guards import WATCH_ALL, Guards
 from actors.domain.messages import (
     Crashed,
     DescribeOrder,
@@ -23,21 +24,20 @@ from actors.domain.messages import (
     Updated,
     UpdateQuantity,
 )
+from actors.domain.operations import is_operation
 from actors.errors import (
-    DuplicateOperation,
     Fenced,
     NotApplied,
     NotOwner,
-    OrderUnreadable,
     OutcomeUnknown,
     PoisonMessage,
-    QuantityOutOfRange,
     StillWaiting,
     StoreRejected,
     StoreUnavailable,
     WorkOrderError,
     WorkOrderNotFound,
 )
+from actors.orders.memory import BarcodeMemory
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.delivery import Stage
 from actors.telemetry.telemetry import what_became_of
@@ -80,6 +80,8 @@ class OrderContext:
     """Tell the supervisor; False when the term is over, and the directory with it."""
     telemetry: Telemetry
     jobs: JobKeeper
+    guards: Guards = WATCH_ALL
+    memory: BarcodeMemory = field(default_factory=BarcodeMemory)
 
 
 class WorkOrderActor(AsyncioActor):
@@ -189,7 +191,9 @@ class WorkOrderActor(AsyncioActor):
 
     async def _try_commit(self, pending: list[Delivery]) -> bool:
         """Decide on what is stored and commit; ``False`` when it had changed meanwhile."""
-        order = self._stored or await self._load()
+        order = self._stored
+        if order is None or any(is_operation(each.message.change) for each in pending):
+            order = await self._load(order)  # operations go by more than commits compare
         if order is None:
             self._answer_all(pending, WorkOrderNotFound(self.order_id))
             self._context.tell_supervisor(Unknown(self.order_id))
@@ -198,16 +202,18 @@ class WorkOrderActor(AsyncioActor):
         suspects = frozenset(
             each.message.change.job_id for each in pending if each.attempts or each.message.suspect
         )
-        asked = questions(self.order_id, changes, suspects)
+        epoch, guards, memory = self._context.epoch, self._context.guards, self._context.memory
+        asked = questions(self.order_id, changes, suspects, guards)
         self._doing = "reading the log"
-        evidence = Evidence() if asked is None else await self._ask_committer(asked)
+        recalled = await memory.recall(self.order_id, asked, self._ask_committer)
         at = _now()
-        decision = decide(order, changes, evidence, self._context.epoch, at)
+        decision = decide(order, changes, recalled.evidence, epoch, at, guards)
         if decision.outcomes:
             if not await self._commit(order, decision, at, pending):
                 return False
-        elif _refuses(decision) and repr(await self._load(order)) != repr(order):
+        elif decision.refuses and repr(await self._load(order)) != repr(order):
             return False  # a refusal, too, is decided on what is stored now
+        memory.keep(self.order_id, recalled, decision.outcomes)
         self._answer(pending, decision.verdicts)
         return True
 
@@ -239,6 +245,7 @@ class WorkOrderActor(AsyncioActor):
     def _read(self, order: StoredOrder | None, known: StoredOrder | None) -> None:
         """Go on from the order as it is stored now; None when it is gone."""
         self._stored = order
+        self._context.memory.forget(self.order_id)
         if order is not None:
             self._context.telemetry.oddities.compare(known, order)
             self.actor_inbox.label = order.facts.work_order_no
@@ -356,7 +363,7 @@ class WorkOrderActor(AsyncioActor):
 
     def _give_up(self, delivery: Delivery, error: BaseException) -> None:
         dead = PoisonMessage(delivery.attempts, repr(error))
-        if not delivery.durable:
+        if not delivery.durable and not is_operation(delivery.message.change):
             self._context.jobs.dead_letter(delivery.message, delivery.attempts, dead)
         self._answer_one(delivery, dead)
 
@@ -368,14 +375,6 @@ class WorkOrderActor(AsyncioActor):
         self.actor_inbox.detach()
         if not self._context.tell_supervisor(Crashed(self.order_id, repr(error))):
             self.actor_inbox.discard(NotOwner("this node gave the actors up"))
-
-
-def _refuses(decision: Decision) -> bool:
-    return any(
-        isinstance(verdict, OrderUnreadable)
-        or (isinstance(verdict, (DuplicateOperation, QuantityOutOfRange)) and not verdict.replayed)
-        for verdict in decision.verdicts
-    )
 
 
 class _Room:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pykka import ActorDeadError
 
@@ -26,22 +26,31 @@ from actors.errors import (
     StillWaiting,
     WorkOrderError,
 )
-from actors.jobs.keeper import Waits
 from actors.orders.batch import Answer, update_many
 from actors.orders.deadlines import LAST_WORD_S, LastWord, answer_within, seconds_left
+from actors.orders.neighbours import NeighbourLocks
+from actors.runtime.slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pykka import ActorRef
 
-    from actors.domain.messages import OrderLock
-    from actors.domain.model import Epoch, WorkOrderId
+    from actors.domain.messages import OrderLock, OrderWaits
+    from actors.domain.model import Epoch, Neighbours, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.orders.supervisor import Supervisor
     from actors.runtime.directory import Directory
     from actors.runtime.future import LoopFuture
     from actors.telemetry.telemetry import Telemetry
+
+
+class Backlog(NamedTuple):
+    """What of the mailboxes each answer says; `wait_ms` is the recent mean wait in one."""
+
+    waiting: int
+    active: int
+    wait_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class Statistics:
     paused: bool
     wait_ms: float
     paused_orders: tuple[WorkOrderId, ...] = ()
+    jobs: int | None = None
+    """Accepted jobs that are not done yet; None where this node owns no actors."""
 
 
 class Region:
@@ -67,13 +78,17 @@ class Region:
     """
 
     def __init__(
-        self, telemetry: Telemetry, remember_pause: Callable[[Epoch, bool], Awaitable[None]]
+        self,
+        telemetry: Telemetry,
+        remember_pause: Callable[[Epoch, bool], Awaitable[None]],
+        neighbours: Callable[[WorkOrderId], Awaitable[Neighbours | None]] | None = None,
     ) -> None:
         self._remember_pause = remember_pause
         self._supervisor: ActorRef[Supervisor] | None = None
         self._directory: Directory | None = None
         self._jobs: JobKeeper | None = None
         self._refusal: str = "this node does not own the actors yet"
+        self._neighbours = None if neighbours is None else NeighbourLocks(self, neighbours)
         self.telemetry = telemetry
         self.paused = False
         self.changing_pause = asyncio.Lock()
@@ -115,6 +130,10 @@ class Region:
             if isinstance(kept, WorkOrderError):
                 raise kept
             return kept
+        return await self.apply(message)
+
+    async def apply(self, message: UpdateQuantity) -> Updated:
+        """Have one change applied by its order's actor; raises as `update` does."""
         while True:
             try:
                 return await answer_within(
@@ -124,6 +143,15 @@ class Region:
                 # Its actor went before it saw the message: ask for the next one.
                 if message.deadline <= time.monotonic():
                     raise StillWaiting(paused=self.paused) from None
+
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        """Have an operation of a whole order done, now or not at all; raises as `update` does."""
+        if self.is_queued(message):
+            raise StillWaiting(paused=True)
+        locks = self._neighbours
+        if locks is not None and locks.concerns(message.change.type):
+            return await locks.operate(message)
+        return await self.apply(message)
 
     def is_queued(self, message: UpdateQuantity) -> bool:
         """Whether the update is only stored now, and applied later."""
@@ -184,11 +212,20 @@ class Region:
             if self._supervisor is None or self._jobs is None:
                 raise NotOwner(self._refusal)
             await self._remember_pause(self._jobs.epoch, paused)
-            self.paused = paused
-            self.telemetry.happened("paused" if paused else "resumed")
-            if self._supervisor is not None:  # else the next term reads what was remembered
-                with suppress(ActorDeadError):
-                    await self._supervisor.ask(Pause() if paused else Resume(), block=False)
+            await self._tell_paused(paused=paused)
+
+    async def heed_pause(self, remembered: Callable[[], Awaitable[bool]]) -> None:
+        """Do as was remembered elsewhere: a pause of all is one for all shards."""
+        async with self.changing_pause:
+            if self._supervisor is not None and (paused := await remembered()) is not self.paused:
+                await self._tell_paused(paused=paused)
+
+    async def _tell_paused(self, *, paused: bool) -> None:
+        self.paused = paused
+        self.telemetry.happened("paused" if paused else "resumed")
+        if self._supervisor is not None:  # else the next term reads what was remembered
+            with suppress(ActorDeadError):
+                await self._supervisor.ask(Pause() if paused else Resume(), block=False)
 
     def is_paused(self, order_id: WorkOrderId) -> bool:
         """Return whether this one order is paused, here where it is owned."""
@@ -213,38 +250,50 @@ class Region:
                 with suppress(ActorDeadError):
                     await self._supervisor.ask(change, block=False)
 
-    def is_live(self, order_id: WorkOrderId) -> bool:
-        """Return whether an order has an actor here."""
-        return self._directory is not None and order_id in self._directory.made
+    async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
+        """Tell what waits for orders, here where they are owned."""
+        jobs = self._jobs
+        if jobs is None:
+            raise NotOwner("this node does not own the actors")
+        return await in_slices(jobs.waits_for, order_ids)
 
-    def waits_for(self, order_id: WorkOrderId) -> Waits:
-        """Tell what waits for an order, here where it is owned."""
-        return self._jobs.waits_for(order_id) if self._jobs is not None else Waits(0, None)
+    def backlog(self) -> Backlog:
+        """Count what waits and what is at work."""
+        directory, jobs = self._directory, self._jobs
+        if directory is None or jobs is None:
+            return Backlog(0, 0, 0.0)
+        gate = directory.gate
+        outside = sum(map(len, jobs.unplaced.values())) if jobs.unplaced else 0
+        return Backlog(
+            gate.waiting - gate.backing_off + outside,
+            max(0, gate.active - gate.delayed),
+            gate.wait_s * 1000,
+        )
 
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""
         done = (self.telemetry.tally.completed, self.telemetry.tally.failed)
-        directory, jobs = self._directory, self._jobs
-        if directory is None or jobs is None:
+        backlog, directory = self.backlog(), self._directory
+        if directory is None:
             return Statistics(0, 0, *done, 0, 0, paused=self.paused, wait_ms=0.0)
         gate = directory.gate
-        outside = sum(map(len, jobs.unplaced.values()))
         return Statistics(
-            gate.waiting - gate.backing_off + outside,
-            max(0, gate.active - gate.delayed),
+            backlog.waiting,
+            backlog.active,
             *done,
             delayed=gate.delayed + gate.backing_off,
             live_actors=len(directory),
             paused=self.paused,
-            wait_ms=gate.wait_s * 1000,
+            wait_ms=backlog.wait_ms,
             paused_orders=tuple(sorted(directory.paused)),
+            jobs=len(self._jobs.known) if self._jobs is not None else None,
         )
 
     def clean(self, grace_s: float) -> None:
         """Forget completed and failed updates that finished more than `grace_s` seconds ago."""
         self.telemetry.tally.forget(grace_s)
 
-    def held(self, limit: int) -> tuple[int, list[OrderLock]]:
+    async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         """Return the number of orders held by live actors, and `limit` of them, oldest first."""
         if self._directory is None:
             return 0, []

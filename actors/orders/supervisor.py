@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pykka import ActorDeadError
 
+from actors.domain.guards import WATCH_ALL, Guards
 from actors.domain.messages import (
     Crashed,
     EmptyOutboxes,
@@ -70,10 +71,11 @@ class Supervisor(AsyncioActor):
         limits: Limits,
         telemetry: Telemetry,
         jobs: JobKeeper,
+        guards: Guards = WATCH_ALL,
     ) -> None:
         super().__init__()
         self._limits = limits
-        self._context = OrderContext(epoch, committer, self._tell, telemetry, jobs)
+        self._context = OrderContext(epoch, committer, self._tell, telemetry, jobs, guards)
         gate = Gate(limits.max_waiting, telemetry.waits, telemetry.handlings)
         self.directory = Directory(gate=gate)
         self.stats = telemetry.actors

@@ -39,6 +39,10 @@ class AsyncioActor(pykka.Actor):
     in_registry: ClassVar[bool] = True
     """Whether `pykka.ActorRegistry` lists the actor: it is a list with a linear search."""
 
+    inline: ClassVar[bool] = False
+    """Whether a message is handled as it is put into the mailbox, without a task: its handler is
+    no coroutine, is quick, and asks nobody."""
+
     actor_inbox: Mailbox
     _draining: asyncio.Task[None] | None = None
 
@@ -106,8 +110,11 @@ class AsyncioActor(pykka.Actor):
         self.actor_inbox.gate.active -= count
 
     def begin_draining(self) -> None:
-        """Start the task that drains the mailbox; it ends when nothing waits."""
-        self._draining = asyncio.get_running_loop().create_task(self._drain())
+        """Start to drain the mailbox, until nothing waits: at once, or in a task."""
+        if self.inline:
+            self._drain_now()
+        else:
+            self._draining = asyncio.get_running_loop().create_task(self._drain())
 
     async def _drain(self) -> None:
         mailbox = self.actor_inbox
@@ -116,41 +123,66 @@ class AsyncioActor(pykka.Actor):
                 delivery = mailbox.take()
                 if delivery is None:
                     break
-                await self._handle(delivery)
+                began = self._begin(delivery)
+                try:
+                    answer = self._handle_receive(delivery.message)
+                    if inspect.iscoroutine(answer):
+                        answer = await answer
+                    self._reply(delivery, answer)
+                except BaseException as error:  # noqa: BLE001 -- the edge of an actor
+                    self._fail(delivery, error)
+                finally:
+                    self._end(began)
         finally:
             self._draining = None
-            if mailbox.actor is self:  # else another actor has adopted it
-                mailbox.rest()
-                if self.actor_stopped.is_set():
-                    mailbox.discard(pykka.ActorDeadError(f"{self.actor_ref} stopped"))
-                else:
-                    mailbox.wake()
+            self._drained(mailbox)
 
-    async def _handle(self, delivery: Delivery) -> None:
+    def _drain_now(self) -> None:
         mailbox = self.actor_inbox
+        while not self.actor_stopped.is_set():
+            delivery = mailbox.take()
+            if delivery is None:
+                break
+            began = self._begin(delivery)
+            try:
+                self._reply(delivery, self._handle_receive(delivery.message))
+            except BaseException as error:  # noqa: BLE001 -- the edge of an actor
+                self._fail(delivery, error)
+            finally:
+                self._end(began)
+        self._drained(mailbox)
+
+    def _drained(self, mailbox: Mailbox) -> None:
+        if mailbox.actor is self:  # else another actor has adopted it
+            mailbox.rest()
+            if self.actor_stopped.is_set():
+                mailbox.discard(pykka.ActorDeadError(f"{self.actor_ref} stopped"))
+            else:
+                mailbox.wake()
+
+    def _begin(self, delivery: Delivery) -> tuple[float, int]:
+        """Count a message as being handled; return since when, and how many were before."""
         self.current = delivery
         self._reply_deferred = False
-        mailbox.gate.active += 1
-        handled = mailbox.handled
-        started = time.monotonic()
-        try:
-            answer = self._handle_receive(delivery.message)
-            if inspect.iscoroutine(answer):
-                answer = await answer
-            if not self._reply_deferred:
-                delivery.reply(answer)
-        except BaseException as error:  # noqa: BLE001 -- the edge of an actor
-            mailbox.failed += 1
-            self._fail(delivery, error)
-        finally:
-            mailbox.gate.active -= 1
-            mailbox.handled += 1
-            spent = time.monotonic() - started
-            mailbox.handling_s += spent
-            mailbox.gate.handlings.note(spent, mailbox.handled - handled)
-            self.current = None
+        self.actor_inbox.gate.active += 1
+        return time.monotonic(), self.actor_inbox.handled
+
+    def _end(self, began: tuple[float, int]) -> None:
+        started, handled = began
+        mailbox = self.actor_inbox
+        mailbox.gate.active -= 1
+        mailbox.handled += 1
+        spent = time.monotonic() - started
+        mailbox.handling_s += spent
+        mailbox.gate.handlings.note(spent, mailbox.handled - handled)
+        self.current = None
+
+    def _reply(self, delivery: Delivery, answer: object) -> None:
+        if not self._reply_deferred:
+            delivery.reply(answer)
 
     def _fail(self, delivery: Delivery, error: BaseException) -> None:
+        self.actor_inbox.failed += 1
         if not isinstance(error, Exception):
             # pykka would now stop every actor and leave the asker hanging.
             error = ActorInterrupted(f"{type(error).__name__} in {self}", error)

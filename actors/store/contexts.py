@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.model import LogContext
 from actors.store.values import mapping_from, text_from
+
+if TYPE_CHECKING:
+    from actors.domain.model import WorkOrderId
 
 _CONTEXT: Final = {
     "relatedBarcode": "related_barcode",
@@ -51,3 +54,8 @@ def context_document(context: LogContext) -> dict[str, Any]:
 def originals_document(context: LogContext) -> dict[str, Any]:
     """Return what was said and could not be taken, where there is something."""
     return {"originals": dict(context.originals)} if context.originals else {}
+
+
+def request_key(order_id: WorkOrderId, request_id: str) -> str:
+    """Join order and key into the one text that is unique in the log."""
+    return f"{order_id}:{request_id}"

@@ -17,13 +17,21 @@ from actors.domain.model import (
     JobId,
     LogEntry,
     LogPosition,
+    Operation,
+    OperationEntry,
     OrderFacts,
     OrderState,
     RequestId,
     WorkOrderId,
 )
-from actors.store.contexts import context_from, originals_document
-from actors.store.schema import GUARDED, OURS, PLAN
+from actors.store.contexts import context_from, originals_document, request_key
+from actors.store.operations import (
+    operation_document,
+    operation_from,
+    operation_named,
+    scrapped_in,
+)
+from actors.store.schema import GUARDED, OURS, PLAN, PLANNED, SCRAPPED
 from actors.store.values import (
     count_from,
     id_from,
@@ -94,12 +102,11 @@ def _ours(entry: LogEntry) -> dict[str, Any]:
         ours["requestId"] = change.request_id
         ours["requestKey"] = request_key(entry.work_order_id, change.request_id)
         ours["fingerprint"] = change.fingerprint
+    if entry.watched is not None:
+        ours["watched"] = entry.watched
+    if entry.duplicate:
+        ours["duplicate"] = True
     return ours | originals_document(change.context)
-
-
-def request_key(order_id: WorkOrderId, request_id: str) -> str:
-    """Join order and key into the one text that is unique in the log."""
-    return f"{order_id}:{request_id}"
 
 
 def refusal_document(refusal: Refusal) -> dict[str, Any]:
@@ -128,6 +135,8 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
     """Return any outcome as the document that an outbox holds."""
     if isinstance(outcome, Refusal):
         return refusal_document(outcome)
+    if isinstance(outcome, OperationEntry):
+        return operation_document(outcome)
     return entry_document(outcome)
 
 
@@ -153,7 +162,11 @@ def outcome_from(document: object) -> Outcome:
     ours = mapping_from(stored.get(OURS))
     order_id = WorkOrderId(required(id_from(stored.get("workOrderId")), "workOrderId"))
     epoch = count_from(ours.get("epoch")) or 0
-    change = _outcome_change(stored, ours)
+    if stored.get("operation"):
+        asked = {**ours, "requestedQuantity": stored.get("quantity")}
+        change = _outcome_change(stored, asked, operation_named(stored["operation"]))
+        return operation_from(stored, change, order_id, epoch, _log_facts(stored))
+    change = _outcome_change(stored, ours, change_type_from(stored.get("changeType")))
     if stored.get("refused"):
         return Refusal(
             order_id,
@@ -178,6 +191,8 @@ def outcome_from(document: object) -> Outcome:
         before_progress=number_from(stored.get("beforeProgress")) or 0,
         after_progress=number_from(stored.get("afterProgress")) or 0,
         operate_time=order_time(stored.get("operateTime")),
+        watched=text_from(ours.get("watched")),
+        duplicate=ours.get("duplicate") is True,
     )
 
 
@@ -189,14 +204,18 @@ def known_outcome(document: object) -> Outcome | None:
         return None
 
 
-def _outcome_change(stored: Mapping[str, Any], ours: Mapping[str, Any]) -> Change:
+def _outcome_change(
+    stored: Mapping[str, Any], ours: Mapping[str, Any], type_: ChangeType | Operation | None
+) -> Change:
+    if type_ is None:
+        raise UnreadableDocument("changeType")
     request_id = text_from(ours.get("requestId"))
     quantity = number_from(ours.get("requestedQuantity"))
     if quantity is None:
         quantity = number_from(stored.get("changeQuantity"))
     return Change(
         job_id=JobId(required(id_from(stored.get("_id")), "_id")),
-        type=required(change_type_from(stored.get("changeType")), "changeType"),
+        type=type_,
         quantity=required(quantity, f"{OURS}.requestedQuantity"),
         context=context_from(stored, ours),
         request_id=None if request_id is None else RequestId(request_id),
@@ -215,7 +234,7 @@ def is_same(stored: Outcome | None, mine: Outcome) -> bool:
     Not plain equality: what is read back has its defaults spelled out and its times rounded.
     The same job decided again is another outcome, at another seq or as a refusal.
     """
-    if isinstance(stored, LogEntry) and isinstance(mine, LogEntry):
+    if isinstance(stored, (LogEntry, OperationEntry)) and type(stored) is type(mine):
         return (stored.seq, stored.epoch) == (mine.seq, mine.epoch)
     return isinstance(stored, Refusal) and isinstance(mine, Refusal)
 
@@ -296,7 +315,7 @@ def _outbox(ours: Any) -> tuple[tuple[Outcome, ...], dict[str, str]]:  # noqa: A
 def _unreadable_quantities(document: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: repr(value)[:_SHOWN]
-        for name in ("inputQuantity", "outputQuantity")
+        for name in ("inputQuantity", "outputQuantity", "scrapQuantity")
         if (value := document.get(name)) is not None and number_from(value) is None
     }
 
@@ -343,6 +362,8 @@ def _state(document: Mapping[str, Any]) -> OrderState:
         scrap_quantity=number_from(document.get("scrapQuantity")) or 0,
         status=text_from(document.get("status")),
         progress=number_from(document.get("progress")) or 0,
+        plan_quantity=number_from(document.get(PLANNED)),
+        scrapped=scrapped_in(document.get(SCRAPPED)),
     )
 
 

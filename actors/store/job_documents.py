@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.domain.job import JOB_UNREADABLE, Job, JobError, JobState, Position
 from actors.domain.messages import Updated
 from actors.domain.model import Change, ChangeType, JobId, RequestId, Trace, WorkOrderId
-from actors.store.contexts import context_document, context_from, originals_document
-from actors.store.documents import UnreadableDocument, change_type_from, request_key, required
+from actors.store.contexts import context_document, context_from, originals_document, request_key
+from actors.store.documents import UnreadableDocument, change_type_from, required
 from actors.store.schema import OURS
 from actors.store.values import (
     count_from,

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.job import Job, JobState, Position, Progress
-    from actors.domain.model import Epoch, JobId, WorkOrderId
+    from actors.domain.model import Epoch, JobId, Neighbours, WorkOrderId
     from actors.store.records import Records
 
 
 MAX_HISTORY: Final = 1_000
 """Entries of one barcode in one order, the newest, that a scan is decided by: what is older counts
 for nothing after an unbind, and no product has as many steps."""
+
+
+MAX_WHOLE: Final = 4_000
+"""Entries with barcodes, of one order, that are read at once for its actor to remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,11 @@ class Store(Protocol):
         ...
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
-        """Ask the log, in the order of `queries`."""
+        """Ask the log, in the order of `queries`.
+
+        Where all barcodes of an order are asked for, and it has at most `MAX_WHOLE` entries with
+        one, the answer has all of them and is `whole`.
+        """
         ...
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
@@ -162,6 +170,10 @@ class Store(Protocol):
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Return the order under the shared schema's field names, for `detail/:id`."""
+        ...
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """Return what the order shares with others, and how these are; None for an unknown one."""
         ...
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:

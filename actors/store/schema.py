@@ -12,7 +12,12 @@ NODE_STATE: Final = "plan_server_state"
 INBOX: Final = "plan_server_inbox"
 RECORDS: Final = "plan_server_records"
 OURS: Final = "planServer"
+OPERATIONS: Final = "plan_server_operations"
 PLAN: Final = "planProductionQuantity"
+LINE: Final = "productionLineId"
+PRODUCTION_ORDER: Final = "productionOrderId"
+PLANNED: Final = "planQuantity"
+SCRAPPED: Final = "scrapProductBarcodeList"
 STORED_SEQ: Final = f"{OURS}.seq"
 LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "processStepId")
 """What is an ObjectId in the log; `productionLineId` is text there, as callers query it."""
@@ -29,6 +34,8 @@ ORDER_FIELDS: Final = (
     "outputQuantity",
     "scrapQuantity",
     "progress",
+    PLANNED,
+    f"{SCRAPPED}.barcode",
     OURS,
 )
 """What `load` reads of an order."""

@@ -19,6 +19,7 @@ from actors.errors import (
     WorkOrderError,
 )
 from actors.telemetry.counters import CommitStats, SupervisorStats
+from actors.telemetry.findings import GuardFindings
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
 from actors.telemetry.oddities import Oddities
@@ -84,6 +85,7 @@ class Telemetry:
     commits: CommitStats = field(default_factory=CommitStats)
     actors: SupervisorStats = field(default_factory=SupervisorStats)
     oddities: Oddities = field(default_factory=Oddities)
+    guards: GuardFindings = field(default_factory=GuardFindings)
     spans: Spans = NO_SPANS
     """Told of each update and of each commit, for those who trace."""
 
@@ -105,6 +107,7 @@ class Telemetry:
             ("trouble", "restarted"): self.actors.restarted,
             ("trouble", "undone"): self.oddities.undone,
             ("trouble", "unreadable"): self.oddities.unreadable,
+            ("trouble", "guard_broken"): self.guards.counts.total(),
         }
 
     def applied(self, delivery: Delivery, updated: Updated) -> None:
@@ -116,6 +119,7 @@ class Telemetry:
         self.end_to_end.note(took_s)
         self.outcomes[event, "UPDATED"] += 1
         self.spans.answered(delivery, updated.epoch, event, "UPDATED")
+        self.guards.note(updated)
         self.journal.note(
             Event(
                 time.time(),
@@ -144,7 +148,8 @@ class Telemetry:
             after=updated.after_quantity,
             seq=updated.seq,
             epoch=updated.epoch,
-            **trace.ids(),
+            took_ms=round(took_s * 1000, 2),
+            **trace.origin(),
         )
 
     def not_applied(

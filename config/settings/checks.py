@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _MAX_DATABASE_NAME_BYTES: Final = 63
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_HOST_AND_PORT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 _UNFIT_IN_HOST = re.compile(r"[\s/@?#\"'<>]")
 _UNFIT_IN_DATABASE = re.compile(r"[\s/\\.\"$*<>:|?@\x00]")
 _ENCODE = "percent-encode special characters in the user name and password"
@@ -46,6 +47,13 @@ def check_node_id(node_id: str) -> str:
     if not _NODE_ID.fullmatch(node_id):
         raise ValueError("must be 1 to 100 characters out of A-Z a-z 0-9 . _ -")
     return node_id
+
+
+def check_ray_address(address: str) -> str:
+    """Return `address`; raise ValueError unless it is auto, or a host and a port."""
+    if address != "auto" and not _HOST_AND_PORT.fullmatch(address):
+        raise ValueError("must be auto, or host:port of the cluster's head")
+    return address
 
 
 def check_node_url(url: str) -> str:

@@ -65,12 +65,20 @@ def conflicts(given: Mapping[str, str]) -> list[tuple[str, str]]:
     if uri is None and "MONGODB_DB" in given:
         problem = "has no effect without MONGODB_URI: set that too, or unset this to use SQLite"
         found.append(("MONGODB_DB", problem))
+    if uri is None and given.get("SHARDS", "1").strip() not in ("", "1"):
+        problem = "needs MONGODB_URI: the embedded store is for one shard"
+        found.append(("SHARDS", problem))
     if uri is not None and "MONGODB_DB" not in given and database_in_uri(uri) is None:
         problem = (
             "names no database: end its path with one, as in mongodb://host:27017/factory,"
             " or set MONGODB_DB"
         )
         found.append(("MONGODB_URI", problem))
+    if given.get("ACTOR_ENGINE", "").strip().lower() == "ray":
+        if uri is None:
+            found.append(("ACTOR_ENGINE", "needs MONGODB_URI: other processes can't share SQLite"))
+        elif not {"REDIS_URL", "REDIS_HOST"} & given.keys():
+            found.append(("ACTOR_ENGINE", "needs Redis: other machines can't share a file lease"))
     parts = [name for name in _REDIS_PARTS if name in given]
     if "REDIS_URL" in given and parts:
         problem = f"says it all: unset {', '.join(parts)}, or unset REDIS_URL and set REDIS_HOST"

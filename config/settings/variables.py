@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 LogFormat: TypeAlias = Literal["json", "console"]
+GuardMode: TypeAlias = Annotated[Literal["off", "watch", "enforce"], BeforeValidator(lower)]
 
 
 class Variables(BaseSettings):
@@ -189,6 +190,58 @@ class Variables(BaseSettings):
         "其他节点访问本节点（把请求转给处理者）所用的地址。",
         shown="http://HOST:PORT",
     )
+    shards: int = number(
+        1,
+        1,
+        64,
+        "Parts that the orders are cut into, each with an owner of its own; several nodes share"
+        " them out. The same on all nodes; needs MONGODB_URI where it is more than 1.",
+        "把工单分成多少个分片，每个分片各有一个处理者，由多个节点分担。"
+        "所有节点须相同；大于 1 时须设置 MONGODB_URI。",
+    )
+    actor_engine: Annotated[Literal["pykka", "ray"], BeforeValidator(lower)] = setting(
+        "pykka",
+        "Where the orders' actors live: pykka in the nodes themselves; ray in processes that a Ray"
+        " cluster keeps, one or two per shard, with the nodes as front doors before them. Needs"
+        " MONGODB_URI, Redis and the packages of requirements-ray.lock.",
+        "工单的 actor 在哪里运行：pykka 在各节点自身；ray 在由 Ray 集群维持的进程中"
+        "（每个分片一至两个），节点只作为入口。须设置 MONGODB_URI 和 Redis，"
+        "并安装 requirements-ray.lock 中的包。",
+    )
+    shard_spare: int = number(
+        1,
+        0,
+        1,
+        "With ACTOR_ENGINE=ray: processes that wait for each shard beside the one that owns it, on"
+        " another machine; without one the orders of a shard wait until Ray has restarted it.",
+        "ACTOR_ENGINE=ray 时：每个分片除处理者外，在另一台机器上待命的进程数；"
+        "没有时，须等 Ray 重新启动该分片。",
+    )
+    shard_calls: int = number(
+        4,
+        2,
+        64,
+        "With ACTOR_ENGINE=ray: calls that a front door makes to one shard at once.",
+        "ACTOR_ENGINE=ray 时：一个入口同时向一个分片发出的调用数。",
+    )
+    shard_batch: int = number(
+        64,
+        1,
+        1000,
+        "With ACTOR_ENGINE=ray: updates in one such call.",
+        "ACTOR_ENGINE=ray 时：每个这样的调用中的更新数。",
+    )
+    ray_address: Annotated[str, AfterValidator(_checks.check_ray_address)] = setting(
+        "auto",
+        "The Ray cluster to join: auto is the one that this machine is part of, else host:port of"
+        " its head.",
+        "要加入的 Ray 集群：auto 表示本机所属的集群，否则为主节点的 主机:端口。",
+    )
+    ray_namespace: Annotated[str, AfterValidator(_checks.check_node_id)] = setting(
+        "work-orders",
+        "The namespace of the shards' processes in that cluster; one for each database.",
+        "分片进程在该集群中的命名空间，每个数据库一个。",
+    )
     lease_ttl_s: float = number(
         5.0,
         1,
@@ -277,6 +330,28 @@ class Variables(BaseSettings):
         "首道工序扫码已计数、且未带请求标识时的答复：answer 表示成功，数量为 0，jobId 为首次记录；"
         "refuse 表示 409，与带请求标识时相同。",
     )
+    output_once: GuardMode = setting(
+        "watch",
+        "Whether the output of a barcode counts once in its order, until a decrease of that output"
+        " follows: watch counts it and tells of it (/api/guards, an alarm), enforce answers as a"
+        " first-step scan that is counted already.",
+        "同一工单中一个条码的产出是否只计一次，直到其产出被扣减："
+        "watch 照常计数并提示（/api/guards、告警），enforce 按首道工序重复扫码答复。",
+    )
+    unbind_once: GuardMode = setting(
+        "watch",
+        "Whether a decrease with UNBIND_PROCESS or INITIALIZE_PRODUCT and a barcode takes back only"
+        " what is open for that barcode: watch takes all and tells of it, enforce cuts it.",
+        "带条码的 UNBIND_PROCESS 或 INITIALIZE_PRODUCT 扣减是否只撤回该条码尚未撤回的数量："
+        "watch 照常扣减并提示，enforce 只扣减该数量。",
+    )
+    over_input: GuardMode = setting(
+        "watch",
+        "Whether no more input counts once input less scrap has reached planProductionQuantity:"
+        " watch counts it and tells of it, enforce answers 409 OVER_PLAN.",
+        "投入减报废已达 planProductionQuantity 时是否不再计投入：watch 照常计数并提示，"
+        "enforce 答复 409 OVER_PLAN。",
+    )
     max_batch: int = number(
         1000,
         1,
@@ -345,6 +420,13 @@ class Variables(BaseSettings):
         "json：每行一个对象，供采集；console：供人阅读。",
     )
 
+    access_log: Annotated[Literal["rest", "all"], BeforeValidator(lower)] = setting(
+        "rest",
+        "Which answered calls have a line (http_request): all; or the rest, without those whose one"
+        " update was applied, as that update's line says who called.",
+        "哪些已答复的调用记录一行（http_request）：all 为全部；rest 不含唯一的更新已生效的调用，"
+        "该更新的那一行已写明调用方。",
+    )
     log_file: Annotated[Path, AfterValidator(_checks.check_folder)] | None = setting(
         None,
         "File to log to, in place of standard output.",

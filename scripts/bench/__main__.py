@@ -19,6 +19,7 @@ _COMMANDS = {
     "consoles": "keep consoles open at a running service and time its answers",
     "bodies": "measure how long a request's body keeps the event loop",
     "greedy": "be greedy in each way there is, beside steady updates, and see what it costs",
+    "shards": "measure the service in 1, 2 and 4 shards",
     "coalesce": "measure callers that share their calls beside callers that do not",
     "replay": "measure how fast the callers' outboxes drain",
     "direct": "make the service's writes in batches, without HTTP and actors",

@@ -102,7 +102,7 @@ def _request(here: Served, encoding: str, body: bytes) -> web.Request:
     request = make_mocked_request("POST", "/", headers, payload=payload, app=app)
     request._client_max_size = 2 * _MEGABYTE  # noqa: SLF001 -- the application's is not taken over
     work = UNTRACED.serve("POST", "/", "", "")
-    request[CALL] = Call(Trace("bench", ""), Language.ENGLISH, work)
+    request[CALL] = Call(Trace("bench", ""), Language.ENGLISH, work, "/")
     return request
 
 

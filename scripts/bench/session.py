@@ -118,11 +118,16 @@ def schedule(
                     yield round_, scenario, name
 
 
-def run(args: argparse.Namespace, scenarios: Sequence[Scenario], names: Sequence[str]) -> int:
+def run(
+    args: argparse.Namespace,
+    scenarios: Sequence[Scenario],
+    names: Sequence[str],
+    among: Mapping[str, Target] = TARGETS,
+) -> int:
     """Measure, print the table and write the figures; return the exit status."""
     exit_on_sigterm()
     try:
-        found = measure_all(args, scenarios, names)
+        found = measure_all(args, scenarios, names, among)
     except (ChildFailedError, ServerError) as error:
         say(str(error))
         return 1
@@ -132,12 +137,15 @@ def run(args: argparse.Namespace, scenarios: Sequence[Scenario], names: Sequence
 
 
 def measure_all(
-    args: argparse.Namespace, scenarios: Sequence[Scenario], names: Sequence[str]
+    args: argparse.Namespace,
+    scenarios: Sequence[Scenario],
+    names: Sequence[str],
+    among: Mapping[str, Target] = TARGETS,
 ) -> list[Measurement]:
     """Measure every scenario on every target by name, in rounds; tell each figure as it comes."""
     with ExitStack() as stack:
         plan = stack.enter_context(planned(args, with_redis="replaced" in names))
-        targets = {name: TARGETS[name] for name in names}
+        targets = {name: among[name] for name in names}
         if args.against is not None:
             root = stack.enter_context(checkout(args.against, plan.scratch))
             earlier = f"service@{commit_name(args.against)}"

@@ -26,6 +26,7 @@ for command in (
     acting.pause,
     acting.resume,
     acting.retry,
+    acting.operate,
     looking.watch,
     checking.smoke,
 ):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 
+from actors.domain.model import Operation  # noqa: TC001 -- typer reads it at run time
 from scripts.operate.options import Json, Timeout, Token, Url, told
 from scripts.operate.screen import as_json, console
 from scripts.operate.service import in_path, service_at
@@ -75,6 +77,48 @@ def retry(
         as_json(done)
     else:
         console.print(line, markup=False)
+
+
+def operate(  # noqa: PLR0913 -- the options of a command
+    order: Annotated[str, typer.Argument(help="Id of the order.")],
+    operation: Annotated[Operation, typer.Argument(help="What to do with it.")],
+    *,
+    plan_quantity: Annotated[float | None, typer.Option("--plan", help="The new plan.")] = None,
+    quantity: Annotated[float | None, typer.Option(help="Pieces of scrap; 1 if not said.")] = None,
+    barcode: Annotated[str | None, typer.Option(help="Barcode of the scrap.")] = None,
+    operator: Annotated[str | None, typer.Option(help="Who does it, for the log.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
+    key: Annotated[str | None, typer.Option(help="Key by which it is done once.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """Start, pause, resume, cancel or complete an order, change its plan, or count scrap."""
+    if not yes:
+        typer.confirm(f"{operation.value} of order {order}?", abort=True)
+    context = {"relatedBarcode": barcode, "operatorName": operator, "reason": reason}
+    asked = {
+        "operation": operation.value,
+        "planProductionQuantity": plan_quantity,
+        "quantity": quantity,
+        "logContext": _given(context),
+        "requestId": key or str(uuid4()),
+    }
+    with told():
+        done = service_at(url, token, timeout).post(
+            f"/api/workorder/{in_path(order)}/operations", _given(asked)
+        )
+    if as_text:
+        as_json(done)
+    else:
+        line = f"order {order}: {done['operation']}, {done['beforeStatus']} → {done['afterStatus']}"
+        console.print(line, markup=False)
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _turn(

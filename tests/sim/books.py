@@ -143,7 +143,7 @@ def _chain(where: str, document: Document) -> Iterator[Violation]:
         for outcome in event.outcomes:
             if not isinstance(outcome, LogEntry):
                 continue
-            kind = outcome.change.type
+            kind = ChangeType(outcome.change.type)
             if outcome.before_quantity != quantity[kind]:
                 yield Violation(
                     "broken chain",

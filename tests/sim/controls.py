@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery
+    from actors.domain.guards import Guards
     from actors.domain.model import Change, WorkOrderId
     from actors.jobs.outcomes import TrackedJob
     from actors.runtime.mailbox import Mailbox
@@ -81,10 +82,10 @@ async def _rules_nothing_out(
 
 
 def _suspects_nobody(
-    order_id: WorkOrderId, changes: Iterable[Change], suspects: frozenset[str]
+    order_id: WorkOrderId, changes: Iterable[Change], suspects: frozenset[str], guards: Guards
 ) -> EvidenceQuery | None:
     del suspects
-    return questions(order_id, changes, frozenset())
+    return questions(order_id, changes, frozenset(), guards)
 
 
 _place = JobKeeper._place  # noqa: SLF001 what is broken on purpose

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from actors.domain.commit import Committed, Stale, StoredOrder
 from actors.domain.evidence import Evidence
 from actors.domain.model import Epoch, LogEntry
-from actors.domain.rules import is_first_step_scan, is_unbind
 from actors.errors import OutcomeUnknown, RelayRejected, StoreRejected, StoreUnavailable
 from actors.store.documents import is_same
 from actors.store.port import Claim
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import EvidenceQuery, Outcome
-    from actors.domain.model import WorkOrderId
+    from actors.domain.model import Neighbours, WorkOrderId
     from actors.store.port import LogPage, LogQuery
     from tests.sim.database import Database
     from tests.sim.faults import Faults
@@ -126,7 +125,7 @@ class SimStore:
         ]
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
-        found = [Evidence() for _ in queries]
+        found = [Evidence(whole=each.whole) for each in queries]
 
         def note(outcomes: Sequence[Outcome]) -> None:
             for query, evidence in zip(queries, found, strict=True):
@@ -140,9 +139,9 @@ class SimStore:
         for query, evidence in zip(queries, found, strict=True):
             for entry in history:
                 if entry.work_order_id == query.work_order_id and (
-                    str(entry.change.context.related_barcode) in query.barcodes
+                    query.whole or entry.change.context.related_barcode in query.barcodes
                 ):
-                    _note_scan(evidence, entry)
+                    _note_barcode(evidence, entry)
         return found
 
     # -- committing ----------------------------------------------------------------------------
@@ -232,6 +231,9 @@ class SimStore:
         await self.inbox.check(epoch)
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        raise NotImplementedError(order_id)
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         raise NotImplementedError(order_id)
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -355,15 +357,7 @@ def _asked_for(query: EvidenceQuery, outcome: Outcome) -> bool:
     )
 
 
-def _note_scan(evidence: Evidence, entry: LogEntry) -> None:
-    if is_first_step_scan(entry.change) or is_unbind(entry.change):
-        history = Evidence()
-        history.note(entry)
-        evidence.scans |= {
-            key: max(position, evidence.scans.get(key, position))
-            for key, position in history.scans.items()
-        }
-        evidence.unbinds |= {
-            key: max(position, evidence.unbinds.get(key, position))
-            for key, position in history.unbinds.items()
-        }
+def _note_barcode(evidence: Evidence, entry: LogEntry) -> None:
+    history = Evidence()
+    history.note(entry)
+    evidence.include(replace(history, by_job={}, by_request={}))

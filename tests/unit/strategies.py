@@ -22,6 +22,7 @@ from actors.domain.model import (
     JobId,
     LogContext,
     Number,
+    Operation,
     OrderFacts,
     OrderState,
     RequestId,
@@ -44,7 +45,10 @@ def new_job() -> JobId:
 
 
 def make_change(
-    kind: ChangeType, quantity: Number, key: str | None = None, context: LogContext | None = None
+    kind: ChangeType | Operation,
+    quantity: Number,
+    key: str | None = None,
+    context: LogContext | None = None,
 ) -> Change:
     """Make a change as the web layer does: only what has a key has a fingerprint."""
     context = context or LogContext()

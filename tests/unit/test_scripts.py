@@ -10,9 +10,13 @@ import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
 _LOCKS = ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock")
+_RAY_LOCK = "requirements-ray.lock"
 
 
-@pytest.mark.parametrize("script", ["start.sh", "test.sh", "lock.sh"])
+@pytest.mark.parametrize(
+    "script",
+    ["start.sh", "test.sh", "lock.sh", "ray-head.sh", "ray-node.sh", "ray-test.sh"],
+)
 def test_a_script_says_how_it_is_used_without_setting_anything_up(
     script: str, tmp_path: Path
 ) -> None:
@@ -74,7 +78,64 @@ def test_with_a_collector_the_packages_for_it_are_installed_once(tmp_path: Path)
     assert _run(script, "--set-up").stderr == ""
 
 
-@pytest.mark.parametrize("lock", _LOCKS)
+@pytest.mark.parametrize(
+    ("script", "arguments", "expected"),
+    [
+        (
+            "ray-head.sh",
+            (),
+            "start --head --port 6390 --include-dashboard false --block --disable-usage-stats",
+        ),
+        ("ray-node.sh", ("10.0.0.1:6390",), "start --address 10.0.0.1:6390 --block"),
+    ],
+)
+def test_a_ray_machine_has_pinned_ports_a_token_and_nothing_beyond_the_loopback(
+    script: str, arguments: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    path = _copy_of_the_scripts(tmp_path) / script
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    for name, says in (
+        ("python", 'case "$2" in *token*) printf secret ;; esac'),
+        ("ray", 'echo "$@"; env | grep ^RAY_'),
+    ):
+        (binaries / name).write_text(f"#!/bin/sh\n{says}\n")
+        (binaries / name).chmod(0o755)
+    shutil.copy(tmp_path / _RAY_LOCK, tmp_path / ".venv")
+    token = tmp_path / "token"
+    if script == "ray-node.sh":
+        refused = _run(path, *arguments, RAY_AUTH_TOKEN_PATH=str(token))
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "copy it from the machine of the head" in refused.stderr
+        token.write_text("secret")
+    said = _run(path, *arguments, RAY_AUTH_TOKEN_PATH=str(token), RAY_NODE_IP="").stdout
+    assert said.startswith(expected)
+    for option in (
+        "--node-ip-address 127.0.0.1",
+        "--node-manager-port 6391",
+        "--min-worker-port 6400 --max-worker-port 6463",
+        '--resources {"shard": 16}',
+    ):
+        assert option in said
+    for setting in ("RAY_AUTH_MODE=token", "RAY_USAGE_STATS_ENABLED=0"):
+        assert f"{setting}\n" in said
+    assert token.read_text() == "secret"
+
+
+def test_for_ray_its_packages_are_installed(tmp_path: Path) -> None:
+    script = _copy_of_the_scripts(tmp_path) / "start.sh"
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\n[ "$2" != pip ] || echo "$@"\n')
+    python.chmod(0o755)
+    said = _run(script, "--set-up", ACTOR_ENGINE="ray").stderr
+    assert f"--require-hashes --requirement {_RAY_LOCK}" in said
+    # It holds what spans need, too.
+    setting = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    assert _run(script, "--set-up", **setting).stderr == ""
+
+
+@pytest.mark.parametrize("lock", [*_LOCKS, _RAY_LOCK])
 def test_a_lock_pins_every_package_by_hash_and_names_no_address(lock: str) -> None:
     text = (_CHECKOUT / lock).read_text()
     assert "://" not in text
@@ -91,8 +152,20 @@ def test_each_lock_holds_all_of_the_one_before_at_the_same_versions() -> None:
     assert run_time < traced < development
 
 
+def test_the_lock_of_ray_holds_what_is_tested_at_the_same_versions() -> None:
+    def pinned(lock: str) -> dict[str, str]:
+        text = (_CHECKOUT / lock).read_text()
+        return dict(re.findall(r"^([a-z0-9.-]+).*?==(\S+)", text, flags=re.MULTILINE))
+
+    with_ray, development = pinned(_RAY_LOCK), pinned("requirements-dev.lock")
+    assert pinned("requirements-otel.lock").items() <= with_ray.items()
+    assert "ray" in with_ray
+    shared = with_ray.keys() & development.keys()
+    assert {name: with_ray[name] for name in shared} == {name: development[name] for name in shared}
+
+
 def _copy_of_the_scripts(folder: Path) -> Path:
-    for lock in _LOCKS:
+    for lock in (*_LOCKS, _RAY_LOCK):
         shutil.copy(_CHECKOUT / lock, folder)
     return Path(shutil.copytree(_CHECKOUT / "scripts", folder / "scripts"))
 

@@ -22,7 +22,7 @@ from actors.store.records import Record
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.cluster.neighbours import Neighbours
 
 LOOKED_EVERY_S: Final = 5.0
@@ -70,7 +70,7 @@ class Fleet:
     """
 
     def __init__(
-        self, node: Node, neighbours: Neighbours, version: str, expected: int | None
+        self, node: Engine, neighbours: Neighbours, version: str, expected: int | None
     ) -> None:
         self._node, self._neighbours = node, neighbours
         self._version, self._expected = version, expected
@@ -84,7 +84,7 @@ class Fleet:
 
     def state(self) -> FleetState | None:
         """Tell how many nodes there are; None on a node that is not the owner."""
-        now, epoch = time.monotonic(), self._node.status().epoch
+        now, epoch = time.monotonic(), term_of(self._node)
         if not epoch:
             return None
         here = self._here()
@@ -110,12 +110,12 @@ class Fleet:
 
     async def look(self) -> None:
         """Count the nodes once, and keep what is new."""
-        status = self._node.status()
-        if not status.epoch:
+        epoch = term_of(self._node)
+        if not epoch:
             self._epoch = 0
             return
-        if self._epoch != status.epoch:
-            await self._begin(status.epoch)
+        if self._epoch != epoch:
+            await self._begin(epoch)
         now = time.monotonic()
         here = self._here()
         self._seen |= {each.node: each for each in here}
@@ -183,6 +183,16 @@ class Fleet:
                 pass  # it is looked at again, and the store has an alarm of its own
             except Exception:  # noqa: BLE001 -- one bad look must not be the last
                 _log.exception("fleet_watch_failed")
+
+
+def term_of(node: Engine) -> int:
+    """Return the epoch in which this node keeps what all nodes should know; 0 while it does not.
+
+    The owner does; with several shards, the owner of the first. Where the actors are in processes
+    of their own, no node does.
+    """
+    first = node.parts[0].status()
+    return first.epoch if first.node == node.node_id else 0
 
 
 def _when(each: Seen) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import structlog
 from aiohttp import web
-from multidict import CIMultiDict
 from yarl import URL
 
 from actors.errors import NotOwner
@@ -26,20 +25,21 @@ from web.cluster.hop import (
     FORWARDED_TO,
     REFUSED,
     allowed_s,
+    headers_of,
     refuse_if_misled,
 )
-from web.cluster.peer import PeerWatch
+from web.cluster.peer import PeerHealth, PeerWatch, repeat
 from web.cluster.seal import path_of
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
 from web.wire.problems import Problem, RequestError
-from web.wire.schemas import check_request_id
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from aiohttp.typedefs import Handler
+    from multidict import CIMultiDict
 
     from web.app_context import AppContext
     from web.cluster.peer import Peer
@@ -47,16 +47,7 @@ if TYPE_CHECKING:
     from web.tracing.port import Tracing, Work
     from web.wire.streams import Stream
 
-_KEY: Final = "Idempotency-Key"
 _SERVED_BY: Final = "X-Served-By"
-_REQUEST_HEADERS: Final = (
-    "Content-Type",
-    _KEY,
-    "Accept-Language",
-    "Authorization",
-    "Prefer",
-    "tracestate",
-)
 _REPLY_HEADERS: Final = ("Content-Type", "Retry-After", _SERVED_BY, "Allow")
 _UPDATES_AT_ONCE: Final = 512
 _OPERATORS_AT_ONCE: Final = 16
@@ -71,6 +62,7 @@ _WAY_BACK_S: Final = 0.5
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, to send it in pieces."""
 _RETRY_AFTER_S: Final = 1
+_LEARNS_S: Final = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -86,6 +78,18 @@ class _Outgoing:
     body: bytes
     remote: str
     end: float
+    watch: PeerWatch
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is sent on in the place of a call's own: a body with some of its items; a path."""
+
+    body: bytes | None = None
+    path: str | None = None
+
+
+WHOLE_CALL: Final = Part()
 
 
 class Forwarder:
@@ -95,31 +99,79 @@ class Forwarder:
         self._context = context
         self._seal = seal
         self._tracing = tracing
-        self.watch = PeerWatch(context.node, seal, context.options.node_url_allow)
-        self._updates: aiohttp.ClientSession | None = None
-        self._operators: aiohttp.ClientSession | None = None
+        allowed, parts = context.options.node_url_allow, context.node.parts
+        self.watches = tuple(
+            PeerWatch(part, seal, allowed, shard if len(parts) > 1 else None, context.node.status)
+            for shard, part in enumerate(parts)
+        )
+        """One for each part that has an owner of its own."""
+        self.watch = self.watches[0]
+        self.updates: aiohttp.ClientSession | None = None
+        self.operators: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
 
     async def open(self, _app: web.Application) -> AsyncIterator[None]:
         """Open the connections to other nodes; close them when the application ends."""
         async with (
-            open_session(_UPDATES_AT_ONCE, keep_alive=True) as self._updates,
+            open_session(_UPDATES_AT_ONCE, keep_alive=True) as self.updates,
             # Of their own: updates that wait must not keep an operator from resuming them.
-            open_session(_OPERATORS_AT_ONCE, keep_alive=False) as self._operators,
+            open_session(_OPERATORS_AT_ONCE, keep_alive=False) as self.operators,
             open_session(_STREAMS_AT_ONCE, keep_alive=False) as self._streams,
         ):
-            watching = asyncio.create_task(self.watch.run(self._operators))
+            watching = asyncio.create_task(self._watch())
             yield
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
+
+    async def _watch(self) -> None:
+        if self.operators is None:
+            return
+        async with asyncio.TaskGroup() as group:
+            for watch in self.watches:
+                group.create_task(watch.run(self.operators))
+            store = self._context.node.store
+            group.create_task(repeat(_LEARNS_S, lambda: self._seal.learn(store)))
+
+    def tell(self, figures: Callable[[], Mapping[str, object]]) -> None:
+        """Have owners told of these figures too, whenever they are asked how they are."""
+        for watch in self.watches:
+            watch.figures = figures
+
+    def owner(self) -> PeerHealth | None:
+        """Return the node by which updates that come here are served; None when none can be.
+
+        None too while any shard has none; of the nodes that own some, this one comes first.
+        """
+        found = self.owners()
+        known = [each for each in found if each is not None]
+        if len(known) < len(found):
+            return None
+        here = self._context.node.node_id
+        return min(known, key=lambda each: each.node != here)
+
+    def owners(self) -> list[PeerHealth | None]:
+        """Return for each shard the node that serves it."""
+        return [
+            PeerHealth(status.node, status.epoch, status.paused)
+            if (status := part.status()).serving
+            else watch.health()
+            for part, watch in zip(self._context.node.parts, self.watches, strict=True)
+        ]
+
+    def trouble(self) -> str | None:
+        """Say why updates can't be handed to an owner; None when they can, or there is none."""
+        found = ((shard, watch.trouble()) for shard, watch in enumerate(self.watches))
+        many = len(self.watches) > 1
+        told = (f"shard {shard}: {why}" if many else why for shard, why in found if why)
+        return next(told, None)
 
     def update(self, here: Handler) -> Handler:
         """Wrap the handler of updates, which the region refuses on a node that is no owner."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._context.node.owner_elsewhere() is not None:
-                return await self._elsewhere(request, self._updates)
+                return await self.hand_on(request, self.watch, self.updates)
             refuse_if_misled(request)
             return await here(request)
 
@@ -130,7 +182,7 @@ class Forwarder:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._context.node.owner_elsewhere() is not None:
-                return await self._elsewhere(request, self._operators)
+                return await self.hand_on(request, self.watch, self.operators)
             refuse_if_misled(request)
             if self._context.node.status().role is not Role.OWNER:
                 raise NotOwner("this node does not own the actors")
@@ -148,11 +200,11 @@ class Forwarder:
             if self._context.node.owner_elsewhere() is None or FORWARDED_BY in request.headers:
                 return await here(request)
             if not always:
-                return await self._elsewhere(request, self._operators)
+                return await self.hand_on(request, self.watch, self.operators)
             if self.watch.health() is not None:
                 with suppress(TimeoutError, NotOwner, RequestError):
                     async with asyncio.timeout(_VIEW_S):
-                        return await self._elsewhere(request, self._operators)
+                        return await self.hand_on(request, self.watch, self.operators)
             return await here(request)
 
         return handle
@@ -167,21 +219,35 @@ class Forwarder:
 
         return handle
 
-    async def _streamed(self, request: web.Request) -> web.StreamResponse:
-        peer = self.watch.peer()
+    @asynccontextmanager
+    async def follow(
+        self, request: web.Request, watch: PeerWatch
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open the reply of an owner to a call that has no end.
+
+        Raises `NotOwner` where none is known, `ClientError` and `OSError`.
+        """
+        peer = watch.peer()
         if peer is None or self._streams is None:
             raise NotOwner("another node owns the actors")
-        headers = _headers(request)
+        headers = headers_of(request)
         headers[FORWARDED_BY] = self._context.node.node_id
         headers[FORWARDED_TO] = peer.holder.node
         self._seal.sign("GET", path_of(request), headers)
+        async with self._streams.get(
+            _target(peer, path_of(request)),
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=_SILENT_S),
+        ) as reply:
+            yield reply
+
+    async def _streamed(self, request: web.Request) -> web.StreamResponse:
+        peer = self.watch.peer()
+        if peer is None:
+            raise NotOwner("another node owns the actors")
         try:
-            async with self._streams.get(
-                _target(peer, path_of(request)),
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=_SILENT_S),
-            ) as reply:
+            async with self.follow(request, self.watch) as reply:
                 if reply.content_type != "text/event-stream":
                     return await self._passed_back(reply)
                 async with request.app[STREAMS].open(request) as stream:
@@ -212,18 +278,35 @@ class Forwarder:
         finally:
             reading.cancel()
 
-    async def _elsewhere(
-        self, request: web.Request, session: aiohttp.ClientSession | None
+    async def hand_on(
+        self,
+        request: web.Request,
+        watch: PeerWatch,
+        session: aiohttp.ClientSession | None,
+        part: Part = WHOLE_CALL,
     ) -> web.Response:
-        peer = self.watch.peer()
+        """Have the owner that `watch` watches answer a call, or a part of it.
+
+        Raises `NotOwner` where none is known, and `RequestError` where it gave no answer.
+        """
+        peer = watch.peer()
         if FORWARDED_BY in request.headers or peer is None or session is None:
             raise NotOwner("another node owns the actors")
         end = asyncio.get_running_loop().time() + allowed_s(request)
-        headers = _headers(request)
+        headers = headers_of(request)
         # Whole, and within its limits, before anything of it is sent on.
-        body = await read_body(request)
-        path, remote = path_of(request), request.remote or ""
-        outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, remote, end)
+        body = await read_body(request) if part.body is None else part.body
+        path = path_of(request) if part.path is None else part.path
+        outgoing = _Outgoing(
+            request.method,
+            path,
+            _target(peer, path),
+            headers,
+            body,
+            request.remote or "",
+            end,
+            watch,
+        )
         attempt = Attempt()
         hop = self._hop(request, peer, outgoing)
         status = None
@@ -267,7 +350,7 @@ class Forwarder:
         outgoing.headers[DEADLINE] = str(_owners_share_ms(left_s))
         self._seal.sign(outgoing.method, outgoing.path, outgoing.headers, outgoing.body)
         async with asyncio.timeout_at(outgoing.end) as limit:
-            with self.watch.waiting(limit, peer.holder):
+            with outgoing.watch.waiting(limit, peer.holder):
                 async with session.request(
                     outgoing.method,
                     outgoing.url,
@@ -298,22 +381,6 @@ FORWARDER: Final = web.AppKey("forwarder", Forwarder)
 
 def _target(peer: Peer, path: str) -> URL:
     return peer.url.join(URL(peer.url.raw_path.rstrip("/") + path, encoded=True))
-
-
-def _headers(request: web.Request) -> CIMultiDict[str]:
-    """Take over what the caller says about its call, under the id that this node logs."""
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name in _REQUEST_HEADERS:
-        for value in request.headers.getall(name, ()):
-            if value.isprintable():
-                headers.add(name, value)
-            elif name == _KEY:  # it can't be sent and must not be lost: refuse it as the owner does
-                check_request_id(value, name)
-    trace = request[CALL].trace
-    headers["X-Request-Id"] = trace.http_request_id
-    if trace.traceparent:
-        headers["traceparent"] = trace.traceparent
-    return headers
 
 
 def _owners_share_ms(left_s: float) -> int:

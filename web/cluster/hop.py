@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from actors.errors import NotOwner
-from web.app_context import CONTEXT
+from web.app_context import CALL, CONTEXT
 from web.wire.problems import Problem, RequestError
+from web.wire.schemas import check_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -32,6 +34,15 @@ BELIEVED: Final = web.RequestKey("believed", bool)
 """Whether it is surely a node that sent a request."""
 _MAX_DIGITS: Final = 9
 _MAX_ADDRESS: Final = 64
+_KEY: Final = "Idempotency-Key"
+_REQUEST_HEADERS: Final = (
+    "Content-Type",
+    _KEY,
+    "Accept-Language",
+    "Authorization",
+    "Prefer",
+    "tracestate",
+)
 
 
 def allowed_s(request: web.Request) -> float:
@@ -69,3 +80,19 @@ async def in_time(request: web.Request, answer: Awaitable[_Answer]) -> _Answer:
             return await answer
     except TimeoutError:
         raise RequestError(Problem("TIMEOUT", "TIMEOUT")) from None
+
+
+def headers_of(request: web.Request) -> CIMultiDict[str]:
+    """Take over what the caller says about its call, under the id that this node logs."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    for name in _REQUEST_HEADERS:
+        for value in request.headers.getall(name, ()):
+            if value.isprintable():
+                headers.add(name, value)
+            elif name == _KEY:  # it can't be sent and must not be lost: refuse it as the owner does
+                check_request_id(value, name)
+    trace = request[CALL].trace
+    headers["X-Request-Id"] = trace.http_request_id
+    if trace.traceparent:
+        headers["traceparent"] = trace.traceparent
+    return headers

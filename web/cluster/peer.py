@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
     from yarl import URL
 
+    from actors.engine import Part
     from actors.lease import Holder
-    from actors.node.node import Node
+    from actors.node.status import NodeStatus
     from web.cluster.seal import Seal
 
 _LOOKS_S: Final = 0.25
 _PROBES_S: Final = 0.5
 _PROBE_LIMIT_S: Final = 1.0
-_LEARNS_S: Final = 5.0
 _MAX_HEALTH_BYTES: Final = 65_536
 _LAST_REPLIES_S: Final = 0.25
 """How long a reply of an owner that gave up its lease may still be under way."""
@@ -62,8 +62,18 @@ class SecretDiffers(Exception):
 class PeerWatch:
     """Knows the present owner, asks it how it is, and ends the wait for one that is gone."""
 
-    def __init__(self, node: Node, seal: Seal, allowed: Sequence[str]) -> None:
-        self._node = node
+    def __init__(
+        self,
+        part: Part,
+        seal: Seal,
+        allowed: Sequence[str],
+        shard: int | None = None,
+        said: Callable[[], NodeStatus] | None = None,
+    ) -> None:
+        """Watch the owner of `part`; `said` is what this node reports of itself, as a whole."""
+        self._shard = shard
+        self._said = said or part.status
+        self._part = part
         self._seal = seal
         self._is_refused = False
         self._origins = Origins(allowed)
@@ -80,8 +90,8 @@ class PeerWatch:
 
         None too if its URL is not allowed, or the store does not name it as the lease does.
         """
-        holder = self._node.owner_elsewhere()
-        if holder is None or not self._node.confirms(holder):
+        holder = self._part.owner_elsewhere()
+        if holder is None or not self._part.confirms(holder):
             return None
         if self._known is None or self._known[0] != holder:
             self._known = (holder, self._reachable(holder))
@@ -90,7 +100,7 @@ class PeerWatch:
     def _reachable(self, holder: Holder) -> Peer | None:
         url = self._origins.base_url(holder.url)
         # A lease that an earlier process left behind may hold our own address.
-        if url is not None and holder.url != self._node.status().url:
+        if url is not None and holder.url != self._part.status().url:
             return Peer(holder, url)
         reason = "not in NODE_URL_ALLOW" if url is None else "the address of this node itself"
         _log.warning("forward_refused", node=holder.node, url=holder.url, reason=reason)
@@ -105,10 +115,10 @@ class PeerWatch:
 
     def trouble(self) -> str | None:
         """Say why updates can't be handed to the owner; None when they can, or there is none."""
-        holder = self._node.owner_elsewhere()
+        holder = self._part.owner_elsewhere()
         if holder is None or self.health() is not None:
             return None
-        if not self._node.confirms(holder):
+        if not self._part.confirms(holder):
             return f"the store does not name {holder.node} and its address as the owner's"
         if self.peer() is None:
             return f"the address of the owner, {holder.node}, is not one to forward to"
@@ -131,8 +141,8 @@ class PeerWatch:
         """End the waits for owners that are gone: a hung one never answers."""
         if not self._waiting:
             return
-        holder = self._node.owner_elsewhere()
-        stopping = self._node.status().role in (Role.DRAINING, Role.STOPPED)
+        holder = self._part.owner_elsewhere()
+        stopping = self._part.status().role in (Role.DRAINING, Role.STOPPED)
         grace_s = _BEFORE_WE_STOP_S if stopping else _LAST_REPLIES_S
         end = asyncio.get_running_loop().time() + grace_s
         for limit, waited_for in list(self._waiting.items()):
@@ -150,10 +160,10 @@ class PeerWatch:
         if peer is None:
             self._seen = None
             return
-        headers = {REPORT: report_of(self._node.status(), self.figures())}
+        headers = {REPORT: report_of(self._said(), self.figures())}
         self._seal.sign("GET", "/health", headers)
         try:
-            self._seen = (peer.holder, await _ask(session, peer, headers))
+            self._seen = (peer.holder, await _ask(session, peer, headers, self._shard))
         except SecretDiffers:
             self._seen = (peer.holder, None)
             if not self._is_refused:
@@ -167,15 +177,15 @@ class PeerWatch:
     async def run(self, session: ClientSession) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(_repeat(_PROBES_S, lambda: self.probe(session)))
-            group.create_task(_repeat(_LOOKS_S, self._look))
-            group.create_task(_repeat(_LEARNS_S, lambda: self._seal.learn(self._node.store)))
+            group.create_task(repeat(_PROBES_S, lambda: self.probe(session)))
+            group.create_task(repeat(_LOOKS_S, self._look))
 
     async def _look(self) -> None:
         self.end_waits()
 
 
-async def _repeat(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
+async def repeat(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
+    """Do `step` again and again until cancelled, whatever becomes of it."""
     while True:
         try:
             await step()
@@ -184,7 +194,9 @@ async def _repeat(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(every_s)
 
 
-async def _ask(session: ClientSession, peer: Peer, headers: Mapping[str, str]) -> PeerHealth | None:
+async def _ask(
+    session: ClientSession, peer: Peer, headers: Mapping[str, str], shard: int | None
+) -> PeerHealth | None:
     try:
         async with (
             asyncio.timeout(_PROBE_LIMIT_S),
@@ -195,6 +207,8 @@ async def _ask(session: ClientSession, peer: Peer, headers: Mapping[str, str]) -
             body = orjson.loads(await reply.content.readexactly(_length(reply.content_length)))
     except (ClientError, OSError, EOFError, ValueError, TimeoutError):
         return None
+    if shard is not None:
+        return _of_shard(body, peer.holder, shard)
     match body:
         case {"status": "ok", "role": "owner", "node": node, "paused": bool(paused)} if (
             node == peer.holder.node
@@ -202,6 +216,16 @@ async def _ask(session: ClientSession, peer: Peer, headers: Mapping[str, str]) -
             return PeerHealth(peer.holder.node, peer.holder.epoch, paused)
         case _:
             return None
+
+
+def _of_shard(body: object, holder: Holder, shard: int) -> PeerHealth | None:
+    """Return what a node said of one of its shards, if it serves that."""
+    match body:
+        case {"node": holder.node, "paused": bool(paused), "shards": [*shards]}:
+            mine = {"shard": shard, "node": holder.node, "serving": True}
+            if any(isinstance(each, dict) and each.items() >= mine.items() for each in shards):
+                return PeerHealth(holder.node, holder.epoch, paused)
+    return None
 
 
 def _length(announced: int | None) -> int:

@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from actors.domain.guards import Guard
 from actors.node.status import Role
 from web.wire.cuts import REASONS
 
@@ -129,6 +130,12 @@ class NodeCollector(Collector):
         odd = self._context.node.telemetry.oddities
         yield _counter("counts_undone", "Counts of orders that others undid", odd.undone)
         yield _counter("orders_unreadable", "Updates of orders without a number", odd.unreadable)
+        broken = CounterMetricFamily(
+            f"{_PREFIX}_guard_findings", "Changes that broke a watched guard", labels=["guard"]
+        )
+        for guard in Guard:
+            broken.add_metric([guard.value], self._context.node.telemetry.guards.counts[guard])
+        yield broken
         yield _counter("relay_errors", "Copies to the log that failed", stats.relay_errors)
 
     def _node(self, status: NodeStatus) -> Iterator[Metric]:
@@ -162,14 +169,13 @@ class NodeCollector(Collector):
         yield failures
 
     def _waiting(self) -> Iterator[Metric]:
-        region = self._context.node.region
-        counts = region.statistics()
+        counts = self._context.node.region.statistics()
         yield _gauge("updates_waiting", "Updates that wait for their turn", counts.waiting)
         yield _gauge("updates_active", "Updates at work", counts.active)
         yield _gauge("updates_delayed", "Updates that wait to be tried again", counts.delayed)
         yield _gauge("paused_orders", "Orders that are paused alone", len(counts.paused_orders))
-        if region.jobs is not None:
-            yield _gauge("jobs_waiting", "Accepted jobs not done yet", len(region.jobs.known))
+        if counts.jobs is not None:
+            yield _gauge("jobs_waiting", "Accepted jobs not done yet", counts.jobs)
         if self.failed_jobs is not None:
             yield _gauge("jobs_failed", "Failed jobs, dead letters too", self.failed_jobs)
         if self.dead_letters is not None:

@@ -11,13 +11,14 @@ import structlog
 
 from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable
 from actors.operators.past import PastKeeper, mark_record, read_marks
+from web.cluster.fleet import term_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
 
-    from actors.node.node import Node
+    from actors.engine import Engine
 
 KEPT_EVERY_S: Final = 60.0
 _STORE_S: Final = 5.0
@@ -29,20 +30,20 @@ _log = structlog.get_logger(__name__)
 class Recorder:
     """The keeper of one node, at work only while that one owns the actors."""
 
-    def __init__(self, node: Node, version: str) -> None:
+    def __init__(self, node: Engine, version: str) -> None:
         self._node, self._version = node, version
         self._marked_epoch = 0
         self._past: PastKeeper | None = None
 
     async def step(self) -> None:
         """Mark that this node has become the owner, and keep the minute that is over."""
-        status = self._node.status()
-        if not status.epoch:
+        epoch = term_of(self._node)
+        if not epoch:
             self._past = None
             return
-        if self._past is None or self._marked_epoch != status.epoch:
+        if self._past is None or self._marked_epoch != epoch:
             self._past = PastKeeper(self._node.telemetry.samples, self._node.store.records)
-            await self._mark(status.epoch)
+            await self._mark(epoch)
         await self._past.keep()
 
     async def _mark(self, epoch: int) -> None:

@@ -10,7 +10,9 @@ from web.openapi.models.failures import (
     FieldAtFault,
     Full,
     JobInTheWay,
+    PlanReached,
     QuantityAtFault,
+    RefusedOperation,
     SizeLimit,
     UnknownJob,
     UnknownOrder,
@@ -59,6 +61,16 @@ _DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
         CountedScan,
         {"relatedBarcode": "SN0001", "processStepId": None, "replayed": False},
     ),
+    "OPERATION_REFUSED": (
+        RefusedOperation,
+        {
+            "workOrderId": "000000000000000000000001",
+            "reason": "status",
+            "operation": "start",
+            "status": "IN_PROGRESS",
+        },
+    ),
+    "OVER_PLAN": (PlanReached, {"planProductionQuantity": 100, "replayed": False}),
     "ORDER_UNREADABLE": (
         UnreadableOrder,
         {
@@ -94,6 +106,7 @@ _FIELDS: Final = {
     "MISSING_WORK_ORDER_ID": "workOrderId",
     "INVALID_WORK_ORDER_ID": "workOrderId",
     "INVALID_TYPE": "type",
+    "INVALID_OPERATION": "operation",
     "INVALID_REQUEST_ID": "requestId",
     "INVALID_UPDATES": "updates",
     "INVALID_DATE": "startDate",
@@ -116,6 +129,9 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "encodings": "gzip, deflate",
     "method": "PUT",
     "value": "'1,000'",
+    "plan": 100,
+    "operation": "start",
+    "status": "IN_PROGRESS",
 }
 
 

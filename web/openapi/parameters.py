@@ -18,7 +18,7 @@ from web.wire.queries import (
     ORDERS,
     RANGES,
 )
-from web.wire.schemas import MAX_REQUEST_ID
+from web.wire.usual import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

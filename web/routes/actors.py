@@ -13,6 +13,7 @@ from web.openapi import parameters
 from web.openapi.models.actors import ActorPage, HotActors, LiveActor, RestingActor
 from web.openapi.models.figures import ActorStats
 from web.route import Route
+from web.wire import merging
 from web.wire.queries import MAX_PAGE_BYTES, parse_actor_query, parse_count
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain.model import WorkOrderId
-    from actors.node.node import Node
+    from actors.engine import Engine
     from actors.operators.rows import ActorRow, ActorView
     from actors.telemetry.journal import Event
     from actors.telemetry.telemetry import Latency, Telemetry
@@ -54,7 +55,7 @@ async def stats(request: web.Request) -> web.Response:
     """Show the figures of all actors; times in milliseconds, of the last minute."""
     node = request.app[CONTEXT].node
     summary = await node.inspector().summary()
-    telemetry, counts, jobs = node.telemetry, node.region.statistics(), node.region.jobs
+    telemetry, counts = node.telemetry, node.region.statistics()
     depths = summary.depths
     data: ActorStats = {
         "node": node.node_id,
@@ -76,7 +77,7 @@ async def stats(request: web.Request) -> web.Response:
         "updates": _updates(telemetry),
         "commits": _commits(telemetry),
         "outboxes": {"orders": summary.outboxes, "entries": summary.outbox_entries},
-        "jobs": {"waiting": len(jobs.known) if jobs else 0},
+        "jobs": {"waiting": counts.jobs or 0},
         "actors": {
             "created": telemetry.actors.created,
             "passivated": telemetry.actors.passivated,
@@ -112,7 +113,7 @@ async def actor(request: web.Request) -> web.Response:
         "workOrderId": order_id,
         "workOrderNo": order.get("workOrderNo") if order else None,
         "live": view is not None,
-        **(_view(view) if view else _resting(node, order_id)),
+        **(_view(view) if view else await _resting(node, order_id)),
         "updates": _merged(latest, logged or ()),
         "logRead": logged is not None,
     }
@@ -120,7 +121,7 @@ async def actor(request: web.Request) -> web.Response:
 
 
 async def _stored(
-    node: Node, order_id: WorkOrderId
+    node: Engine, order_id: WorkOrderId
 ) -> tuple[Mapping[str, Any] | None, Sequence[Mapping[str, Any]] | None]:
     """Read the order and the end of its log; neither when the store does not answer now."""
     query = LogQuery(order_id, page_size=_SHOWN, max_bytes=MAX_PAGE_BYTES)
@@ -211,12 +212,12 @@ def _view(view: ActorView) -> dict[str, Any]:
     }
 
 
-def _resting(node: Node, order_id: WorkOrderId) -> dict[str, Any]:
+async def _resting(node: Engine, order_id: WorkOrderId) -> dict[str, Any]:
     region = node.region
-    waits = region.waits_for(order_id)
+    (waits,) = await region.waits_for([order_id])
     age = datetime.now(UTC) - waits.oldest if waits.oldest else timedelta()
     return {
-        "paused": region.paused or region.is_paused(order_id),
+        "paused": region.statistics().paused or region.is_paused(order_id),
         "depth": waits.waiting,
         "oldestWaitMs": max(0.0, _ms(age.total_seconds())),
     }
@@ -284,6 +285,7 @@ ROUTES: Final = (
         path="/api/actors",
         handler=actors,
         needs="owner",
+        merge=merging.actors,
         tag="Actors",
         reply=ActorPage,
         text="OK.actors",
@@ -296,6 +298,7 @@ ROUTES: Final = (
         path="/api/actors/stats",
         handler=stats,
         needs="owner",
+        merge=merging.added,
         tag="Actors",
         reply=ActorStats,
         text="OK.actor_stats",
@@ -307,6 +310,7 @@ ROUTES: Final = (
         path="/api/actors/hot",
         handler=hot,
         needs="owner",
+        merge=merging.hot,
         tag="Actors",
         reply=HotActors,
         text="OK.hot",
@@ -319,6 +323,7 @@ ROUTES: Final = (
         path="/api/actors/{id}",
         handler=actor,
         needs="owner",
+        scope="order",
         tag="Actors",
         reply=LiveActor | RestingActor,
         text="OK.actor",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from web.app_context import CONTEXT
+from web.cluster.relayed import RELAYED
 from web.openapi import parameters
 from web.route import ORDER, Route
 from web.routes.actors import event_fields
@@ -17,7 +18,7 @@ from web.wire.streams import STREAMS
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from actors.telemetry.journal import Journal
 
 _LOOKS_S: Final = 0.25
@@ -32,7 +33,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
     With `Last-Event-ID`, as browsers send it, from there on.
     """
-    node = request.app[CONTEXT].node
+    node, relayed = request.app[CONTEXT].node, request.get(RELAYED)
     async with request.app[STREAMS].open(request) as stream:
         journal = node.telemetry.journal
         number = _begin(request, journal)
@@ -42,6 +43,8 @@ async def events(request: web.Request) -> web.StreamResponse:
             missed, found = journal.after(number, _AT_ONCE)
             number = journal.count
             frames = [_event("missed", {"count": missed})] if missed else []
+            if relayed is not None and (others := relayed.take()):
+                frames.append(others)
             first = number - len(found) + 1
             frames += [
                 _event(each.event, event_fields(each), f"{journal.name}-{first + index}")
@@ -62,7 +65,7 @@ def _begin(request: web.Request, journal: Journal) -> int:
     return journal.count
 
 
-def _state(node: Node) -> dict[str, object]:
+def _state(node: Engine) -> dict[str, object]:
     status = node.status()
     return {
         "node": status.node,

@@ -22,7 +22,7 @@ from web.wire.replies import success
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from actors.node.node import Node
+    from actors.engine import Engine
     from actors.operators.history import Moment
     from actors.operators.past import Mark
 
@@ -54,7 +54,7 @@ async def history(request: web.Request) -> web.Response:
     return success(request, data, "OK.history")
 
 
-async def _rows(node: Node, span_s: int, *, stored: bool) -> tuple[int, list[Moment], list[Mark]]:
+async def _rows(node: Engine, span_s: int, *, stored: bool) -> tuple[int, list[Moment], list[Mark]]:
     """Return how far rows lie apart (s), the rows, and the marks between them.
 
     Of the last hour those of this node's memory, and before these the minutes that are kept.

@@ -10,12 +10,13 @@ from prometheus_client import generate_latest
 
 from actors.domain.job import JobState
 from actors.errors import NotOwner, StoreUnavailable
+from actors.operators.job_admin import LATEST_DEAD_LETTER
 from web.app_context import CONTEXT
 from web.observe.metrics import METRICS
 from web.route import Route
 
 if TYPE_CHECKING:
-    from actors.node.node import Node
+    from actors.engine import Engine
 
 _STORE_S: Final = 1.0
 
@@ -33,12 +34,12 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=generate_latest(found.registry), headers=headers)
 
 
-async def _failed_jobs(node: Node) -> tuple[int, int] | tuple[None, None]:
+async def _failed_jobs(node: Engine) -> tuple[int, int] | tuple[None, None]:
     """Count the failed jobs, and the dead letters among them."""
     try:
         async with asyncio.timeout(_STORE_S):
             total, _ = await node.jobs.page(JobState.FAILED.value, None, 1, 1)
-            return total, (await node.jobs.dead_letters(1)).total
+            return total, (await node.store.inbox.page(LATEST_DEAD_LETTER)).total
     except (StoreUnavailable, TimeoutError):
         return None, None
 

@@ -11,6 +11,7 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
+from web.wire import merging
 from web.wire.json_body import encode_rows
 from web.wire.problems import Problem, RequestError
 from web.wire.queries import page_fields, parse_log_query, parse_search
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from actors.domain.model import WorkOrderId
-    from actors.node.node import Node
+    from actors.engine import Engine
     from web.openapi.models.work_orders import FoundOrder
 
 _RETRY_AFTER_S = 1
@@ -49,12 +50,12 @@ async def search(request: web.Request) -> web.Response:
         found = await node.store.search(text, limit + 1) if text else ()
     data: FoundOrders = {
         "more": len(found) > limit,
-        "orders": [_found(node, each) for each in found[:limit]],
+        "orders": [await _found(node, each) for each in found[:limit]],
     }
     return success(request, data, "OK.search")
 
 
-def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
+async def _found(node: Engine, order: Mapping[str, Any]) -> FoundOrder:
     order_id = order["id"]
     return {
         "id": order_id,
@@ -65,14 +66,14 @@ def _found(node: Node, order: Mapping[str, Any]) -> FoundOrder:
         "inputQuantity": order["inputQuantity"],
         "outputQuantity": order["outputQuantity"],
         "progress": order["progress"],
-        "live": _is_live(node, order_id),
+        "live": await _is_live(node, order_id),
         "paused": node.region.is_paused(order_id),
     }
 
 
-def _is_live(node: Node, order_id: WorkOrderId) -> bool:
+async def _is_live(node: Engine, order_id: WorkOrderId) -> bool:
     try:
-        return node.inspector().has(order_id)
+        return await node.inspector().has(order_id)
     except NotOwner:
         return False
 
@@ -125,6 +126,7 @@ ROUTES: Final = (
         path=f"{API}/search",
         handler=search,
         needs="view",
+        merge=merging.found,
         tag="Orders",
         reply=FoundOrders,
         text="OK.search",

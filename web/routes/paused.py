@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from actors.runtime.slices import in_slices
 from web.app_context import CONTEXT
+from web.cluster.hop import in_time
 from web.observe.pauses import pause_fields, pause_notes
 from web.openapi import parameters
 from web.openapi.models.operators import PausedAll, PausedOrder, PausedOrders
-from web.route import API, Route
+from web.route import API, LATE, Route
+from web.wire import merging
 from web.wire.queries import parse_limit
 from web.wire.replies import success
 
@@ -24,7 +26,8 @@ async def paused(request: web.Request) -> web.Response:
     """List the orders that are paused alone, and whether all are: since when, by whom, and why."""
     node = request.app[CONTEXT].node
     region, counts = node.region, node.region.statistics()
-    waits = dict(await in_slices(lambda each: (each, region.waits_for(each)), counts.paused_orders))
+    of_each = await in_time(request, region.waits_for(counts.paused_orders))
+    waits = dict(zip(counts.paused_orders, of_each, strict=True))
     oldest_first = sorted(waits, key=lambda each: waits[each].oldest or _LAST)
     shown = oldest_first[: parse_limit(request.query)]
     stored = await pause_notes(node.store, shown)
@@ -38,8 +41,7 @@ async def paused(request: web.Request) -> web.Response:
             "workOrderId": each,
             "workOrderNo": numbers.get(each),
             **pause_fields(notes, each),
-            **waits[each]._asdict(),
-            "live": region.is_live(each),
+            **asdict(waits[each]),
         }
         for each in shown
     ]
@@ -60,9 +62,11 @@ ROUTES: Final = (
         handler=paused,
         large=True,
         needs="owner",
+        merge=merging.paused,
         tag="Orders",
         reply=PausedOrders,
         text="OK.paused",
+        failures=LATE,
         parameters=(parameters.LIMIT,),
     ),
 )

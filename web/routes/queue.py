@@ -12,6 +12,7 @@ from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
 from web.openapi.models.operators import Cleaned, CleanedLocks, Locks, Paused, QueueStats
 from web.route import API, JSON_BODY, LATE, Body, Route
+from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.queries import parse_limit
 from web.wire.replies import success
@@ -48,7 +49,7 @@ async def locks(request: web.Request) -> web.Response:
     limit = parse_limit(request.query)
     node = request.app[CONTEXT].node
     status = node.status()
-    total, held = node.region.held(limit)
+    total, held = await node.region.held(limit)
     # An order is held for as long as its node has the lease; without expiry there is no ttl.
     ttl = None if status.lease_ttl_s is None else max(0, round(status.lease_ttl_s * 1000))
     now = datetime.now(UTC)
@@ -71,9 +72,7 @@ async def locks(request: web.Request) -> web.Response:
 async def clean(request: web.Request) -> web.Response:
     """Forget finished updates that are older than the body's `grace`, never waiting ones."""
     grace_s = parse_grace(await read_object(request))
-    node = request.app[CONTEXT].node
-    await in_time(request, node.jobs.clean(grace_s))
-    node.region.clean(grace_s)
+    await in_time(request, request.app[CONTEXT].node.clean(grace_s))
     request[CALL].about["grace"] = round(grace_s * 1000)
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
 
@@ -110,6 +109,7 @@ ROUTES: Final = (
         path=f"{API}/queue/stats",
         handler=stats,
         needs="owner",
+        merge=merging.added,
         tag="Queue",
         reply=QueueStats,
         text="OK.stats",
@@ -121,6 +121,7 @@ ROUTES: Final = (
         handler=locks,
         large=True,
         needs="owner",
+        merge=merging.locks,
         tag="Queue",
         reply=Locks,
         text="OK.locks",
@@ -133,6 +134,7 @@ ROUTES: Final = (
         audit="clean",
         handler=clean,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Cleaned,
         text="OK.clean",
@@ -147,6 +149,7 @@ ROUTES: Final = (
         audit="pause",
         handler=pause,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Paused,
         text="OK.pause",
@@ -160,6 +163,7 @@ ROUTES: Final = (
         audit="resume",
         handler=resume,
         needs="owner",
+        merge=merging.first,
         tag="Queue",
         reply=Paused,
         text="OK.resume",

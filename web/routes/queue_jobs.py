@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from actors.domain.job import JobState
+from actors.domain.model import ChangeType
 from actors.errors import WorkOrderNotFound
 from actors.runtime.slices import in_slices
 from actors.store.contexts import context_document
@@ -15,6 +16,7 @@ from web.openapi import parameters
 from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
+from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
 from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_query
@@ -117,7 +119,7 @@ def _fields(job: domain.Job, state: str) -> Job:
         "jobId": job.id,
         "workOrderId": job.work_order_id,
         "state": state,
-        "type": change.type,
+        "type": ChangeType(change.type),
         "quantity": change.quantity,
         "logContext": cast("JobContext", context_document(change.context)),
         "requestId": change.request_id,
@@ -138,6 +140,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs",
         handler=jobs,
         needs="view",
+        merge=merging.jobs,
         tag="Jobs",
         reply=JobPage,
         text="OK.jobs",
@@ -150,6 +153,7 @@ ROUTES: Final = (
         path=f"{API}/queue/jobs/{{id}}",
         handler=job,
         needs="view",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.job",
@@ -163,6 +167,7 @@ ROUTES: Final = (
         audit="retry",
         handler=retry,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=Job,
         text="OK.retry",
@@ -176,6 +181,7 @@ ROUTES: Final = (
         audit="remove",
         handler=remove,
         needs="owner",
+        scope="job",
         tag="Jobs",
         reply=ForgottenJob,
         text="OK.remove",
@@ -189,6 +195,8 @@ ROUTES: Final = (
         audit="retry",
         handler=retry_failed,
         needs="owner",
+        scope="body",
+        merge=merging.added,
         tag="Jobs",
         reply=Retried,
         text="OK.retry_failed",
@@ -207,6 +215,7 @@ ROUTES: Final = (
         audit="pause",
         handler=pause_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.pause",
@@ -220,6 +229,7 @@ ROUTES: Final = (
         audit="resume",
         handler=resume_order,
         needs="owner",
+        scope="order",
         tag="Orders",
         reply=OrderPaused,
         text="OK.resume",

@@ -10,7 +10,6 @@ from web.app_context import CALL, CONTEXT
 from web.cluster.forward import FORWARDER
 from web.cluster.hop import BELIEVED
 from web.cluster.neighbours import NEIGHBOURS, REPORT
-from web.cluster.peer import PeerHealth
 from web.openapi.models.operators import Health, Live, Ready, Service
 from web.route import Route
 from web.wire.dates import now_text
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 
     from actors.node.status import Dependency, NodeStatus
     from actors.telemetry.counters import CommitStats
-    from web.openapi.models.operators import HealthDependency, Stuck
+    from web.cluster.peer import PeerHealth
+    from web.openapi.models.operators import HealthDependency, HealthShard, Stuck
 
 _OK = 200
 _UNAVAILABLE = 503
@@ -51,7 +51,8 @@ async def health(request: web.Request) -> web.Response:
     if REPORT in request.headers and request.get(BELIEVED):
         request.app[NEIGHBOURS].heard(request.headers[REPORT])
     status = context.node.status()
-    owner = _owner(request, status)
+    forwarder = request.app[FORWARDER]
+    owner = forwarder.owner()
     text = "OK.health" if owner else "SERVICE_UNAVAILABLE.health"
     body: Health = {
         "status": "ok" if owner else "unavailable",
@@ -70,6 +71,8 @@ async def health(request: web.Request) -> web.Response:
         "leaseNote": status.lease_note,
         "stuckCommits": _stuck(context.node.telemetry.commits),
     }
+    if status.shards:
+        body["shards"] = [_shard(*each) for each in enumerate(forwarder.owners())]
     return raw(context, body, _OK if owner else _UNAVAILABLE)
 
 
@@ -82,7 +85,8 @@ async def readyz(request: web.Request) -> web.Response:
     """Tell a load balancer whether to send updates here: a standby hands them to the owner."""
     context = request.app[CONTEXT]
     status = context.node.status()
-    owner = _owner(request, status)
+    forwarder = request.app[FORWARDER]
+    owner = any(forwarder.owners())
     body: Ready = {
         "status": "ok" if owner else "unavailable",
         "role": status.role,
@@ -91,15 +95,15 @@ async def readyz(request: web.Request) -> web.Response:
     return raw(context, body, _OK if owner else _UNAVAILABLE)
 
 
-def _owner(request: web.Request, status: NodeStatus) -> PeerHealth | None:
-    """Return the node by which updates that come here are served; None when none can be."""
-    if status.serving:
-        return PeerHealth(status.node, status.epoch, status.paused)
-    return request.app[FORWARDER].watch.health()
+def _shard(index: int, owner: PeerHealth | None) -> HealthShard:
+    if owner is None:
+        return {"shard": index, "node": None, "epoch": 0, "serving": False}
+    return {"shard": index, "node": owner.node, "epoch": owner.epoch, "serving": True}
 
 
 def _reason(request: web.Request, status: NodeStatus) -> str | None:
-    return request.app[FORWARDER].watch.trouble() or status.reason
+    idle = [each.reason for each in status.shards if not each.serving and each.reason]
+    return request.app[FORWARDER].trouble() or status.reason or next(iter(idle), None)
 
 
 def _stuck(commits: CommitStats) -> list[Stuck]:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.decide import is_done_before
 from actors.domain.messages import Queued, Updated
-from actors.domain.model import JobId, RequestId
+from actors.domain.model import ChangeType, JobId, RequestId, Trace
 from actors.errors import DuplicateOperation, WorkOrderError
 from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
-from web.cluster.hop import allowed_s
+from web.cluster.hop import BELIEVED, allowed_s
 from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
-from web.wire.bodies import read_batch, read_object
+from web.wire.bodies import PART, read_batch, read_body
 from web.wire.json_body import mended
 from web.wire.prefer import longest_wait_s, prefers_async
 from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
@@ -30,6 +30,7 @@ from web.wire.schemas import (
     merge_request_ids,
     parse_update,
     parse_wait,
+    read_update,
 )
 from web.wire.texts import render
 
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
 
     from actors.domain.messages import UpdateQuantity
     from actors.orders.batch import Answer
-    from actors.orders.region import Statistics
+    from actors.orders.region import Backlog
     from web.app_context import AppContext, Language
 
+ITEM_NUMBERS: Final = "itemNumbers"
+"""In the body of a part of a batch: which of its items these are. Believed of nodes alone."""
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
@@ -54,15 +57,20 @@ async def update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
-    body = await read_object(request)
-    region = context.node.region
+    key = key_in_header(request)
+    call = request[CALL]
+    body = await read_body(request)
+    ids = call.trace
+    trace = Trace(ids.http_request_id, ids.traceparent, request.remote, call.caller)
     most = context.options.max_quantity
-    message = parse_update(body, key, deadline, request[CALL].trace, wait=wait, max_quantity=most)
-    request[CALL].about["work_order_id"] = message.work_order_id
-    sent = request[CALL].order_as_sent = str(body["workOrderId"])
+    message, sent = read_update(body, key, deadline, trace, wait=wait, max_quantity=most)
+    call.about["work_order_id"] = message.work_order_id
+    call.order_as_sent = sent
+    region = context.node.region
     done = await _update(message, context)
-    return success(request, _fields(done, sent, region.statistics()), _text(done), _params(done))
+    if isinstance(done, Updated) and not done.replayed:
+        call.is_told = not trace.traceparent and "forwarded_by" not in call.about
+    return success(request, _fields(done, sent, region.backlog()), _text(done), _params(done))
 
 
 async def batch_update_quantity(request: web.Request) -> web.Response:
@@ -70,15 +78,16 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     wait = not prefers_async(_preferences(request))
     deadline = _deadline(request, wait=wait)
-    key = _key_in_header(request)
+    key = key_in_header(request)
     body = await read_batch(request)
     key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
     items = _items(body, context.options.max_batch)
+    numbers = numbers_of(request, body, len(items))
 
     def parse(numbered: tuple[int, object]) -> UpdateQuantity | Problem:
         index, item = numbered
-        outer = key and f"{key}#{index}"
+        outer = key and f"{key}#{numbers[index]}"
         return _parse_item(request, item, outer, deadline, wait=wait)
 
     parsed = await in_slices(parse, enumerate(items))
@@ -113,7 +122,8 @@ async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
         return _Repeat(message, error)
 
 
-def _key_in_header(request: web.Request) -> RequestId | None:
+def key_in_header(request: web.Request) -> RequestId | None:
+    """Return the key that the header has; raises `RequestError`."""
     values = request.headers.getall(IDEMPOTENCY_KEY, ())
     if not values:
         return None
@@ -151,30 +161,30 @@ def _deadline(request: web.Request, *, wait: bool) -> float:
 
 
 def _fields(
-    done: _Done, sent: str, statistics: Statistics
+    done: _Done, sent: str, backlog: Backlog
 ) -> models.Updated | models.Queued | models.Repeated:
     """Return what became of a change under the callers' names; `estimatedDelay` is in ms.
 
     `sent` is the order's id as the caller spelt it.
     """
     if isinstance(done, _Repeat):
-        return _repeated(done, sent, statistics)
+        return _repeated(done, sent, backlog)
     change = done.change
     taken: models.Queued = {
         "success": True,
         "jobId": change.job_id,
         "workOrderId": sent,
-        "type": change.type,
+        "type": ChangeType(change.type),
         "quantity": change.quantity,
-        "queueLength": statistics.waiting,
-        "activeJobs": statistics.active,
-        "estimatedDelay": round(statistics.wait_ms),
+        "queueLength": backlog.waiting,
+        "activeJobs": backlog.active,
+        "estimatedDelay": round(backlog.wait_ms),
         "replayed": done.replayed,
     }
     if isinstance(done, Queued):
         return taken
-    return {
-        **taken,
+    fields: models.Updated = {
+        **taken,  # type: ignore[typeddict-item] # no `duplicate` is in it
         "quantity": done.applied_quantity,
         "requestedQuantity": change.quantity,
         "beforeQuantity": done.before_quantity,
@@ -185,12 +195,15 @@ def _fields(
         "afterProgress": done.after_progress,
         "seq": done.seq,
     }
+    if done.duplicate:
+        fields["duplicate"] = True
+    return fields
 
 
-def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeated:
+def _repeated(done: _Repeat, sent: str, backlog: Backlog) -> models.Repeated:
     message, why = done
     first = replace(message.change, job_id=JobId(why.first), quantity=0)
-    taken = _fields(Queued(first, message.work_order_id, replayed=True), sent, statistics)
+    taken = _fields(Queued(first, message.work_order_id, replayed=True), sent, backlog)
     return {
         **taken,
         "duplicate": True,
@@ -200,12 +213,18 @@ def _repeated(done: _Repeat, sent: str, statistics: Statistics) -> models.Repeat
 
 
 def _params(done: _Done) -> dict[str, object]:
-    return {"barcode": done.why.barcode} if isinstance(done, _Repeat) else {}
+    if isinstance(done, _Repeat):
+        return {"barcode": done.why.barcode}
+    if isinstance(done, Updated) and done.duplicate:
+        return {"barcode": done.change.context.related_barcode}
+    return {}
 
 
 def _text(done: _Done) -> str:
     if isinstance(done, _Repeat):
-        return "DUPLICATE_OPERATION.counted"
+        return f"DUPLICATE_OPERATION.{'output_counted' if done.why.output else 'counted'}"
+    if isinstance(done, Updated) and done.duplicate:
+        return "UPDATED.duplicate"
     code = "QUEUED" if isinstance(done, Queued) else "UPDATED"
     return f"{code}.replayed" if done.replayed else code
 
@@ -257,11 +276,11 @@ async def _batch_reply(
     request: web.Request, items: list[object], outcomes: list[_Done | Problem]
 ) -> web.Response:
     language = request[CALL].language
-    statistics = request.app[CONTEXT].node.region.statistics()
+    backlog = request.app[CONTEXT].node.region.backlog()
 
     def result(numbered: tuple[int, tuple[object, _Done | Problem]]) -> dict[str, Any]:
         index, (item, outcome) = numbered
-        return _item_result(index, item, outcome, statistics, language)
+        return _item_result(index, item, outcome, backlog, language)
 
     results = await in_slices(result, enumerate(zip(items, outcomes, strict=True)))
     counts = {
@@ -270,11 +289,12 @@ async def _batch_reply(
         "failed": sum(isinstance(each, Problem) for each in outcomes),
     }
     queued = sum(isinstance(each, Queued) for each in outcomes)
-    text = _batch_text(counts["succeeded"], counts["failed"], queued)
+    text = batch_text(counts["succeeded"], counts["failed"], queued)
     return success(request, {**counts, "results": results}, text, {**counts, "queued": queued})
 
 
-def _batch_text(succeeded: int, failed: int, queued: int) -> str:
+def batch_text(succeeded: int, failed: int, queued: int) -> str:
+    """Return the name of the message about a batch."""
     if not failed:
         return "QUEUED.batch" if queued else "UPDATED.batch"
     if not succeeded:
@@ -286,7 +306,7 @@ def _item_result(
     index: int,
     item: object,
     outcome: _Done | Problem,
-    statistics: Statistics,
+    backlog: Backlog,
     language: Language,
 ) -> dict[str, Any]:
     asked = item if isinstance(item, dict) else {}
@@ -294,7 +314,7 @@ def _item_result(
         text = _text(outcome)
         return {
             "index": index,
-            **_fields(outcome, asked["workOrderId"], statistics),
+            **_fields(outcome, asked["workOrderId"], backlog),
             "code": text.partition(".")[0],
             "message": render(text, language, _params(outcome)),
         }
@@ -306,8 +326,8 @@ def _item_result(
         "code": outcome.code,
         "message": message,
         "error": message,
-        "workOrderId": _echo(asked.get("workOrderId")),
-        "type": _echo(asked.get("type")),
+        "workOrderId": echo(asked.get("workOrderId")),
+        "type": echo(asked.get("type")),
         "retryable": outcome.retry_after_s is not None,
         "status": outcome.status,
         "retryAfter": outcome.retry_after_s,
@@ -316,7 +336,17 @@ def _item_result(
     }
 
 
-def _echo(value: object) -> object:
+def numbers_of(request: web.Request, body: dict[str, object], count: int) -> Sequence[int]:
+    """Return the items' numbers in the batch as its caller sent it, which their keys have."""
+    told = body.get(ITEM_NUMBERS)
+    if (PART in request or request.get(BELIEVED)) and isinstance(told, list):
+        numbers = [each for each in told if isinstance(each, int)]
+        if len(numbers) == count:
+            return numbers
+    return range(count)
+
+
+def echo(value: object) -> object:
     """Return what a caller sent in the place of an id or a word, if it can be shown."""
     if isinstance(value, str):
         return mended(value)
@@ -338,6 +368,7 @@ ROUTES: Final = (
         path=f"{API}/update-quantity",
         handler=update_quantity,
         needs="actors",
+        scope="body",
         tag="Updates",
         reply=models.Updated | models.Queued | models.Repeated,
         text="UPDATED",
@@ -351,6 +382,7 @@ ROUTES: Final = (
             "INVALID_REQUEST_ID",
             "INVALID_WAIT",
             "DUPLICATE_OPERATION",
+            "OVER_PLAN",
             "ORDER_UNREADABLE",
             "REQUEST_ID_CONFLICT",
             "MAILBOX_FULL",
@@ -371,6 +403,7 @@ ROUTES: Final = (
         path=f"{API}/batch-update-quantity",
         handler=batch_update_quantity,
         needs="actors",
+        scope="items",
         tag="Updates",
         reply=models.Batch,
         text="UPDATED.batch",

@@ -11,39 +11,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from aiohttp import web
 
 from actors.errors import StartupError
 from web.app_context import CONTEXT
 from web.server.connections import GuardedSite, Limits, allow_files
+from web.server.front import RUNNER_OPTIONS, FrontRunner
 from web.server.places import Places
 from web.server.refusals import Refusals
 from web.wire.cuts import CUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from actors.node.node import Node
+    from aiohttp import web
+
+    from actors.engine import Engine
     from web.server.signals import StopSignals
 
-_LAST_REPLIES_S: Final = 2.0
+_LAST_REPLIES_S: Final[float] = RUNNER_OPTIONS["shutdown_timeout"]
 """How long requests that the drain answered may take to send their reply."""
-RUNNER_OPTIONS: Final[Mapping[str, Any]] = {
-    # The access line is our own.
-    "access_log": None,
-    # It would unpack on the loop, to any size; `web.wire.bodies` does it.
-    "auto_decompress": False,
-    # The process's signals are ours too.
-    "handle_signals": False,
-    # A caller that hangs up must not cancel a commit.
-    "handler_cancellation": False,
-    # Longer than callers and balancers keep a connection, so that they close it first.
-    "keepalive_timeout": 75.0,
-    # How long the rest of a refused body is read, so that its sender sees the answer.
-    "lingering_time": 1.0,
-    "shutdown_timeout": _LAST_REPLIES_S,
-}
-"""How aiohttp runs the application; times in seconds."""
 
 _Address = tuple[int, tuple[Any, ...]]
 _LOCALHOST: Final = "localhost"
@@ -125,7 +111,7 @@ def _not_available(host: str, port: int, error: OSError) -> StartupError:
 class Service:
     """One node, its application and the sockets it is reached at."""
 
-    node: Node
+    node: Engine
     app: web.Application
     sockets: Sequence[socket.socket]
     shutdown_s: float
@@ -135,7 +121,7 @@ class Service:
 
         Raises `StartupError`.
         """
-        runner = web.AppRunner(self.app, **RUNNER_OPTIONS)
+        runner = FrontRunner(self.app)
         try:
             if not await _unless(stop, self.node.start()):
                 return 0

@@ -22,6 +22,8 @@ from web.wire.unpacking import (
 if TYPE_CHECKING:
     from web.app_context import Options
 
+PART: Final = web.RequestKey("part", bytes)
+"""What takes the place of the body of a call of which another node answers the rest."""
 _TOKENS_OF_AN_ITEM: Final = 100
 """More than an update with every field has; on average, in a batch."""
 
@@ -47,6 +49,9 @@ async def read_body(request: web.Request) -> bytes:
     within `body_timeout_s`, or garbled; the connection is closed then. Also when it is compressed
     in a way that is not understood.
     """
+    part: bytes | None = request.get(PART)
+    if part is not None:
+        return part
     options = request.app[CONTEXT].options
     encoding = ", ".join(request.headers.getall("Content-Encoding", ())).strip().lower()
     body = await _read(request, options)
@@ -68,9 +73,8 @@ async def _read(request: web.Request, options: Options) -> bytes:
     if (request.content_length or 0) > options.max_body_bytes:
         raise _too_large(options)
     try:
-        # Most bodies arrived together with their headers: no timer for those.
         if request.content.is_eof():
-            return await request.read()
+            return _arrived(request, options)
         async with asyncio.timeout(options.body_timeout_s):
             return await request.read()
     except TimeoutError:
@@ -83,6 +87,16 @@ async def _read(request: web.Request, options: Options) -> bytes:
         request.content.feed_eof()
         unreadable = Problem("INVALID_JSON", "INVALID_JSON.unreadable", close=True)
         raise RequestError(unreadable) from None
+
+
+def _arrived(request: web.Request, options: Options) -> bytes:
+    """Return a body that is there as a whole, as most are together with their heads: at once."""
+    if request._read_bytes is None:  # noqa: SLF001 -- where `request.read` keeps it
+        body = request.content.read_nowait()
+        if len(body) > options.max_body_bytes:
+            raise _too_large(options)
+        request._read_bytes = body  # noqa: SLF001
+    return request._read_bytes  # noqa: SLF001
 
 
 def _too_large(options: Options) -> RequestError:

@@ -16,8 +16,10 @@ from actors.errors import (
     MailboxFull,
     NotApplied,
     NotOwner,
+    OperationRefused,
     OrderUnreadable,
     OutcomeUnknown,
+    OverPlan,
     PoisonMessage,
     QuantityOutOfRange,
     RequestIdConflict,
@@ -41,6 +43,7 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_WORK_ORDER_ID": 400,
     "INVALID_TYPE": 400,
     "INVALID_QUANTITY": 400,
+    "INVALID_OPERATION": 400,
     "INVALID_REQUEST_ID": 400,
     "INVALID_UPDATES": 400,
     "MISSING_PARAMS": 400,
@@ -61,6 +64,8 @@ STATUS: Final[Mapping[str, int]] = {
     "METHOD_NOT_ALLOWED": 405,
     "BODY_TIMEOUT": 408,
     "DUPLICATE_OPERATION": 409,
+    "OVER_PLAN": 409,
+    "OPERATION_REFUSED": 409,
     "ORDER_UNREADABLE": 409,
     "JOB_STATE_CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
@@ -128,7 +133,22 @@ def _duplicate(error: DuplicateOperation) -> _Described:
         "processStepId": error.process_step_id,
         "replayed": error.replayed,
     }
-    return error.code, {"barcode": error.barcode}, data
+    text = f"{error.code}.output" if error.output else error.code
+    return text, {"barcode": error.barcode}, data
+
+
+def _over_plan(error: OverPlan) -> _Described:
+    data: dict[str, object] = {
+        "planProductionQuantity": error.plan,
+        "replayed": error.replayed,
+    }
+    return error.code, {"plan": error.plan}, data
+
+
+def _operation_refused(error: OperationRefused) -> _Described:
+    params: dict[str, object] = {"operation": error.operation, "status": error.status}
+    data = {"workOrderId": error.work_order_id, "reason": error.reason, **params}
+    return f"{error.code}.{error.reason}", params, data
 
 
 def _out_of_range(error: QuantityOutOfRange) -> _Described:
@@ -183,6 +203,8 @@ def _plain(text: str) -> Callable[[WorkOrderError], _Described]:
 _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     WorkOrderNotFound: _not_found,
     DuplicateOperation: _duplicate,
+    OverPlan: _over_plan,
+    OperationRefused: _operation_refused,
     QuantityOutOfRange: _out_of_range,
     OrderUnreadable: _unreadable,
     RequestIdConflict: _conflict,

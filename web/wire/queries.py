@@ -121,7 +121,7 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
 
 
 def parse_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Read which page, and how many rows it has."""
+    """Read which page is asked for, and how many rows are on one."""
     return _whole(query, "page", 1, MAX_PAGE), _whole(query, "pageSize", 20, MAX_PAGE_SIZE)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.hdrs import CONTENT_TYPE, METH_HEAD
+from aiohttp.helpers import rfc822_formatted_time
 
 from web.app_context import CALL, CONTEXT
 from web.wire.json_body import encode
@@ -14,6 +16,9 @@ from web.wire.texts import render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.web_request import BaseRequest
 
     from web.app_context import AppContext, Language
     from web.wire.problems import Problem
@@ -50,7 +55,36 @@ def success(
         "code": text.partition(".")[0],
         **extra,
     }
-    return raw(request.app[CONTEXT], envelope)
+    return Reply(request.app[CONTEXT], encode(envelope))
+
+
+class Reply(web.Response):
+    """A success, whose usual headers are written once for all; `headers` has only its own.
+
+    On a connection that stays it goes out as a whole; else with all headers as aiohttp sends it.
+    """
+
+    def __init__(self, context: AppContext, body: bytes) -> None:
+        super().__init__(body=body, headers={CONTENT_TYPE: context.headers[CONTENT_TYPE]})
+        self._context = context
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Send it all, or begin to."""
+        if self.prepared:
+            return await super().prepare(request)
+        is_usual = request.version == HttpVersion11 and request.method != METH_HEAD
+        if not is_usual or not request.keep_alive or self.keep_alive is False:
+            self.headers.update(self._context.headers)
+            return await super().prepare(request)
+        await request._prepare_hook(self)  # noqa: SLF001 -- as aiohttp does
+        self._keep_alive = True
+        body = cast("bytes", self.body)
+        own = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        rest = f"{own}Content-Length: {len(body)}\r\nDate: {rfc822_formatted_time()}\r\n\r\n"
+        await request.writer.write(b"".join((self._context.head, rest.encode(), body)))
+        self._eof_sent = True
+        await request.writer.drain()  # who reads nothing is answered nothing more
+        return None
 
 
 def failure(context: AppContext, language: Language, problem: Problem) -> web.Response:

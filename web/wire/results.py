@@ -21,4 +21,5 @@ def result_fields(result: Updated) -> dict[str, Any]:
         "afterProgress": result.after_progress,
         "seq": result.seq,
         "replayed": result.replayed,
+        **({"duplicate": True} if result.duplicate else {}),
     }

@@ -37,73 +37,74 @@ from actors.domain.model import (
 )
 from actors.domain.rules import normalize
 from web.app_context import LogLevel
+from web.wire.json_body import decode_object
 from web.wire.log_context import LogContextBody, SaidContext, read_context
 from web.wire.problems import invalid
+from web.wire.usual import MAX_REQUEST_ID, read_usual, take_usual
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from actors.domain.model import Trace
     from web.wire.problems import RequestError
+    from web.wire.usual import UsualUpdate
 
-MAX_REQUEST_ID: Final = 200
-"""Characters that a request id may have."""
 MAX_GRACE: Final = 2**53 - 1
 """Milliseconds: the largest whole number that every reader of JSON reads as it is."""
 _HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 
 _Nothing = Literal[""] | None
 _HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$", to_lower=True)]
-_Context = Annotated[
-    Any, PlainValidator(read_context, json_schema_input_type=LogContextBody | None)
-]
-_Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REQUEST_ID)]
+Context = Annotated[Any, PlainValidator(read_context, json_schema_input_type=LogContextBody | None)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REQUEST_ID)]
 _Quantity = (
     Annotated[int, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
     | Annotated[float, Field(strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY, allow_inf_nan=False)]
 )
 
 
-class _Body(BaseModel):
+class BaseBody(BaseModel):
+    """What all bodies have in common."""
+
     model_config = ConfigDict(
         alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
 
-class UpdateBody(_Body):
+class UpdateBody(BaseBody):
     """One change: the body of `update-quantity`, and an item of a batch."""
 
     work_order_id: _HexId
     type: ChangeType
     quantity: _Quantity = 1
-    log_context: _Context = None
-    request_id: _Key | None = None
+    log_context: Context = None
+    request_id: Key | None = None
     wait: Annotated[bool, Field(strict=True)] | None = None
 
 
-class BatchBody(_Body):
+class BatchBody(BaseBody):
     """Many changes. Each item is checked by itself, so that a bad one fails alone."""
 
     updates: Annotated[list[UpdateBody], Field(min_length=1)]
-    request_id: _Key | None = None
+    request_id: Key | None = None
     wait: Annotated[bool, Field(strict=True)] | None = None
 
 
-class RetryFilterBody(_Body):
+class RetryFilterBody(BaseBody):
     """Which failed jobs are meant: of one order, with one error, or all."""
 
     work_order_id: _HexId | _Nothing = None
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
 
 
-class CleanBody(_Body):
+class CleanBody(BaseBody):
     """Body of `queue/clean`."""
 
     grace: Annotated[float, Field(strict=True, ge=0, le=MAX_GRACE, allow_inf_nan=False)] = 5000.0
     """Milliseconds."""
 
 
-class LogLevelBody(_Body):
+class LogLevelBody(BaseBody):
     """Body of a change of `log-level`."""
 
     level: LogLevel
@@ -131,17 +132,73 @@ def parse_update(
     `time.monotonic()` seconds. Raises `RequestError`, naming the first field at fault in the order
     of the model.
     """
+    usual = take_usual(body)
+    if usual is not None:
+        message = _usual_message(usual, request_id, deadline, trace, wait=wait)
+    else:
+        message = _any_message(body, request_id, deadline, trace, wait=wait)
+    return _within(message, max_quantity)
+
+
+def _any_message(
+    body: Mapping[str, object],
+    request_id: RequestId | None,
+    deadline: float,
+    trace: Trace,
+    *,
+    wait: bool,
+) -> UpdateQuantity:
     try:
         update: UpdateBody = _UPDATE.validate_python(body)
     except ValidationError as error:
         raise _refusal(error, body) from None
     said: SaidContext = update.log_context or SaidContext()
     quantity = normalize(update.quantity)
-    if max_quantity is not None and abs(quantity) > max_quantity:
-        raise invalid("INVALID_QUANTITY", "quantity", "max", limit=max_quantity)
     key = merge_request_ids(request_id, update.request_id)
     fingerprint = "" if key is None else _fingerprint(update.type, quantity, said)
     change = Change(new_job_id(), update.type, quantity, said.context, key, fingerprint)
+    waits = wait if update.wait is None else update.wait
+    return UpdateQuantity(WorkOrderId(update.work_order_id), change, deadline, trace, waits)
+
+
+def read_update(
+    body: bytes,
+    request_id: RequestId | None,
+    deadline: float,
+    trace: Trace,
+    *,
+    wait: bool = True,
+    max_quantity: int | None = None,
+) -> tuple[UpdateQuantity, str]:
+    """Read a body that is one change, as `parse_update`; return the order's id as sent, too."""
+    usual = read_usual(body)
+    if usual is not None:
+        message = _usual_message(usual, request_id, deadline, trace, wait=wait)
+        return _within(message, max_quantity), usual.work_order_id
+    decoded = decode_object(body)
+    message = _any_message(decoded, request_id, deadline, trace, wait=wait)
+    return _within(message, max_quantity), str(decoded["workOrderId"])
+
+
+def _within(message: UpdateQuantity, max_quantity: int | None) -> UpdateQuantity:
+    """Return the message; raises `RequestError` where it counts more than is let through."""
+    if max_quantity is not None and abs(message.change.quantity) > max_quantity:
+        raise invalid("INVALID_QUANTITY", "quantity", "max", limit=max_quantity)
+    return message
+
+
+def _usual_message(
+    update: UsualUpdate,
+    request_id: RequestId | None,
+    deadline: float,
+    trace: Trace,
+    *,
+    wait: bool,
+) -> UpdateQuantity:
+    key = merge_request_ids(request_id, update.request_id)
+    fingerprint = "" if key is None else _digest(update.type, update.quantity, update.said)
+    context = LogContext(**update.said) if update.said else _NO_CONTEXT
+    change = Change(new_job_id(), update.type, update.quantity, context, key, fingerprint)
     waits = wait if update.wait is None else update.wait
     return UpdateQuantity(WorkOrderId(update.work_order_id), change, deadline, trace, waits)
 
@@ -225,9 +282,18 @@ def _fingerprint(kind: ChangeType, quantity: Number, said: SaidContext) -> str:
         for name, default in _CONTEXT_DEFAULTS.items()
         if (value := getattr(said.context, name)) != default
     }
+    return _digest(kind, quantity, given, said.altered)
+
+
+def _digest(
+    kind: ChangeType,
+    quantity: Number,
+    given: Mapping[str, object],
+    altered: Mapping[str, str] | None = None,
+) -> str:
     content = orjson.dumps((kind.value, quantity, given), option=orjson.OPT_SORT_KEYS)
-    if said.altered:
-        content += json.dumps(said.altered, sort_keys=True).encode()
+    if altered:
+        content += json.dumps(altered, sort_keys=True).encode()
     return blake2b(content, digest_size=16).hexdigest()
 
 

@@ -29,6 +29,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "该请求此前已处理，返回首次结果",
         "This request was applied before; this is its first result",
     ),
+    "UPDATED.duplicate": Text(
+        "条码 {barcode} 没有可撤回的数量，本次未扣减",
+        "Nothing is open for barcode {barcode}; nothing was taken back",
+    ),
     "UPDATED.batch": Text(
         "批量更新完成，共 {total} 条",
         "Batch done: all {total} updates applied",
@@ -73,6 +77,12 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.actor": Text("获取工单 actor 详情成功", "Actor read"),
     "OK.alarms": Text("获取告警成功", "Alarms read"),
     "OK.history": Text("获取历史统计成功", "History read"),
+    "OK.operated": Text("工单操作成功", "The operation is done"),
+    "OK.operated.replayed": Text(
+        "该操作此前已执行，返回首次结果",
+        "This operation was done before; this is its first result",
+    ),
+    "OK.guards": Text("获取计数规则成功", "Guards read"),
     "OK.log_level": Text("日志级别", "Log level"),
     "OK.node": Text("获取节点状态成功", "Node read"),
     "OK.nodes": Text("获取全部节点状态成功", "Nodes read"),
@@ -128,6 +138,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "工单的累计数量将超出允许范围 -{limit} 至 {limit}（quantity）",
         "With this quantity the order's total would leave the range -{limit} to {limit}",
     ),
+    "INVALID_OPERATION": Text(
+        "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
+    ),
+    "INVALID_OPERATION.missing": Text("此操作缺少 {field}", "This operation needs {field}"),
     "INVALID_REQUEST_ID": Text(
         "{field} 必须是 1 至 {limit} 个可见字符",
         "{field} must be 1 to {limit} printable characters",
@@ -224,6 +238,41 @@ TEXTS: Final[Mapping[str, Text]] = {
     "DUPLICATE_OPERATION.counted": Text(
         "条码 {barcode} 在该工序此前已计数，本次不重复计数",
         "Barcode {barcode} was counted at this step before; it is not counted again",
+    ),
+    "DUPLICATE_OPERATION.output": Text(
+        "条码 {barcode} 的产出已计数，不能重复计数",
+        "The output of barcode {barcode} was already counted",
+    ),
+    "DUPLICATE_OPERATION.output_counted": Text(
+        "条码 {barcode} 的产出此前已计数，本次不重复计数",
+        "The output of barcode {barcode} was counted before; it is not counted again",
+    ),
+    "OVER_PLAN": Text(
+        "投入减报废已达计划生产数量 {plan}，不能再投入",
+        "Input less scrap has reached the plan, {plan}; no more can be put in",
+    ),
+    "OPERATION_REFUSED": Text(
+        "工单状态为 {status}，不能执行 {operation}",
+        "The order is {status}, which does not allow {operation}",
+    ),
+    "OPERATION_REFUSED.status": Text(
+        "工单状态为 {status}，不能执行 {operation}",
+        "The order is {status}, which does not allow {operation}",
+    ),
+    "OPERATION_REFUSED.plan": Text(
+        "计划生产数量须大于 0 且不超过计划数量，不能执行 {operation}",
+        "planProductionQuantity must be above 0 and at most planQuantity for {operation}",
+    ),
+    "OPERATION_REFUSED.scrapped": Text(
+        "该条码已报废，不能重复报废", "This barcode is scrap already"
+    ),
+    "OPERATION_REFUSED.line": Text(
+        "该产线已有进行中的工单，不能执行 {operation}",
+        "Another order is in progress on this line, which does not allow {operation}",
+    ),
+    "OPERATION_REFUSED.sum": Text(
+        "同一生产订单的计划生产数量之和将超过计划数量",
+        "The plans of this production order would together exceed planQuantity",
     ),
     "REQUEST_ID_CONFLICT": Text(
         "请求标识 {request_id} 已用于内容不同的请求",

@@ -10,9 +10,10 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
-from actors.domain.model import SCAN_PROCESS
-from actors.store.documents import outcome_document, position_of
-from actors.store.schema import LOG_ID_FIELDS, OURS, STORED_SEQ
+from actors.domain.evidence import Move
+from actors.domain.model import SCAN_PROCESS, ChangeType
+from actors.store.documents import change_type_from, outcome_document, position_of
+from actors.store.schema import LOG_ID_FIELDS, OURS, PLAN, PLANNED, STORED_SEQ
 from actors.store.values import id_from, mapping_from, number_from
 
 if TYPE_CHECKING:
@@ -110,6 +111,12 @@ def revision_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:
     }
 
 
+def plan_filter(change: ChangeSet) -> dict[str, Any]:
+    """Say which planQuantity an operation was decided by."""
+    planned = change.plan_quantity
+    return {} if planned is None else {PLANNED: planned}
+
+
 def commit_update(
     epoch: Epoch,
     fields: Mapping[str, Any],
@@ -142,22 +149,35 @@ def changed_fields(change: ChangeSet) -> dict[str, Any]:
         fields["status"] = after.status
     if after.progress != before.progress:
         fields["progress"] = after.progress
+    if after.plan_production_quantity != before.plan_production_quantity:
+        fields[PLAN] = after.plan_production_quantity
+    if after.scrap_quantity != before.scrap_quantity:
+        fields["scrapQuantity"] = after.scrap_quantity
+    if after.started_at != before.started_at:
+        fields["actualStartTime"] = after.started_at
     if after.ended_at != before.ended_at:
         fields["actualEndTime"] = after.ended_at
     return fields
 
 
 def note_history(evidence: Evidence, document: Mapping[str, Any]) -> None:
-    """Note what a log document, of this service or older, says about its barcode (rule 4)."""
+    """Note what a log document, of this service or older, says about its barcode."""
+    type_ = change_type_from(document.get("changeType"))
+    if type_ is None:
+        return
     applied = number_from(document.get("changeQuantity")) or 0
     asked = number_from(mapping_from(document.get(OURS)).get("requestedQuantity"))
     asked = applied if asked is None else asked
     barcode = str(document["relatedBarcode"])
+    position = position_of(document)
+    evidence.note_move(barcode, Move(position, type_, asked, applied))
+    if type_ is not ChangeType.INPUT:
+        return
     if asked < 0:
-        evidence.note_unbind(barcode, position_of(document))
+        evidence.note_unbind(barcode, position)
     elif (
         applied > 0
         and document.get("barcodeOperation") == SCAN_PROCESS
         and (step := document.get("processStepId")) is not None
     ):
-        evidence.note_scan(barcode, id_from(step) or str(step), position_of(document))
+        evidence.note_scan(barcode, id_from(step) or str(step), position)

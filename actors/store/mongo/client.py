@@ -22,7 +22,18 @@ from pymongo.errors import (
 )
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
-from actors.store.schema import INBOX, LOGS, NODE_STATE, ORDERS, OURS, RECORDS, REFUSALS
+from actors.store.schema import (
+    INBOX,
+    LINE,
+    LOGS,
+    NODE_STATE,
+    OPERATIONS,
+    ORDERS,
+    OURS,
+    PRODUCTION_ORDER,
+    RECORDS,
+    REFUSALS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +60,13 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             name="plan_server_dirty",
             partialFilterExpression={f"{OURS}.dirty": True},
         ),
+        # What operations ask of other orders: who is at work on a line, what is planned together.
+        IndexModel(
+            [(LINE, ASCENDING)],
+            name="plan_server_line",
+            partialFilterExpression={"status": "IN_PROGRESS"},
+        ),
+        IndexModel([(PRODUCTION_ORDER, ASCENDING)], name="plan_server_production_order"),
     ),
     LOGS: (
         # The shared schema's own; made here too, for a database the main service has not met.
@@ -103,6 +121,15 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
     ),
     RECORDS: (IndexModel([("kind", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),),
     REFUSALS: (IndexModel([(f"{OURS}.requestKey", ASCENDING)], unique=True),),
+    OPERATIONS: (
+        IndexModel([("workOrderId", ASCENDING), ("operatedAt", DESCENDING)]),
+        IndexModel(
+            [(f"{OURS}.requestKey", ASCENDING)],
+            name="plan_server_operation_request",
+            unique=True,
+            partialFilterExpression={f"{OURS}.requestKey": {"$exists": True}},
+        ),
+    ),
 }
 
 
@@ -147,7 +174,7 @@ async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either dri
 
     Two keys or two barcodes would be one, and the second of them would never be counted.
     """
-    ours = [ORDERS, LOGS, REFUSALS, INBOX, NODE_STATE]
+    ours = [ORDERS, LOGS, REFUSALS, OPERATIONS, INBOX, NODE_STATE]
     found = await database.command("listCollections", filter={"name": {"$in": ours}})
     for each in found["cursor"]["firstBatch"]:
         collation = each.get("options", {}).get("collation", {})

@@ -11,13 +11,15 @@ from pymongo.errors import BulkWriteError
 
 from actors.domain.job import JOB_UNREADABLE, Job, JobState
 from actors.domain.model import JobId, WorkOrderId
+from actors.domain.slots import slot_of
 from actors.errors import OutcomeUnknown, StoreRejected
 from actors.runtime.slices import in_slices
-from actors.store.documents import known_outcome, request_key
+from actors.store.contexts import request_key
+from actors.store.documents import known_outcome
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
-from actors.store.mongo.control import CONTROL, change_control, check, unfenced
+from actors.store.mongo.control import CONTROL, change_control, check, note_slots, unfenced
 from actors.store.mongo.reads import fetch
 from actors.store.pages import within
 from actors.store.port import JobPage, JobQuery
@@ -62,7 +64,7 @@ class MongoInbox:
         for tried in range(_TRIES):
             try:
                 with sent() if tried else nullcontext(), writing():
-                    taken = await self._insert([_bson(job) for job in missing])
+                    taken = await self._insert([self._bson(job) for job in missing])
             except (*UNSTORABLE, _Rejected) as error:
                 if len(jobs) == 1:
                     raise StoreRejected(str(error)[:300]) from error
@@ -101,21 +103,25 @@ class MongoInbox:
     async def waiting(self) -> list[Job]:
         """Read all that waits, in order."""
         with reading():
-            found = self._at.inbox.find({"state": _NOT_FINISHED}).sort(_IN_ORDER)
+            found = self._at.inbox.find({"state": _NOT_FINISHED} | self._at.slots).sort(_IN_ORDER)
             return [job_from(each) async for each in found]
 
     async def waiting_ids(self) -> list[JobId]:
         """Read the ids of all that waits."""
         with reading():
+            if not self._at.shard.whole:  # what came while this shard was not yet one
+                await note_slots(self._at)
             found = await self._at.inbox.find(
-                {"state": JobState.WAITING.value}, {"_id": 1}
+                {"state": JobState.WAITING.value} | self._at.slots, {"_id": 1}
             ).to_list(None)
         return [JobId(job_id) for each in found if (job_id := id_from(each["_id"]))]
 
     async def note(self, epoch: Epoch, progress: Sequence[Progress]) -> None:
         """Record what became of jobs, all in one round trip."""
         operations = [
-            UpdateOne(_expected(epoch, each), {"$set": _with_ids(state_fields(each))})
+            UpdateOne(
+                _expected(epoch, each) | self._at.slots, {"$set": _with_ids(state_fields(each))}
+            )
             for each in progress
         ]
         if operations:
@@ -130,7 +136,7 @@ class MongoInbox:
         waiting = {"state": JobState.WAITING.value, "dead": False, "finishedAt": None, **anew}
         operations = [
             UpdateOne(
-                {"_id": ObjectId(job_id), "state": state.value} | _mine(epoch),
+                {"_id": ObjectId(job_id), "state": state.value} | self._mine(epoch),
                 {"$set": {"epoch": place.epoch, "n": place.n, **waiting}},
             )
             for job_id, place in places.items()
@@ -149,12 +155,12 @@ class MongoInbox:
     async def find(self, job_id: JobId) -> Job | None:
         """Read a job."""
         with reading():
-            found = await self._at.inbox.find_one({"_id": ObjectId(job_id)})
+            found = await self._at.inbox.find_one({"_id": ObjectId(job_id)} | self._at.slots)
         return None if found is None else job_from(found)
 
     async def page(self, query: JobQuery) -> JobPage:
         """Read a page."""
-        condition: dict[str, Any] = {"state": query.state.value}
+        condition: dict[str, Any] = {"state": query.state.value} | self._at.slots
         if query.work_order_id is not None:
             condition["workOrderId"] = ObjectId(query.work_order_id)
         if query.error_code is not None:
@@ -172,7 +178,7 @@ class MongoInbox:
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""
-        condition = {"_id": ObjectId(job_id), "state": state.value} | _mine(epoch)
+        condition = {"_id": ObjectId(job_id), "state": state.value} | self._mine(epoch)
         with writing():
             result = await self._at.inbox.delete_one(condition)
         await check(self._at, epoch)
@@ -182,7 +188,7 @@ class MongoInbox:
         """Delete what finished before then."""
         with writing():
             result = await self._at.inbox.delete_many(
-                {"state": {"$in": _FINISHED}, "finishedAt": {"$lt": before}} | _mine(epoch)
+                {"state": {"$in": _FINISHED}, "finishedAt": {"$lt": before}} | self._mine(epoch)
             )
         await check(self._at, epoch)
         return int(result.deleted_count)
@@ -190,7 +196,7 @@ class MongoInbox:
     async def bound(self, epoch: Epoch, kept: int) -> None:
         """Delete the oldest completed and the oldest refused jobs."""
         for state in (JobState.COMPLETED, JobState.FAILED):
-            condition = {"state": state.value, "dead": False} | _mine(epoch)
+            condition = {"state": state.value, "dead": False} | self._mine(epoch)
             with reading():
                 oldest = await (
                     self._at.inbox.find(condition, {"finishedAt": 1})
@@ -222,12 +228,21 @@ class MongoInbox:
             state = await self._at.state.find_one(CONTROL)
         paused = mapping_from(state).get("pausedOrders")
         ids = map(id_from, paused if isinstance(paused, list) else ())
-        return frozenset(WorkOrderId(each) for each in ids if each)
+        return frozenset(WorkOrderId(each) for each in ids if each and self._at.shard.has(each))
 
     async def set_order_paused(self, epoch: Epoch, order_id: WorkOrderId, *, paused: bool) -> None:
         """Remember by majority whether an order is paused."""
         change = {"pausedOrders": ObjectId(order_id)}
         await change_control(self._at, epoch, {"$addToSet" if paused else "$pull": change})
+
+    def _mine(self, epoch: Epoch) -> dict[str, Any]:
+        return {**_mine(epoch), **self._at.slots}
+
+    def _bson(self, job: Job) -> dict[str, Any]:
+        document = _with_ids(job_document(job))
+        if not self._at.shard.whole:
+            document["slot"] = slot_of(job.work_order_id)
+        return document
 
     @property
     def _at(self) -> Collections:
@@ -256,10 +271,6 @@ def _expected(epoch: Epoch, progress: Progress) -> dict[str, Any]:
 def _mine(epoch: Epoch) -> dict[str, Any]:
     """Return the condition of a job that no later owner has accepted, moved or marked."""
     return {"epoch": {"$not": {"$gt": epoch}}} | unfenced(epoch)
-
-
-def _bson(job: Job) -> dict[str, Any]:
-    return _with_ids(job_document(job))
 
 
 def _with_ids(document: dict[str, Any]) -> dict[str, Any]:

@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
-from actors.domain.evidence import Evidence, EvidenceQuery
-from actors.domain.model import Epoch, WorkOrderId
-from actors.store.documents import order_from, outcome_from, request_key
+from actors.domain.evidence import Evidence, EvidenceQuery, Refusal
+from actors.domain.model import (
+    Beside,
+    Epoch,
+    LogEntry,
+    Neighbours,
+    OperationEntry,
+    WorkOrderId,
+)
+from actors.domain.slots import SLOTS, WHOLE, Shard, ShardMap
+from actors.runtime.slices import in_slices
+from actors.store.contexts import request_key
+from actors.store.documents import order_from, outcome_from
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
 from actors.store.pages import bytes_of
-from actors.store.port import MAX_HISTORY, Claim
+from actors.store.port import MAX_HISTORY, MAX_WHOLE, Claim
 from actors.store.schema import (
     INBOX,
+    LINE,
     LOGS,
     MATERIALS,
     NODE_STATE,
+    OPERATIONS,
     ORDER_FIELDS,
     ORDERS,
     OURS,
+    PLAN,
+    PRODUCTION_ORDER,
     RECORDS,
     REFUSALS,
 )
-from actors.store.values import count_from, id_from, mapping_from
+from actors.store.values import count_from, id_from, mapping_from, number_from
 from actors.store.views import detail_row, id_range, number_ranges
 
 if TYPE_CHECKING:
@@ -36,6 +51,16 @@ if TYPE_CHECKING:
 
 _BARCODE_INDEX = [("relatedBarcode", 1), ("operateTime", -1)]
 _SCANS_INDEX = [("workOrderId", 1), ("relatedBarcode", 1), ("operateTime", -1)]
+"""Of inputs only."""
+_WHOLE_INDEX = [
+    ("workOrderId", 1),
+    ("relatedBarcode", 1),
+    ("processStepId", 1),
+    ("changeType", 1),
+    ("operateTime", -1),
+]
+OUTCOMES = (LogEntry, OperationEntry, Refusal)
+"""Each kind is in a collection of its own."""
 _NUMBER = "workOrderNo"
 _FETCHED_AT_ONCE = 100
 _FEW = 20
@@ -58,7 +83,7 @@ _HISTORY = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Collections:
-    """The collections, of either driver."""
+    """The collections, of either driver, and which of the orders in them are meant."""
 
     orders: Any
     logs: Any
@@ -67,6 +92,29 @@ class Collections:
     state: Any
     inbox: Any
     records: Any
+    operations: Any
+    shard: Shard = WHOLE
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """The document of who owns these orders: with several shards, one each."""
+        return {"_id": "owner" if self.shard.whole else f"owner:{self.shard.index}"}
+
+    @property
+    def fence(self) -> str:
+        """The field of the document of pauses that keeps earlier owners of these orders out."""
+        return "fence" if self.shard.whole else f"fences.{self.shard.index}"
+
+    @property
+    def slots(self) -> dict[str, Any]:
+        """The condition of a waiting job of these orders."""
+        shard = self.shard
+        return {} if shard.whole else {"slot": {"$gte": shard.first, "$lt": shard.end}}
+
+    @property
+    def of_outcomes(self) -> tuple[Any, ...]:
+        """The collections of outcomes, in the order of `OUTCOMES`."""
+        return self.logs, self.operations, self.refusals
 
     @classmethod
     def of(cls, database: Any) -> Collections:  # noqa: ANN401 -- either driver's database
@@ -79,6 +127,7 @@ class Collections:
             database[NODE_STATE],
             database[INBOX],
             database[RECORDS],
+            database[OPERATIONS],
         )
 
 
@@ -111,6 +160,13 @@ def claimed_epoch(state: Mapping[str, Any] | None) -> int:
     return count_from((state or {}).get("epoch")) or 0
 
 
+def shards_in(control: Mapping[str, Any] | None) -> ShardMap:
+    """Return the map of shards that the document of pauses holds too; one shard when none."""
+    stored = mapping_from((control or {}).get("shards"))
+    count = count_from(stored.get("count")) or 1
+    return ShardMap(count if count <= SLOTS else 1, count_from(stored.get("version")) or 0)
+
+
 async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
     """Read orders with their outboxes, in the order of `ids`."""
     with reading():
@@ -136,6 +192,18 @@ async def materials_of(at: Collections, orders: Iterable[Mapping[str, Any]]) -> 
         {"_id": {"$in": [as_object_id(each) for each in wanted]}}, {"FNumber": 1, "FName": 1}
     ).to_list(None)
     return {str(material["_id"]): material for material in found}
+
+
+async def dirty(at: Collections, limit: int) -> list[WorkOrderId]:
+    """Find orders whose outbox is not empty, by a partial index."""
+    found: list[WorkOrderId] = []
+    with reading():
+        cursor = at.orders.find({f"{OURS}.dirty": True}, {"_id": 1})
+        while len(found) < limit and (some := await cursor.to_list(limit)):
+            ids = (WorkOrderId(str(each["_id"])) for each in some)
+            found += [order_id for order_id in ids if at.shard.has(order_id)]
+        await cursor.close()
+    return found[:limit]
 
 
 async def detail(at: Collections, order_id: WorkOrderId) -> Mapping[str, Any] | None:
@@ -193,10 +261,11 @@ async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Ev
     known = {query.work_order_id: Evidence() for query in queries}
     with reading():
         await _note_outcomes(at, queries, known)
-        await _note_scans(at, queries, known)
+        whole = [query for query in queries if query.whole and await _note_whole(at, query, known)]
+        await _note_barcodes(at, [query for query in queries if query not in whole], known)
     # A copy each: of one order's two askers, one a crashed actor, neither may see what the
     # other adds to it.
-    answers = [Evidence() for _ in queries]
+    answers = [Evidence(whole=query in whole) for query in queries]
     for query, answer in zip(queries, answers, strict=True):
         answer.include(known[query.work_order_id])
     return answers
@@ -213,14 +282,27 @@ async def _note_outcomes(
     if jobs:
         conditions.append({"_id": {"$in": jobs}})
     for condition in conditions:
-        for collection in (at.logs, at.refusals):
+        for collection in at.of_outcomes:
             for document in await collection.find(condition).to_list(None):
                 outcome = outcome_from(document)
                 if outcome.work_order_id in known:
                     known[outcome.work_order_id].note(outcome)
 
 
-async def _note_scans(
+async def _note_whole(
+    at: Collections, query: EvidenceQuery, known: Mapping[WorkOrderId, Evidence]
+) -> bool:
+    """Read all entries with a barcode of one order; tell if they were not too many."""
+    condition = {"workOrderId": ObjectId(query.work_order_id), "relatedBarcode": {"$gt": ""}}
+    found = at.logs.find(condition, _HISTORY).hint(_WHOLE_INDEX).limit(MAX_WHOLE + 1)
+    documents = await found.to_list(None)
+    if len(documents) > MAX_WHOLE:
+        return False
+    await in_slices(partial(note_history, known[query.work_order_id]), documents)
+    return True
+
+
+async def _note_barcodes(
     at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
 ) -> None:
     asking = [query for query in queries if query.barcodes]
@@ -239,7 +321,7 @@ async def _note_scans(
         found = [each async for each in _newest(at, asking)]
     for document in found:
         evidence = known.get(WorkOrderId(str(document.get("workOrderId"))))
-        if evidence is not None and document.get("changeType") == "input":
+        if evidence is not None:
             note_history(evidence, document)
 
 
@@ -257,15 +339,44 @@ async def _newest(
             found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_SCANS_INDEX)
             for document in await found.limit(MAX_HISTORY).to_list(None):
                 yield document
+            # Outputs have no index of one order's: of the barcode's newest in all orders.
+            condition = {"relatedBarcode": barcode}
+            found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_BARCODE_INDEX)
+            for document in await found.limit(MAX_HISTORY).to_list(None):
+                if document.get("changeType") == "output":
+                    yield document
 
 
 async def claim(at: Collections) -> Claim | None:
     """Read who claimed the highest epoch; the address only if it was left with that epoch."""
     with reading():
-        state = await at.state.find_one({"_id": "owner"})
+        state = await at.state.find_one(at.owner)
     if state is None:
         return None
     left = mapping_from(state.get("at"))
     epoch = claimed_epoch(state)
     url = str(left.get("url", "")) if left.get("epoch") == epoch else ""
     return Claim(Epoch(epoch), str(state.get("node", "")), url)
+
+
+async def neighbours(at: Collections, order_id: WorkOrderId) -> Neighbours | None:
+    """Do `Store.neighbours`."""
+    mine = ObjectId(order_id)
+    with reading():
+        order = await at.orders.find_one({"_id": mine}, {LINE: 1, PRODUCTION_ORDER: 1})
+        if order is None:
+            return None
+        line, shared = order.get(LINE), order.get(PRODUCTION_ORDER)
+        busy = line is not None and await at.orders.find_one(
+            {LINE: line, "status": "IN_PROGRESS", "_id": {"$ne": mine}}, {"_id": 1}
+        )
+        others: list[dict[str, Any]] = []
+        if shared is not None:
+            condition = {PRODUCTION_ORDER: shared, "_id": {"$ne": mine}}
+            others = await at.orders.find(condition, {PLAN: 1}).to_list(None)
+    planned = sum((number_from(each.get(PLAN)) or 0 for each in others), start=0)
+    return Neighbours(
+        None if line is None else str(line),
+        None if shared is None else str(shared),
+        Beside(bool(busy), planned),
+    )

@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from actors.domain.commit import Committed, Stale, StoredOrder
-from actors.domain.model import Epoch, LogEntry, WorkOrderId
+from actors.domain.model import Epoch, Neighbours, WorkOrderId
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -29,10 +29,10 @@ from actors.store.mongo import reads
 from actors.store.mongo.bson import (
     CODEC,
     EncodedOnce,
-    as_object_id,
     changed_fields,
     commit_filter,
     commit_update,
+    plan_filter,
     revision_filter,
 )
 from actors.store.mongo.client import (
@@ -50,19 +50,21 @@ from actors.store.mongo.client import (
 from actors.store.mongo.control import CONTROL, change_control, claim_epoch, cluster_secret
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
-from actors.store.mongo.reads import Collections, claimed_epoch, evidence, load
+from actors.store.mongo.orders import insert_orders
+from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
 from actors.store.mongo.records import MongoRecords
-from actors.store.schema import OURS
+from actors.store.mongo.shard_map import MongoShardMap
+from actors.store.operations import scrap_records
+from actors.store.schema import OURS, SCRAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
+    from actors.domain.slots import Shard
     from actors.store.port import Claim, Inbox, LogPage, LogQuery
     from actors.store.records import Records
-
-_DUPLICATE_KEY = 11000
 
 
 class MongoStore:
@@ -77,14 +79,36 @@ class MongoStore:
         self._driver, self._timeout_s = driver, timeout_s
         self._client: Any = None
         self._encoded = EncodedOnce()
+        self._of: tuple[MongoStore, Shard] | None = None
+        self._at: Collections
         self.inbox: Inbox = MongoInbox(lambda: self._at)
         self.records: Records = MongoRecords(lambda: self._at)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
 
+    def part(self, shard: Shard) -> MongoStore:
+        """Return a store of one shard's orders, over the connections of this one.
+
+        It is opened after this one, and closes nothing.
+        """
+        store = type(self)(
+            self._uri, self._database_name, driver=self._driver, timeout_s=self._timeout_s
+        )
+        store._of = (self, shard)  # noqa: SLF001 -- of the same class
+        return store
+
+    @property
+    def shard_map(self) -> MongoShardMap:
+        """The map of shards of this database, and the nodes that share them."""
+        return MongoShardMap(self._at)
+
     async def open(self) -> None:
         """Connect and make indexes; raises `StartupError` with one line that says what to do."""
+        if self._of is not None:
+            whole, shard = self._of
+            self._client, self._at = whole._client, replace(whole._at, shard=shard)  # noqa: SLF001
+            return
         self._client = connect(self._uri, self._driver, self._timeout_s)
         database = self._client.get_database(
             self._database_name,
@@ -109,7 +133,7 @@ class MongoStore:
     async def close(self) -> None:
         """Give all connections back."""
         client, self._client = self._client, None
-        if client is not None:
+        if client is not None and self._of is None:
             await disconnect(client)
 
     async def ping(self) -> None:
@@ -134,7 +158,7 @@ class MongoStore:
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""
         with reading():
-            state = await self._at.state.find_one({"_id": "owner"})
+            state = await self._at.state.find_one(self._at.owner)
         return Epoch(claimed_epoch(state))
 
     # -- reading before a decision -----------------------------------------------------------
@@ -161,7 +185,8 @@ class MongoStore:
         try:
             operations = [
                 UpdateOne(
-                    self._filter(epoch, change.before), self._update(epoch, change, fields, after)
+                    self._filter(epoch, change.before) | plan_filter(change),
+                    self._update(epoch, change, fields, after),
                 )
                 for change, fields, after in zip(changes, written, afters, strict=True)
             ]
@@ -184,7 +209,10 @@ class MongoStore:
         self, epoch: Epoch, change: ChangeSet, fields: Mapping[str, Any], after: StoredOrder
     ) -> dict[str, Any]:
         outbox = [self._encoded.give(outcome) for outcome in (*change.carried, *change.outcomes)]
-        return commit_update(epoch, fields, after, outbox)
+        update = commit_update(epoch, fields, after, outbox)
+        if scrapped := scrap_records(change.outcomes):
+            update["$push"] = {SCRAPPED: {"$each": scrapped}}
+        return update
 
     async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
         """Send the operations; give how many matched, and which the server refuses for good."""
@@ -235,7 +263,7 @@ class MongoStore:
         rest = [ObjectId(job_id) for job_id in wanted - found.keys()]
         if rest:
             with reading():
-                for collection in (self._at.logs, self._at.refusals):
+                for collection in self._at.of_outcomes:
                     for document in await collection.find({"_id": {"$in": rest}}).to_list(None):
                         found[str(document["_id"])] = outcome_from(document)
         return found
@@ -258,13 +286,9 @@ class MongoStore:
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
         """Insert outcomes into log and refusals, by majority; a second time does no harm."""
-        entries = [each for each in outcomes if isinstance(each, LogEntry)]
-        refusals = [each for each in outcomes if not isinstance(each, LogEntry)]
         refused: dict[str, str] = {}
-        for collection, some in (
-            (self._at.logs, entries),
-            (self._at.refusals, refusals),
-        ):
+        for collection, kind in zip(self._at.of_outcomes, OUTCOMES, strict=True):
+            some = [each for each in outcomes if isinstance(each, kind)]
             if some:
                 refused |= await self._insert(collection, some)
         for outcome in outcomes:
@@ -322,15 +346,17 @@ class MongoStore:
 
     async def dirty(self, limit: int) -> list[WorkOrderId]:
         """Find orders whose outbox is not empty, by a partial index."""
-        with reading():
-            found = await self._at.orders.find({f"{OURS}.dirty": True}, {"_id": 1}).to_list(limit)
-        return [WorkOrderId(str(document["_id"])) for document in found]
+        return await reads.dirty(self._at, limit)
 
     # -- for readers -------------------------------------------------------------------------
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Read an order as `detail/:id` shows it."""
         return await reads.detail(self._at, order_id)
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """Read what the order shares with others, and how these are."""
+        return await reads.neighbours(self._at, order_id)
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""
@@ -353,22 +379,7 @@ class MongoStore:
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         """Add orders whose `_id` or number is new."""
-        if not documents:
-            return 0
-        ids = ("_id", "materialId", "productionLineId", "originalWorkOrderId")
-        orders = [
-            {name: as_object_id(value) if name in ids else value for name, value in each.items()}
-            for each in documents
-        ]
-        with writing():
-            try:
-                result = await self._at.orders.insert_many(orders, ordered=False)
-            except BulkWriteError as error:
-                details: Mapping[str, Any] = error.details or {}
-                if any(each["code"] != _DUPLICATE_KEY for each in details.get("writeErrors", [])):
-                    raise
-                return int(details.get("nInserted", 0))
-        return len(result.inserted_ids)
+        return await insert_orders(self._at, documents)
 
 
 def _ends(change: ChangeSet) -> tuple[Outcome, ...]:

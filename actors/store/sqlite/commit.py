@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.commit import Committed, Stale, StoredOrder
-from actors.domain.model import LogEntry
+from actors.domain.evidence import Refusal
+from actors.domain.model import LogEntry, OperationEntry
 from actors.errors import RelayRejected, StoreRejected
 from actors.store.documents import counts_of
-from actors.store.schema import GUARDED, OURS
+from actors.store.operations import scrap_records
+from actors.store.schema import GUARDED, OURS, PLANNED, SCRAPPED
 from actors.store.sqlite.rows import (
     OrderRow,
     entry_row,
     insert_entries,
+    insert_operations,
     insert_refusals,
     is_stored,
+    operation_row,
     read_order,
     refusal_row,
     to_text,
@@ -39,7 +43,7 @@ _STATE_FIELDS: Final = {
     "status": "status",
     "progress": "progress",
 }
-_WRITTEN: Final = ("inputQuantity", "outputQuantity", "status", "progress")
+_WRITTEN: Final = tuple(_STATE_FIELDS)
 
 
 def commit(file: SqliteFile, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
@@ -89,6 +93,8 @@ def _add_if_missing(db: sqlite3.Connection, outcome: Outcome) -> None:
         return
     if isinstance(outcome, LogEntry):
         insert_entries(db, [entry_row(outcome)])
+    elif isinstance(outcome, OperationEntry):
+        insert_operations(db, [operation_row(outcome)])
     else:
         insert_refusals(db, [refusal_row(outcome)])
 
@@ -102,12 +108,14 @@ class _Batch:
     _orders: dict[WorkOrderId, OrderRow | None] = field(default_factory=dict)
     _order_texts: list[tuple[str, str]] = field(default_factory=list)
     _entries: list[tuple[Any, ...]] = field(default_factory=list)
+    _operations: list[tuple[Any, ...]] = field(default_factory=list)
     _refusals: list[tuple[Any, ...]] = field(default_factory=list)
 
     def commit(self, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         results = [self._commit_one(change) for change in changes]
         write_order(self.db, self._order_texts)
         insert_entries(self.db, self._entries)
+        insert_operations(self.db, self._operations)
         insert_refusals(self.db, self._refusals)
         return results
 
@@ -116,21 +124,23 @@ class _Batch:
         if order_id not in self._orders:
             self._orders[order_id] = read_order(self.db, order_id)
         row = self._orders[order_id]
-        if row is None or not _is_unchanged(row, change.before, self.epoch):
+        if row is None or not _is_unchanged(row, change, self.epoch):
             return _settled(self.db, change, row)
         after = _after(change, self.epoch)
         document = _applied(row.document, change, after)
         try:
             text = to_text(document)
             entries = [entry_row(each) for each in change.outcomes if isinstance(each, LogEntry)]
-            refusals = [
-                refusal_row(each) for each in change.outcomes if not isinstance(each, LogEntry)
+            operations = [
+                operation_row(each) for each in change.outcomes if isinstance(each, OperationEntry)
             ]
+            refusals = [refusal_row(each) for each in change.outcomes if isinstance(each, Refusal)]
         except TypeError as error:
             return StoreRejected(f"work order {order_id} cannot be stored: {error}")
         self._orders[order_id] = OrderRow(document, after.seq)
         self._order_texts.append((text, order_id))
         self._entries += entries
+        self._operations += operations
         self._refusals += refusals
         return Committed(after)
 
@@ -171,8 +181,11 @@ def _is_at(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
     )
 
 
-def _is_unchanged(row: OrderRow, before: StoredOrder, epoch: Epoch) -> bool:
+def _is_unchanged(row: OrderRow, change: ChangeSet, epoch: Epoch) -> bool:
+    before, planned = change.before, change.plan_quantity
     if not _is_at(row, before, epoch):
+        return False
+    if planned is not None and row.document.get(PLANNED) != planned:
         return False
     for name in GUARDED:
         stored, guard = row.document.get(name), before.guard
@@ -197,8 +210,13 @@ def _applied(document: dict[str, Any], change: ChangeSet, after: StoredOrder) ->
     """Return the document with the change set in it; what that does not change stays."""
     ours = {"epoch": after.epoch, "seq": after.seq, "turn": after.revision}
     document = document | _written(change) | {OURS: ours}
-    if after.seq > change.before.seq:
+    if change.after is not change.before.state:
         document["updateAt"] = change.at
+    if scrapped := scrap_records(change.outcomes):
+        before = document.get(SCRAPPED)
+        document[SCRAPPED] = [*(before if isinstance(before, list) else ()), *scrapped]
+    if change.after.started_at != change.before.state.started_at:
+        document["actualStartTime"] = change.after.started_at
     if change.after.ended_at != change.before.state.ended_at:
         document["actualEndTime"] = change.after.ended_at
     return document

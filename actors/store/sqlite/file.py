@@ -77,8 +77,6 @@ _INBOX: Final = (
     "CREATE INDEX IF NOT EXISTS inbox_waiting ON inbox (epoch, n) WHERE state = 'waiting'",
     "CREATE INDEX IF NOT EXISTS inbox_finished ON inbox (state, dead, finished_at)",
     "DROP INDEX IF EXISTS logs_duplicate_check",
-    """CREATE INDEX IF NOT EXISTS logs_barcode
-        ON logs (work_order_id, related_barcode, operate_time DESC) WHERE counts_as IS NOT NULL""",
     """CREATE TABLE IF NOT EXISTS records (
         kind TEXT NOT NULL,
         name TEXT NOT NULL,
@@ -87,6 +85,19 @@ _INBOX: Final = (
         PRIMARY KEY (kind, name)
     ) STRICT""",
     "CREATE INDEX IF NOT EXISTS records_newest_first ON records (kind, at DESC, name DESC)",
+    """CREATE TABLE IF NOT EXISTS operations (
+        id TEXT PRIMARY KEY NOT NULL,
+        work_order_id TEXT NOT NULL,
+        operated_at INTEGER NOT NULL,
+        request_key TEXT UNIQUE,
+        document TEXT NOT NULL
+    ) STRICT""",
+    """CREATE INDEX IF NOT EXISTS operations_newest_first
+        ON operations (work_order_id, operated_at DESC)""",
+    "DROP INDEX IF EXISTS logs_barcode",
+    """CREATE INDEX IF NOT EXISTS logs_barcodes
+        ON logs (work_order_id, related_barcode, operate_time DESC)
+        WHERE related_barcode IS NOT NULL""",
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",

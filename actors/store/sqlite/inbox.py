@@ -10,7 +10,8 @@ import orjson
 from actors.domain.job import Job, JobState
 from actors.domain.model import JobId, WorkOrderId
 from actors.errors import Overtaken, StoreRejected
-from actors.store.documents import known_outcome, request_key
+from actors.store.contexts import request_key
+from actors.store.documents import known_outcome
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.pages import within
 from actors.store.port import JobPage, JobQuery

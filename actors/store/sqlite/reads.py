@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from actors.domain.evidence import Evidence
-from actors.domain.model import LogPosition
-from actors.store.documents import outcome_from, request_key
+from actors.domain.evidence import Evidence, Move
+from actors.domain.model import Beside, LogPosition, Neighbours
+from actors.store.contexts import request_key
+from actors.store.documents import change_type_from, outcome_from
 from actors.store.pages import within
-from actors.store.port import MAX_HISTORY
+from actors.store.port import MAX_HISTORY, MAX_WHOLE
+from actors.store.schema import LINE, PLAN, PRODUCTION_ORDER
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
+from actors.store.values import number_from
 from actors.store.views import detail_row, id_range, log_row, number_ranges
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
@@ -27,17 +30,22 @@ if TYPE_CHECKING:
 # Entries without seq are older than outcomes.
 _BY_KEY: Final = (
     "SELECT document FROM logs WHERE request_key = ?1 AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM operations WHERE request_key = ?1"
     " UNION ALL SELECT document FROM refusals WHERE request_key = ?1"
 )
 _BY_JOB: Final = (
     "SELECT document FROM logs WHERE id = ?1 AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM operations WHERE id = ?1"
     " UNION ALL SELECT document FROM refusals WHERE id = ?1"
 )
-_BY_BARCODE: Final = (
-    "SELECT counts_as, process_step_id, seq, operate_time, id FROM logs"
-    " WHERE work_order_id = ? AND related_barcode = ? AND counts_as IS NOT NULL"
-    " ORDER BY operate_time DESC LIMIT ?"
+_MOVES: Final = (
+    "SELECT related_barcode, counts_as, process_step_id, seq, operate_time, id, change_type, asked,"
+    " json_extract(document, '$.changeQuantity') FROM logs WHERE work_order_id = ?"
 )
+_BY_BARCODE: Final = f"{_MOVES} AND related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
+_WITH_BARCODE: Final = f"{_MOVES} AND related_barcode > '' LIMIT ?"
+_LINE: Final = f"json_extract(document, '$.{LINE}')"
+_SHARED: Final = f"json_extract(document, '$.{PRODUCTION_ORDER}')"
 _NUMBER: Final = "json_extract(document, '$.workOrderNo')"
 _BY_ID: Final = "SELECT document FROM orders WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
 
@@ -52,8 +60,14 @@ def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
         for outcome in _outcomes(db, _BY_JOB, job_id):
             if outcome.work_order_id == query.work_order_id:
                 evidence.by_job[outcome.change.job_id] = outcome
+    if query.whole:
+        rows = db.execute(_WITH_BARCODE, (query.work_order_id, MAX_WHOLE + 1)).fetchall()
+        evidence.whole = len(rows) <= MAX_WHOLE
+        if evidence.whole:
+            _note_moves(rows, evidence)
+            return evidence
     for barcode in query.barcodes:
-        _note_barcode(db, query.work_order_id, barcode, evidence)
+        _note_moves(db.execute(_BY_BARCODE, (query.work_order_id, barcode, MAX_HISTORY)), evidence)
     return evidence
 
 
@@ -61,15 +75,17 @@ def _outcomes(db: sqlite3.Connection, statement: str, value: str) -> list[Outcom
     return [outcome_from(log_document(text)) for (text,) in db.execute(statement, (value,))]
 
 
-def _note_barcode(
-    db: sqlite3.Connection, order_id: WorkOrderId, barcode: str, evidence: Evidence
-) -> None:
-    rows = db.execute(_BY_BARCODE, (order_id, barcode, MAX_HISTORY))
-    for counts_as, step, seq, at, entry_id in rows:
+def _note_moves(rows: Iterable[tuple[Any, ...]], evidence: Evidence) -> None:
+    for barcode, counts_as, step, seq, at, entry_id, type_, asked, applied in rows:
         position = LogPosition(seq or 0, time_at(at), entry_id)
+        moves, moved = change_type_from(type_), number_from(applied) or 0
+        if moves is not None:
+            wanted = number_from(asked)
+            move = Move(position, moves, moved if wanted is None else wanted, moved)
+            evidence.note_move(barcode, move)
         if counts_as == "scan":
             evidence.note_scan(barcode, step, position)
-        else:
+        elif counts_as == "unbind":
             evidence.note_unbind(barcode, position)
 
 
@@ -132,3 +148,26 @@ def search(db: sqlite3.Connection, text: str, limit: int) -> list[Mapping[str, A
     found += [each for (each,) in rows]
     documents = [orjson.loads(each) for each in dict.fromkeys(found)][:limit]
     return [detail_row(each, read_material(db, each)) for each in documents]
+
+
+def read_neighbours(db: sqlite3.Connection, order_id: WorkOrderId) -> Neighbours | None:
+    """Do `Store.neighbours`; lines and production orders have no index here, and few orders."""
+    row = db.execute(
+        f"SELECT {_LINE}, {_SHARED} FROM orders WHERE id = ?",  # noqa: S608 made of constants
+        (order_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    line, shared = row
+    (busy,) = db.execute(
+        f"SELECT EXISTS (SELECT 1 FROM orders WHERE {_LINE} = ? AND id <> ?"  # noqa: S608
+        " AND json_extract(document, '$.status') = 'IN_PROGRESS')",
+        (line, order_id),
+    ).fetchone()
+    plans = db.execute(
+        f"SELECT json_extract(document, '$.{PLAN}') FROM orders"  # noqa: S608
+        f" WHERE {_SHARED} = ? AND id <> ?",
+        (shared, order_id),
+    )
+    planned = sum((number_from(plan) or 0 for (plan,) in plans), start=0)
+    return Neighbours(line, shared, Beside(bool(busy), planned))

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from actors.domain.model import LogEntry
+from actors.domain.evidence import Refusal
+from actors.domain.model import LogEntry, OperationEntry
+from actors.store.contexts import request_key
 from actors.store.documents import (
     entry_document,
     is_same,
     order_from,
     outcome_from,
     refusal_document,
-    request_key,
 )
+from actors.store.operations import operation_document
 from actors.store.schema import OURS
 from actors.store.values import id_from, time_from
 
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from actors.domain.commit import StoredOrder
-    from actors.domain.evidence import Outcome, Refusal
+    from actors.domain.evidence import Outcome
     from actors.domain.model import WorkOrderId
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_LOG_TIMES: Final = ("operateTime", "createdAt", "updatedAt", "refusedAt")
+_LOG_TIMES: Final = ("operateTime", "createdAt", "updatedAt", "refusedAt", "operatedAt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,27 @@ def entry_row(entry: LogEntry) -> tuple[Any, ...]:
     )
 
 
+def insert_operations(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Add rows of `operation_row`; raises sqlite3.IntegrityError where id or key is taken."""
+    db.executemany(
+        "INSERT INTO operations (id, work_order_id, operated_at, request_key, document)"
+        " VALUES (?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def operation_row(entry: OperationEntry) -> tuple[Any, ...]:
+    """Return an operation's columns in the order of `insert_operations`."""
+    document = operation_document(entry)
+    return (
+        entry.change.job_id,
+        entry.work_order_id,
+        microseconds(entry.operated_at),
+        document[OURS].get("requestKey"),
+        to_text(document),
+    )
+
+
 def refusal_row(refusal: Refusal) -> tuple[Any, ...]:
     """Return a refusal's columns in the order of `insert_refusals`."""
     request_id = refusal.change.request_id
@@ -135,9 +158,16 @@ def refusal_row(refusal: Refusal) -> tuple[Any, ...]:
     )
 
 
+_TABLES: Final[Mapping[type[Outcome], str]] = {
+    LogEntry: "logs",
+    OperationEntry: "operations",
+    Refusal: "refusals",
+}
+
+
 def is_stored(db: sqlite3.Connection, outcome: Outcome) -> bool:
     """Return whether this very outcome of its job is in its table."""
-    table = "logs" if isinstance(outcome, LogEntry) else "refusals"
+    table = _TABLES[type(outcome)]
     row = db.execute(
         f"SELECT document FROM {table} WHERE id = ? AND work_order_id = ?",  # noqa: S608 constants
         (outcome.change.job_id, outcome.work_order_id),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
-    from actors.domain.model import WorkOrderId
+    from actors.domain.model import Neighbours, WorkOrderId
     from actors.store.port import Inbox, LogQuery
     from actors.store.records import Records
 
@@ -166,6 +166,10 @@ class SqliteStore:
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         """Return the order under the shared schema's field names, for `detail/:id`."""
         return await self._threads.read(lambda db: reads.read_detail(db, order_id))
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """Read what the order shares with others, and how these are."""
+        return await self._threads.read(lambda db: reads.read_neighbours(db, order_id))
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""

@@ -263,3 +263,29 @@ test('addresses come from the environment when asked for', () => {
     /deadlineMs/,
   );
 });
+
+test('an operation is sent again with its key until it is known', async (t) => {
+  const { service, client } = await setUp(t);
+  const done = '{"success":true,"message":"","code":"OK","data":{"operation":"scrap"}}';
+  service.faults.push(breaks, answers(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': '0' }));
+  service.faults.push(says(done));
+  const options = { quantity: 2, logContext: { relatedBarcode: 'SN1' } };
+  const result = await client.operateWorkOrder(ORDER, 'scrap', options);
+  assert.equal(result.success, true);
+  assert.equal(result.operation, 'scrap');
+  assert.deepEqual(new Set(service.bodies.map((each) => each.requestId)).size, 1);
+  assert.equal(service.bodies[0].requestId, result.requestId);
+  assert.deepEqual(service.bodies[0].logContext, { relatedBarcode: 'SN1' });
+});
+
+test('an operation that is refused says why, and one in doubt that it is', async (t) => {
+  const { service, client } = await setUp(t, { deadlineMs: 1000 });
+  service.faults.push(answers(409, 'OPERATION_REFUSED'));
+  const refused = await client.operateWorkOrder(ORDER, 'start', { requestId: 'k' });
+  assert.equal(refused.code, 'OPERATION_REFUSED');
+  assert.equal(refused.fallback, false);
+  assert.equal(refused.requestId, 'k');
+  service.always = breaks;
+  const doubtful = await client.operateWorkOrder(ORDER, 'start');
+  assert.equal(doubtful.code, 'TIMEOUT');
+});

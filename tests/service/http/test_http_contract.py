@@ -259,7 +259,7 @@ async def test_health_names_what_the_node_stands_on(http: ClientSession, backend
             assert reply.status == 200
 
 
-async def test_every_update_leaves_its_line_and_its_access_line(
+async def test_every_update_leaves_its_line_and_other_calls_their_access_line(
     http: ClientSession, service: ServiceProcess
 ) -> None:
     body = {"workOrderId": order_id(1), "type": "input", "requestId": "key-7"}
@@ -268,8 +268,10 @@ async def test_every_update_leaves_its_line_and_its_access_line(
     assert applied["job_id"] == answer["data"]["jobId"]
     assert applied["request_id"] == "trace-7"
     assert (applied["work_order_id"], applied["seq"]) == (order_id(1), 1)
+    assert applied["remote"] == "127.0.0.1"
+    await _post(http, "/update-quantity", {"workOrderId": "x"}, **{"X-Request-Id": "trace-8"})
     access = await service.event("http_request")
-    assert (access["request_id"], access["status"], access["method"]) == ("trace-7", 200, "POST")
+    assert (access["request_id"], access["status"], access["method"]) == ("trace-8", 400, "POST")
 
 
 async def _health(http: ClientSession) -> dict[str, Any]:

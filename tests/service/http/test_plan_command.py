@@ -115,6 +115,20 @@ async def test_a_paused_order_waits_until_it_is_resumed(embedded: Backend) -> No
         assert (await at.told("resume"))["paused"] is False
 
 
+async def test_an_order_is_operated_once_it_is_confirmed(embedded: Backend) -> None:
+    async with terminal(embedded) as at:
+        unasked = await at.run("operate", _FIRST, "pause")
+        assert unasked.exit_code == 1
+        said = ("--reason", "换料", "--key", "k")
+        done = await at.told("operate", _FIRST, "pause", "--yes", *said)
+        assert (done["beforeStatus"], done["afterStatus"]) == ("IN_PROGRESS", "PAUSED")
+        assert (await at.told("operate", _FIRST, "pause", "--yes", *said))["replayed"] is True
+        assert (await at.told("show", _FIRST))["order"]["status"] == "PAUSED"
+        refused = await at.run("operate", _FIRST, "cancel", "--yes")
+        assert refused.exit_code == 1
+        assert "OPERATION_REFUSED" in refused.output
+
+
 async def test_failed_jobs_are_listed_with_their_reason_and_tried_again(embedded: Backend) -> None:
     async with terminal(embedded) as at:
         queued = await update(at, _NOWHERE, wait=False)

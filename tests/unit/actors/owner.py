@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.guards import WATCH_ALL, Guards
 from actors.domain.messages import Pause, Queued, Resume, Updated, UpdateQuantity
 from actors.domain.model import (
     Change,
@@ -97,15 +98,20 @@ class Owner:
         cls,
         store: MemoryStore,
         jobs: JobOptions | None = None,
+        guards: Guards = WATCH_ALL,
         **limits: Any,  # noqa: ANN401 of Limits
     ) -> Owner:
         """Take over: claim an epoch and serve."""
         region, deposed = (
-            Region(Telemetry(), lambda epoch, paused: store.set_paused(epoch, paused=paused)),
+            Region(
+                Telemetry(),
+                lambda epoch, paused: store.set_paused(epoch, paused=paused),
+                store.neighbours,
+            ),
             list[int](),
         )
         epoch = await store.claim_epoch("node")
-        options = TermOptions(Limits(**limits), jobs=jobs or JobOptions())
+        options = TermOptions(Limits(**limits), jobs=jobs or JobOptions(), guards=guards)
         term = Term(store, region, epoch, options, deposed.append)
         await term.begin()
         return cls(store, region, term, deposed)
@@ -158,10 +164,11 @@ class Owner:
 async def owner_of(
     store: MemoryStore,
     jobs: JobOptions | None = None,
+    guards: Guards = WATCH_ALL,
     **limits: Any,  # noqa: ANN401 of Limits
 ) -> AsyncIterator[Owner]:
     """Own the actors; afterwards nothing may wait, be handled, or be under way."""
-    owner = await Owner.begin(store, jobs, **limits)
+    owner = await Owner.begin(store, jobs, guards, **limits)
     gate = owner.gate
     try:
         yield owner

@@ -66,6 +66,13 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "REDIS_PASSWORD": "open sesame",
             "REDIS_DB": "2",
             "DATA_DIR": "/srv/orders",
+            "SHARDS": "4",
+            "ACTOR_ENGINE": "Ray",
+            "SHARD_SPARE": "0",
+            "SHARD_CALLS": "2",
+            "SHARD_BATCH": "32",
+            "RAY_ADDRESS": "10.0.0.1:6390",
+            "RAY_NAMESPACE": "line1",
             "NODE_ID": "node-1",
             "NODE_URL": "https://node-1:3001/",
             "LEASE_TTL": "2.5",
@@ -80,6 +87,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "JOB_ATTEMPTS": "4",
             "JOB_BACKOFF_S": "0.5",
             "DUPLICATE_SCANS": "refuse",
+            "OUTPUT_ONCE": "enforce",
+            "UNBIND_ONCE": "off",
+            "OVER_INPUT": "enforce",
             "MAX_BATCH": "5",
             "REQUEST_TIMEOUT_S": "6",
             "TIME_ZONE": "Asia/Shanghai",
@@ -90,6 +100,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "COMMITS_IN_FLIGHT": "11",
             "LOG_LEVEL": "DEBUG",
             "LOG_FORMAT": "console",
+            "ACCESS_LOG": "all",
             "LOG_FILE": "/var/log/orders.log",
             "LOG_FILE_MB": "12",
             "LOG_FILES": "13",
@@ -120,6 +131,13 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "REDIS_PASSWORD": "***",
         "REDIS_DB": "2",
         "DATA_DIR": "/srv/orders",
+        "SHARDS": "4",
+        "ACTOR_ENGINE": "ray",
+        "SHARD_SPARE": "0",
+        "SHARD_CALLS": "2",
+        "SHARD_BATCH": "32",
+        "RAY_ADDRESS": "10.0.0.1:6390",
+        "RAY_NAMESPACE": "line1",
         "NODE_ID": "node-1",
         "NODE_URL": "https://node-1:3001",
         "LEASE_TTL": "2.5",
@@ -134,6 +152,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "JOB_ATTEMPTS": "4",
         "JOB_BACKOFF_S": "0.5",
         "DUPLICATE_SCANS": "refuse",
+        "OUTPUT_ONCE": "enforce",
+        "UNBIND_ONCE": "off",
+        "OVER_INPUT": "enforce",
         "MAX_BATCH": "5",
         "REQUEST_TIMEOUT_S": "6",
         "TIME_ZONE": "Asia/Shanghai",
@@ -143,6 +164,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "COMMIT_BATCH": "10",
         "COMMITS_IN_FLIGHT": "11",
         "LOG_LEVEL": "debug",
+        "ACCESS_LOG": "all",
         "LOG_FORMAT": "console",
         "LOG_FILE": "/var/log/orders.log",
         "LOG_FILE_MB": "12",
@@ -246,6 +268,39 @@ def test_all_mistakes_are_reported_together_one_readable_line_each() -> None:
     )
 
 
+def test_the_embedded_store_is_for_one_shard() -> None:
+    assert load_settings({"SHARDS": "1"}).shards == 1
+    [mistake] = mistakes_in({"SHARDS": "2"})
+    assert mistake == "SHARDS: needs MONGODB_URI: the embedded store is for one shard"
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "needs MONGODB_URI: other processes can't share SQLite"),
+        (
+            {"MONGODB_URI": "mongodb://db/factory"},
+            "needs Redis: other machines can't share a file lease",
+        ),
+    ],
+)
+def test_ray_is_refused_without_servers_that_its_processes_can_share(
+    given: dict[str, str], problem: str
+) -> None:
+    assert mistakes_in({"ACTOR_ENGINE": "Ray", **given}) == (f"ACTOR_ENGINE: {problem}",)
+
+
+@pytest.mark.parametrize("address", ["here", "ray://head:10001", "head:", "u@head:1", "head:1/x"])
+def test_the_address_of_a_cluster_has_a_host_and_a_port(address: str) -> None:
+    [mistake] = mistakes_in({"RAY_ADDRESS": address})
+    assert mistake.startswith("RAY_ADDRESS: must be auto, or host:port of the cluster's head")
+
+
+def test_ray_is_taken_with_servers_that_its_processes_can_share() -> None:
+    servers = {"MONGODB_URI": "mongodb://db/factory", "REDIS_URL": "redis://cache"}
+    assert load_settings({"ACTOR_ENGINE": "ray", **servers}).actor_engine == "ray"
+
+
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "+8"])
 def test_a_time_zone_that_the_machine_does_not_know_is_refused(zone: str) -> None:
     [mistake] = mistakes_in({"TIME_ZONE": zone})
@@ -256,6 +311,8 @@ def test_a_time_zone_that_the_machine_does_not_know_is_refused(zone: str) -> Non
 def test_numbers_are_taken_up_to_their_bounds_and_not_beyond(setting: SettingReference) -> None:
     low, high = setting.allowed.partition(" from ")[2].split(" to ")
     needed = {"REDIS_HOST": "cache"} if setting.name.startswith("REDIS") else {}
+    if setting.name == "SHARDS":
+        needed = {"MONGODB_URI": "mongodb://db/factory"}
 
     for good in (low, high):
         load_settings({setting.name: good, **needed})

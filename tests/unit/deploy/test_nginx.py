@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import free_port
 from tests.unit.deploy.files import DEFAULTS, DEPLOY, apps, passes, seconds, text_of
-from web.server.service import RUNNER_OPTIONS
+from web.server.front import RUNNER_OPTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from config.settings.settings import load_settings
 from tests.unit.deploy.files import (
@@ -86,6 +89,29 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     text = text.replace(folder, str(tmp_path)).replace("=work-orders\n", f"={getpass.getuser()}\n")
     copy = tmp_path / _UNIT.replace("@", "@3001")
     copy.write_text(text)
+    passes("systemd-analyze", "verify", copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("work-order-ray-head.service", "ray-head.sh"),
+        ("work-order-ray-node@.service", "ray-node.sh %i"),
+    ],
+)
+def test_systemd_finds_nothing_wrong_with_the_units_of_ray(
+    name: str, script: str, tmp_path: Path
+) -> None:
+    text = text_of(f"systemd/{name}")
+    assert f"ExecStart=/opt/work-order-service/scripts/{script}\n" in text
+    front_door = text_of("systemd/work-order-ray.conf")
+    for shared in ("RAY_TMPDIR", "RAY_AUTH_TOKEN_PATH"):
+        (setting,) = re.findall(rf"^Environment={shared}=.*$", text, re.MULTILINE)
+        assert f"{setting}\n" in front_door
+    text = text.replace("/opt/work-order-service/scripts", str(CHECKOUT / "scripts"))
+    text = text.replace("/opt/work-order-service", str(tmp_path))
+    copy = tmp_path / name.replace("@", "@head")
+    copy.write_text(text.replace("=work-orders\n", f"={getpass.getuser()}\n"))
     passes("systemd-analyze", "verify", copy)
 
 

@@ -18,7 +18,8 @@ from tests.unit.web.fake_node import FakeNode
 from tests.unit.web.fake_owner import FakeOwner, make_standby, running
 from tests.unit.web.served import Served, served
 from web.app import Options, build_app
-from web.server.service import RUNNER_OPTIONS, bind
+from web.server.front import FrontRunner
+from web.server.service import bind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -113,6 +114,7 @@ def options() -> Options:
         max_body_bytes=4096,
         body_timeout_s=60,
         request_timeout_s=20,
+        log_every_call=True,
         time_zone=ZoneInfo("Asia/Shanghai"),
     )
 
@@ -127,7 +129,7 @@ async def client(node: FakeNode, options: Options, logged: LogRecorder) -> Async
         undocumented.extend(missing_in_document(request, response))
 
     app.on_response_prepare.append(look_up)
-    runner = web.AppRunner(app, **RUNNER_OPTIONS)
+    runner = FrontRunner(app)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
     await web.SockSite(runner, sock).start()

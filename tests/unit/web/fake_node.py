@@ -13,7 +13,7 @@ from actors.errors import NotOwner, WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
 from actors.node.status import Dependency, NodeStatus, OwnershipHistory, Role
 from actors.operators.job_admin import JobAdmin
-from actors.orders.region import Statistics
+from actors.orders.region import Backlog, Statistics
 from actors.store import LogPage, LogQuery
 from actors.telemetry.telemetry import Telemetry
 from tests.fake_records import MemoryRecords
@@ -74,6 +74,11 @@ class FakeRegion:
             raise answer
         return answer
 
+    async def operate(self, message: UpdateQuantity) -> Updated:
+        done = await self.update(message)
+        assert isinstance(done, Updated)
+        return done
+
     async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:
         self.asked.extend(messages)
         return [self.decide(message) for message in messages]
@@ -93,10 +98,10 @@ class FakeRegion:
     def statistics(self) -> Statistics:
         return self.counts
 
-    def clean(self, grace_s: float) -> None:
-        self.calls.append(grace_s)
+    def backlog(self) -> Backlog:
+        return Backlog(self.counts.waiting, self.counts.active, self.counts.wait_ms)
 
-    def held(self, limit: int) -> tuple[int, list[OrderLock]]:
+    async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         return len(self.held_orders), self.held_orders[:limit]
 
     async def _operate(self, what: str) -> None:
@@ -189,6 +194,18 @@ class FakeNode:
 
     def become(self, **changes: object) -> None:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+
+    @property
+    def parts(self) -> tuple[FakeNode]:
+        return (self,)
+
+    def part_of(self, _order_id: WorkOrderId) -> int:
+        return 0
+
+    async def clean(self, grace_s: float) -> int:
+        forgotten = await self.jobs.clean(grace_s)
+        self.region.calls.append(grace_s)
+        return forgotten
 
     async def clean_locks(self) -> int:
         if isinstance(self.stuck_leases, Exception):

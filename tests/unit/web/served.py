@@ -16,7 +16,8 @@ from actors.telemetry.spans import NO_SPANS
 from tests.fake_lease import LeaseServer, MemoryLease
 from tests.unit.actors.owner import order_number, update
 from web.app import Options, build_app
-from web.server.service import RUNNER_OPTIONS, bind
+from web.server.front import FrontRunner
+from web.server.service import bind
 from web.tracing.port import UNTRACED
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def served(
     who = NodeOptions(name, url, server.ttl_s, TermOptions(Limits()))
     node = Node(store, MemoryLease(server), who, otel or NO_SPANS)
     app = build_app(node, options or Options(), tracing=otel or UNTRACED)
-    runner = web.AppRunner(app, **RUNNER_OPTIONS)
+    runner = FrontRunner(app)
     await runner.setup()
     await node.start()
     await web.SockSite(runner, sock).start()

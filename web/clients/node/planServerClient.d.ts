@@ -82,6 +82,24 @@ export interface Config {
   breakers: Record<string, 'closed' | 'open' | 'half-open'>;
 }
 
+export type Operation =
+  | 'start'
+  | 'pause'
+  | 'resume'
+  | 'cancel'
+  | 'complete'
+  | 'change-plan'
+  | 'scrap';
+
+export interface OperationOptions {
+  /** Pieces of scrap, 1 if not said. */
+  quantity?: number;
+  planProductionQuantity?: number;
+  /** Who and why; for scrap with its relatedBarcode. */
+  logContext?: Record<string, unknown> | null;
+  requestId?: string;
+}
+
 export class OutboxError extends Error {
   code: string;
 }
@@ -98,6 +116,11 @@ export interface PlanServerClient {
     options?: { requestId?: string },
   ): Promise<Result>;
   batchUpdateWorkOrderQuantity(updates: Update[]): Promise<BatchResult>;
+  operateWorkOrder(
+    workOrderId: unknown,
+    operation: Operation,
+    options?: OperationOptions,
+  ): Promise<Result>;
   getWorkOrderDetail(workOrderId: unknown): Promise<Result>;
   getQuantityLogs(workOrderId: unknown, options?: LogQuery): Promise<Result>;
   getQueueStats(): Promise<Result>;

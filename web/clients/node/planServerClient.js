@@ -13,6 +13,8 @@
  * only where the update was surely not applied and will not be.
  */
 
+const { randomUUID } = require('node:crypto');
+
 const { Calls, Unsettled, isOk, now } = require('./calls');
 const { Coalescer } = require('./coalescer');
 const { Lock } = require('./lock');
@@ -244,6 +246,30 @@ class PlanServerClient {
     const failed = result.success === true ? {} : { error: String(result.message ?? '') };
     results.set(update, { ...result, ...failed, fallback: false });
     return true;
+  }
+
+  // -- operations -------------------------------------------------------------------------------
+
+  /**
+   * Do an operation of a whole order: start, pause, resume, cancel, complete, change-plan, scrap.
+   * It is sent again, with one key, until it is known what became of it; it never waits in the
+   * outbox, as its rules hold for now.
+   */
+  async operateWorkOrder(workOrderId, operation, options = {}) {
+    const requestId = options.requestId ?? randomUUID();
+    const path = `${API}/${encodeURIComponent(String(workOrderId))}/operations`;
+    const body = JSON.stringify({ ...options, operation, requestId });
+    try {
+      const request = { method: 'POST', path, body };
+      const done = await this.calls.call(request, now() + this.options.deadlineMs);
+      return { ...this.told(done), requestId };
+    } catch (error) {
+      if (!(error instanceof Unsettled)) throw error;
+      const failed = error.maybeApplied
+        ? this.failed('TIMEOUT')
+        : this.failed('SERVICE_UNAVAILABLE', { error: error.message, fallback: true });
+      return { ...failed, requestId };
+    }
   }
 
   // -- reads ------------------------------------------------------------------------------------

@@ -14,7 +14,15 @@ from .coalesce import Coalescer, update_request
 from .outbox import Outbox
 from .outbox_file import DeadLetter, KeyTaken, OutboxFull, OutboxUnusable, Usage
 from .replay import Replayer
-from .results import QUEUED_FALLBACK, Invalid, Result, Update, make_update, text_of
+from .results import (
+    QUEUED_FALLBACK,
+    Invalid,
+    Result,
+    Update,
+    make_operation,
+    make_update,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -199,6 +207,40 @@ class PlanServerClient:
         sender = BatchSender(self._calls, updates, end)
         await sender.run(self._answered)
         return [sender.results[update] for update in updates]
+
+    # -- operations --------------------------------------------------------------------------
+
+    async def operate_work_order(
+        self,
+        work_order_id: object,
+        operation: str,
+        *,
+        quantity: float | None = None,
+        plan_production_quantity: float | None = None,
+        log_context: object = None,
+        request_id: str | None = None,
+    ) -> Result:
+        """Do an operation of a whole order: start, pause, resume, cancel, complete, and so on.
+
+        It is sent again, with one key, until it is known what became of it or the deadline is
+        there; it never waits in the outbox, as its rules hold for now.
+        """
+        try:
+            asked = make_operation(
+                operation, quantity, plan_production_quantity, log_context, request_id
+            )
+        except Invalid as error:
+            return self._failed(error.code)
+        path = f"{_API}/{quote(str(work_order_id), safe='')}/operations"
+        end = asyncio.get_running_loop().time() + self._options.deadline_s
+        try:
+            reply = await self._calls.call(Request("POST", path, asked.body), end)
+        except Unsettled as error:
+            code = "TIMEOUT" if error.maybe_applied else "SERVICE_UNAVAILABLE"
+            reason = "" if error.maybe_applied else error.reason
+            failed = self._failed(code, reason, fallback=not error.maybe_applied)
+            return {**failed, "requestId": asked.key}
+        return {**self._answered(reply), "requestId": asked.key}
 
     # -- reads -------------------------------------------------------------------------------
 

@@ -119,6 +119,33 @@ def make_update(
     return Update(order.lower(), key, _encoded(item))
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An operation with its key, as JSON that is sent again byte for byte."""
+
+    key: str
+    body: bytes
+
+
+def make_operation(
+    operation: str,
+    quantity: float | None,
+    plan_production_quantity: float | None,
+    log_context: object,
+    request_id: str | None,
+) -> Asked:
+    """Give an operation a key; what is wrong with it, the service says."""
+    key = str(uuid.uuid4()) if request_id is None else request_id
+    fields = {
+        "operation": operation,
+        "quantity": quantity,
+        "planProductionQuantity": plan_production_quantity,
+        "logContext": log_context,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    return Asked(key, _encoded({**given, "requestId": key}).encode())
+
+
 def make_item(item: object) -> Update:
     """Check one item of a batch; raises `Invalid`."""
     if not isinstance(item, dict) or not item.get("workOrderId") or not item.get("type"):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.operators.rows import LongestWait
     from actors.orders.region import Statistics
     from actors.telemetry.counters import StuckCommit
+    from actors.telemetry.findings import GuardFinding
     from actors.telemetry.journal import Event
     from actors.telemetry.samples import Samples
     from web.cluster.fleet import FleetState
@@ -77,6 +78,8 @@ class Situation:
     last_refusal: Callable[[str], Event | None] = lambda _code: None
     """Finds the latest update that was refused with a code."""
     oddities: Oddities = field(default_factory=Oddities)
+    guard_broken: GuardFinding | None = None
+    """The latest change that broke a guard which is only watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +269,8 @@ def _loop_late(rule: Rule, now: Situation) -> Finding | None:
 def _owner_changes(rule: Rule, now: Situation) -> Finding | None:
     since = datetime.now(UTC) - timedelta(seconds=rule.within_s)
     count = sum(each.since >= since for each in now.ownership.seen)
-    return Finding(rule, {"count": count}) if count > rule.above else None
+    above = rule.above * max(1, len(now.status.shards))
+    return Finding(rule, {"count": count}) if count > above else None
 
 
 def _fenced(rule: Rule, now: Situation) -> Finding | None:
@@ -283,6 +287,19 @@ def _counts_undone(rule: Rule, now: Situation) -> Finding | None:
 
 def _orders_unreadable(rule: Rule, now: Situation) -> Finding | None:
     return _odd(_increased(rule, now, "unreadable"), now.oddities.last_unreadable)
+
+
+def _guard_broken(rule: Rule, now: Situation) -> Finding | None:
+    finding, last = _increased(rule, now, "guard_broken"), now.guard_broken
+    if finding is None or last is None:
+        return None
+    params = {
+        **finding.params,
+        "guard": last.guard.value,
+        "order": last.work_order_no or last.work_order_id,
+        "barcode": last.barcode or "-",
+    }
+    return replace(finding, params=params, work_order_id=last.work_order_id)
 
 
 def _odd(finding: Finding | None, last: Oddity | None) -> Finding | None:
@@ -329,6 +346,7 @@ RULES: Final = (
     Rule("LOG_REFUSES", "critical", "node", _log_refuses, 0, 5 * MINUTE_S, _STORE),
     Rule("COUNTS_UNDONE", "warning", "order", _counts_undone, 0, 15 * MINUTE_S),
     Rule("ORDER_UNREADABLE", "warning", "order", _orders_unreadable, 0, 15 * MINUTE_S),
+    Rule("GUARD_BROKEN", "warning", "order", _guard_broken, 0, 15 * MINUTE_S),
     Rule("LEASE_DOWN", "warning", "node", _lease_down),
     Rule("NO_STANDBY", "warning", "node", _no_standby),
     Rule("NODES_MISSING", "warning", "node", _nodes_missing),

@@ -6,11 +6,12 @@ import asyncio
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from aiohttp import web
 
 from actors.errors import NotOwner, StoreUnavailable
+from actors.operators.job_admin import LATEST_DEAD_LETTER
 from web.observe.alarms.conditions import (
     CAUSES,
     NAMED,
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.domain.model import WorkOrderId
-    from actors.operators.inspector import ActorInspector
+    from actors.engine import Actors
     from actors.operators.rows import LongestWait
     from web.app_context import AppContext
     from web.cluster.fleet import Fleet
-    from web.cluster.peer import PeerWatch
+    from web.cluster.peer import PeerHealth
 
 _STORE_S: Final = 0.5
 """What a store that hangs may take of an operator's time."""
@@ -68,11 +69,23 @@ class Alarm(NamedTuple):
         return bool(self.finding.rule.within_s or any(below))
 
 
+class Owners(Protocol):
+    """Who serves the updates that come here."""
+
+    def owner(self) -> PeerHealth | None:
+        """Return the node that does; None when none does, or not for all orders."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Say why updates can't be handed to an owner; None when they can, or there is none."""
+        ...
+
+
 class Alarms:
     """The alarms of one node."""
 
-    def __init__(self, context: AppContext, peers: PeerWatch, fleet: Fleet) -> None:
-        self._context, self._peers, self._fleet = context, peers, fleet
+    def __init__(self, context: AppContext, owners: Owners, fleet: Fleet) -> None:
+        self._context, self._owners, self._fleet = context, owners, fleet
         self._first_seen: dict[str, float] = {}
         self._last_so: dict[str, float] = {}
         """When each was last so (monotonic seconds), of those that are not forgotten yet."""
@@ -102,8 +115,8 @@ class Alarms:
         status, inspector = node.status(), self._inspector()
         return Situation(
             status,
-            served=status.serving or self._peers.health() is not None,
-            reason=self._peers.trouble() or status.reason,
+            served=self._owners.owner() is not None,
+            reason=self._owners.trouble() or status.reason,
             statistics=node.region.statistics(),
             samples=node.telemetry.samples,
             stuck=node.telemetry.commits.stuck,
@@ -115,9 +128,10 @@ class Alarms:
             fleet=self._fleet.state(),
             last_refusal=partial(node.telemetry.journal.last, "refused"),
             oddities=node.telemetry.oddities,
+            guard_broken=next(reversed(node.telemetry.guards.latest), None),
         )
 
-    def _inspector(self) -> ActorInspector | None:
+    def _inspector(self) -> Actors | None:
         try:
             return self._context.node.inspector()
         except NotOwner:
@@ -173,7 +187,7 @@ class Alarms:
         self._asked_at = now
         try:
             async with asyncio.timeout(_STORE_S):
-                found = await node.jobs.dead_letters(1)
+                found = await node.store.inbox.page(LATEST_DEAD_LETTER)
         except (StoreUnavailable, TimeoutError):
             return
         latest = next(iter(found.jobs), None)

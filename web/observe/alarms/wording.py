@@ -114,6 +114,18 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Mend it in the database, a quantity to a number; the same requests count then",
         ),
     ),
+    "GUARD_BROKEN": Wording(
+        Text(
+            "15 分钟内有 {count} 次计数违反只观察的规则；最近："
+            "{guard}，工单 {order}，条码 {barcode}",
+            "Counts of the last 15 minutes that broke a guard which is only watched: {count}; the"
+            " latest: {guard}, order {order}, barcode {barcode}",
+        ),
+        Text(
+            "在 /api/guards 查看明细；确认都是重复或超投后，把该规则设为 enforce",
+            "/api/guards lists them; once you see that they are wrong, set that guard to enforce",
+        ),
+    ),
     "LEASE_DOWN": Wording(
         Text(
             "{name} 已 {span}没有应答；处理者继续处理，但没有节点能接替它",

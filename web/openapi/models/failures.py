@@ -17,6 +17,7 @@ ITEM: Final = (
     "INVALID_WAIT",
     "WORK_ORDER_NOT_FOUND",
     "DUPLICATE_OPERATION",
+    "OVER_PLAN",
     "ORDER_UNREADABLE",
     "REQUEST_ID_CONFLICT",
     "MAILBOX_FULL",
@@ -64,6 +65,23 @@ class CountedScan(TypedDict):
     relatedBarcode: str | None
     processStepId: str | None
     replayed: bool
+
+
+@reply
+class PlanReached(TypedDict):
+    """The pieces that are to be produced, and were put in."""
+
+    planProductionQuantity: float
+    replayed: bool
+
+
+@reply
+class RefusedOperation(UnknownOrder):
+    """The order, what was to be done, and why its status or plan does not allow it."""
+
+    operation: str
+    reason: str
+    status: str | None
 
 
 @reply

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NotRequired, get_args
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -57,6 +57,16 @@ class HealthOwner(TypedDict):
 
 
 @reply
+class HealthShard(TypedDict):
+    """A shard, and the node that serves the updates of its orders."""
+
+    shard: int
+    node: str | None
+    epoch: int
+    serving: bool
+
+
+@reply
 class Stuck(TypedDict):
     """An order whose commit is sent again without an outcome, and what the store says."""
 
@@ -87,6 +97,8 @@ class Health(TypedDict):
     """That the lease does not end by its server's clock, or was taken over for that."""
     stuckCommits: list[Stuck]
     """Other orders go on meanwhile. Ten at most."""
+    shards: NotRequired[list[HealthShard]]
+    """Only where the orders are cut into shards (SHARDS)."""
 
 
 @reply

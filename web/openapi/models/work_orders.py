@@ -42,6 +42,8 @@ class Updated(_Taken):
     afterProgress: float
     seq: Annotated[int, Field(ge=0)]
     """Its number among the changes that this service wrote for the order."""
+    duplicate: NotRequired[Literal[True]]
+    """Said of an unbind that found nothing open for its barcode."""
 
 
 @reply
@@ -116,6 +118,7 @@ class FailedItem(_Item):
     replayed: NotRequired[bool]
     relatedBarcode: NotRequired[str | None]
     processStepId: NotRequired[str | None]
+    planProductionQuantity: NotRequired[float]
     requestId: NotRequired[str]
     scope: NotRequired[str]
     """What is full."""

@@ -182,7 +182,6 @@ async def test_a_closed_committer_begins_nothing_and_settles_what_it_sent() -> N
         under_way = desk.ask(decide(order, change(5)))
         await sent.wait()
         late = desk.ask(decide(other, change(1)))
-        await turns(1)
         desk.committer.close()
         for message in (
             ReadOrder(ORDER),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.decide import questions
-from actors.domain.evidence import Evidence, EvidenceQuery, Refusal
+from actors.domain.evidence import Evidence, EvidenceQuery, Outcome, Refusal
+from actors.domain.guards import Guards, Mode
 from actors.domain.messages import Updated
 from actors.domain.model import MAX_QUANTITY, Change, ChangeType, LogEntry, OrderState, RequestId
 from actors.errors import DuplicateOperation, QuantityOutOfRange, Refused, RequestIdConflict
@@ -30,6 +31,8 @@ from tests.unit.strategies import (
 )
 
 BATCHES = SIZES.flatmap(lambda sizes: st.tuples(orders(sizes), st.lists(changes(sizes))))
+
+_UNGUARDED = Guards(Mode.OFF, Mode.OFF, Mode.OFF)
 
 
 def test_an_entry_says_all_that_its_change_did_to_the_order() -> None:
@@ -181,7 +184,7 @@ def test_the_refusal_of_an_overflow_keeps_the_quantity_that_would_have_been() ->
 
 
 def test_the_log_is_not_asked_for_plain_changes() -> None:
-    plain = [input_of(), output_of(), unbind(), input_of(related_barcode="SN-1")]
+    plain = [input_of(), output_of(), input_of(-1), input_of(related_barcode="SN-1")]
     assert questions(ORDER_ID, plain, frozenset()) is None
     assert questions(ORDER_ID, [], frozenset()) is None
 
@@ -189,12 +192,20 @@ def test_the_log_is_not_asked_for_plain_changes() -> None:
 def test_the_log_is_asked_for_keys_scanned_barcodes_and_suspects() -> None:
     suspect = output_of(3)
     batch = [suspect, scan("SN-1"), scan("SN-2", key="key-1"), unbind("SN-3"), output_of(key="k")]
-    assert questions(ORDER_ID, batch, frozenset({suspect.job_id})) == EvidenceQuery(
+    assert questions(ORDER_ID, batch, frozenset({suspect.job_id}), _UNGUARDED) == EvidenceQuery(
         ORDER_ID,
         request_ids=frozenset({RequestId("key-1"), RequestId("k")}),
         job_ids=frozenset({suspect.job_id}),
         barcodes=frozenset({"SN-1", "SN-2"}),
     )
+
+
+def test_the_log_is_asked_for_the_barcodes_of_what_is_guarded() -> None:
+    batch = [output_of(related_barcode="SN-1"), unbind("SN-2"), input_of(related_barcode="SN-3")]
+    asked = questions(ORDER_ID, batch, frozenset())
+    assert asked is not None
+    assert asked.barcodes == {"SN-1", "SN-2"}
+    assert questions(ORDER_ID, batch, frozenset(), _UNGUARDED) is None
 
 
 @pytest.mark.parametrize(
@@ -226,7 +237,7 @@ def test_the_entries_of_a_batch_are_dense_and_chain_without_a_gap(
     }
     status, progress = state.status, state.progress
     for each in entries:
-        kind = each.change.type
+        kind = ChangeType(each.change.type)
         assert each.before_quantity == quantities[kind]
         assert exact(each.after_quantity) == exact(quantities[kind]) + exact(each.applied_quantity)
         assert (each.before_status, each.before_progress) == (status, progress)
@@ -280,5 +291,5 @@ def test_a_batch_cut_in_two_is_decided_as_in_one_go(
     ]
 
 
-def _entries(outcomes: tuple[LogEntry | Refusal, ...]) -> list[LogEntry]:
+def _entries(outcomes: tuple[Outcome, ...]) -> list[LogEntry]:
     return [each for each in outcomes if isinstance(each, LogEntry)]

@@ -27,7 +27,7 @@ async def test_a_node_that_steps_down_says_so_before_the_lease_server_has_answer
     await answer(node, update())
     lease_of(node).answers_releases.clear()
     site.server.take_away()
-    await until(lambda: node.region.held(1) == (0, []))
+    await until(lambda: node.region.statistics().live_actors == 0)
 
     status = node.status()
     assert (status.role, status.serving) == (Role.STANDBY, False)

@@ -368,7 +368,7 @@ async def test_locks_are_listed_by_age_without_a_look_at_all() -> None:
             await touch(owner, number)
             await asyncio.sleep(1)
         await touch(owner, 3)
-        total, held = owner.region.held(2)
+        total, held = await owner.region.held(2)
         assert total == 3
         assert [each.work_order_id for each in held] == [order_number(3), order_number(1)]
         assert (held[1].since - held[0].since).total_seconds() == pytest.approx(1, abs=0.1)

@@ -125,7 +125,7 @@ async def test_without_a_term_everything_is_refused_with_the_reason() -> None:
         NotOwner,
         NotOwner,
     ]
-    assert region.held(5) == (0, [])
+    assert await region.held(5) == (0, [])
     assert (region.statistics().waiting, region.statistics().live_actors) == (0, 0)
 
     async with owner_of(store) as owner:
@@ -302,7 +302,7 @@ async def test_the_orders_held_are_told_oldest_first() -> None:
             await asyncio.sleep(1)
         await owner.ask(update(1, order_number(3)))
 
-        total, held = owner.region.held(2)
+        total, held = await owner.region.held(2)
 
         assert total == 3
         assert [each.work_order_id for each in held] == [order_number(3), order_number(1)]

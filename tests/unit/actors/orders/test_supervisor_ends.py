@@ -128,7 +128,7 @@ async def test_held_orders_are_told_oldest_first() -> None:
             await owner.ask(update(1, order_number(number)))
             await asyncio.sleep(1)
         await owner.ask(update(1, order_number(3)))
-        total, held = owner.region.held(3)
+        total, held = await owner.region.held(3)
 
         assert total == 5
         assert [each.work_order_id for each in held] == [order_number(n) for n in (3, 1, 4)]

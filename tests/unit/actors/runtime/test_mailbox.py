@@ -259,3 +259,28 @@ async def test_a_proxy_reads_and_calls_as_pykka_users_expect() -> None:
     assert await proxy.add(3) == 5
     assert await proxy.count == 5
     await ref.stop(block=False)
+
+
+class _Inline(Clerk):
+    inline = True
+
+
+async def test_an_inline_actor_has_answered_when_its_message_is_put_and_outlives_an_error() -> None:
+    ref, seen = _Inline.start(), list[str]()
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    def ask_myself() -> str:
+        ref.tell(lambda: seen.append("what it was told meanwhile"))
+        seen.append("first")
+        return "done"
+
+    replies = [ref.ask(work, block=False) for work in (fail, ask_myself)]
+
+    assert all(reply.done() for reply in replies)  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="no"):
+        await replies[0]
+    assert await replies[1] == "done"
+    assert seen == ["first", "what it was told meanwhile"]
+    assert mailbox_of(ref).stats().handled == 3

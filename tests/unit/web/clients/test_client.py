@@ -324,6 +324,41 @@ async def test_a_batch_that_is_too_large_for_the_service_is_sent_in_parts(
     assert service.keys == [f"{n}" for n in range(10)]
 
 
+async def test_an_operation_is_sent_again_with_its_key_until_it_is_known(
+    service: FakeService, client: PlanServerClient
+) -> None:
+    done = says(b'{"success": true, "message": "", "code": "OK", "data": {"operation": "scrap"}}')
+    service.faults.extend([breaks, answers(503, "SERVICE_UNAVAILABLE", Retry_After="0"), done])
+    result = await client.operate_work_order(
+        ORDER, "scrap", quantity=2, log_context={"relatedBarcode": "SN1"}
+    )
+    assert (result["success"], result["operation"]) == (True, "scrap")
+    assert {body["requestId"] for body in service.bodies} == {result["requestId"]}
+    assert service.bodies[0]["logContext"] == {"relatedBarcode": "SN1"}
+    assert "planProductionQuantity" not in service.bodies[0]
+
+
+async def test_an_operation_that_is_refused_says_why_and_that_none_falls_back(
+    service: FakeService, client: PlanServerClient
+) -> None:
+    service.faults.append(answers(409, "OPERATION_REFUSED"))
+    result = await client.operate_work_order(ORDER, "start", request_id="k")
+    assert (result["success"], result["code"]) == (False, "OPERATION_REFUSED")
+    assert (result["fallback"], result["requestId"]) == (False, "k")
+
+
+async def test_an_operation_in_doubt_is_told_from_one_that_was_never_sent() -> None:
+    async with (
+        FakeService(always=breaks) as service,
+        PlanServerClient(service.url, quick(None, deadline_s=1.0)) as client,
+    ):
+        doubtful = await client.operate_work_order(ORDER, "start")
+    async with PlanServerClient(_NOBODY, quick(None, deadline_s=1.0)) as client:
+        unsent = await client.operate_work_order(ORDER, "start")
+    assert (doubtful["code"], doubtful["fallback"]) == ("TIMEOUT", False)
+    assert (unsent["code"], unsent["fallback"]) == ("SERVICE_UNAVAILABLE", True)
+
+
 async def test_reads_are_flat_as_well(service: FakeService, client: PlanServerClient) -> None:
     detail = await client.get_work_order_detail(ORDER)
     logs = await client.get_quantity_logs(

@@ -30,7 +30,7 @@ REPORT = json.dumps({"node": "n-7", "url": "http://n-7", "role": "standby", "rea
 
 @pytest.fixture
 def options() -> Options:
-    return Options(cluster_secret=SHARED, request_timeout_s=20)
+    return Options(cluster_secret=SHARED, request_timeout_s=20, log_every_call=True)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from actors.telemetry.telemetry import Telemetry
 from tests.fakes import Fault
 from tests.unit.actors.owner import ORDER, update
 from tests.unit.web.conftest import until
-from tests.unit.web.fake_node import FakeNode
+from tests.unit.web.fake_node import FakeNode, applied
 from tests.unit.web.observe.test_metrics import alert_rules
 from tests.unit.web.served import served
 from web.app_context import Language
@@ -68,6 +68,7 @@ class Lately:
             ownership=OwnershipHistory(),
             unlogged=0,
             oddities=self.telemetry.oddities,
+            guard_broken=next(iter(self.telemetry.guards.latest), None),
         )
         return replace(ordinary, **changes)
 
@@ -164,6 +165,12 @@ def _odd(kind: str) -> Any:  # noqa: ANN401 -- changes the counts
     return rise
 
 
+def _break_guard(lately: Lately, times: int) -> None:
+    for _ in range(times):
+        updated = replace(applied(update()), watched="OVER_INPUT", work_order_no="WO-1")
+        lately.telemetry.guards.note(updated)
+
+
 def _commit(lately: Lately, slow: int) -> None:
     lately.telemetry.commits.times.note(0.01, 98)
     lately.telemetry.commits.times.note(3.0, slow)
@@ -187,6 +194,7 @@ def _lag(lately: Lately, late: int) -> None:
         ("ACTORS_CRASH", _crash, 0, 1),
         ("COUNTS_UNDONE", _odd("undone"), 0, 1),
         ("ORDER_UNREADABLE", _odd("unreadable"), 0, 1),
+        ("GUARD_BROKEN", _break_guard, 0, 1),
         ("LOOP_LATE", _lag, 2, 30),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import ClientSession, web
 
 from web.app import Options, build_app
-from web.server.service import RUNNER_OPTIONS, bind
+from web.server.front import FrontRunner
+from web.server.service import bind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +40,7 @@ def log() -> FakeLog:
 
 @pytest.fixture
 async def session(node: FakeNode, log: FakeLog) -> AsyncIterator[ClientSession]:
-    runner = web.AppRunner(build_app(node.as_node(), Options(), log), **RUNNER_OPTIONS)
+    runner = FrontRunner(build_app(node.as_node(), Options(), log))
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
     await web.SockSite(runner, sock).start()

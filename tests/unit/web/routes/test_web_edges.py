@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.domain.messages import Queued
 from actors.errors import PoisonMessage
 from actors.runtime.slices import in_slices
 from tests.unit.web.conftest import until
@@ -208,6 +209,37 @@ async def test_each_request_leaves_one_line_with_its_route(
         "remote": "127.0.0.1",
         "work_order_id": ORDER,
     }
+
+
+class TestWithOneLineAnUpdate:
+    """Where not every call has a line, as by default."""
+
+    @pytest.fixture
+    def options(self) -> Options:
+        return Options()
+
+    async def test_an_applied_update_has_its_own_which_says_who_called(
+        self, client: Client, node: FakeNode, logged: LogRecorder
+    ) -> None:
+        async with client.post(UPDATE, json=GOOD, headers={"X-Request-Id": "r-1"}) as reply:
+            assert reply.status == 200
+        assert logged.named("http_request") == []
+        origin = {"remote": "127.0.0.1"}
+        assert node.region.asked[0].trace.origin() == origin
+        assert node.region.asked[0].trace.http_request_id == "r-1"
+
+    async def test_what_was_refused_or_kept_or_is_in_a_trace_has_a_line(
+        self, client: Client, node: FakeNode, logged: LogRecorder
+    ) -> None:
+        async with client.post(UPDATE, json=GOOD | {"type": "none"}) as reply:
+            assert reply.status == 400
+        traced = {"traceparent": f"00-{_TRACE}-{_SPAN}-01"}
+        async with client.post(UPDATE, json=GOOD, headers=traced) as reply:
+            assert reply.status == 200
+        node.region.decide = lambda message: Queued(message.change, message.work_order_id)
+        async with client.post(UPDATE, json=GOOD) as reply:
+            assert reply.status == 200
+        assert [each["status"] for each in logged.named("http_request")] == [400, 200, 200]
 
 
 async def test_probes_that_find_nothing_are_not_worth_a_line(

@@ -8,20 +8,22 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
 
 from actors.store import LogPage
 from web.app import Options, build_app
 from web.app_context import CONTEXT
 from web.server import places
 from web.server.connections import GuardedSite, Limits, allow_files
+from web.server.front import FrontRunner
 from web.server.places import Places
 from web.server.refusals import Refusals
-from web.server.service import RUNNER_OPTIONS, bind
+from web.server.service import bind
 from web.wire.cuts import CUTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aiohttp import web
 
     from tests.unit.web.fake_node import FakeNode
 
@@ -55,7 +57,7 @@ async def house(
     node: FakeNode, most: int = 100, head_s: float = _SLOW_S, unread_s: float = 30.0
 ) -> AsyncIterator[House]:
     app = build_app(node.as_node(), Options())
-    runner = web.AppRunner(app, **RUNNER_OPTIONS)
+    runner = FrontRunner(app)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
     limits = Limits(Places(most), head_s, unread_s, Refusals(app[CONTEXT]), app[CUTS])

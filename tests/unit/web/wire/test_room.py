@@ -19,7 +19,8 @@ from tests.unit.web.fake_node import ORDER
 from tests.virtual_time import in_virtual_time
 from web.app import Options, build_app
 from web.app_context import CONTEXT
-from web.server.service import RUNNER_OPTIONS, bind
+from web.server.front import FrontRunner
+from web.server.service import bind
 from web.wire import room
 from web.wire.cuts import CUTS, Cuts
 from web.wire.room import ROOM, ReplyRoom
@@ -60,7 +61,7 @@ class Place:
 @asynccontextmanager
 async def _place(node: FakeNode, **options: float) -> AsyncIterator[Place]:
     app = build_app(node.as_node(), Options(max_replies_bytes=2**22, **options))  # type: ignore[arg-type]
-    runner = web.AppRunner(app, **RUNNER_OPTIONS)
+    runner = FrontRunner(app)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
     await web.SockSite(runner, sock).start()

@@ -40,6 +40,9 @@ def _examples() -> list[WorkOrderError]:
     return [
         errors.WorkOrderNotFound("00000000000000000000000a"),
         errors.DuplicateOperation("SN1", "00000000000000000000000b"),
+        errors.DuplicateOperation("SN1", "", output=True),
+        errors.OverPlan(100),
+        errors.OperationRefused("00000000000000000000000a", "start", "status", "PAUSED"),
         errors.QuantityOutOfRange(2.0**60, 2**53 - 1),
         errors.RequestIdConflict("key-1"),
         errors.MailboxFull("mailbox", 10),
@@ -61,6 +64,7 @@ def _examples() -> list[WorkOrderError]:
         errors.LeaseUnavailable("down"),
         errors.LeaseSpoilt("garbage"),
         errors.OrderUnreadable("00000000000000000000000a", "inputQuantity", "'1,000'"),
+        errors.PayloadUnreadable("version 2"),
         errors.StartupError("port taken"),
     ]
 

@@ -1,0 +1,1 @@
+"""Orders in shards that Ray starts, places and restarts; their leases say who owns them."""

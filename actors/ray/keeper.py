@@ -1,0 +1,229 @@
+"""Keeps the shards' processes: made by Ray under names that all know, replaced when mute.
+
+Each front door has a keeper; they need not agree, as a process is made only where its name is free
+and owns nothing but what its lease says. This file alone imports Ray, and only once it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from actors.errors import StartupError
+from actors.ray.process import ShardProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.domain.slots import Shard
+    from actors.ray.link import ShardHandle
+
+RESOURCE: Final = "shard"
+"""What a machine must have for each process: `ray start --resources='{"shard": 8}'`."""
+_ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    # Else Ray takes the first interface's address for the loopback's.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+"""What Ray reads as it is imported; scripts/ray-common.sh sets the same."""
+_LETTERS: Final = "ab"
+_LOOKS_S: Final = 2.0
+_MUTE_S: Final = 10.0
+"""Seconds without an answer after which a process is replaced; Ray sees no frozen one."""
+_STARTS_S: Final = 60.0
+"""The same for one that is being started."""
+_ANSWERS_S: Final = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RayOptions:
+    """Which cluster, and how many processes a shard has; `spares` wait beside the one that owns."""
+
+    address: str
+    namespace: str
+    spares: int = 1
+
+
+class RayHandle:
+    """One process by its name. Implements `actors.ray.link.ShardHandle`."""
+
+    def __init__(self, actor: Any) -> None:  # noqa: ANN401 -- Ray's handle has no useful type
+        self._actor = actor
+
+    async def exchange(self, payload: bytes) -> bytes:
+        """Hand updates over, and take results."""
+        return bytes(await self._actor.exchange.remote(payload))
+
+    async def operate(self, payload: bytes) -> bytes:
+        """Have one operation done."""
+        return bytes(await self._actor.operate.remote(payload))
+
+    async def info(self) -> bytes:
+        """Ask how it is."""
+        return bytes(await self._actor.info.remote())
+
+
+@dataclass(slots=True)
+class _Kept:
+    shard: Shard
+    name: str
+    place: int
+    """Which of the machines it should be on, counted round."""
+    actor: Any = None
+    heard_at: float = 0.0
+    patience_s: float = _STARTS_S
+    """How long it may be silent."""
+
+    def starts(self) -> None:
+        """Note that it is about to be started."""
+        self.heard_at, self.patience_s = time.monotonic(), _STARTS_S
+
+    def answers(self) -> None:
+        """Note that it was heard."""
+        self.heard_at, self.patience_s = time.monotonic(), _MUTE_S
+
+
+class Keeper:
+    """The processes of all shards; `build` names the function that makes what runs in one."""
+
+    def __init__(self, shards: Sequence[Shard], options: RayOptions, build: str) -> None:
+        self._options, self._build = options, build
+        self._kept = [
+            _Kept(shard, f"shard-{shard.index}{_LETTERS[spare]}", shard.index + spare)
+            for shard in shards
+            for spare in range(1 + options.spares)
+        ]
+        self._watching: asyncio.Task[None] | None = None
+
+    def handles(self, shard: int) -> list[ShardHandle]:
+        """Return the processes that may serve a shard, as they are known now."""
+        return [
+            RayHandle(each.actor)
+            for each in self._kept
+            if each.shard.index == shard and each.actor is not None
+        ]
+
+    async def open(self) -> None:
+        """Join the cluster and see that all processes are there.
+
+        Raises:
+            StartupError: Ray is not installed, or there is no cluster.
+
+        """
+        # Not on the loop: it takes seconds. Ray's handlers of signals stay out of the way so, too.
+        await asyncio.to_thread(self._join)
+        await asyncio.to_thread(self._make)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Leave the cluster; the processes stay."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+            await asyncio.to_thread(_ray().shutdown)
+
+    def _join(self) -> None:
+        try:
+            ray = _ray()
+        except ImportError as error:
+            raise StartupError(
+                f"ACTOR_ENGINE is ray, and Ray is not installed ({error});"
+                " pip install --require-hashes -r requirements-ray.lock"
+            ) from error
+        try:
+            ray.init(
+                address=self._options.address,
+                namespace=self._options.namespace,
+                configure_logging=False,
+                log_to_driver=False,
+            )
+        except Exception as error:
+            raise StartupError(
+                f"can't join the Ray cluster at {self._options.address}: {error}"
+            ) from error
+
+    def _make(self) -> None:
+        """Look up each process by its name, and make those that are not there."""
+        nodes = _nodes()
+        actor_class = _ray().remote(ShardProcess)
+        for each in self._kept:
+            if each.actor is None:
+                each.actor = actor_class.options(
+                    name=each.name,
+                    get_if_exists=True,
+                    lifetime="detached",
+                    max_restarts=-1,
+                    # A repeat is the caller's, by its key.
+                    max_task_retries=0,
+                    num_cpus=0,
+                    resources={RESOURCE: 1},
+                    scheduling_strategy=_place(nodes, each.place),
+                ).remote(self._build, each.shard, each.name)
+                each.starts()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOKS_S)
+            try:
+                made = [each for each in self._kept if each.actor is not None]
+                await asyncio.gather(*map(self._look_at, made))
+                if any(each.actor is None for each in self._kept):
+                    await asyncio.to_thread(self._make)
+            except Exception:  # noqa: BLE001 -- the next look may do better
+                _log.warning("shards_not_watched", exc_info=True)
+
+    async def _look_at(self, kept: _Kept) -> None:
+        from ray.exceptions import ActorDiedError, ActorUnavailableError  # noqa: PLC0415
+
+        try:
+            async with asyncio.timeout(_ANSWERS_S):
+                await kept.actor.info.remote()
+        except ActorUnavailableError:  # Ray is about to restart it
+            kept.starts()
+        except ActorDiedError:
+            # For good: somebody ended it, and its name is free.
+            _log.warning("shard_process_gone", name=kept.name)
+            kept.actor = None
+        except TimeoutError:
+            if time.monotonic() - kept.heard_at > kept.patience_s:
+                _log.warning("shard_process_mute", name=kept.name, within_s=kept.patience_s)
+                kept.starts()
+                await asyncio.to_thread(_ray().kill, kept.actor, no_restart=False)
+        else:
+            kept.answers()
+
+
+def _ray() -> Any:  # noqa: ANN401
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray  # noqa: PLC0415 -- of an optional extra, and slow
+
+    return ray
+
+
+def _nodes() -> list[str]:
+    """Return the machines that take shards, in an order that is the same for all keepers."""
+    return sorted(
+        node["NodeID"]
+        for node in _ray().nodes()
+        if node["Alive"] and node["Resources"].get(RESOURCE)
+    )
+
+
+def _place(nodes: Sequence[str], place: int) -> Any:  # noqa: ANN401
+    """Prefer one machine each, so that a shard and its spare are apart; spreading is no promise."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    if not nodes:
+        return "DEFAULT"
+    return NodeAffinitySchedulingStrategy(nodes[place % len(nodes)], soft=True)

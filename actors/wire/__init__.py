@@ -1,0 +1,1 @@
+"""What the actors say to each other across processes: orjson arrays, no pickle."""

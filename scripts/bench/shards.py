@@ -1,0 +1,43 @@
+"""Measure the service in 1, 2 and 4 shards: acknowledged updates per second, and CPU per update.
+
+All shards are in one node here, on one machine: it shows what shards cost by themselves. What they
+give shows only where nodes and mongod have cores of their own; the columns of CPU per update say
+how many of those a rate needs. Afterwards the stored quantities and the log are compared with what
+was acknowledged. Exit status 1 when they are not exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from scripts.bench import session
+from scripts.bench.measure import TARGETS
+from scripts.bench.scenarios import SCENARIOS, capped, named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TARGETS: Final = {
+    "service": TARGETS["service"],
+    **{
+        f"{count} shards": replace(TARGETS["service"], environment={"SHARDS": str(count)})
+        for count in (2, 4)
+    },
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the plan, print the table; return 1 when the service lost or doubled anything."""
+    parser = session.parser("shards", __doc__)
+    session.add_rounds(parser)
+    add = parser.add_argument
+    add("--scenarios", default="orders,c16", help=f"of {','.join(SCENARIOS)} (default orders,c16)")
+    add("--connections", type=int, help="callers, in every scenario")
+    add("--orders", type=int, help="orders at most, in every scenario")
+    args = session.parsed(parser, argv)
+    scenarios = [
+        capped(SCENARIOS[name], orders=args.orders, connections=args.connections)
+        for name in named(args.scenarios, SCENARIOS)
+    ]
+    return session.run(args, scenarios, list(_TARGETS), _TARGETS)

@@ -1,0 +1,180 @@
+"""Guards at the order's actor: exact for callers at once, and read from memory while it is warm."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.domain.guards import Guard, Guards, Mode
+from actors.domain.messages import Updated
+from actors.domain.model import SCAN_PROCESS, ChangeType
+from actors.errors import DuplicateOperation, OverPlan
+from tests.fakes import Fault
+from tests.unit.actors.owner import ORDER, a_store, order_number, owner_of, update
+from tests.virtual_time import in_virtual_time
+
+if TYPE_CHECKING:
+    from actors.domain.messages import UpdateQuantity
+    from actors.orders.memory import BarcodeMemory
+    from tests.unit.actors.owner import Answer
+
+STEP = "6560a0000000000000000003"
+ENFORCE = Guards(Mode.ENFORCE, Mode.ENFORCE, Mode.ENFORCE)
+
+
+def scan(barcode: str) -> UpdateQuantity:
+    return update(related_barcode=barcode, process_step_id=STEP, barcode_operation=SCAN_PROCESS)
+
+
+def put_out(barcode: str, key: str | None = None) -> UpdateQuantity:
+    message = update(related_barcode=barcode, key=key)
+    return replace(message, change=replace(message.change, type=ChangeType.OUTPUT))
+
+
+def unbind(barcode: str, key: str | None = None) -> UpdateQuantity:
+    return update(-1, related_barcode=barcode, barcode_operation="UNBIND_PROCESS", key=key)
+
+
+def told(answers: list[Answer]) -> list[Any]:
+    return sorted(
+        (str(each.applied_quantity) if isinstance(each, Updated) else type(each).__name__)
+        for each in answers
+    )
+
+
+@in_virtual_time
+async def test_one_product_that_three_devices_put_out_counts_once() -> None:
+    store = a_store(1)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        answers = await asyncio.gather(*(owner.ask(put_out("SN-1")) for _ in range(3)))
+    assert told(answers) == ["1", "DuplicateOperation", "DuplicateOperation"]
+    assert store.orders[ORDER].state.output_quantity == 1
+
+
+@in_virtual_time
+async def test_four_unbinds_of_one_product_at_once_take_it_back_once() -> None:
+    store = a_store(1)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        await owner.ask(update(5))
+        await owner.ask(scan("SN-1"))
+        answers = await asyncio.gather(*(owner.ask(unbind("SN-1")) for _ in range(4)))
+        assert told(answers) == ["-1", "0", "0", "0"]
+    assert store.quantity(ORDER) == 5
+    assert len(store.written(ORDER)) == 6
+
+
+@in_virtual_time
+async def test_room_for_three_takes_three_of_eight() -> None:
+    store = a_store(1)
+    store.put(ORDER, plan_production_quantity=3)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        answers = await asyncio.gather(*(owner.ask(update()) for _ in range(8)))
+        assert told(answers).count("OverPlan") == 5
+        store.edit(ORDER, plan_production_quantity=4)
+        assert isinstance(await owner.ask(update()), Updated), "decided on what is stored now"
+        assert isinstance(await owner.ask(update()), OverPlan)
+    assert store.quantity(ORDER) == 4
+
+
+@in_virtual_time
+async def test_a_watched_guard_counts_all_and_lists_what_it_would_have_refused() -> None:
+    store = a_store(1)
+    async with owner_of(store) as owner:
+        await asyncio.gather(*(owner.ask(put_out("SN-1")) for _ in range(3)))
+        again = put_out("SN-1", key="k")
+        await owner.ask(again)
+        await owner.ask(put_out("SN-1", key="k"))
+        found = owner.region.telemetry.guards
+    assert store.orders[ORDER].state.output_quantity == 4
+    assert found.counts == {Guard.OUTPUT_ONCE: 3}, "a replay is no finding of its own"
+    assert [(each.work_order_id, each.barcode) for each in found.latest] == [(ORDER, "SN-1")] * 3
+    assert found.latest[0].work_order_no == f"WO-{ORDER}"
+
+
+@in_virtual_time
+async def test_a_warm_order_s_scans_read_nothing() -> None:
+    store = a_store(1)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        await owner.ask(scan("SN-1"))
+        await owner.ask(scan("SN-2"))  # the second time it is read whole
+        before = store.calls["evidence"], store.calls["load"]
+        for number in range(3, 50):
+            assert isinstance(await owner.ask(scan(f"SN-{number}")), Updated)
+            assert isinstance(await owner.ask(put_out(f"SN-{number}")), Updated)
+        assert (store.calls["evidence"], store.calls["load"]) == before
+        assert isinstance(await owner.ask(scan("SN-7")), DuplicateOperation)
+        assert isinstance(await owner.ask(put_out("SN-7")), DuplicateOperation)
+        assert store.calls["evidence"] == before[0], "what was just seen is remembered"
+
+
+@in_virtual_time
+async def test_what_a_predecessor_wrote_is_read_once_and_decides() -> None:
+    store = a_store(1)
+    async with owner_of(store) as owner:
+        for number in range(5):
+            await owner.ask(scan(f"SN-{number}"))
+            await owner.ask(put_out(f"SN-{number}"))
+    async with owner_of(store, guards=ENFORCE) as owner:
+        before = store.calls["evidence"]
+        answers = [await owner.ask(put_out(f"SN-{number}")) for number in range(6)]
+        assert told(answers) == ["1", *["DuplicateOperation"] * 5]
+        assert store.calls["evidence"] - before == 2
+
+
+@in_virtual_time
+async def test_what_others_changed_is_read_anew() -> None:
+    store = a_store(1)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        for number in range(3):
+            await owner.ask(put_out(f"SN-{number}"))
+        before = store.calls["evidence"]
+        store.edit(ORDER, output_quantity=1)
+        await owner.ask(put_out("SN-9"))
+        assert store.calls["evidence"] > before
+
+
+@in_virtual_time
+@pytest.mark.parametrize("fault", [Fault.LOSE_ANSWER, Fault.LOSE])
+async def test_a_commit_in_doubt_leaves_no_memory_of_what_may_not_be(fault: Fault) -> None:
+    store = a_store(1)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        for number in range(3):
+            await owner.ask(put_out(f"SN-{number}"))
+        store.script("commit", fault)
+        assert isinstance(await owner.ask(put_out("SN-9")), Updated)
+        assert isinstance(await owner.ask(put_out("SN-9")), DuplicateOperation)
+    assert store.orders[ORDER].state.output_quantity == 4
+
+
+@in_virtual_time
+async def test_an_unbind_with_a_key_has_one_outcome_after_a_take_over() -> None:
+    store = a_store(1)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        await owner.ask(scan("SN-1"))
+        await owner.ask(unbind("SN-1"))
+        first = await owner.ask(unbind("SN-1", key="k"))
+    async with owner_of(store, guards=ENFORCE) as owner:
+        again = await owner.ask(unbind("SN-1", key="k"))
+    assert isinstance(first, Updated)
+    assert isinstance(again, Updated)
+    assert (first.duplicate, again.duplicate, again.replayed) == (True, True, True)
+    assert first.seq == again.seq
+
+
+@in_virtual_time
+async def test_memory_is_bounded_over_all_orders() -> None:
+    store = a_store(4)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        memory: BarcodeMemory = owner.supervisor._context.memory  # noqa: SLF001
+        memory.room = 25
+        for number in range(1, 5):
+            for product in range(10):
+                message = put_out(f"SN-{product}")
+                await owner.ask(replace(message, work_order_id=order_number(number)))
+        assert memory._size <= 25  # noqa: SLF001
+        assert list(memory._orders) == [order_number(3), order_number(4)]  # noqa: SLF001
+        message = replace(put_out("SN-3"), work_order_id=order_number(1))
+        assert isinstance(await owner.ask(message), DuplicateOperation)

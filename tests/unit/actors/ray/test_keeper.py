@@ -1,0 +1,217 @@
+"""The keeper, on a cluster that is made up: which processes it makes, and which it replaces."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass, field
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from actors.domain.slots import ShardMap
+from actors.errors import StartupError
+from actors.ray.keeper import Keeper, RayOptions
+from tests.virtual_time import in_virtual_time
+
+
+class Died(Exception):
+    """Stands for Ray's `ActorDiedError`."""
+
+
+class Unavailable(Exception):
+    """Stands for Ray's `ActorUnavailableError`."""
+
+
+@dataclass
+class Actor:
+    """One process: answers, or not."""
+
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    error: Exception | None = None
+    mute: bool = False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- its methods
+        return SimpleNamespace(remote=self._answer)
+
+    async def _answer(self, *payload: bytes) -> bytes:
+        if self.mute:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+        return payload[0] if payload else b"news"
+
+
+@dataclass
+class Cluster:
+    """What of Ray the keeper uses."""
+
+    machines: tuple[str, ...] = ("m2", "m1", "m3")
+    actors: dict[str, Actor] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    killed: list[str] = field(default_factory=list)
+    joined: dict[str, Any] = field(default_factory=dict)
+    refuses: bool = False
+    fails_to_make: int = 0
+
+    def init(self, **options: Any) -> None:  # noqa: ANN401
+        if self.refuses:
+            raise ConnectionError("nobody there")
+        self.joined = options
+
+    def shutdown(self) -> None:
+        self.joined = {}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        room = {"Alive": True, "Resources": {"shard": 2}}
+        head = {"NodeID": "m0", "Alive": True, "Resources": {}}
+        gone = {"NodeID": "gone", "Alive": False, "Resources": {"shard": 2}}
+        return [head, gone, *({"NodeID": each, **room} for each in self.machines)]
+
+    def remote(self, _kind: type) -> Any:  # noqa: ANN401
+        return SimpleNamespace(options=self._options)
+
+    def _options(self, **options: Any) -> Any:  # noqa: ANN401
+        name = options["name"]
+
+        def make(*arguments: Any) -> Actor:  # noqa: ANN401
+            if name not in self.actors:
+                if self.fails_to_make:
+                    self.fails_to_make -= 1
+                    raise ConnectionError("the head is away")
+                self.made.append(name)
+                self.actors[name] = Actor(arguments, options)
+            return self.actors[name]
+
+        return SimpleNamespace(remote=make)
+
+    def kill(self, actor: Actor, *, no_restart: bool) -> None:
+        assert not no_restart
+        self.killed.append(actor.options["name"])
+        actor.mute = False
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    found = Cluster()
+    modules: dict[str, dict[str, Any]] = {
+        "ray": {name: getattr(found, name) for name in ("init", "shutdown", "nodes", "remote")}
+        | {"kill": found.kill},
+        "ray.exceptions": {"ActorDiedError": Died, "ActorUnavailableError": Unavailable},
+        "ray.util": {},
+        "ray.util.scheduling_strategies": {
+            "NodeAffinitySchedulingStrategy": lambda machine, soft: (machine, soft)
+        },
+    }
+    for name, members in modules.items():
+        module = ModuleType(name)
+        vars(module).update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"):
+        monkeypatch.setenv(name, "")
+    # Virtual time does not wait for threads.
+    monkeypatch.setattr(asyncio, "to_thread", _at_once)
+    return found
+
+
+async def _at_once(work: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+    return work(*arguments, **options)
+
+
+def keeper(shards: int = 2, spares: int = 1) -> Keeper:
+    options = RayOptions("auto", "work-orders", spares)
+    return Keeper(ShardMap(shards).all(), options, "here:build")
+
+
+@in_virtual_time
+async def _makes(cluster: Cluster) -> None:
+    kept = keeper()
+    await kept.open()
+    assert cluster.joined["namespace"] == "work-orders"
+    assert cluster.made == ["shard-0a", "shard-0b", "shard-1a", "shard-1b"]
+    places = {name: actor.options["scheduling_strategy"] for name, actor in cluster.actors.items()}
+    assert places == {
+        "shard-0a": ("m1", True),
+        "shard-0b": ("m2", True),
+        "shard-1a": ("m2", True),
+        "shard-1b": ("m3", True),
+    }
+    one = cluster.actors["shard-1b"]
+    assert one.arguments == ("here:build", ShardMap(2).all()[1], "shard-1b")
+    assert (one.options["lifetime"], one.options["max_restarts"]) == ("detached", -1)
+    # Never by Ray: a repeat is the caller's.
+    assert one.options["max_task_retries"] == 0
+    first, second = kept.handles(1)
+    assert await first.exchange(b"a") == b"a"
+    assert await second.operate(b"b") == b"b"
+    assert await second.info() == b"news"
+    await kept.close()
+    assert not cluster.joined
+
+
+def test_each_shard_and_its_spare_are_made_on_machines_of_their_own(cluster: Cluster) -> None:
+    _makes(cluster)
+
+
+@in_virtual_time
+async def _replaces(cluster: Cluster) -> None:
+    kept = keeper(shards=1)
+    await kept.open()
+    await asyncio.sleep(5)
+    assert cluster.killed == []
+
+    # One is frozen: it is replaced after a while, once.
+    cluster.actors["shard-0a"].mute = True
+    await asyncio.sleep(8)
+    assert cluster.killed == []
+    await asyncio.sleep(12)
+    assert cluster.killed == ["shard-0a"]
+
+    # One is being restarted by Ray: it is waited for.
+    cluster.actors["shard-0b"].error = Unavailable()
+    await asyncio.sleep(100)
+    assert cluster.killed == ["shard-0a"]
+
+    # One was ended for good: it is made anew, as soon as that is possible.
+    cluster.fails_to_make = 2
+    cluster.actors.pop("shard-0b").error = Died()
+    await asyncio.sleep(20)
+    assert cluster.made[-1] == "shard-0b"
+    assert len(kept.handles(0)) == 2
+    await kept.close()
+
+
+def test_what_is_mute_or_gone_is_replaced_and_what_is_restarted_is_waited_for(
+    cluster: Cluster,
+) -> None:
+    _replaces(cluster)
+
+
+@in_virtual_time
+async def _slow_start(cluster: Cluster) -> None:
+    kept = keeper(shards=1, spares=0)
+    await kept.open()
+    cluster.actors["shard-0a"].mute = True
+    await asyncio.sleep(50)
+    assert cluster.killed == []
+    await asyncio.sleep(20)
+    assert cluster.killed == ["shard-0a"]
+    await kept.close()
+
+
+def test_one_that_is_being_started_is_given_a_minute(cluster: Cluster) -> None:
+    _slow_start(cluster)
+
+
+def test_a_cluster_that_is_not_there_is_said(cluster: Cluster) -> None:
+    cluster.refuses = True
+    with pytest.raises(StartupError, match="can't join the Ray cluster at auto: nobody there"):
+        asyncio.run(keeper().open())
+
+
+def test_without_ray_its_lock_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(StartupError, match=r"requirements-ray\.lock"):
+        asyncio.run(keeper().open())

@@ -1,0 +1,311 @@
+"""Two nodes in one process, two shards each: any call at either, and what is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from actors.node.options import NodeOptions
+from actors.node.term import TermOptions
+from actors.orders.supervisor import Limits
+from actors.shards.node import ShardedNode
+from tests.unit.actors.shards.cluster import ORDERS, SHARDS, Cluster, ShardedMemory, owned
+from web.app import Options, build_app
+from web.server.front import RUNNER_OPTIONS
+from web.server.service import bind
+from web.wire import merging
+from web.wire.usual import MAX_REQUEST_ID
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from actors.domain.model import WorkOrderId
+
+API = "/api/workorder"
+WITHIN_S = 30.0
+"""Only a hang reaches it."""
+
+
+class WebMemory(ShardedMemory):
+    """What the web asks of the whole store, besides."""
+
+    async def cluster_secret(self, fresh: str) -> str:
+        return await self.stores[0].cluster_secret(fresh)
+
+    async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
+        return await self.stores[SHARDS.of(order_id)].detail(order_id)
+
+    async def search(self, text: str, limit: int) -> list[Mapping[str, Any]]:
+        found = [await store.search(text, limit) for store in self.stores]
+        return [row for rows in found for row in rows][:limit]
+
+    async def log_page(self, query: Any) -> Any:  # noqa: ANN401 -- the port's
+        return await self.stores[SHARDS.of(query.work_order_id)].log_page(query)
+
+
+@dataclass
+class Front:
+    """A node behind its application."""
+
+    node: ShardedNode
+    session: ClientSession
+    runner: web.AppRunner
+
+    async def get(self, path: str, status: int = 200) -> dict[str, Any]:
+        async with self.session.get(path) as reply:
+            body: dict[str, Any] = await reply.json()
+            assert reply.status == status, body
+            return body
+
+    async def post(self, path: str, body: object, status: int = 200) -> dict[str, Any]:
+        async with self.session.post(path, json=body) as reply:
+            answer: dict[str, Any] = await reply.json()
+            assert reply.status == status, answer
+            return answer
+
+
+@asynccontextmanager
+async def served(cluster: Cluster, name: str) -> AsyncIterator[Front]:
+    (sock,) = bind("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    store: Any = cluster.store
+    options = NodeOptions(name, url, 2.0, TermOptions(Limits()))
+    node = ShardedNode(store, cluster.new_lease, SHARDS.count, options)
+    runner = web.AppRunner(build_app(node, Options(request_timeout_s=5.0)), **RUNNER_OPTIONS)
+    await runner.setup()
+    await node.start()
+    await web.SockSite(runner, sock).start()
+    async with ClientSession(url, headers={"Accept-Language": "en"}) as session:
+        try:
+            yield Front(node, session, runner)
+        finally:
+            await node.drain(5)
+            await runner.cleanup()
+            await node.close()
+
+
+@pytest.fixture
+async def fronts() -> AsyncIterator[tuple[Front, Front]]:
+    async with AsyncExitStack() as undo:
+        cluster = Cluster(store=WebMemory())
+        for lease in cluster.leases:
+            lease.ttl_s = 2.0
+        first = await undo.enter_async_context(served(cluster, "a"))
+        second = await undo.enter_async_context(served(cluster, "b"))
+        await _until_all_served(first, second)
+        yield first, second
+
+
+async def _until_all_served(first: Front, second: Front) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            if len(owned(first.node)) == len(owned(second.node)) == 2:
+                both = [(await front.session.get("/health")).status for front in (first, second)]
+                if both == [200, 200]:
+                    return
+            await asyncio.sleep(0.05)
+
+
+def _items(key: str) -> dict[str, Any]:
+    return {
+        "requestId": key,
+        "updates": [{"workOrderId": order_id, "type": "input"} for order_id in ORDERS],
+    }
+
+
+async def test_any_call_is_answered_by_either_node(fronts: tuple[Front, Front]) -> None:
+    for front in fronts:
+        batch = await front.post(f"{API}/batch-update-quantity", _items(front.node.node_id))
+        assert (batch["code"], batch["data"]["succeeded"]) == ("UPDATED", len(ORDERS))
+        assert [row["workOrderId"] for row in batch["data"]["results"]] == ORDERS
+        again = await front.post(f"{API}/batch-update-quantity", _items("a"))
+        assert all(row["replayed"] for row in again["data"]["results"])
+        for order_id in ORDERS[:8]:
+            body = {"workOrderId": order_id.upper(), "type": "input"}
+            assert (await front.post(f"{API}/update-quantity", body))["code"] == "UPDATED"
+            assert (await front.get(f"/api/actors/{order_id}"))["data"]["live"]
+    for front in fronts:
+        page = await front.get("/api/actors?page=3&pageSize=15&sort=active")
+        assert (page["data"]["total"], len(page["data"]["actors"])) == (40, 10)
+        assert (await front.get("/api/actors/stats"))["data"]["live"] == 40
+        locks = (await front.get(f"{API}/queue/locks?limit=33"))["data"]
+        assert (locks["total"], len(locks["locks"])) == (40, 33)
+        health = await front.get("/health")
+        assert [each["node"] for each in health["shards"]].count("a") == 2
+        assert [each["serving"] for each in health["shards"]] == [True] * 4
+        assert (await front.get("/api/nodes"))["success"]
+        assert (await front.get("/api/alarms"))["data"]["ok"]
+
+
+async def test_a_part_of_a_batch_has_the_keys_and_the_items_of_the_whole(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, second = fronts
+    batch = _items("k" * MAX_REQUEST_ID)
+    odd = [{"workOrderId": "\ud800", "type": "input"}, 5, {"workOrderId": ORDERS[0], "type": 7}]
+    batch["updates"] += odd
+    text = json.dumps(batch).replace('"type": 7', '"type": NaN')
+    rows = []
+    for front in (first, second, first):
+        async with front.session.post(f"{API}/batch-update-quantity", data=text) as reply:
+            rows.append((await reply.json())["data"]["results"])
+    assert [row["success"] for row in rows[0]] == [True] * len(ORDERS) + [False] * 3
+    assert [row["replayed"] for row in rows[0][:-3]] == [False] * len(ORDERS)
+    for again in rows[1:]:
+        assert [row["jobId"] for row in again[:-3]] == [row["jobId"] for row in rows[0][:-3]]
+        assert all(row["replayed"] for row in again[:-3])
+    batch["itemNumbers"] = list(range(100, 143))
+    told = await first.post(f"{API}/batch-update-quantity", batch)
+    assert all(row["replayed"] for row in told["data"]["results"][:-3]), "no caller's numbers"
+
+
+async def test_a_page_behind_the_last_is_empty_and_asks_for_no_more(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, _ = fronts
+    await first.post(f"{API}/batch-update-quantity", _items("p"))
+    page = (await first.get("/api/actors?page=1000000&pageSize=1000"))["data"]
+    assert (page["total"], page["actors"]) == (40, [])
+    async with first.session.head(f"{API}/queue/stats") as reply:
+        assert reply.status == 200
+
+
+async def test_what_a_bad_call_is_told_is_what_one_node_tells(
+    fronts: tuple[Front, Front],
+) -> None:
+    front = fronts[0]
+    for body, code in (
+        ({"type": "input"}, "MISSING_WORK_ORDER_ID"),
+        ({"workOrderId": 5, "type": "input"}, "INVALID_WORK_ORDER_ID"),
+        ({"workOrderId": "x", "type": "input"}, "INVALID_WORK_ORDER_ID"),
+    ):
+        assert (await front.post(f"{API}/update-quantity", body, 400))["code"] == code
+    wrong: list[Any] = [None, [], 5]
+    for updates in wrong:
+        refused = await front.post(f"{API}/batch-update-quantity", {"updates": updates}, 400)
+        assert refused["code"] == "INVALID_UPDATES"
+    assert (await front.get("/api/actors?state=odd", 400))["code"] == "INVALID_ACTOR_QUERY"
+    assert (await front.get(f"{API}/queue/jobs/{'0' * 24}", 404))["code"] == "JOB_NOT_FOUND"
+    assert (await front.get("/api/actors/zz", 400))["code"] == "INVALID_WORK_ORDER_ID"
+
+
+async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, second = fronts
+    await first.post(f"{API}/queue/pause", None)
+    assert all(front.node.status().paused for front in fronts)
+    queued = await second.post(f"{API}/batch-update-quantity", _items("j"))
+    assert queued["code"] == "QUEUED"
+    listed = (await first.get(f"{API}/queue/jobs?state=waiting&page=2&pageSize=30"))["data"]
+    assert (listed["total"], len(listed["jobs"])) == (40, 10)
+    job = queued["data"]["results"][0]["jobId"]
+    for front in fronts:
+        assert (await front.get(f"{API}/queue/jobs/{job}"))["data"]["state"] == "waiting"
+        assert (await front.post(f"{API}/queue/jobs/{job}/retry", None, 409))["code"] == (
+            "JOB_STATE_CONFLICT"
+        )
+    for job_row in queued["data"]["results"][:4]:
+        path = f"{API}/queue/jobs/{job_row['jobId']}"
+        async with first.session.delete(path) as reply:
+            assert reply.status == 200
+    await second.post(f"{API}/queue/resume", None)
+    async with asyncio.timeout(WITHIN_S):
+        while (await first.get(f"{API}/queue/stats"))["data"]["total"]:  # noqa: ASYNC110 -- of both
+            await asyncio.sleep(0.02)
+    retried = await first.post(f"{API}/queue/retry-failed", {"workOrderId": ORDERS[0]})
+    assert retried["data"] == {"retried": 0}
+    await first.post(f"{API}/{ORDERS[0]}/pause", None)
+    for front in fronts:
+        stats = (await front.get(f"{API}/queue/stats"))["data"]
+        assert stats["pausedOrders"] == [ORDERS[0]]
+
+
+async def test_a_stream_tells_what_happens_at_both_nodes(fronts: tuple[Front, Front]) -> None:
+    first, second = fronts
+    seen: set[str] = set()
+
+    async def read() -> None:
+        async with first.session.get("/api/events") as reply:
+            async for line in reply.content:
+                if line.startswith(b"data: "):
+                    order_id = json.loads(line[6:]).get("workOrderId")
+                    seen.update([order_id] if order_id else [])
+                if seen >= set(ORDERS):
+                    return
+
+    reading = asyncio.create_task(read())
+    async with asyncio.timeout(WITHIN_S):
+        while not reading.done():
+            await second.post(f"{API}/batch-update-quantity", {**_items("e"), "requestId": None})
+            await asyncio.wait({reading}, timeout=0.2)
+    await reading
+
+
+async def test_what_a_shard_that_is_away_leaves_out_is_said(fronts: tuple[Front, Front]) -> None:
+    first, second = fronts
+    await first.post(f"{API}/batch-update-quantity", _items("k"))
+    theirs = owned(second.node)
+    await second.runner.cleanup()  # it is there, and does not answer
+    idle: list[int] = []
+    async with asyncio.timeout(WITHIN_S):
+        while idle != theirs:
+            async with first.session.get("/health") as reply:
+                shards = (await reply.json())["shards"]
+                idle = [each["shard"] for each in shards if not each["serving"]]
+                assert reply.status == (503 if idle else 200)
+            await asyncio.sleep(0.05)
+    assert (await first.get("/readyz"))["status"] == "ok"
+    stats = await first.get(f"{API}/queue/stats")
+    assert stats["missingShards"] == theirs
+    batch = await first.post(f"{API}/batch-update-quantity", _items("l"))
+    assert batch["code"] == "PARTIALLY_UPDATED"
+    for order_id, row in zip(ORDERS, batch["data"]["results"], strict=True):
+        away = SHARDS.of(order_id) in theirs
+        assert (row["success"], row["code"]) == (
+            (False, "SERVICE_UNAVAILABLE") if away else (True, "UPDATED")
+        )
+        assert not away or (row["retryable"] and row["retryAfter"] == 1)
+    lost = next(each for each in ORDERS if SHARDS.of(each) in theirs)
+    body = {"workOrderId": lost, "type": "input"}
+    assert (await first.post(f"{API}/update-quantity", body, 503))["code"] == "SERVICE_UNAVAILABLE"
+
+
+def test_numbers_are_added_up_and_the_worst_is_shown() -> None:
+    one = {
+        "node": "a",
+        "total": 1,
+        "paused": False,
+        "ms": {"p99": 3.0, "count": 1},
+        "o": ["b"],
+    }
+    other = {
+        "node": "b",
+        "total": 2,
+        "paused": True,
+        "ms": {"p99": 2.0, "count": 4},
+        "o": ["a"],
+    }
+    assert merging.added({}, [one, other]) == {
+        "node": "a",
+        "total": 3,
+        "paused": True,
+        "ms": {"p99": 3.0, "count": 5},
+        "o": ["a", "b"],
+    }
+
+
+def test_the_page_is_cut_out_of_the_first_rows_of_all() -> None:
+    def told(*depths: int) -> dict[str, Any]:
+        rows = [{"depth": depth, "lastActive": "2026"} for depth in depths]
+        return {"total": 9, "page": 1, "pageSize": 4, "actors": rows}
+
+    page = merging.actors({"page": "2", "pageSize": "2"}, [told(9, 5, 1), told(8, 7)])
+    assert [row["depth"] for row in page["actors"]] == [7, 5]
+    assert (page["total"], page["page"], page["totalPages"]) == (18, 2, 9)
