@@ -32,11 +32,12 @@ from actors.errors import (
     StoreUnavailable,
 )
 from actors.store import Claim, Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
-from actors.store.documents import is_same, order_from
+from actors.store.documents import entry_document, is_same, order_from
 from actors.store.views import detail_row, id_range
 from tests.fake_inbox import MemoryInbox
 from tests.fake_records import MemoryRecords
 from tests.fake_views import document_of, page_of
+from tests.recounted import RecountedStatistics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         LogQuery,
         Outcome,
     )
+    from actors.store.quantities import Statistics
 
 _WRITTEN: Final = (
     "input_quantity",
@@ -151,6 +153,12 @@ class MemoryStore:
     def __post_init__(self) -> None:
         self.inbox = MemoryInbox(self)
         self.records = MemoryRecords(lambda: self.read("records"))
+
+    @property
+    def statistics(self) -> Statistics:
+        return RecountedStatistics(
+            lambda: [entry_document(each) for log in self.log.values() for each in log.values()]
+        )
 
     # -- the test's side ---------------------------------------------------------------------
 

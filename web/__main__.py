@@ -289,6 +289,7 @@ def options_of(settings: Settings) -> Options:
         max_replies_bytes=settings.max_replies_mb * 2**20,
         time_zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         log_every_call=settings.access_log == "all",
+        shifts=settings.shift_starts,
         refuse_repeats=settings.duplicate_scans == "refuse",
         max_quantity=settings.max_quantity,
         expected_nodes=settings.expected_nodes,

@@ -69,6 +69,8 @@ class Options:
     """Of dates in query strings that name none; None is the machine's own."""
     log_every_call: bool = False
     """Whether a call whose update was applied has a line of its own besides that update's."""
+    shifts: tuple[int, ...] = (8 * 60, 20 * 60)
+    """Minutes of the day at which shifts begin, ascending."""
     refuse_repeats: bool = False
     """Whether a scan that is counted already and has no key is refused (rule 4)."""
     guards: Guards = WATCH_ALL

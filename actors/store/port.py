@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.job import Job, JobState, Position, Progress
     from actors.domain.model import Epoch, JobId, Neighbours, WorkOrderId
+    from actors.store.quantities import Statistics
     from actors.store.records import Records
 
 
@@ -82,6 +83,11 @@ class Store(Protocol):
     @property
     def records(self) -> Records:
         """Return what is kept for operators beside the orders."""
+        ...
+
+    @property
+    def statistics(self) -> Statistics:
+        """Return what sums up the log."""
         ...
 
     async def open(self) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_DATABASE_NAME_BYTES: Final = 63
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _HOST_AND_PORT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 _UNFIT_IN_HOST = re.compile(r"[\s/@?#\"'<>]")
@@ -40,6 +41,24 @@ def check_time_zone(name: str) -> str:
         raise ValueError(
             "must be a time zone that this machine knows, such as Asia/Shanghai or UTC"
         ) from None
+
+
+def shift_starts(text: str) -> tuple[int, ...]:
+    """Return the minutes of the day that `text` names (08:00,20:00), ascending.
+
+    Raises ValueError where one is none, or is named twice.
+    """
+    clocks = [_CLOCK.fullmatch(each.strip()) for each in text.split(",")]
+    minutes = sorted(60 * int(each[1]) + int(each[2]) for each in clocks if each is not None)
+    if len(set(minutes)) != len(clocks):
+        raise ValueError("must be times of the day, such as 08:00,20:00, each once")
+    return tuple(minutes)
+
+
+def check_shifts(text: str) -> str:
+    """Return `text`; raise ValueError unless it says when shifts begin."""
+    shift_starts(text)
+    return text
 
 
 def check_node_id(node_id: str) -> str:

@@ -89,6 +89,11 @@ class Settings(Variables):
         return tuple(filter(None, self.cors_origins.split(",")))
 
     @property
+    def shift_starts(self) -> tuple[int, ...]:
+        """Return SHIFTS, in minutes of the day, ascending."""
+        return _checks.shift_starts(self.shifts)
+
+    @property
     def store_kind(self) -> Literal["mongodb", "sqlite"]:
         """Return where work orders are kept."""
         return "sqlite" if self.mongodb_uri is None else "mongodb"

@@ -374,6 +374,12 @@ class Variables(BaseSettings):
         "查询参数中未注明时区的日期所用的时区，如 Asia/Shanghai；各节点须相同。",
         shown="that of the machine",
     )
+    shifts: Annotated[str, AfterValidator(_checks.check_shifts)] = setting(
+        "08:00,20:00",
+        "When shifts begin, for statistics, in `TIME_ZONE`; the last one goes on until the first"
+        " of the next day. The same for all nodes.",
+        "统计所用各班次的开始时间（按 `TIME_ZONE`）；最后一班持续到次日的第一班。各节点须相同。",
+    )
     body_timeout_s: float = number(
         10.0,
         0.1,

@@ -14,7 +14,7 @@ from bson.codec_options import CodecOptions
 from actors.store.schema import LOGS, MATERIALS, ORDERS, REFUSALS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pymongo import MongoClient
@@ -104,21 +104,16 @@ class SqliteBackdoor:
         return _with_times(json.loads(text))
 
     def put_log(self, document: Mapping[str, Any]) -> None:
-        at = document.get("operateTime")
-        ours = document.get("planServer", {})
-        self._run(
-            "INSERT INTO logs (id, work_order_id, seq, operate_time, change_type, related_barcode,"
-            " process_step_id, request_key, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            document["_id"],
-            document["workOrderId"],
-            ours.get("seq"),
-            None if at is None else round((at - _START).total_seconds() * 1_000_000),
-            document.get("changeType"),
-            document.get("relatedBarcode"),
-            document.get("processStepId"),
-            ours.get("requestKey"),
-            _text(document),
-        )
+        self.put_logs([document])
+
+    def put_logs(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        with closing(sqlite3.connect(self._path, timeout=10)) as connection, connection:
+            connection.executemany(
+                "INSERT INTO logs (id, work_order_id, seq, operate_time, change_type,"
+                " related_barcode, process_step_id, request_key, document)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                map(_log_row, documents),
+            )
 
     def delete_logs(self, order_id: WorkOrderId) -> None:
         self._run("DELETE FROM logs WHERE work_order_id = ?", order_id)
@@ -180,6 +175,9 @@ class MongoBackdoor:
     def put_log(self, document: Mapping[str, Any]) -> None:
         self.database[LOGS].insert_one(_with_ids(document))
 
+    def put_logs(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        self.database[LOGS].insert_many(map(_with_ids, documents))
+
     def delete_logs(self, order_id: WorkOrderId) -> None:
         self.database[LOGS].delete_many({"workOrderId": ObjectId(order_id)})
 
@@ -198,6 +196,26 @@ class MongoBackdoor:
     @property
     def _orders(self) -> Collection[Document]:
         return self.database[ORDERS]
+
+
+RealBackdoor = SqliteBackdoor | MongoBackdoor
+"""Those of databases, which take documents of any shape."""
+
+
+def _log_row(document: Mapping[str, Any]) -> tuple[Any, ...]:
+    at = document.get("operateTime")
+    ours = document.get("planServer", {})
+    return (
+        document["_id"],
+        document["workOrderId"],
+        ours.get("seq"),
+        None if at is None else round((at - _START).total_seconds() * 1_000_000),
+        document.get("changeType"),
+        document.get("relatedBarcode"),
+        document.get("processStepId"),
+        ours.get("requestKey"),
+        _text(document),
+    )
 
 
 def _text(document: Mapping[str, Any]) -> str:

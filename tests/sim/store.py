@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
     from actors.store.port import LogPage, LogQuery
+    from actors.store.quantities import Statistics
     from tests.sim.database import Database
     from tests.sim.faults import Faults
     from tests.sim.loop import Process, SimLoop
@@ -245,6 +246,10 @@ class SimStore:
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         raise NotImplementedError(documents)
+
+    @property
+    def statistics(self) -> Statistics:
+        raise NotImplementedError
 
     # -- packets -------------------------------------------------------------------------------
 

@@ -262,6 +262,7 @@ class TestSessionFixtures:
         for server in (mongo_standalone, mongo_replica_set):
             with server.client() as client:
                 client[database_name]["things"].insert_one({})
+                client[database_name]["changed"].create_index("x")
         with Redis.from_url(redis_server.uri) as client:
             client.set(f"{key_prefix}key", "value")
         self.names.extend((database_name, key_prefix))
@@ -274,11 +275,12 @@ class TestSessionFixtures:
         database_name: str,
         key_prefix: str,
     ) -> None:
-        assert database_name not in self.names
         assert key_prefix not in self.names
         for server in (mongo_standalone, mongo_replica_set):
             with server.client() as client:
-                assert not {*client.list_database_names()} & {*self.names}
+                for name in {database_name, *self.names} & {*client.list_database_names()}:
+                    assert client[name]["things"].count_documents({}) == 0
+                    assert "changed" not in client[name].list_collection_names()
         with Redis.from_url(redis_server.uri) as client:
             assert client.keys("test:*") == []
 

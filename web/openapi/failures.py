@@ -115,6 +115,7 @@ _FIELDS: Final = {
     "INVALID_JOB_ID": "id",
     "INVALID_JOB_QUERY": "state",
     "INVALID_ACTOR_QUERY": "sort",
+    "INVALID_STATISTICS_QUERY": "group",
     "INVALID_LOG_LEVEL": "level",
     "INVALID_HEADER": "Origin",
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import ChangeType
 from actors.operators.rows import ActorState, Sort
+from actors.store.quantities import Dimension
 from web.route import Parameter
 from web.wire.queries import (
     FOUND,
@@ -18,6 +19,7 @@ from web.wire.queries import (
     ORDERS,
     RANGES,
 )
+from web.wire.statistics import FILTERS, IDS, MAX_GROUPS, MAX_ROWS, SOME_ROWS
 from web.wire.usual import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
@@ -37,6 +39,12 @@ def _whole(default: int, high: int) -> dict[str, object]:
 
 def _one_of(allowed: Iterable[str | StrEnum], **more: object) -> dict[str, object]:
     return {"type": "string", "enum": [str(each) for each in allowed], **more}
+
+
+def _filter(dimension: Dimension) -> Mapping[str, object]:
+    if dimension is Dimension.AUTOMATIC:
+        return {"type": "boolean"}
+    return _HEX if dimension in IDS else {"type": "string"}
 
 
 _HEX: Final = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
@@ -77,6 +85,17 @@ LOG: Final = (
     ),
     _query("endDate", _MOMENT, "Until then; a date alone means its whole day", "2026-11-30"),
 )
+STATISTICS: Final = (
+    _query(
+        "group",
+        {"type": "string"},
+        f"What to sum up by, with commas between, at most {MAX_GROUPS}: {', '.join(Dimension)}",
+        "line,day",
+    ),
+    *(_query(name, _filter(each), f"Only what has this {each}") for name, each in FILTERS.items()),
+    *LOG[2:],
+)
+ROWS: Final = _query("limit", _whole(SOME_ROWS, MAX_ROWS), "Rows at most")
 JOBS: Final = (
     _query("state", _one_of(JOB_STATES, default=JOB_STATES[0]), "Jobs in this state"),
     _query("workOrderId", _HEX, "Jobs of this order"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from actors.errors import NotOwner, WorkOrderNotFound
@@ -13,14 +11,13 @@ from web.openapi.models.work_orders import FoundOrders, LogPage, Order
 from web.route import API, NO_ORDER, UNREAD, Route
 from web.wire import merging
 from web.wire.json_body import encode_rows
-from web.wire.problems import Problem, RequestError
 from web.wire.queries import page_fields, parse_log_query, parse_search
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
-from web.wire.turns import in_turn
+from web.wire.turns import reading
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from aiohttp import web
@@ -29,13 +26,11 @@ if TYPE_CHECKING:
     from actors.engine import Engine
     from web.openapi.models.work_orders import FoundOrder
 
-_RETRY_AFTER_S = 1
-
 
 async def detail(request: web.Request) -> web.Response:
     """Show an order."""
     order_id = parse_work_order_id(request.match_info["id"])
-    async with _reading(request, 1):
+    async with reading(request, 1):
         order = await request.app[CONTEXT].node.store.detail(order_id)
     if order is None:
         raise WorkOrderNotFound(order_id)
@@ -46,7 +41,7 @@ async def search(request: web.Request) -> web.Response:
     """Find orders by the beginning of their number or id."""
     text, limit = parse_search(request.query)
     node = request.app[CONTEXT].node
-    async with _reading(request, limit + 1):
+    async with reading(request, limit + 1):
         found = await node.store.search(text, limit + 1) if text else ()
     data: FoundOrders = {
         "more": len(found) > limit,
@@ -82,7 +77,7 @@ async def quantity_logs(request: web.Request) -> web.Response:
     """Show a page of an order's log, newest first."""
     order_id = parse_work_order_id(request.match_info["id"])
     query = parse_log_query(order_id, request.query, request.app[CONTEXT].options.time_zone)
-    async with _reading(request, query.page_size):
+    async with reading(request, query.page_size):
         page = await request.app[CONTEXT].node.store.log_page(query)
         data = {
             "success": True,
@@ -90,22 +85,6 @@ async def quantity_logs(request: web.Request) -> web.Response:
             "logs": await encode_rows(page.logs),
         }
         return success(request, data, "OK.logs")
-
-
-@asynccontextmanager
-async def _reading(request: web.Request, rows: int) -> AsyncIterator[None]:
-    """Have a turn to read so many rows; raises `RequestError` when all of it takes too long."""
-    try:
-        async with (
-            asyncio.timeout(request.app[CONTEXT].options.request_timeout_s),
-            in_turn(request, rows),
-        ):
-            yield
-    except TimeoutError:
-        text = "SERVICE_UNAVAILABLE.read"
-        raise RequestError(
-            Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
-        ) from None
 
 
 ROUTES: Final = (

@@ -22,6 +22,7 @@ from web.routes import (
     queue,
     queue_jobs,
     service,
+    statistics,
     updates,
 )
 
@@ -42,6 +43,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *actors.ROUTES,
     *guards.ROUTES,
     *history.ROUTES,
+    *statistics.ROUTES,
     *alarms.ROUTES,
     *audit.ROUTES,
     *nodes.ROUTES,

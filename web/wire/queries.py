@@ -54,13 +54,15 @@ def parse_log_query(
     Dates that name no zone are in `zone`, the machine's own where there is none.
     Raises `RequestError`.
     """
+    change_type = parse_change_type(query)
+    since, until = parse_period(query, zone)
     return LogQuery(
         work_order_id,
-        page=_whole(query, "page", 1, MAX_PAGE),
-        page_size=_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
-        change_type=_change_type(query, "changeType"),
-        since=_moment(query, "startDate", zone),
-        until=_moment(query, "endDate", zone, end_of_day=True),
+        page=parse_whole(query, "page", 1, MAX_PAGE),
+        page_size=parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        change_type=change_type,
+        since=since,
+        until=until,
         max_bytes=MAX_PAGE_BYTES,
     )
 
@@ -88,8 +90,8 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
         state,
         parse_work_order_id(order_id, "workOrderId") if order_id else None,
         _error_code(query, "code"),
-        _whole(query, "page", 1, MAX_PAGE),
-        _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        parse_whole(query, "page", 1, MAX_PAGE),
+        parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
     )
 
 
@@ -111,8 +113,8 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
     """
     state = query.get("state", "").strip()
     return ActorQuery(
-        _whole(query, "page", 1, MAX_PAGE),
-        _whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        parse_whole(query, "page", 1, MAX_PAGE),
+        parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
         Sort(_choice(query, "sort", tuple(Sort))),
         descending=_choice(query, "order", ORDERS) == "desc",
         search=query.get("search", "").strip()[:_MAX_SEARCH],
@@ -122,17 +124,18 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
 
 def parse_page(query: Mapping[str, str]) -> tuple[int, int]:
     """Read which page is asked for, and how many rows are on one."""
-    return _whole(query, "page", 1, MAX_PAGE), _whole(query, "pageSize", 20, MAX_PAGE_SIZE)
+    page = parse_whole(query, "page", 1, MAX_PAGE)
+    return page, parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE)
 
 
 def parse_count(query: Mapping[str, str]) -> int:
     """Read how many of each kind to show."""
-    return _whole(query, "n", 10, MAX_PAGE_SIZE)
+    return parse_whole(query, "n", 10, MAX_PAGE_SIZE)
 
 
 def parse_minutes(query: Mapping[str, str]) -> int:
     """Read over how many minutes to look back."""
-    return _whole(query, "minutes", MAX_MINUTES, MAX_MINUTES)
+    return parse_whole(query, "minutes", MAX_MINUTES, MAX_MINUTES)
 
 
 def parse_range(query: Mapping[str, str]) -> int | None:
@@ -162,15 +165,16 @@ def parse_reason(query: Mapping[str, str]) -> str | None:
 def parse_search(query: Mapping[str, str]) -> tuple[str, int]:
     """Read what orders to find, and how many at most."""
     text = query.get("q", "").strip()[:_MAX_SEARCH]
-    return text, _whole(query, "limit", FOUND, MAX_FOUND)
+    return text, parse_whole(query, "limit", FOUND, MAX_FOUND)
 
 
 def parse_limit(query: Mapping[str, str]) -> int:
     """Read how many to list."""
-    return _whole(query, "limit", 1000, MAX_LOCKS)
+    return parse_whole(query, "limit", 1000, MAX_LOCKS)
 
 
-def _whole(query: Mapping[str, str], field: str, default: int, high: int) -> int:
+def parse_whole(query: Mapping[str, str], field: str, default: int, high: int) -> int:
+    """Read a number from 1 to `high`; what is no number from 1 on is the default."""
     digits = _WHOLE.fullmatch(query.get(field, "").strip())
     number = int(digits[1][:_DIGITS]) if digits else 0
     return min(number, high) if number else default
@@ -183,7 +187,15 @@ def _error_code(query: Mapping[str, str], field: str) -> str | None:
     return text or None
 
 
-def _change_type(query: Mapping[str, str], field: str) -> str | None:
+def parse_period(
+    query: Mapping[str, str], zone: tzinfo | None
+) -> tuple[datetime | None, datetime | None]:
+    """Read `startDate` and `endDate`, both inclusive; raises `RequestError`."""
+    return _moment(query, "startDate", zone), _moment(query, "endDate", zone, end_of_day=True)
+
+
+def parse_change_type(query: Mapping[str, str], field: str = "changeType") -> str | None:
+    """Read which of the quantities is meant; raises `RequestError`."""
     text = query.get(field, "").strip()
     if not text:
         return None

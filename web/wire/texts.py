@@ -76,6 +76,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.hot": Text("获取热点工单成功", "Hot orders read"),
     "OK.actor": Text("获取工单 actor 详情成功", "Actor read"),
     "OK.alarms": Text("获取告警成功", "Alarms read"),
+    "OK.quantities": Text("获取数量统计成功", "Quantities summed up"),
+    "OK.plans": Text("获取计划完成情况成功", "Fulfilment of plans read"),
     "OK.history": Text("获取历史统计成功", "History read"),
     "OK.operated": Text("工单操作成功", "The operation is done"),
     "OK.operated.replayed": Text(
@@ -180,6 +182,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "INVALID_ACTOR_QUERY": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
+    ),
+    "INVALID_STATISTICS_QUERY": Text(
+        "{field} 最多 {limit} 个，以逗号分隔，取自：{allowed}",
+        "{field} must be at most {limit} of these, with commas between: {allowed}",
+    ),
+    "INVALID_STATISTICS_QUERY.flag": Text(
+        "{field} 必须是 true 或 false", "{field} must be true or false"
+    ),
+    "INVALID_STATISTICS_QUERY.id": Text(
+        "{field} 必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
     ),
     "INVALID_JOB_QUERY": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"

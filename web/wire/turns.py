@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from web.app_context import CALL
+from web.app_context import CALL, CONTEXT
+from web.wire.problems import Problem, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _FEW: Final = 50
 """Rows of a small request: an order, a few entries. It does not wait for large ones."""
 _SMALL_AT_ONCE: Final = 500
+_RETRY_AFTER_S: Final = 1
 _LARGE_AT_ONCE: Final = 2_000
 """Two of the largest pages: one is read while the other is encoded."""
 
@@ -96,6 +98,22 @@ class ReadTurns:
 def in_turn(request: web.Request, rows: int) -> AbstractAsyncContextManager[None]:
     """Have a turn for so many rows, as the caller that sent `request`, until the block is left."""
     return request.app[READ_TURNS].take(request[CALL].caller or request.remote or "", rows)
+
+
+@asynccontextmanager
+async def reading(request: web.Request, rows: int) -> AsyncIterator[None]:
+    """Have a turn to read so many rows; raises `RequestError` when all of it takes too long."""
+    try:
+        async with (
+            asyncio.timeout(request.app[CONTEXT].options.request_timeout_s),
+            in_turn(request, rows),
+        ):
+            yield
+    except TimeoutError:
+        text = "SERVICE_UNAVAILABLE.read"
+        raise RequestError(
+            Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
+        ) from None
 
 
 READ_TURNS: Final = web.AppKey("read_turns", ReadTurns)

@@ -54,6 +54,7 @@ from actors.store.mongo.orders import insert_orders
 from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
 from actors.store.mongo.records import MongoRecords
 from actors.store.mongo.shard_map import MongoShardMap
+from actors.store.mongo.statistics import MongoStatistics
 from actors.store.operations import scrap_records
 from actors.store.schema import OURS, SCRAPPED
 
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.slots import Shard
     from actors.store.port import Claim, Inbox, LogPage, LogQuery
+    from actors.store.quantities import Statistics
     from actors.store.records import Records
 
 
@@ -83,6 +85,7 @@ class MongoStore:
         self._at: Collections
         self.inbox: Inbox = MongoInbox(lambda: self._at)
         self.records: Records = MongoRecords(lambda: self._at)
+        self.statistics: Statistics = MongoStatistics(lambda: self._at)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"

@@ -98,6 +98,7 @@ _INBOX: Final = (
     """CREATE INDEX IF NOT EXISTS logs_barcodes
         ON logs (work_order_id, related_barcode, operate_time DESC)
         WHERE related_barcode IS NOT NULL""",
+    "CREATE INDEX IF NOT EXISTS logs_time ON logs (operate_time)",
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",

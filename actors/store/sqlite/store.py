@@ -19,6 +19,7 @@ from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
 from actors.store.sqlite.records import SqliteRecords
 from actors.store.sqlite.rows import read_order, to_text
+from actors.store.sqlite.statistics import SqliteStatistics
 from actors.store.sqlite.threads import SqliteThreads
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
     from actors.store.port import Inbox, LogQuery
+    from actors.store.quantities import Statistics
     from actors.store.records import Records
 
 FILE_NAME: Final = "work-orders.sqlite3"
@@ -56,6 +58,7 @@ class SqliteStore:
         self._threads = SqliteThreads(self._file)
         self.inbox: Inbox = SqliteInbox(self._file, self._threads)
         self.records: Records = SqliteRecords(self._file, self._threads)
+        self.statistics: Statistics = SqliteStatistics(self._threads)
 
     async def open(self) -> None:
         """Make or check the file; raises `StartupError`."""

@@ -93,6 +93,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "MAX_BATCH": "5",
             "REQUEST_TIMEOUT_S": "6",
             "TIME_ZONE": "Asia/Shanghai",
+            "SHIFTS": "06:30,14:00,22:00",
             "BODY_TIMEOUT_S": "7",
             "MAX_BODY_BYTES": "8192",
             "SHUTDOWN_S": "9",
@@ -158,6 +159,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "MAX_BATCH": "5",
         "REQUEST_TIMEOUT_S": "6",
         "TIME_ZONE": "Asia/Shanghai",
+        "SHIFTS": "06:30,14:00,22:00",
         "BODY_TIMEOUT_S": "7",
         "MAX_BODY_BYTES": "8192",
         "SHUTDOWN_S": "9",
@@ -305,6 +307,16 @@ def test_ray_is_taken_with_servers_that_its_processes_can_share() -> None:
 def test_a_time_zone_that_the_machine_does_not_know_is_refused(zone: str) -> None:
     [mistake] = mistakes_in({"TIME_ZONE": zone})
     assert mistake.startswith("TIME_ZONE: must be a time zone that this machine knows")
+
+
+@pytest.mark.parametrize("text", ["", "8:00", "08:00,24:00", "08:00,08:00", "08:00,", "morning"])
+def test_shifts_that_are_no_times_of_the_day_or_begin_together_are_refused(text: str) -> None:
+    [mistake] = mistakes_in({"SHIFTS": text or ","})
+    assert mistake.startswith("SHIFTS: must be times of the day")
+
+
+def test_shifts_are_minutes_of_the_day_in_their_order() -> None:
+    assert load_settings({"SHIFTS": "20:00, 08:30"}).shift_starts == (510, 1200)
 
 
 @pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 _STATUS = FakeNode().status()
 _NOW = datetime.now(UTC)
-_ONLY_PROMETHEUS = {"TWO_OWNERS", "NODE_DOWN"}
-"""What takes a look at all nodes together."""
+_ONLY_PROMETHEUS = {"TWO_OWNERS", "NODE_DOWN", "BOOKS_DIFFER", "RECONCILE_LATE"}
+"""What takes a look at all nodes together, or at all orders (`scripts.reconcile`)."""
 
 
 class Lately:

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.domain.model import WorkOrderId
 from actors.errors import WorkOrderNotFound
+from scripts.reconcile.textfile import write_metrics
 from tests.fakes import Fault
 from tests.unit.actors.owner import ORDER, update
 from tests.unit.web.served import touch
@@ -138,10 +139,14 @@ def _named(expression: str) -> set[str]:
     return set(re.findall(r"\b(?:workorder|process)_\w+", expression))
 
 
-async def test_alarms_and_dashboard_ask_for_what_is_exported(first: Served, second: Served) -> None:
+async def test_alarms_and_dashboard_ask_for_what_is_exported(
+    first: Served, second: Served, tmp_path: Path
+) -> None:
     await touch(first, 1)
     await _text(first)
     exported = {name for here in (first, second) for name, _ in await _samples(here)}
+    write_metrics(tmp_path / "reconcile.prom", {"quantity": 1}, 0.0, 0.0)
+    exported |= _named((tmp_path / "reconcile.prom").read_text(encoding="utf-8"))
     asked = {name for rule in alert_rules().values() for name in _named(rule["expr"])}
     panels = json.loads(_DASHBOARD.read_text(encoding="utf-8"))["panels"]
     shown = {

@@ -1,0 +1,190 @@
+"""What the log adds up to, straight from the store: every node can say."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from actors.domain.model import WorkOrderId
+from actors.errors import StoreUnavailable
+from actors.store.quantities import Dimension
+from web.app_context import CALL, CONTEXT
+from web.openapi import parameters
+from web.openapi.models.statistics import PlanStatistics, QuantityStatistics
+from web.route import UNREAD, Route
+from web.routes.statistic_rows import csv_heading, csv_lines, net, row_fields, total_fields
+from web.wire.dates import to_text
+from web.wire.replies import success
+from web.wire.statistics import parse_quantity_query, parse_row_limit
+from web.wire.turns import in_turn, reading
+
+if TYPE_CHECKING:
+    from actors.domain.commit import StoredOrder
+    from actors.store import Store
+    from actors.store.quantities import QuantityQuery, QuantityRow
+    from web.openapi.models.statistics import PlanRow
+
+_A_DAY: Final = timedelta(days=1)
+_HOUR_S: Final = 3600
+_MINUTES: Final = 60
+_EXPORT_ROWS: Final = 1_000
+"""For which an export has a turn: of as many as there are, a few are at hand at a time."""
+
+
+async def quantities(request: web.Request) -> web.Response:
+    """Sum up the log, by order, line, operator, hour, shift and more."""
+    query, limit = _query(request), parse_row_limit(request.query)
+    store = request.app[CONTEXT].node.store
+    async with reading(request, limit):
+        rows = await _rows(store, replace(query, limit=limit + 1))
+        total = rows[0] if not query.group else (await _rows(store, replace(query, group=())))[0]
+        options = request.app[CONTEXT].options
+        data: QuantityStatistics = {
+            "startDate": to_text(query.since),
+            "endDate": to_text(query.until),
+            "timeZone": str(options.time_zone or ""),
+            "shifts": [f"{each // _MINUTES:02}:{each % _MINUTES:02}" for each in options.shifts],
+            "group": [str(each) for each in query.group],
+            "total": total_fields(total),
+            "rows": [row_fields(query, each) for each in rows[:limit]] if query.group else [],
+            "truncated": len(rows) > limit,
+        }
+        return success(request, data, "OK.quantities")
+
+
+async def quantities_csv(request: web.Request) -> web.StreamResponse:
+    """Export all sums of the log as CSV, as fast as they are taken.
+
+    Where the store fails on the way the connection is cut, so that no part is taken for the whole.
+    """
+    query = _query(request)
+    context = request.app[CONTEXT]
+    headers = context.headers.copy()
+    headers["X-Request-Id"] = request[CALL].trace.http_request_id  # sent before the end is known
+    headers["Content-Type"] = "text/csv; charset=utf-8"
+    headers["Content-Disposition"] = 'attachment; filename="quantities.csv"'
+    response = web.StreamResponse(headers=headers)
+    async with in_turn(request, _EXPORT_ROWS):
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
+        try:
+            async with aclosing(context.node.store.statistics.quantities(query)) as parts:  # type: ignore[type-var]
+                await response.write(csv_heading(query))
+                async for rows in parts:
+                    async with asyncio.timeout(context.options.unread_timeout_s):
+                        await response.write(csv_lines(query, rows))
+        except (StoreUnavailable, ConnectionError, TimeoutError):
+            response.force_close()
+            if request.transport is not None:
+                request.transport.abort()
+    return response
+
+
+async def plans(request: web.Request) -> web.Response:
+    """Show how far orders are, and when they will be done at their present rate.
+
+    Of the orders that had entries in the period, which is the last day unless another is named.
+    """
+    query = replace(_query(request, _A_DAY), group=(Dimension.ORDER,))
+    limit = parse_row_limit(request.query)
+    store = request.app[CONTEXT].node.store
+    async with reading(request, limit):
+        rows = await _rows(store, replace(query, limit=limit + 1))
+        some = [each for each in rows[:limit] if each.keys[0] is not None]
+        orders = await store.load([WorkOrderId(str(each.keys[0])) for each in some])
+        data: PlanStatistics = {
+            "startDate": to_text(query.since),
+            "endDate": to_text(query.until),
+            "rows": [
+                _plan(order, row, query.until)
+                for order, row in zip(orders, some, strict=True)
+                if order is not None
+            ],
+            "truncated": len(rows) > limit,
+        }
+        return success(request, data, "OK.plans")
+
+
+def _query(request: web.Request, period: timedelta | None = None) -> QuantityQuery:
+    options = request.app[CONTEXT].options
+    given = (request.query, options.time_zone, options.shifts, datetime.now(UTC))
+    return parse_quantity_query(*given) if period is None else parse_quantity_query(*given, period)
+
+
+async def _rows(store: Store, query: QuantityQuery) -> list[QuantityRow]:
+    return [row async for part in store.statistics.quantities(query) for row in part]
+
+
+def _plan(order: StoredOrder, row: QuantityRow, until: datetime) -> PlanRow:
+    state, plan = order.state, order.state.plan_production_quantity
+    made = net(row.output)
+    hours = (until - row.first).total_seconds() / _HOUR_S if row.first else 0.0
+    per_hour = made / hours if hours > 0 and made > 0 else 0.0
+    remaining = None if plan is None else max(0.0, plan - state.output_quantity)
+    expected = None
+    if remaining and per_hour:
+        try:
+            expected = to_text(until + timedelta(hours=remaining / per_hour))
+        except OverflowError:
+            expected = None  # beyond the calendar
+    return {
+        "workOrderId": order.id,
+        "workOrderNo": order.facts.work_order_no,
+        "productionLineName": order.facts.production_line_name,
+        "status": state.status,
+        "planProductionQuantity": plan,
+        "outputQuantity": state.output_quantity,
+        "remaining": remaining,
+        "fulfilment": round(100 * state.output_quantity / plan, 1) if plan else None,
+        "outputInPeriod": made,
+        "perHour": round(per_hour, 2),
+        "expectedEnd": expected,
+    }
+
+
+_FAILURES: Final = ("INVALID_DATE", "INVALID_TYPE", "INVALID_STATISTICS_QUERY", *UNREAD)
+ROUTES: Final = (
+    Route(
+        name="quantityStatistics",
+        method="GET",
+        large=True,
+        path="/api/statistics/quantities",
+        handler=quantities,
+        tag="Statistics",
+        reply=QuantityStatistics,
+        text="OK.quantities",
+        failures=_FAILURES,
+        parameters=(*parameters.STATISTICS, parameters.ROWS),
+    ),
+    Route(
+        name="quantityExport",
+        method="GET",
+        path="/api/statistics/quantities.csv",
+        handler=quantities_csv,
+        tag="Statistics",
+        reply=str,
+        failures=_FAILURES,
+        parameters=parameters.STATISTICS,
+        bare=True,
+        media="text/csv",
+        example="line,lineName,input.added\r\nL1,SMT一线,120\r\n",
+    ),
+    Route(
+        name="planStatistics",
+        method="GET",
+        large=True,
+        path="/api/statistics/plans",
+        handler=plans,
+        tag="Statistics",
+        reply=PlanStatistics,
+        text="OK.plans",
+        failures=_FAILURES,
+        parameters=(*parameters.STATISTICS[1:], parameters.ROWS),
+    ),
+)
