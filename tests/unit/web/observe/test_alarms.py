@@ -363,7 +363,7 @@ async def test_what_was_given_up_is_told_even_while_the_store_hangs_and_what_is_
         await asyncio.Event().wait()
 
     monkeypatch.setattr("web.observe.alarms.watch._STORE_S", 0.01)
-    monkeypatch.setattr(first.node.jobs, "dead_letters", hang)
+    monkeypatch.setattr(store.inbox, "page", hang)
     assert await _alarm(first, "DEAD_LETTERS")
 
 
