@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from actors.domain.job import Job, JobState
-    from actors.domain.messages import OrderLock, Queued, Updated, UpdateQuantity
+    from actors.domain.messages import OrderLock, OrderWaits, Queued, Updated, UpdateQuantity
     from actors.domain.model import JobId, WorkOrderId
     from actors.errors import WorkOrderError
     from actors.lease.port import Holder
@@ -78,6 +78,10 @@ class Orders(Protocol):
 
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done, as far as is known here."""
+        ...
+
+    async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
+        """Tell of each order what waits for it, in their order."""
         ...
 
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:

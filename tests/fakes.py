@@ -36,6 +36,7 @@ from actors.store.documents import entry_document, is_same, order_from
 from actors.store.port import Found, Trait
 from actors.store.views import detail_row, id_range
 from tests.fake_inbox import MemoryInbox
+from tests.fake_records import MemoryRecords
 from tests.fake_views import document_of, page_of
 from tests.recounted import RecountedStatistics
 
@@ -94,6 +95,7 @@ Method = Literal[
     "page",
     "remove",
     "forget",
+    "records",
 ]
 
 
@@ -143,6 +145,7 @@ class MemoryStore:
     relay_rejects: Callable[[Outcome], bool] = lambda _outcome: False
     is_paused: bool = False
     inbox: MemoryInbox = field(init=False)
+    records: MemoryRecords = field(init=False)
     _epoch: int = 0
     _claim: Claim | None = None
     _secret: str = ""
@@ -151,6 +154,7 @@ class MemoryStore:
 
     def __post_init__(self) -> None:
         self.inbox = MemoryInbox(self)
+        self.records = MemoryRecords(lambda: self.read("records"))
 
     @property
     def statistics(self) -> Statistics:

@@ -103,6 +103,7 @@ class JobBook:
             for job in self.in_state(query.state)
             if query.work_order_id in (None, job.work_order_id)
             and query.error_code in (None, job.error and job.error.code)
+            and query.dead in (None, job.dead)
         ]
         start = (query.page - 1) * query.page_size
         page = found[start : start + query.page_size]

@@ -313,6 +313,8 @@ def options_of(settings: Settings) -> Options:
         log_every_call=settings.access_log == "all",
         shifts=settings.shift_starts,
         refuse_repeats=settings.duplicate_scans == "refuse",
+        max_quantity=settings.max_quantity,
+        expected_nodes=settings.expected_nodes,
         guards=_guards(settings),
         console_write=settings.console_write == "1",
         environment=settings.environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -9,14 +10,17 @@ from multidict import CIMultiDict
 
 from web.admission import ADMISSION, Admission
 from web.app_context import CONTEXT, AppContext, Options
+from web.cluster.fleet import FLEET, Fleet
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
 from web.cluster.seal import SEAL, Seal
 from web.cluster.shards import ShardedCalls
 from web.middleware import answer
 from web.observe.alarms import ALARMS, Alarms
+from web.observe.audit import audited
 from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
 from web.observe.metrics import METRICS, Metrics
+from web.observe.recorder import Recorder
 from web.openapi import DOCUMENT, Document
 from web.routes.scattered import scattered
 from web.routes.table import ROUTES
@@ -76,8 +80,18 @@ def build_app(
     seal = app[SEAL] = Seal(options.cluster_secret)
     forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], seal, tracing)
     app.cleanup_ctx.append(forwarder.open)
-    app[NEIGHBOURS] = Neighbours()
+    neighbours = app[NEIGHBOURS] = Neighbours()
+    fleet = app[FLEET] = Fleet(node, neighbours, options.version, options.expected_nodes)
+    app.cleanup_ctx.append(fleet.run)
+    app.cleanup_ctx.append(Recorder(node, options.version).run)
     monitor = app[LOOP_MONITOR] = LoopMonitor()
+    forwarder.tell(
+        lambda: {
+            "version": options.version,
+            "upS": round(monitor.up_s),
+            "lagMs": round(monitor.worst_s() * 1000, 1),
+        }
+    )
     app.cleanup_ctx.append(monitor.run)
     admission = app[ADMISSION] = Admission(
         options, {(route.method, route.path): route.access for route in ROUTES}
@@ -85,8 +99,8 @@ def build_app(
     app.on_response_prepare.append(admission.mark)
     cuts = app[CUTS] = Cuts()
     room = app[ROOM] = ReplyRoom(options.max_replies_bytes, cuts)
-    metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts)
-    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder)
+    metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts, fleet)
+    alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder, fleet)
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags
     node.telemetry.samples.counters.append(metrics.traffic.turned_away)
@@ -95,8 +109,10 @@ def build_app(
     app.on_shutdown.append(streams.end)
     calls = ShardedCalls(app[CONTEXT], forwarder) if len(node.parts) > 1 else None
     for route in ROUTES:
+        # Kept by the node that does it, not by one that hands it on.
+        kept = replace(route, handler=audited(route.audit, route.handler)) if route.audit else route
         handler = (
-            _wherever_it_belongs(route, forwarder) if calls is None else _by_shards(route, calls)
+            _wherever_it_belongs(kept, forwarder) if calls is None else _by_shards(kept, calls)
         )
         if route.large:
             handler = room.bound(handler)

@@ -79,6 +79,10 @@ class Options:
     """Whether the console's page may do what operators do, and not only look."""
     environment: str = ""
     """What the installation is called, for people; blank where it has no name."""
+    max_quantity: int | None = None
+    """The most that one update may count, up or down; None is all that a number can be."""
+    expected_nodes: int | None = None
+    """How many nodes there should be; None is the most that were seen lately."""
     service: str = SERVICE
     version: str = VERSION
 

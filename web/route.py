@@ -100,6 +100,8 @@ class Route:
     large: bool = False
     """Whether its reply may be so large that there must not be many of them at once."""
     bare: bool = False
+    audit: str = ""
+    """Under which name what it does is kept, where that is an operator's action."""
     unserved: bool = False
     """Whether a 503 has the body of the 200, and no envelope."""
     media: str = JSON

@@ -176,6 +176,15 @@ class OrderLock:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OrderWaits:
+    """How many updates wait for an order, and since when the oldest does; `live` with an actor."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    live: bool = False
+
+
 SupervisorMessage = (
     Resolve | Ready | Unknown | Crashed | Sweep | Pause | Resume | PauseOrder | ResumeOrder
 )

@@ -7,9 +7,10 @@ already by an earlier owner; such jobs are suspects, whose outcome is looked up 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ import structlog
 from pykka import ActorDeadError
 
 from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
-from actors.domain.messages import Queued, Resolve, Updated, UpdateQuantity
+from actors.domain.messages import OrderWaits, Queued, Resolve, Updated, UpdateQuantity
 from actors.errors import (
     MailboxFull,
     NotOwner,
@@ -189,6 +190,23 @@ class JobKeeper:
             message, JobReply(kept, self._outcomes.settled), attempts=job.attempts
         )
         return kept.delivery is not None
+
+    def waits_for(self, order_id: WorkOrderId) -> OrderWaits:
+        """Tell what waits for an order, whether or not it has an actor."""
+        live = self._directory is not None and order_id in self._directory.made
+        outside = self.unplaced.get(order_id)
+        ref = None if self._directory is None else self._directory.refs.get(order_id)
+        if outside:
+            return OrderWaits(len(outside), outside[0].job.received_at, live)
+        mailbox: Mailbox | None = ref.actor_inbox if ref is not None else None  # type: ignore[assignment]
+        first = mailbox.first if mailbox is not None else None
+        if mailbox is None or first is None:
+            return OrderWaits(live=live)
+        kept = self.known.get(first.message.change.job_id) if first.durable else None
+        if kept is not None:
+            return OrderWaits(len(mailbox), kept.job.received_at, live)
+        age = timedelta(seconds=time.monotonic() - first.enqueued_at)
+        return OrderWaits(len(mailbox), datetime.now(UTC) - age, live)
 
     def fill_mailbox(self, order_id: WorkOrderId, mailbox: Mailbox) -> None:
         """Put what waits for the order into its new actor's mailbox, before anything else."""

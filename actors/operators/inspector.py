@@ -68,7 +68,6 @@ class ActorInspector:
         return Summary(
             states,
             sorted(each.depth for each in busy.values() if each.depth),
-            max((each.oldest_s for each in busy.values()), default=0.0),
             self._longest(busy),
             len(self._committer.outboxes),
             self.unlogged,
@@ -124,7 +123,11 @@ class ActorInspector:
         return Hot(
             await most({order_id: each.depth for order_id, each in busy.items() if each.depth}),
             await most(
-                {order_id: each.oldest_s for order_id, each in busy.items()},
+                {
+                    order_id: each.oldest_s
+                    for order_id, each in busy.items()
+                    if each.state is not ActorState.PAUSED
+                },
                 {order_id: load.mean_s for order_id, load in loads.items()},
             ),
             await most({order_id: load.updates for order_id, load in loads.items()}),
@@ -149,7 +152,6 @@ class ActorInspector:
     def _look(self, mailbox: Mailbox, order_id: WorkOrderId) -> _Busy:
         current = mailbox.actor.current if mailbox.actor is not None else None
         depth = len(mailbox)
-        oldest = current or mailbox.first
         if current is not None:
             delayed = current.stage is Stage.DELAYED
             state = ActorState.DELAYED if delayed else ActorState.ACTIVE
@@ -159,7 +161,7 @@ class ActorInspector:
             state = ActorState.PAUSED
         else:
             state = ActorState.DELAYED if mailbox.backs_off else ActorState.WAITING
-        return _Busy(state, depth, time.monotonic() - oldest.enqueued_at if oldest else 0.0)
+        return _Busy(state, depth, _oldest_s(mailbox, paused=state is ActorState.PAUSED))
 
     async def _loads(self) -> dict[WorkOrderId, OrderLoad]:
         loads, self._window_s = await self._telemetry.journal.loads()
@@ -290,6 +292,16 @@ async def _ranked(
             return []
     await asyncio.sleep(0)
     return sorted(values, key=values.__getitem__, reverse=True)
+
+
+def _oldest_s(mailbox: Mailbox, *, paused: bool) -> float:
+    """Return the age of the oldest message, without its time in a pause that is over."""
+    current, first = mailbox.actor.current if mailbox.actor else None, mailbox.first
+    if current is not None:
+        return time.monotonic() - current.waits_from
+    if first is None:
+        return 0.0
+    return time.monotonic() - (first.enqueued_at if paused else mailbox.waits_from(first))
 
 
 def _order_of(mailbox: Mailbox) -> WorkOrderId:

@@ -27,6 +27,8 @@ _RETRIED_AT_ONCE: Final = 500
 ACTIVE: Final = "active"
 DELAYED: Final = "delayed"
 LIVE_STATES: Final = (JobState.WAITING.value, ACTIVE, DELAYED)
+LATEST_DEAD_LETTER: Final = JobQuery(JobState.FAILED, dead=True, page_size=1)
+"""The update that was given up last; the total is the number of them."""
 
 
 class JobAdmin:
@@ -89,7 +91,14 @@ class JobAdmin:
             return len(found), [(job, state) for job in within(shown, max_bytes, size_of)]
         if state in (ACTIVE, DELAYED):
             return 0, []
-        query = JobQuery(JobState(state), order_id, error_code, page, page_size, max_bytes)
+        query = JobQuery(
+            JobState(state),
+            order_id,
+            error_code,
+            page=page,
+            page_size=page_size,
+            max_bytes=max_bytes,
+        )
         stored: JobPage = await self._inbox.page(query)
         return stored.total, [(job, job.state.value) for job in stored.jobs]
 

@@ -67,6 +67,11 @@ class ActorRow:
     failed: int
     last_active: datetime
 
+    @property
+    def slow_s(self) -> float:
+        """What the slowest are sorted by: the longer of the two times; a pause is none."""
+        return max(self.took_s, 0.0 if self.state is ActorState.PAUSED else self.oldest_s)
+
 
 @dataclass(frozen=True, slots=True)
 class ActorView:
@@ -101,10 +106,14 @@ class Summary:
     states: dict[str, int]
     depths: Sequence[int]
     """Ascending."""
-    oldest_s: float
     longest: LongestWait | None
     outboxes: int
     outbox_entries: int
+
+    @property
+    def oldest_s(self) -> float:
+        """The age in seconds of the oldest update that may be taken; 0 without one."""
+        return self.longest.seconds if self.longest is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True)

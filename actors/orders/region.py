@@ -29,13 +29,14 @@ from actors.errors import (
 from actors.orders.batch import Answer, update_many
 from actors.orders.deadlines import LAST_WORD_S, LastWord, answer_within, seconds_left
 from actors.orders.neighbours import NeighbourLocks
+from actors.runtime.slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pykka import ActorRef
 
-    from actors.domain.messages import OrderLock
+    from actors.domain.messages import OrderLock, OrderWaits
     from actors.domain.model import Epoch, Neighbours, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.orders.supervisor import Supervisor
@@ -248,6 +249,13 @@ class Region:
                 change = PauseOrder(order_id) if paused else ResumeOrder(order_id)
                 with suppress(ActorDeadError):
                     await self._supervisor.ask(change, block=False)
+
+    async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
+        """Tell what waits for orders, here where they are owned."""
+        jobs = self._jobs
+        if jobs is None:
+            raise NotOwner("this node does not own the actors")
+        return await in_slices(jobs.waits_for, order_ids)
 
     def backlog(self) -> Backlog:
         """Count what waits and what is at work."""

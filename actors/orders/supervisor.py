@@ -262,7 +262,7 @@ class Supervisor(AsyncioActor):
         self._context.jobs.feed()
 
     async def _resume(self) -> None:
-        self.directory.gate.open = True
+        self.directory.gate.reopen()
         self._context.jobs.feed()
         for number, ref in enumerate(list(self.directory.refs.values())):
             mailbox_of(ref).wake()

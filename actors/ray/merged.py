@@ -10,13 +10,14 @@ from actors.operators.job_admin import LIVE_STATES, JobAdmin, size_of
 from actors.orders.region import Backlog, Statistics
 from actors.ray.remote import RemoteActors, RemoteJobs, RemoteOrders, status_of
 from actors.shards.actors import ShardedActors
+from actors.shards.orders import waits_by_shard
 from actors.store.pages import within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from actors.domain.job import Job, JobState
-    from actors.domain.messages import OrderLock, Queued, Updated, UpdateQuantity
+    from actors.domain.messages import OrderLock, OrderWaits, Queued, Updated, UpdateQuantity
     from actors.domain.model import JobId, WorkOrderId
     from actors.domain.slots import ShardMap
     from actors.lease.port import Holder
@@ -123,6 +124,12 @@ class MergedOrders:
             wait_ms=max(each.wait_ms for each in every),
             paused_orders=tuple(sorted(order for each in every for order in each.paused_orders)),
             jobs=sum(kept) if kept else None,
+        )
+
+    async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
+        """Tell of each order what waits for it, as its shard says."""
+        return await waits_by_shard(
+            self._shards, order_ids, lambda shard, some: self._parts[shard].orders.waits_for(some)
         )
 
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.job import Job, JobState
-from actors.domain.messages import OrderLock, Updated, UpdateQuantity
+from actors.domain.messages import OrderLock, OrderWaits, Updated, UpdateQuantity
 from actors.domain.model import JobId, WorkOrderId
 from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
 from actors.telemetry.journal import Event
@@ -65,6 +65,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "resume_order": Operation(lambda engine: engine.region.resume_order, (WorkOrderId,)),
     "operate": Operation(lambda engine: engine.region.operate, (UpdateQuantity,), Updated),
     "held": Operation(lambda engine: engine.region.held, (int,), tuple[int, list[OrderLock]]),
+    "waits_for": Operation(
+        lambda engine: engine.region.waits_for, (list[WorkOrderId],), list[OrderWaits]
+    ),
     "jobs.find": Operation(lambda engine: engine.jobs.find, (JobId,), tuple[Job, str]),
     "jobs.page": Operation(
         _page_of_jobs,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from actors.domain.job import Job, JobState
-    from actors.domain.messages import OrderLock, Queued, Updated, UpdateQuantity
+    from actors.domain.messages import OrderLock, OrderWaits, Queued, Updated, UpdateQuantity
     from actors.domain.model import JobId, WorkOrderId
     from actors.node.status import Dependency
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
@@ -91,6 +91,11 @@ class RemoteOrders:
         """Return what the shard counted last; nothing while it is away."""
         news = self._link.news
         return _NOTHING if news is None else news.statistics
+
+    async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
+        """Tell of each order what waits for it."""
+        waits: list[OrderWaits] = await operate(self._link, "waits_for", list(order_ids))
+        return waits
 
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         """Return the orders held by live actors."""

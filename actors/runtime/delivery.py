@@ -23,12 +23,22 @@ class Stage(Enum):
 class Delivery:
     """One message in, or taken from, a mailbox."""
 
-    __slots__ = ("attempts", "durable", "enqueued_at", "message", "reply_to", "stage", "taken_at")
+    __slots__ = (
+        "attempts",
+        "durable",
+        "enqueued_at",
+        "message",
+        "reply_to",
+        "stage",
+        "taken_at",
+        "waits_from",
+    )
 
     def __init__(self, message: Any, reply_to: LoopFuture[Any] | None) -> None:  # noqa: ANN401 -- pykka sends anything
         self.message = message
         self.reply_to = reply_to
-        self.enqueued_at = time.monotonic()
+        self.enqueued_at = self.waits_from = time.monotonic()
+        """Its arrival, and from when on its time counts: none paused (monotonic seconds)."""
         self.attempts = 0
         """How often an actor died holding it, or failed with it."""
         self.durable = False

@@ -64,6 +64,8 @@ class Gate:
         handlings: Durations | None = None,
     ) -> None:
         self.open = True
+        self.reopened_at = 0.0
+        """When it was opened last after a pause (monotonic seconds)."""
         self.busy: set[Mailbox] = set()
         """Mailboxes in which something waits, or whose actor is at work; some may be done."""
         self.waits = waits or _IGNORED
@@ -80,6 +82,11 @@ class Gate:
         """Of the waiting messages, those that are kept in the store: they have a bound there."""
         self.backing_off = 0
         """Of the waiting messages, those that failed and are tried again in a while."""
+
+    def reopen(self) -> None:
+        """End a pause; the mailboxes are to be woken."""
+        if not self.open:
+            self.open, self.reopened_at = True, time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,7 @@ class Mailbox:
         "label",
         "last_put",
         "paused",
+        "released_at",
         "waited_s",
     )
 
@@ -153,6 +161,8 @@ class Mailbox:
         self.failed = 0
         self.waited_s = 0.0
         self.handling_s = 0.0
+        self.released_at = 0.0
+        """When a pause of this mailbox alone ended (monotonic seconds)."""
         self.created = self.last_put = time.monotonic()
 
     def __len__(self) -> int:
@@ -243,7 +253,8 @@ class Mailbox:
 
     def release(self) -> None:
         """Take messages again, after a pause of this mailbox."""
-        self.paused = False
+        if self.paused:
+            self.paused, self.released_at = False, time.monotonic()
         self.wake()
 
     def back_off(self, seconds: float) -> None:
@@ -281,11 +292,16 @@ class Mailbox:
         delivery.stage = Stage.ACTIVE
         self._left(delivery)
         delivery.taken_at = time.monotonic()
-        waited = delivery.taken_at - delivery.enqueued_at
+        delivery.waits_from = self.waits_from(delivery)
+        waited = delivery.taken_at - delivery.waits_from
         self.gate.waits.note(waited)
         self.waited_s += waited
         self.gate.wait_s += (waited - self.gate.wait_s) * _SMOOTHING
         return delivery
+
+    def waits_from(self, delivery: Delivery) -> float:
+        """Return from when on its time counts: its arrival, or the end of a pause after that."""
+        return max(delivery.enqueued_at, self.gate.reopened_at, self.released_at)
 
     @property
     def first(self) -> Delivery | None:

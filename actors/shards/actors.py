@@ -51,7 +51,7 @@ class ShardedActors:
 
         return Hot(
             most(lambda each: each.deepest, lambda row: row.depth),
-            most(lambda each: each.slowest, lambda row: max(row.oldest_s, row.took_s)),
+            most(lambda each: each.slowest, lambda row: row.slow_s),
             most(lambda each: each.busiest, lambda row: row.rate),
         )
 
@@ -92,7 +92,6 @@ def merged(summaries: list[Summary]) -> Summary:
     return Summary(
         states,
         sorted(depth for each in summaries for depth in each.depths),
-        max(each.oldest_s for each in summaries),
         max(longest, key=lambda wait: wait.seconds, default=None),
         sum(each.outboxes for each in summaries),
         sum(each.outbox_entries for each in summaries),

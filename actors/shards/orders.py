@@ -11,7 +11,7 @@ from actors.orders.region import Backlog, Region, Statistics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from actors.domain.messages import OrderLock, Queued, Updated, UpdateQuantity
+    from actors.domain.messages import OrderLock, OrderWaits, Queued, Updated, UpdateQuantity
     from actors.domain.model import WorkOrderId
     from actors.domain.slots import ShardMap
     from actors.orders.batch import Answer
@@ -95,6 +95,12 @@ class ShardedOrders:
             jobs=sum(kept) if kept else None,
         )
 
+    async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
+        """Tell of each order what waits for it, as its shard says."""
+        return await waits_by_shard(
+            self._shards, order_ids, lambda shard, some: self._regions[shard].waits_for(some)
+        )
+
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
         """Return the number of orders held by live actors, and `limit` of them, oldest first."""
         parts = [await region.held(limit) for region in self._regions]
@@ -117,3 +123,19 @@ class ShardedOrders:
         if not owned:
             raise NotOwner("this node owns no shard")
         await asyncio.gather(*map(change, owned))
+
+
+async def waits_by_shard(
+    shards: ShardMap,
+    order_ids: Sequence[WorkOrderId],
+    ask: Callable[[int, Sequence[WorkOrderId]], Awaitable[list[OrderWaits]]],
+) -> list[OrderWaits]:
+    """Ask each shard for what waits for its own of the orders; answers in their order."""
+    by_shard: dict[int, list[WorkOrderId]] = {}
+    for each in order_ids:
+        by_shard.setdefault(shards.of(each), []).append(each)
+    answers = await asyncio.gather(*(ask(shard, some) for shard, some in by_shard.items()))
+    found: dict[WorkOrderId, OrderWaits] = {}
+    for some, waits in zip(by_shard.values(), answers, strict=True):
+        found.update(zip(some, waits, strict=True))
+    return [found[each] for each in order_ids]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from actors.domain.job import Job, JobState, Position, Progress
     from actors.domain.model import Epoch, JobId, Neighbours, WorkOrderId
     from actors.store.quantities import Statistics
+    from actors.store.records import Records
 
 
 MAX_HISTORY: Final = 1_000
@@ -107,6 +108,11 @@ class Store(Protocol):
     @property
     def inbox(self) -> Inbox:
         """Return the waiting work that is kept beside the orders."""
+        ...
+
+    @property
+    def records(self) -> Records:
+        """Return what is kept for operators beside the orders."""
         ...
 
     @property
@@ -255,6 +261,8 @@ class JobQuery:
     state: JobState
     work_order_id: WorkOrderId | None = None
     error_code: str | None = None
+    dead: bool | None = None
+    """Only dead letters, or only others; None for all."""
     page: int = 1
     page_size: int = 20
     max_bytes: int | None = None

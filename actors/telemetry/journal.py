@@ -77,6 +77,13 @@ class Journal:
         latest.reverse()
         return new - shown, latest
 
+    def last(self, event: str, code: str) -> Event | None:
+        """Return the latest event of a kind with a code, while it is kept."""
+        return next(
+            (each for each in reversed(self._kept) if (each.event, each.code) == (event, code)),
+            None,
+        )
+
     async def of(self, order_id: str, limit: int) -> list[Event]:
         """Return the latest happenings of one order, newest first."""
         found: list[Event] = []

@@ -68,6 +68,18 @@ class Samples:
         """Return neighbours, oldest first, whose later one was taken at `since` (1970) or after."""
         return ((before, now) for before, now in pairwise(self._ring) if now.at >= since)
 
+    def of_last(self, within_s: float, since: float | None) -> tuple[Sample, Sample] | None:
+        """Return the latest sample, and the one `within_s` before it, `since` (1970) or later.
+
+        None where there are no two, or the latest is of a time without actors.
+        """
+        if not self._ring or self._ring[-1].gauges is None:
+            return None
+        now = self._ring[-1]
+        from_s = max(now.at - within_s, since or 0.0)
+        first = next((each for each in self._ring if each.at >= from_s), now)
+        return (first, now) if first.clock < now.clock else None
+
     def increase(self, kind: str, within_s: float) -> Counter[str]:
         """Return by how much the counts of a kind rose in the last seconds, by name."""
         before = self._before(within_s)

@@ -112,7 +112,7 @@ class Telemetry:
 
     def applied(self, delivery: Delivery, updated: Updated) -> None:
         """Count and log an update that was answered with its outcome."""
-        took_s = time.monotonic() - delivery.enqueued_at
+        took_s = time.monotonic() - delivery.waits_from
         event = "replayed" if updated.replayed else "applied"
         change = updated.change
         self.tally.note(completed=1)
@@ -164,7 +164,7 @@ class Telemetry:
 
         `stored` is its order as the actor knows it.
         """
-        took_s = time.monotonic() - delivery.enqueued_at
+        took_s = time.monotonic() - delivery.waits_from
         if isinstance(error, OrderUnreadable):
             self.oddities.note_unreadable(error.work_order_id, error.field, error.value)
         message = delivery.message

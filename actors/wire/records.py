@@ -28,6 +28,7 @@ RECORDS: Final[Mapping[str, type]] = {
         messages.DescribeOrder,
         messages.OrderActorState,
         messages.OrderLock,
+        messages.OrderWaits,
         messages.Pause,
         messages.PauseOrder,
         messages.Queued,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasGenerator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, AliasGenerator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.settings import checks as _checks
@@ -103,6 +103,19 @@ class Variables(BaseSettings):
         "Connections at most. Further ones take the place of one that says nothing, or get 503;"
         " a few more are kept for probes and for the other nodes.",
         "连接数上限。再多时取代一个没有请求的连接，否则答复 503；另为探活和其他节点留有少量位置。",
+    )
+    max_quantity: Annotated[int, Field(ge=1, le=2**53 - 1)] | None = setting(
+        None,
+        "The most that one update may count, up or down; more is refused (INVALID_QUANTITY), so"
+        " that one slip can't spoil an order's total. Unset: any number.",
+        "一次更新可计的最大数量（增或减）；更大则拒绝（INVALID_QUANTITY），以免一次误输入毁掉"
+        "工单的累计。不设置则不限。",
+    )
+    expected_nodes: Annotated[int, Field(ge=1, le=1000)] | None = setting(
+        None,
+        "How many nodes there should be; with fewer there is an alarm. Unset: the most that there"
+        " were at once, for a minute, in the last week.",
+        "应有多少个节点；不足时告警。不设置则为最近一周内同时在线（持续一分钟）的最大数。",
     )
     unread_timeout_s: float = number(
         30.0,

@@ -59,6 +59,8 @@ for command in (
     looking.history,
     streaming.events,
     streaming.watch,
+    looking.paused,
+    looking.audit,
     acting.pause,
     acting.resume,
     acting.retry,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import uuid4
 
 import typer
@@ -14,6 +14,10 @@ from scripts.operate.screen import as_json, console, facts
 from scripts.operate.service import in_path, service_at
 from scripts.operate.words import say
 
+if TYPE_CHECKING:
+    from scripts.operate.service import ServiceAt
+
+Reason = Annotated[str | None, typer.Option(help="Why; kept with who did it.")]
 _HOUR_MS: Final = 3_600_000
 _JOB_PATH: Final = "/api/workorder/queue/jobs/"
 
@@ -27,6 +31,7 @@ def pause(
     order: Annotated[str | None, typer.Argument(help="Number or id of one order.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All orders, without asking.")] = False,
+    reason: Reason = None,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
@@ -42,7 +47,7 @@ def pause(
         if not is_at_a_terminal():
             raise typer.BadParameter(say("name an order, or give --all to pause all orders"))
         typer.confirm(say("Pause ALL orders? What arrives will wait, durably."), abort=True)
-    _turn("pause", order, url, token, timeout, as_text=as_text)
+    _turn("pause", order, reason, service_at(url, token, timeout), as_text=as_text)
 
 
 def resume(
@@ -50,13 +55,14 @@ def resume(
         str | None, typer.Argument(help="Number or id of one order; without it, all.")
     ] = None,
     *,
+    reason: Reason = None,
     url: Url = None,
     token: Token = None,
     timeout: Timeout = 30.0,
     as_text: Json = False,
 ) -> None:
     """Process updates again."""
-    _turn("resume", order, url, token, timeout, as_text=as_text)
+    _turn("resume", order, reason, service_at(url, token, timeout), as_text=as_text)
 
 
 def retry(  # noqa: PLR0913 -- its options
@@ -209,15 +215,14 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
 def _turn(
     what: str,
     order: str | None,
-    url: str | None,
-    token: str | None,
-    timeout_s: float,
+    reason: str | None,
+    service: ServiceAt,
     *,
     as_text: bool,
 ) -> None:
     where = "queue" if order is None else in_path(order)
     with told():
-        done = service_at(url, token, timeout_s).post(f"/api/workorder/{where}/{what}")
+        done = service.post(f"/api/workorder/{where}/{what}", reason=reason)
     if as_text:
         as_json(done)
         return

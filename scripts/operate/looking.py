@@ -36,6 +36,22 @@ _JOB: Final = {
     "attempts": "tries",
     "receivedAt": "received",
 }
+_PAUSED: Final = {
+    "waiting": "waiting",
+    "oldest": "oldest",
+    "since": "paused since",
+    "who": "by",
+    "reason": "why",
+}
+_AUDIT: Final = {
+    "at": "when",
+    "who": "by",
+    "action": "what",
+    "outcome": "outcome",
+    "what": "of",
+    "more": "more",
+    "reason": "why",
+}
 _FOUND: Final = {
     "id": "order",
     "workOrderNo": "number",
@@ -274,6 +290,53 @@ def history(
     console.print(listing("history", _MOMENT, _moments(found)))
 
 
+def paused(
+    *, url: Url = None, token: Token = None, timeout: Timeout = 30.0, as_text: Json = False
+) -> None:
+    """List what is paused: how much waits there, since when, by whom, and why."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/workorder/paused")
+    if as_text:
+        as_json(found)
+        return
+    everything = found["all"]
+    whole = "all orders are processed" if everything is None else "ALL ORDERS ARE PAUSED"
+    console.print(say(whole))
+    if everything is not None:
+        console.print(listing("all", _PAUSED, [_by_whom(everything)]))
+    rows = [{**_by_whom(each), **_named(each)} for each in found["orders"]]
+    title = say("paused alone: {total}", total=found["total"])
+    console.print(listing(title, {"order": "order", **_PAUSED}, rows))
+
+
+def audit(
+    page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
+    page_size: Annotated[int, typer.Option(min=1, max=200, help="Actions on a page.")] = 20,
+    *,
+    url: Url = None,
+    token: Token = None,
+    timeout: Timeout = 30.0,
+    as_text: Json = False,
+) -> None:
+    """List what operators did, the latest first: who, when, why, and what it touched."""
+    with told():
+        found = service_at(url, token, timeout).get("/api/audit", page=page, pageSize=page_size)
+    if as_text:
+        as_json(found)
+        return
+    rows = [
+        {**_by_whom(each), "what": each["workOrderId"] or each["jobId"], "more": _said(each)}
+        for each in found["actions"]
+    ]
+    title = say(
+        "actions: {total}, page {page} of {pages}",
+        total=found["total"],
+        page=found["page"],
+        pages=found["totalPages"],
+    )
+    console.print(listing(title, _AUDIT, rows))
+
+
 # -- rows ------------------------------------------------------------------------------------
 
 
@@ -306,3 +369,16 @@ def _job(job: Mapping[str, Any]) -> dict[str, Any]:
         "change": f"{job['type']} {job['quantity']:+}",
         "error": None if error is None else f"{error['code']}: {error['message']}",
     }
+
+
+def _by_whom(row: Mapping[str, Any]) -> dict[str, Any]:
+    who = " ".join(each for each in (row.get("by"), row.get("address")) if each)
+    return {**row, "who": who or None}
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row["touched"].items())
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"order": row["workOrderNo"] or row["workOrderId"]}

@@ -30,7 +30,14 @@ ACTOR: Final = {
     "handled": "handled",
     "failed": "failed",
 }
-NODE: Final = {"node": "node", "role": "role", "epoch": "epoch", "url": "address"}
+HOT: Final = {**ACTOR, "slowMs": "slow, ms"}
+NODE: Final = {
+    "node": "node",
+    "role": "role",
+    "epoch": "epoch",
+    "url": "address",
+    "lastHeard": "last heard",
+}
 _STYLES: Final = {"critical": "bold red", "warning": "yellow"}
 _AROUND: Final = 6
 """Lines of a table that are no rows, and the one that may be below it."""
@@ -78,13 +85,13 @@ def watch_view(found: Mapping[str, Any], height: int) -> RenderableType:
     left = height - len(console.render_lines(head, pad=False)) - 1
     kinds = KINDS if left >= len(KINDS) * (_AROUND + 1) else KINDS[:1]
     rows = max(1, left // len(kinds) - _AROUND)
-    tables = [listing(kind, ACTOR, found["hot"].get(kind, []), most=rows) for kind in kinds]
+    tables = [listing(kind, HOT, found["hot"].get(kind, []), most=rows) for kind in kinds]
     return Group(head, *tables)
 
 
 def hot_view(found: Mapping[str, Any]) -> RenderableType:
     """Show the orders that stand out."""
-    return Group(*(listing(kind, ACTOR, found.get(kind, [])) for kind in KINDS))
+    return Group(*(listing(kind, HOT, found.get(kind, [])) for kind in KINDS))
 
 
 def alarms_view(alarms: Sequence[Mapping[str, Any]], *, most: int | None = None) -> RenderableType:
@@ -93,24 +100,31 @@ def alarms_view(alarms: Sequence[Mapping[str, Any]], *, most: int | None = None)
         return Text(f"{say('ALARMS')}: {say('none')}")
     lines: list[RenderableType] = [Text(f"{say('ALARMS')}: {len(alarms)}", style="bold")]
     for each in alarms[:most]:
-        since = say("for {seconds} s", seconds=round(each["sinceS"]))
+        over = each.get("overS")
+        since = (
+            say("for {seconds} s", seconds=round(each["sinceS"]))
+            if over is None
+            else say("over for {seconds} s", seconds=round(over))
+        )
         head = f"{each['severity']} {each['code']}, {since}: {each['message']}"
         lines.append(Text(head, style=_STYLES.get(each["severity"], "")))
         if most is None:
             order = f"{say('order {order}', order=each['workOrderId'])}. " * bool(
                 each["workOrderId"]
             )
-            lines.append(Text(f"  {order}{each['advice']}"))
+            itself = f"{each['itself']} " if each.get("itself") else ""
+            lines.append(Text(f"  {order}{itself}{each['advice']}"))
     return Group(*lines)
 
 
 def verdict(found: Mapping[str, Any]) -> tuple[int, str]:
     """Return a monitor's exit code, 0 well, 1 warning, 2 critical, and a line that says why."""
-    severities = {each["severity"] for each in found["alarms"]}
+    wrong = [each for each in found["alarms"] if each.get("overS") is None]
+    severities = {each["severity"] for each in wrong}
     critical = not found["serving"] or "critical" in severities
     code = 2 if critical else 1 if severities else 0
     word = say(("OK", "WARNING", "CRITICAL")[code])
-    why = [_served(found), *(f"{each['code']}: {each['message']}" for each in found["alarms"])]
+    why = [_served(found), *(f"{each['code']}: {each['message']}" for each in wrong)]
     return code, f"{word} - {'; '.join(why)}"
 
 

@@ -63,9 +63,9 @@ class ServiceAt:
         """Ask; raises `Failed` and `Unreachable`."""
         return self._successful("GET", path, None, query)
 
-    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401
+    def post(self, path: str, body: Mapping[str, object] | None = None, **query: object) -> Any:  # noqa: ANN401
         """Have something done; raises `Failed` and `Unreachable`."""
-        return self._successful("POST", path, body or {}, {})
+        return self._successful("POST", path, body or {}, query)
 
     def put(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401
         """Have something set; raises `Failed` and `Unreachable`."""

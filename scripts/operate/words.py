@@ -14,6 +14,21 @@ _VARIABLES: Final = ("PLAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 _CHINESE: Final[Mapping[str, str]] = {
     # tables
+    "last heard": "最后消息",
+    "slow, ms": "慢，毫秒",
+    "oldest": "最早",
+    "paused since": "暂停自",
+    "by": "操作者",
+    "why": "原因",
+    "outcome": "结果",
+    "of": "对象",
+    "more": "其他",
+    "all": "全部",
+    "all orders are processed": "所有工单都在处理",
+    "ALL ORDERS ARE PAUSED": "全部工单已暂停",
+    "paused alone: {total}": "单独暂停：{total}",
+    "actions: {total}, page {page} of {pages}": "操作：{total}，第 {page}/{pages} 页",
+    "over for {seconds} s": "已结束 {seconds} 秒",
     "ALARMS": "告警",
     "service": "服务",
     "nodes": "节点",

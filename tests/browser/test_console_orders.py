@@ -46,12 +46,20 @@ async def test_a_hot_order_is_seen_paused_waits_and_goes_on(
     await console.answer(yes=False)
     await expect(page.locator("[data-paused]")).to_have_count(0)
     await console.act("pause-order").click()
+    await page.get_by_label("Why").fill("wrong material")
     await console.answer(yes=True)
     assert await console.told()
     await expect(page.locator("[data-paused]")).to_be_visible()
     assert set(await floor.update(hot, times=3)) == {"QUEUED"}
     await expect(page.locator("[data-depth]")).to_have_text("3")
     await expect(page.locator('[data-quantity="input"]')).to_have_text("200")
+
+    # -- and is in the list of what is paused, with the reason ---------------------------------
+    await console.see("operations")
+    listed = console.row("paused", order_id(hot))
+    await expect(listed.locator('[data-cell="depth"]')).to_have_text("3")
+    await expect(listed.locator('[data-cell="reason"]')).to_have_text("wrong material")
+    await listed.get_by_text(number_of(hot)).click()
 
     # -- one of those that wait is taken back -------------------------------------------------
     await expect(page.locator('[data-jobs="waiting"]')).to_contain_text("3")

@@ -92,6 +92,7 @@ async def test_axe_finds_nothing_wrong_with_any_view_and_a_phone_need_not_scroll
             (f"#/orders/{order_id(held)}", "[data-paused]"),
             ("#/jobs?state=failed", '[data-table="jobs"] [data-row]'),
             ("#/nodes", '[data-table="nodes"] [data-row]'),
+            ("#/operations", '[data-table="paused"] [data-row]'),
             ("#/events", '[data-panel="events"] .badge.ok'),
         ):
             await page.set_viewport_size({"width": _PHONE_PX, "height": 640})
@@ -150,7 +151,7 @@ async def test_the_keyboard_alone_is_enough(visitors: Visitors, site: Place) -> 
         seen.add(await _focused(page))
         await page.keyboard.press("Tab")
     # Besides its own buttons there is only the browser's frame to go to.
-    assert seen - {""} == {"Cancel", "Pause this order"}
+    assert seen - {""} == {"Cancel", "Pause this order", "Why (optional; it is kept)"}
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     assert await _focused(page) == "Pause this order"

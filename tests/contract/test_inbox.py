@@ -227,6 +227,8 @@ async def test_pages_are_filtered_and_finished_jobs_are_newest_first(store: Stor
     assert await ids(failed) == (4, [3, 2, 1, 0])
     assert await ids(replace(failed, page=2, page_size=3)) == (4, [0])
     assert await ids(replace(failed, work_order_id=OTHER)) == (2, [3, 1])
+    assert await ids(replace(failed, dead=True)) == (4, [3, 2, 1, 0])
+    assert await ids(replace(failed, dead=False)) == (0, [])
     assert await ids(replace(failed, error_code="A")) == (2, [1, 0])
     assert await ids(replace(failed, error_code="A", work_order_id=ORDER)) == (1, [0])
     assert await ids(JobQuery(JobState.WAITING)) == (2, [4, 5])

@@ -15,6 +15,7 @@ from actors.domain.model import Epoch, LogEntry
 from actors.errors import OutcomeUnknown, RelayRejected, StoreRejected, StoreUnavailable
 from actors.store.documents import is_same
 from actors.store.port import Claim
+from tests.fake_records import MemoryRecords
 from tests.fake_views import page_of
 from tests.sim.database import stored_order
 from tests.sim.faults import Fate
@@ -78,6 +79,7 @@ class SimStore:
         self._db, self._net, self._process = database, network, process
         self.commits_in_flight = 0
         self.inbox = SimInbox(database, self)
+        self.records = MemoryRecords()
 
     async def open(self) -> None:
         """Nothing to connect."""

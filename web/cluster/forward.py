@@ -19,6 +19,7 @@ from actors.node.status import Role
 from web.app_context import CALL
 from web.clients.python.session import Attempt, open_session
 from web.cluster.hop import (
+    CALLER,
     DEADLINE,
     FORWARDED_BY,
     FORWARDED_TO,
@@ -35,7 +36,7 @@ from web.wire.problems import Problem, RequestError
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from aiohttp.typedefs import Handler
     from multidict import CIMultiDict
@@ -75,6 +76,7 @@ class _Outgoing:
     url: URL
     headers: CIMultiDict[str]
     body: bytes
+    remote: str
     end: float
     watch: PeerWatch
 
@@ -130,6 +132,11 @@ class Forwarder:
                 group.create_task(watch.run(self.operators))
             store = self._context.node.store
             group.create_task(repeat(_LEARNS_S, lambda: self._seal.learn(store)))
+
+    def tell(self, figures: Callable[[], Mapping[str, object]]) -> None:
+        """Have owners told of these figures too, whenever they are asked how they are."""
+        for watch in self.watches:
+            watch.figures = figures
 
     def owner(self) -> PeerHealth | None:
         """Return the node by which updates that come here are served; None when none can be.
@@ -290,7 +297,16 @@ class Forwarder:
         # Whole, and within its limits, before anything of it is sent on.
         body = await read_body(request) if part.body is None else part.body
         path = path_of(request) if part.path is None else part.path
-        outgoing = _Outgoing(request.method, path, _target(peer, path), headers, body, end, watch)
+        outgoing = _Outgoing(
+            request.method,
+            path,
+            _target(peer, path),
+            headers,
+            body,
+            request.remote or "",
+            end,
+            watch,
+        )
         attempt = Attempt()
         hop = self._hop(request, peer, outgoing)
         status = None
@@ -330,6 +346,7 @@ class Forwarder:
         left_s = outgoing.end - asyncio.get_running_loop().time()
         outgoing.headers[FORWARDED_BY] = self._context.node.node_id
         outgoing.headers[FORWARDED_TO] = peer.holder.node
+        outgoing.headers[CALLER] = outgoing.remote
         outgoing.headers[DEADLINE] = str(_owners_share_ms(left_s))
         self._seal.sign(outgoing.method, outgoing.path, outgoing.headers, outgoing.body)
         async with asyncio.timeout_at(outgoing.end) as limit:

@@ -26,11 +26,14 @@ FORWARDED_TO: Final = "X-Forwarded-To-Node"
 """Names the node it is meant for: another one may listen at that address by now."""
 DEADLINE: Final = "X-Deadline-Ms"
 """Milliseconds that the receiver has for its answer."""
+CALLER: Final = "X-Forwarded-Remote"
+"""The address that a forwarded call came from: for people, and believed of nodes only."""
 REFUSED: Final = "X-Refused"
 """Marks the answer of a node that took no connection, so that nothing of the call was read."""
 BELIEVED: Final = web.RequestKey("believed", bool)
 """Whether it is surely a node that sent a request."""
 _MAX_DIGITS: Final = 9
+_MAX_ADDRESS: Final = 64
 _KEY: Final = "Idempotency-Key"
 _REQUEST_HEADERS: Final = (
     "Content-Type",
@@ -51,6 +54,12 @@ def allowed_s(request: web.Request) -> float:
     if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
         return min(limit, int(text) / 1000)
     return limit
+
+
+def address_of(request: web.Request) -> str | None:
+    """Return the address that a call came from, also where another node handed it on."""
+    forwarded = request.headers.get(CALLER, "") if request.get(BELIEVED) else ""
+    return forwarded[:_MAX_ADDRESS] or request.remote
 
 
 def refuse_if_misled(request: web.Request) -> None:

@@ -80,6 +80,8 @@ class PeerWatch:
         self._known: tuple[Holder, Peer | None] | None = None
         self._seen: tuple[Holder, PeerHealth | None] | None = None
         self._waiting: dict[asyncio.Timeout, Holder] = {}
+        self.figures: Callable[[], Mapping[str, object]] = dict
+        """What this node tells the owner of itself, beside its status."""
 
     # -- who and where -----------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class PeerWatch:
         if peer is None:
             self._seen = None
             return
-        headers = {REPORT: report_of(self._said())}
+        headers = {REPORT: report_of(self._said(), self.figures())}
         self._seal.sign("GET", "/health", headers)
         try:
             self._seen = (peer.holder, await _ask(session, peer, headers, self._shard))

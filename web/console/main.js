@@ -13,6 +13,7 @@ import { Alarms } from './views/alarms.js';
 import { Events } from './views/events.js';
 import { Jobs } from './views/jobs.js';
 import { Nodes } from './views/nodes.js';
+import { Operations } from './views/operations.js';
 import { Order } from './views/order.js';
 import { Overview } from './views/overview.js';
 import { shell } from './views/shell.js';
@@ -25,6 +26,7 @@ const VIEWS = {
   orders: Order,
   jobs: Jobs,
   nodes: Nodes,
+  operations: Operations,
   events: Events,
 };
 

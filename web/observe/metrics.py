@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from actors.operators.rows import Summary
     from actors.telemetry.histogram import Histogram
     from web.app_context import AppContext
+    from web.cluster.fleet import Fleet
     from web.observe.loop_monitor import LoopMonitor
     from web.wire.cuts import Cuts
 
@@ -64,14 +65,16 @@ class NodeCollector(Collector):
     """Gives a node's metrics; what only the owner knows, while it is the owner."""
 
     def __init__(
-        self, context: AppContext, monitor: LoopMonitor, traffic: Traffic, cuts: Cuts
+        self, context: AppContext, monitor: LoopMonitor, traffic: Traffic, cuts: Cuts, fleet: Fleet
     ) -> None:
         self._context, self._monitor, self._traffic = context, monitor, traffic
-        self._cuts = cuts
+        self._cuts, self._fleet = cuts, fleet
         self.summary: Summary | None = None
         """A look at the actors, taken just before; None on a node without any."""
         self.failed_jobs: int | None = None
         """As the store said just before; None where it did not."""
+        self.dead_letters: int | None = None
+        """Of those, what was given up."""
 
     def collect(self) -> Iterator[Metric]:
         """Return all families."""
@@ -143,6 +146,12 @@ class NodeCollector(Collector):
         yield _gauge("node_serving", "1 while the node takes updates itself", status.serving)
         yield _gauge("epoch", "Epoch of the node's term, 0 without one", status.epoch)
         yield _gauge("paused", "1 while processing is paused", status.paused)
+        fleet = self._fleet.state()
+        if fleet is not None:
+            missing = fleet.expected - fleet.present if fleet.missing_s else 0
+            yield _gauge("nodes_present", "Nodes that the owner hears, with it", fleet.present)
+            yield _gauge("nodes_expected", "Nodes that there should be", fleet.expected)
+            yield _gauge("nodes_missing", "Of those, nodes that are silent", missing)
         if status.lease_ttl_s is not None:
             yield _gauge("lease_left_seconds", "Until the lease ends", status.lease_ttl_s)
         ownership = self._context.node.ownership()
@@ -169,6 +178,8 @@ class NodeCollector(Collector):
             yield _gauge("jobs_waiting", "Accepted jobs not done yet", counts.jobs)
         if self.failed_jobs is not None:
             yield _gauge("jobs_failed", "Failed jobs, dead letters too", self.failed_jobs)
+        if self.dead_letters is not None:
+            yield _gauge("dead_letters", "Updates that were given up", self.dead_letters)
 
     def _calls(self) -> Iterator[Metric]:
         calls = CounterMetricFamily(
@@ -194,7 +205,7 @@ def _actors(summary: Summary) -> Iterator[Metric]:
     yield states
     depths = summary.depths
     yield _gauge("mailbox_depth_max", "The deepest mailbox", depths[-1] if depths else 0)
-    yield _gauge("oldest_wait_seconds", "Age of the oldest unanswered update", summary.oldest_s)
+    yield _gauge("oldest_wait_seconds", "Oldest update, paused ones left out", summary.oldest_s)
     yield _gauge("outbox_orders", "Orders with an outbox to empty", summary.outboxes)
     yield _gauge("outbox_entries", "Entries not yet in the log", summary.outbox_entries)
 
@@ -222,9 +233,9 @@ def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFam
 class Metrics:
     """The registry of one application, and what fills it."""
 
-    def __init__(self, context: AppContext, monitor: LoopMonitor, cuts: Cuts) -> None:
+    def __init__(self, context: AppContext, monitor: LoopMonitor, cuts: Cuts, fleet: Fleet) -> None:
         self.traffic = Traffic()
-        self.node = NodeCollector(context, monitor, self.traffic, cuts)
+        self.node = NodeCollector(context, monitor, self.traffic, cuts, fleet)
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self.node)
         ProcessCollector(registry=self.registry)

@@ -17,6 +17,7 @@ from web.wire.queries import (
     MAX_PAGE,
     MAX_PAGE_SIZE,
     ORDERS,
+    RANGES,
     SEARCHED_BY,
 )
 from web.wire.statistics import FILTERS, IDS, MAX_GROUPS, MAX_ROWS, SOME_ROWS
@@ -128,7 +129,11 @@ SEARCH: Final = (
 )
 COUNT: Final = _query("n", _whole(10, MAX_PAGE_SIZE), "How many of each")
 LIMIT: Final = _query("limit", _whole(1000, MAX_LOCKS), "How many to list")
+REASON: Final = _query("reason", {"type": "string", "maxLength": 500}, "Why; kept with who did it")
 MINUTES: Final = _query("minutes", _whole(MAX_MINUTES, MAX_MINUTES), "How far to look back")
+RANGE: Final = _query(
+    "range", _one_of(RANGES), "Instead: with what the store keeps, by minutes or hours, and marks"
+)
 UPDATE: Final = (
     Parameter(
         "Idempotency-Key",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.errors import StoreUnavailable, WorkOrderNotFound
@@ -114,7 +114,7 @@ async def actor(request: web.Request) -> web.Response:
         "workOrderId": order_id,
         "workOrderNo": number,
         "live": view is not None,
-        **(_view(view) if view else {"paused": node.region.is_paused(order_id)}),
+        **(_view(view) if view else await _resting(node, order_id)),
         "updates": _merged(latest, logged or (), number),
         "logRead": logged is not None,
     }
@@ -190,6 +190,7 @@ def _row(row: ActorRow) -> models.ActorRow:
         "oldestWaitMs": _ms(row.oldest_s),
         "ratePerSecond": round(row.rate, 3),
         "tookMs": _ms(row.took_s),
+        "slowMs": _ms(row.slow_s),
         "handled": row.handled,
         "failed": row.failed,
         "lastActive": row.last_active,
@@ -213,6 +214,17 @@ def _view(view: ActorView) -> dict[str, Any]:
         "waitedMs": _ms(view.waited_s),
         "handlingMs": _ms(view.handling_s),
         "outbox": {"entries": view.outbox, "stored": view.kept_outbox},
+    }
+
+
+async def _resting(node: Engine, order_id: WorkOrderId) -> dict[str, Any]:
+    region = node.region
+    (waits,) = await region.waits_for([order_id])
+    age = datetime.now(UTC) - waits.oldest if waits.oldest else timedelta()
+    return {
+        "paused": region.statistics().paused or region.is_paused(order_id),
+        "depth": waits.waiting,
+        "oldestWaitMs": max(0.0, _ms(age.total_seconds())),
     }
 
 

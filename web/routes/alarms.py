@@ -24,7 +24,7 @@ async def alarms(request: web.Request) -> web.Response:
     found = await request.app[ALARMS].look()
     language = request[CALL].language
     data: Alarms = {
-        "ok": not found,
+        "ok": all(each.over_s is not None for each in found),
         "at": now_text(),
         "alarms": [_shown(each, language) for each in found],
     }
@@ -32,14 +32,23 @@ async def alarms(request: web.Request) -> web.Response:
 
 
 def _shown(alarm: Alarm, language: Language) -> models.Alarm:
+    return {
+        **_told(alarm, language),
+        "consequences": [_told(each, language) for each in alarm.consequences],
+    }
+
+
+def _told(alarm: Alarm, language: Language) -> models.Consequence:
     found = alarm.finding
-    message, advice = render_alarm(found.rule.code, language, found.params)
+    words = render_alarm(found.rule.code, language, found.params)
     return {
         "code": found.rule.code,
-        "severity": found.rule.severity,
+        "severity": alarm.severity,
         "sinceS": round(alarm.since_s, 1),
-        "message": message,
-        "advice": advice,
+        "overS": None if alarm.over_s is None else round(alarm.over_s, 1),
+        "message": words.message,
+        "advice": words.advice,
+        "itself": words.itself,
         "workOrderId": found.work_order_id,
         "show": "order" if found.work_order_id else found.rule.show,
     }

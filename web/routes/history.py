@@ -1,34 +1,44 @@
-"""The last hour of the owner, in columns, as graphs want it."""
+"""The past of the service, in columns, as graphs want it."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from actors.errors import StoreUnavailable
 from actors.operators.history import moments
+from actors.operators.past import HOUR, HOUR_S, MINUTE, MINUTE_S, read_marks, read_past
 from actors.telemetry.samples import SAMPLED_EVERY_S
 from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.figures import History
 from web.route import Route
-from web.wire.queries import parse_minutes
+from web.wire.queries import parse_minutes, parse_range
 from web.wire.replies import success
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-_MINUTE_S: Final = 60
+    from actors.engine import Engine
+    from actors.operators.history import Moment
+    from actors.operators.past import Mark
+
+_STORE_S: Final = 2.0
+_DAY_S: Final = 24 * HOUR_S
 
 
 async def history(request: web.Request) -> web.Response:
-    """Show what was done and what waited, over the last minutes."""
-    minutes = parse_minutes(request.query)
+    """Show what was done and what waited: five minutes to a week, before this owner too."""
+    minutes = parse_range(request.query)
     node = request.app[CONTEXT].node
-    found = moments(node.telemetry.samples, time.time() - minutes * _MINUTE_S)
+    span_s = MINUTE_S * (minutes or parse_minutes(request.query))
+    every_s, found, marks = await _rows(node, span_s, stored=minutes is not None)
     data: History = {
         "node": node.node_id,
-        "everyS": round(SAMPLED_EVERY_S),
+        "everyS": every_s,
         "at": [_moment(each.at) for each in found],
         "applied": [round(each.applied, 1) for each in found],
         "refused": [round(each.refused, 1) for each in found],
@@ -39,8 +49,32 @@ async def history(request: web.Request) -> web.Response:
         "active": [each.gauges.active for each in found],
         "live": [each.gauges.live for each in found],
         "paused": [each.gauges.paused for each in found],
+        "marks": [{"at": each.at, "what": each.what, "text": each.text} for each in marks],
     }
     return success(request, data, "OK.history")
+
+
+async def _rows(node: Engine, span_s: int, *, stored: bool) -> tuple[int, list[Moment], list[Mark]]:
+    """Return how far rows lie apart (s), the rows, and the marks between them.
+
+    Of the last hour those of this node's memory, and before these the minutes that are kept.
+    """
+    since = time.time() - span_s
+    moment = datetime.fromtimestamp(since, UTC)
+    fine = moments(node.telemetry.samples, since) if span_s <= HOUR_S else []
+    every_s = round(SAMPLED_EVERY_S) if span_s <= HOUR_S else MINUTE_S
+    if not stored:
+        return every_s, fine, []
+    kind = MINUTE if span_s <= _DAY_S else HOUR
+    kept: list[Moment] = []
+    marks: list[Mark] = []
+    with suppress(StoreUnavailable, TimeoutError):
+        async with asyncio.timeout(_STORE_S):
+            kept, marks = await asyncio.gather(
+                read_past(node.store.records, kind, moment), read_marks(node.store.records, moment)
+            )
+    before = [each for each in kept if not fine or each.at < fine[0].at]
+    return HOUR_S if kind == HOUR else every_s, [*before, *fine], marks
 
 
 def _moment(at: float) -> str:
@@ -61,6 +95,7 @@ ROUTES: Final = (
         tag="Actors",
         reply=History,
         text="OK.history",
-        parameters=(parameters.MINUTES,),
+        failures=("INVALID_ACTOR_QUERY",),
+        parameters=(parameters.MINUTES, parameters.RANGE),
     ),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from web.app_context import CALL, CONTEXT
+from web.openapi import parameters
 from web.openapi.models.operators import LogState
 from web.route import JSON_BODY, Body, Route
 from web.wire.bodies import read_object
@@ -34,6 +35,7 @@ async def change(request: web.Request) -> web.Response:
     before = control.level
     control.set_level(level)
     call = request[CALL]
+    call.about |= {"before": before, "after": level}
     _log.warning(
         "log_level_changed",
         before=before,
@@ -74,11 +76,13 @@ ROUTES: Final = (
         name="setLogLevel",
         method="PUT",
         path="/api/log-level",
+        audit="log level",
         handler=change,
         tag="Nodes",
         reply=LogState,
         text="OK.log_level",
         failures=(*JSON_BODY, "INVALID_LOG_LEVEL", "NOT_FOUND"),
         body=Body(LogLevelBody, {"everything": {"level": "debug"}}),
+        parameters=(parameters.REASON,),
     ),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from web.app_context import CONTEXT
+from web.cluster.fleet import FLEET, Seen
 from web.cluster.neighbours import NEIGHBOURS
 from web.observe.loop_monitor import LOOP_MONITOR
 from web.openapi.models.operators import Node, Nodes
@@ -28,16 +31,13 @@ async def nodes(request: web.Request) -> web.Response:
     """Show the holder of the lease, and the nodes that are heard of."""
     mine = _of(request)
     others = [_neighbour(each) for each in request.app[NEIGHBOURS].present()]
+    fleet = request.app[FLEET].state()
+    others += [_gone(each) for each in fleet.gone] if fleet else []
     status = request.app[CONTEXT].node.status()
     known = {each["node"] for each in others} | {mine["node"]}
     if status.lease_holder is not None and status.lease_holder not in known:
         others.append(
-            {
-                "node": status.lease_holder,
-                "url": mine["ownerUrl"],
-                "role": None,
-                "reason": "not heard of",
-            }
+            _gone(Seen(status.lease_holder, mine["ownerUrl"] or "", None, None), "not heard of")
         )
     data: Nodes = {
         "leaseHolder": mine["leaseHolder"],
@@ -45,6 +45,7 @@ async def nodes(request: web.Request) -> web.Response:
         "toldBy": mine["node"],
         "nodes": [mine, *others],
         "ownerChanges": mine["ownerChanges"],
+        "expected": fleet.expected if fleet else None,
     }
     return success(request, data, "OK.nodes")
 
@@ -95,7 +96,33 @@ def _dependency(each: Dependency) -> NodeDependency:
 
 
 def _neighbour(each: cluster.Neighbour) -> Neighbour:
-    return {"node": each.node, "url": each.url, "role": each.role, "reason": each.reason or None}
+    return {
+        "node": each.node,
+        "url": each.url,
+        "role": each.role,
+        "reason": each.reason or None,
+        "version": each.version,
+        "upS": None if each.up_s is None else round(each.up_s),
+        "loopLagMs": each.lag_ms,
+        "storeOk": each.store_ok,
+        "leaseOk": each.lease_ok,
+        "lastHeard": datetime.now(UTC) - timedelta(seconds=time.monotonic() - each.heard_at),
+    }
+
+
+def _gone(each: Seen, reason: str | None = None) -> Neighbour:
+    return {
+        "node": each.node,
+        "url": each.url or None,
+        "role": None,
+        "reason": reason,
+        "version": each.version,
+        "upS": None,
+        "loopLagMs": None,
+        "storeOk": None,
+        "leaseOk": None,
+        "lastHeard": each.heard,
+    }
 
 
 ROUTES: Final = (

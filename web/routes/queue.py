@@ -6,8 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from web.app_context import CONTEXT
+from web.app_context import CALL, CONTEXT
 from web.cluster.hop import in_time
+from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
 from web.openapi.models.operators import Cleaned, CleanedLocks, Locks, Paused, QueueStats
 from web.route import API, JSON_BODY, LATE, Body, Route
@@ -72,18 +73,21 @@ async def clean(request: web.Request) -> web.Response:
     """Forget finished updates that are older than the body's `grace`, never waiting ones."""
     grace_s = parse_grace(await read_object(request))
     await in_time(request, request.app[CONTEXT].node.clean(grace_s))
+    request[CALL].about["grace"] = round(grace_s * 1000)
     return success(request, {"grace": round(grace_s * 1000)}, "OK.clean")
 
 
 async def pause(request: web.Request) -> web.Response:
     """Stop the processing of updates, durably."""
     await in_time(request, request.app[CONTEXT].node.region.pause())
+    await note_pause(request, None)
     return success(request, {"paused": True}, "OK.pause")
 
 
 async def resume(request: web.Request) -> web.Response:
     """Process updates again."""
     await in_time(request, request.app[CONTEXT].node.region.resume())
+    await forget_pause(request, None)
     return success(request, {"paused": False}, "OK.resume")
 
 
@@ -91,6 +95,7 @@ async def clean_locks(request: web.Request) -> web.Response:
     """Remove a lease that would never expire; one that a live node holds stays."""
     node = request.app[CONTEXT].node
     cleaned = await node.clean_locks()
+    request[CALL].about["cleaned"] = cleaned
     note = None if cleaned else node.status().lease_note
     text = "OK.clean_locks" if note is None else "OK.clean_locks.noted"
     params = {"cleaned": cleaned, "note": note}
@@ -126,6 +131,7 @@ ROUTES: Final = (
         name="queueClean",
         method="POST",
         path=f"{API}/queue/clean",
+        audit="clean",
         handler=clean,
         needs="owner",
         merge=merging.first,
@@ -134,11 +140,13 @@ ROUTES: Final = (
         text="OK.clean",
         failures=(*JSON_BODY, "INVALID_GRACE", *LATE),
         body=Body(CleanBody, {"all": {"grace": 0}}, required=False),
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="queuePause",
         method="POST",
         path=f"{API}/queue/pause",
+        audit="pause",
         handler=pause,
         needs="owner",
         merge=merging.first,
@@ -146,11 +154,13 @@ ROUTES: Final = (
         reply=Paused,
         text="OK.pause",
         failures=LATE,
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="queueResume",
         method="POST",
         path=f"{API}/queue/resume",
+        audit="resume",
         handler=resume,
         needs="owner",
         merge=merging.first,
@@ -158,16 +168,19 @@ ROUTES: Final = (
         reply=Paused,
         text="OK.resume",
         failures=LATE,
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="queueCleanLocks",
         method="POST",
         path=f"{API}/queue/clean-locks",
+        audit="repair",
         handler=clean_locks,
         tag="Nodes",
         reply=CleanedLocks,
         text="OK.clean_locks",
         failures=("SERVICE_UNAVAILABLE",),
         extra={"cleaned": 0},
+        parameters=(parameters.REASON,),
     ),
 )

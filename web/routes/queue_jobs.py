@@ -9,8 +9,9 @@ from actors.domain.model import ChangeType
 from actors.errors import WorkOrderNotFound
 from actors.runtime.slices import in_slices
 from actors.store.contexts import context_document
-from web.app_context import CONTEXT
+from web.app_context import CALL, CONTEXT
 from web.cluster.hop import in_time
+from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
 from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
 from web.openapi.models.work_orders import OrderPaused
@@ -94,6 +95,9 @@ async def retry_failed(request: web.Request) -> web.Response:
     order_id = await _order(request, name)
     desk = request.app[CONTEXT].node.jobs
     counts: Retried = {"retried": await in_time(request, desk.retry_failed(order_id, code))}
+    request[CALL].about |= {"retried": counts["retried"]}
+    if order_id:
+        request[CALL].about["work_order_id"] = order_id
     return success(request, counts, "OK.retry_failed", counts)
 
 
@@ -116,6 +120,7 @@ async def pause_order(request: web.Request) -> web.Response:
     if await in_time(request, node.store.detail(order_id)) is None:
         raise WorkOrderNotFound(order_id)
     await in_time(request, node.region.pause_order(order_id))
+    await note_pause(request, order_id)
     return success(request, {"workOrderId": order_id, "paused": True}, "OK.pause")
 
 
@@ -123,6 +128,7 @@ async def resume_order(request: web.Request) -> web.Response:
     """Process one order again; also one that is gone, so that it is paused no more."""
     order_id = await named_order(request)
     await in_time(request, request.app[CONTEXT].node.region.resume_order(order_id))
+    await forget_pause(request, order_id)
     return success(request, {"workOrderId": order_id, "paused": False}, "OK.resume")
 
 
@@ -178,6 +184,7 @@ ROUTES: Final = (
         name="retryJob",
         method="POST",
         path=f"{API}/queue/jobs/{{id}}/retry",
+        audit="retry",
         handler=retry,
         needs="owner",
         scope="job",
@@ -185,12 +192,13 @@ ROUTES: Final = (
         reply=Job,
         text="OK.retry",
         failures=(*NO_JOB, "JOB_STATE_CONFLICT", "MAILBOX_FULL", *LATE),
-        parameters=(parameters.JOB_ID,),
+        parameters=(parameters.JOB_ID, parameters.REASON),
     ),
     Route(
         name="removeJob",
         method="DELETE",
         path=f"{API}/queue/jobs/{{id}}",
+        audit="remove",
         handler=remove,
         needs="owner",
         scope="job",
@@ -198,12 +206,13 @@ ROUTES: Final = (
         reply=ForgottenJob,
         text="OK.remove",
         failures=(*NO_JOB, "JOB_STATE_CONFLICT", *LATE),
-        parameters=(parameters.JOB_ID,),
+        parameters=(parameters.JOB_ID, parameters.REASON),
     ),
     Route(
         name="retryFailed",
         method="POST",
         path=f"{API}/queue/retry-failed",
+        audit="retry",
         handler=retry_failed,
         needs="owner",
         scope="body",
@@ -217,11 +226,13 @@ ROUTES: Final = (
             {"of one order": {"workOrderId": ORDER}, "dead letters": {"code": "DEAD_LETTER"}},
             required=False,
         ),
+        parameters=(parameters.REASON,),
     ),
     Route(
         name="pauseOrder",
         method="POST",
         path=f"{API}/{{id}}/pause",
+        audit="pause",
         handler=pause_order,
         needs="owner",
         scope="order",
@@ -229,12 +240,13 @@ ROUTES: Final = (
         reply=OrderPaused,
         text="OK.pause",
         failures=(*NO_ORDER, *LATE),
-        parameters=(parameters.ORDER_ID,),
+        parameters=(parameters.ORDER_ID, parameters.REASON),
     ),
     Route(
         name="resumeOrder",
         method="POST",
         path=f"{API}/{{id}}/resume",
+        audit="resume",
         handler=resume_order,
         needs="owner",
         scope="order",
@@ -242,6 +254,6 @@ ROUTES: Final = (
         reply=OrderPaused,
         text="OK.resume",
         failures=("INVALID_WORK_ORDER_ID", *LATE),
-        parameters=(parameters.ORDER_ID,),
+        parameters=(parameters.ORDER_ID, parameters.REASON),
     ),
 )

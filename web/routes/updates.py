@@ -62,7 +62,8 @@ async def update_quantity(request: web.Request) -> web.Response:
     body = await read_body(request)
     ids = call.trace
     trace = Trace(ids.http_request_id, ids.traceparent, request.remote, call.caller)
-    message, sent = read_update(body, key, deadline, trace, wait=wait)
+    most = context.options.max_quantity
+    message, sent = read_update(body, key, deadline, trace, wait=wait, max_quantity=most)
     call.about["work_order_id"] = message.work_order_id
     call.order_as_sent = sent
     region = context.node.region
@@ -238,7 +239,8 @@ def _parse_item(
             if item.get(field) in (None, ""):
                 raise invalid("MISSING_PARAMS", field)
         outer = None if key is None or item.get("requestId") is not None else RequestId(key)
-        return parse_update(item, outer, deadline, request[CALL].trace, wait=wait)
+        most, trace = request.app[CONTEXT].options.max_quantity, request[CALL].trace
+        return parse_update(item, outer, deadline, trace, wait=wait, max_quantity=most)
     except RequestError as error:
         return error.problem
 

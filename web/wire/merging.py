@@ -17,6 +17,9 @@ _WORST: Final = frozenset(
 )
 """Of these nodes can't be added up: the greatest is shown, for percentiles a bound."""
 
+_LAST: Final = "9999"
+"""Later than any moment, as JSON has them."""
+
 
 def added(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
     """Add numbers up, level by level; lists are put together, a switch is on where any is."""
@@ -62,6 +65,18 @@ def locks(query: Mapping[str, str], every: Sequence[Data]) -> Data:
     return {"total": sum(map(_total, every)), "locks": rows[: parse_limit(query)]}
 
 
+def paused(query: Mapping[str, str], every: Sequence[Data]) -> Data:
+    """Return what is paused anywhere, the order first for which an update waits the longest."""
+    everything = [each["all"] for each in every if each["all"] is not None]
+    rows = _rows("orders", every, lambda row: row["oldest"] or _LAST)
+    return {
+        "all": _added(everything) if everything else None,
+        "total": sum(map(_total, every)),
+        "orders": rows[: parse_limit(query)],
+        "storeRead": all(each["storeRead"] for each in every),
+    }
+
+
 def hot(query: Mapping[str, str], every: Sequence[Data]) -> Data:
     """Return the actors that stand out among all."""
     count = parse_count(query)
@@ -71,7 +86,7 @@ def hot(query: Mapping[str, str], every: Sequence[Data]) -> Data:
 
     return {
         "deepest": most("deepest", lambda row: row["depth"]),
-        "slowest": most("slowest", lambda row: max(row["oldestWaitMs"], row["tookMs"])),
+        "slowest": most("slowest", lambda row: row["slowMs"]),
         "busiest": most("busiest", lambda row: row["ratePerSecond"]),
     }
 

@@ -31,9 +31,13 @@ MAX_PAGE_BYTES: Final = 4 * 2**20
 can make are less."""
 MAX_LOCKS: Final = 10_000
 MAX_MINUTES: Final = 60
+_DAY: Final = 24 * 60
+RANGES: Final = {"5m": 5, "15m": 15, "1h": 60, "24h": _DAY, "7d": 7 * _DAY, "30d": 30 * _DAY}
+"""In minutes."""
 FOUND: Final = 20
 MAX_FOUND: Final = 100
 _MAX_SEARCH: Final = 100
+_MAX_REASON: Final = 500
 ORDERS: Final = ("desc", "asc")
 SEARCHED_BY: Final = ("number", *(str(each) for each in Trait if each is not Trait.PART))
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
@@ -135,12 +139,28 @@ def parse_minutes(query: Mapping[str, str]) -> int:
     return parse_whole(query, "minutes", MAX_MINUTES, MAX_MINUTES)
 
 
+def parse_range(query: Mapping[str, str]) -> int | None:
+    """Read over how many minutes to look back, by the name of a range; None where none is named.
+
+    Raises `RequestError`.
+    """
+    text = query.get("range", "").strip()
+    if text and text not in RANGES:
+        raise invalid("INVALID_ACTOR_QUERY", "range", allowed=", ".join(RANGES))
+    return RANGES.get(text)
+
+
 def _choice(query: Mapping[str, str], field: str, allowed: tuple[str, ...]) -> str:
     """Return one of `allowed`; the first where none is asked for."""
     text = query.get(field, "").strip() or allowed[0]
     if text not in allowed:
         raise invalid("INVALID_ACTOR_QUERY", field, allowed=", ".join(allowed))
     return text
+
+
+def parse_reason(query: Mapping[str, str]) -> str | None:
+    """Read why an operator does something, in at most 500 characters; None where it is not said."""
+    return query.get("reason", "").strip()[:_MAX_REASON] or None
 
 
 class SearchQuery(NamedTuple):
@@ -164,7 +184,7 @@ def parse_search(query: Mapping[str, str]) -> SearchQuery:
 
 
 def parse_limit(query: Mapping[str, str]) -> int:
-    """Read how many locks to list."""
+    """Read how many to list."""
     return parse_whole(query, "limit", 1000, MAX_LOCKS)
 
 

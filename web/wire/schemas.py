@@ -125,16 +125,20 @@ def parse_update(
     trace: Trace,
     *,
     wait: bool = True,
+    max_quantity: int | None = None,
 ) -> UpdateQuantity:
     """Read one change; `request_id` and `wait` are what is said outside of `body`.
 
-    `deadline` is in `time.monotonic()` seconds. Raises `RequestError`, naming the first field
-    at fault in the order of the model.
+    `max_quantity` is the most, up or down, that is no slip of the hand here; `deadline` is in
+    `time.monotonic()` seconds. Raises `RequestError`, naming the first field at fault in the order
+    of the model.
     """
     usual = take_usual(body)
     if usual is not None:
-        return _usual_message(usual, request_id, deadline, trace, wait=wait)
-    return _any_message(body, request_id, deadline, trace, wait=wait)
+        message = _usual_message(usual, request_id, deadline, trace, wait=wait)
+    else:
+        message = _any_message(body, request_id, deadline, trace, wait=wait)
+    return _within(message, max_quantity)
 
 
 def _any_message(
@@ -165,15 +169,23 @@ def read_update(
     trace: Trace,
     *,
     wait: bool = True,
+    max_quantity: int | None = None,
 ) -> tuple[UpdateQuantity, str]:
     """Read a body that is one change, as `parse_update`; return the order's id as sent, too."""
     usual = read_usual(body)
     if usual is not None:
         message = _usual_message(usual, request_id, deadline, trace, wait=wait)
-        return message, usual.work_order_id
+        return _within(message, max_quantity), usual.work_order_id
     decoded = decode_object(body)
     message = _any_message(decoded, request_id, deadline, trace, wait=wait)
-    return message, str(decoded["workOrderId"])
+    return _within(message, max_quantity), str(decoded["workOrderId"])
+
+
+def _within(message: UpdateQuantity, max_quantity: int | None) -> UpdateQuantity:
+    """Return the message; raises `RequestError` where it counts more than is let through."""
+    if max_quantity is not None and abs(message.change.quantity) > max_quantity:
+        raise invalid("INVALID_QUANTITY", "quantity", "max", limit=max_quantity)
+    return message
 
 
 def _usual_message(

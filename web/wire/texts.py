@@ -62,6 +62,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.search": Text("搜索工单成功", "Search done"),
     "OK.logs": Text("获取数量变更日志成功", "Quantity log read"),
     "OK.stats": Text("获取队列统计成功", "Queue statistics read"),
+    "OK.audit": Text("获取操作记录成功", "Audit read"),
+    "OK.paused": Text("获取已暂停的工单成功", "Paused orders read"),
     "OK.locks": Text("获取锁统计成功", "Locks read"),
     "OK.jobs": Text("获取任务列表成功", "Jobs read"),
     "OK.job": Text("获取任务成功", "Job read"),
@@ -138,6 +140,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_QUANTITY": Text(
         "数量（{field}）必须是有限的数字，绝对值不超过 {limit}",
         "{field} must be a finite number of at most {limit} in size",
+    ),
+    "INVALID_QUANTITY.max": Text(
+        "quantity 超过本服务允许的最大数量 {limit}（MAX_QUANTITY），未计入",
+        "quantity is more than the {limit} that MAX_QUANTITY allows here; it was not counted",
     ),
     "INVALID_QUANTITY.range": Text(
         "工单的累计数量将超出允许范围 -{limit} 至 {limit}（quantity）",

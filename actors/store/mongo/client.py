@@ -31,6 +31,7 @@ from actors.store.schema import (
     ORDERS,
     OURS,
     PRODUCTION_ORDER,
+    RECORDS,
     REFUSALS,
 )
 
@@ -118,6 +119,7 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             partialFilterExpression={"requestKey": {"$exists": True}},
         ),
     ),
+    RECORDS: (IndexModel([("kind", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),),
     REFUSALS: (IndexModel([(f"{OURS}.requestKey", ASCENDING)], unique=True),),
     OPERATIONS: (
         IndexModel([("workOrderId", ASCENDING), ("operatedAt", DESCENDING)]),

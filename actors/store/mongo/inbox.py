@@ -165,6 +165,8 @@ class MongoInbox:
             condition["workOrderId"] = ObjectId(query.work_order_id)
         if query.error_code is not None:
             condition["error.code"] = query.error_code
+        if query.dead is not None:
+            condition["dead"] = query.dead
         order = _IN_ORDER if query.state is JobState.WAITING else _NEWEST_FIRST
         start = (query.page - 1) * query.page_size
         with reading():

@@ -38,6 +38,7 @@ from actors.store.schema import (
     OURS,
     PLAN,
     PRODUCTION_ORDER,
+    RECORDS,
     REFUSALS,
 )
 from actors.store.values import count_from, id_from, mapping_from, number_from
@@ -89,6 +90,7 @@ class Collections:
     refusals: Any
     state: Any
     inbox: Any
+    records: Any
     operations: Any
     shard: Shard = WHOLE
 
@@ -123,6 +125,7 @@ class Collections:
             database[REFUSALS],
             database[NODE_STATE],
             database[INBOX],
+            database[RECORDS],
             database[OPERATIONS],
         )
 

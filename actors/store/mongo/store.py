@@ -52,6 +52,7 @@ from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
 from actors.store.mongo.orders import insert_orders
 from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
+from actors.store.mongo.records import MongoRecords
 from actors.store.mongo.shard_map import MongoShardMap
 from actors.store.mongo.statistics import MongoStatistics
 from actors.store.operations import scrap_records
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from actors.domain.slots import Shard
     from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, Trait
     from actors.store.quantities import Statistics
+    from actors.store.records import Records
 
 
 class MongoStore:
@@ -82,6 +84,7 @@ class MongoStore:
         self._of: tuple[MongoStore, Shard] | None = None
         self._at: Collections
         self.inbox: Inbox = MongoInbox(lambda: self._at)
+        self.records: Records = MongoRecords(lambda: self._at)
         self.statistics: Statistics = MongoStatistics(lambda: self._at)
 
     def __repr__(self) -> str:

@@ -82,6 +82,14 @@ _INBOX: Final = (
         ON orders (json_extract(document, '$.workOrderNo'))""",
     """CREATE INDEX IF NOT EXISTS logs_of_barcode
         ON logs (related_barcode, operate_time DESC) WHERE related_barcode IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS records (
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        fields TEXT NOT NULL,
+        PRIMARY KEY (kind, name)
+    ) STRICT""",
+    "CREATE INDEX IF NOT EXISTS records_newest_first ON records (kind, at DESC, name DESC)",
     """CREATE TABLE IF NOT EXISTS operations (
         id TEXT PRIMARY KEY NOT NULL,
         work_order_id TEXT NOT NULL,

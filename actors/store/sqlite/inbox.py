@@ -117,6 +117,8 @@ class SqliteInbox:
     async def page(self, query: JobQuery) -> JobPage:
         """Read a page."""
         where, values = "WHERE state = ?", [query.state.value]
+        if query.dead is not None:
+            where += " AND dead" if query.dead else " AND NOT dead"
         for column, value in (
             ("work_order_id", query.work_order_id),
             ("error_code", query.error_code),

@@ -17,6 +17,7 @@ from actors.store.port import Claim, LogPage
 from actors.store.sqlite import commit, reads, search
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
+from actors.store.sqlite.records import SqliteRecords
 from actors.store.sqlite.rows import read_order, to_text
 from actors.store.sqlite.statistics import SqliteStatistics
 from actors.store.sqlite.threads import SqliteThreads
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from actors.domain.model import Neighbours, WorkOrderId
     from actors.store.port import Found, Inbox, LogQuery, Trait
     from actors.store.quantities import Statistics
+    from actors.store.records import Records
 
 FILE_NAME: Final = "work-orders.sqlite3"
 """The file's name in the folder of data."""
@@ -55,6 +57,7 @@ class SqliteStore:
         self._file = SqliteFile(path, timeout_s)
         self._threads = SqliteThreads(self._file)
         self.inbox: Inbox = SqliteInbox(self._file, self._threads)
+        self.records: Records = SqliteRecords(self._file, self._threads)
         self.statistics: Statistics = SqliteStatistics(self._threads)
 
     async def open(self) -> None:

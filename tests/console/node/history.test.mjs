@@ -34,3 +34,10 @@ test('with a gap, another node or nothing known, all has to be asked for', () =>
   assert.strictEqual(merged(rows([0, 5]), rows([])), null);
   assert.strictEqual(merged(rows([]), rows([0])), null);
 });
+
+test('marks are put together, each once', () => {
+  const marks = (...seconds) => seconds.map((each) => ({ at: at(each), what: 'owner', text: 'a' }));
+  const known = { ...rows([0, 5]), marks: marks(1, 3) };
+  const found = merged(known, { ...rows([5, 10]), marks: marks(3, 7) });
+  assert.deepStrictEqual(found.marks, marks(1, 3, 7));
+});

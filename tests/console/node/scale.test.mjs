@@ -4,6 +4,7 @@ import assert from 'node:assert';
 import { test } from 'node:test';
 
 import {
+  gapped,
   gridLines,
   highest,
   latest,
@@ -88,4 +89,22 @@ test('means are of round steps, the newest first', () => {
     { from: 5 * minute, values: [5, 3] },
     { from: 0, values: [2, null] },
   ]);
+});
+
+test('where nothing is known for a while there is a row of nothing', () => {
+  const found = gapped(
+    [0, 10, 100],
+    [
+      [1, 2, 3],
+      [true, false, true],
+    ],
+    20,
+  );
+  assert.deepStrictEqual(found, {
+    at: [0, 10, 11, 100],
+    columns: [
+      [1, 2, null, 3],
+      [true, false, null, true],
+    ],
+  });
 });

@@ -16,6 +16,7 @@ from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Backlog, Statistics
 from actors.store import LogPage, LogQuery
 from actors.telemetry.telemetry import Telemetry
+from tests.fake_records import MemoryRecords
 from tests.fakes import MemoryStore
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class FakeStore:
     failure: Exception | None = None
     gate: asyncio.Event | None = None
     secret: str = ""
+    records: MemoryRecords = field(default_factory=MemoryRecords)
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         if self.gate is not None:

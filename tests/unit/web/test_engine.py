@@ -8,6 +8,7 @@ import sys
 from actors.ray.engine import RayEngine
 from config.settings.settings import load_settings
 from web.__main__ import build_engine
+from web.cluster.fleet import term_of
 
 _RAY = {
     "ACTOR_ENGINE": "ray",
@@ -37,4 +38,5 @@ def test_a_front_door_has_a_part_for_each_shard_and_loads_ray_at_its_start_only(
     assert [part.status().reason for part in engine.parts] == [
         f"no process serves shard {index}" for index in range(4)
     ]
+    assert not term_of(engine), "a front door owns nothing, and keeps no past"
     assert "ray" not in sys.modules

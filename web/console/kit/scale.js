@@ -48,6 +48,27 @@ export function linePath(xs, ys) {
   return path;
 }
 
+/**
+ * Put a row of nulls where nothing is known for longer than rows lie apart, so that lines end there.
+ * @param {number[]} at moments in ms, ascending
+ * @param {(any[])[]} columns of as many values
+ * @param {number} mostMs
+ */
+export function gapped(at, columns, mostMs) {
+  const rows = { at: [], columns: columns.map(() => []) };
+  at.forEach((moment, index) => {
+    if (index > 0 && moment - at[index - 1] > mostMs) {
+      rows.at.push(at[index - 1] + 1);
+      for (const column of rows.columns) column.push(null);
+    }
+    rows.at.push(moment);
+    rows.columns.forEach((column, number) => {
+      column.push(columns[number][index]);
+    });
+  });
+  return rows;
+}
+
 /** Give the ranges [first, last] of indices in which `flags` is true. */
 export function ranges(flags) {
   const found = [];

@@ -8,6 +8,7 @@ import { html } from '../vendor/htm-preact.js';
 const PLACES = {
   node: ['toNodes', hashOf('nodes')],
   actors: ['toActors', hashOf('actors', '', { sort: 'oldest' })],
+  paused: ['toPaused', hashOf('operations')],
   jobs: ['toJobs', hashOf('jobs', '', { state: 'failed' })],
 };
 
@@ -29,7 +30,7 @@ export class Alarms {
   /** Describe all of them. */
   list() {
     const { t } = this.app;
-    const quiet = this.poll.data !== null && this.all.length === 0;
+    const quiet = this.poll.data?.ok;
     return html`<section class="alarms" aria-label=${t('alarms')} data-panel="alarms">
       ${trouble(this.app, this.poll)}
       ${quiet && html`<p>${badge('ok', t('noAlarms'))}</p>`}
@@ -40,10 +41,10 @@ export class Alarms {
   /** Describe the first of them and their number, for pages that show other things. */
   strip() {
     const { t } = this.app;
-    const [first, ...others] = this.all;
+    const [first, ...others] = this.all.filter((each) => each.overS === null);
     if (!first) return null;
     return html`<section aria-label=${t('alarms')}>
-      <a class="strip ${first.severity}" href=${hashOf('overview')} data-alarms=${this.all.length}>
+      <a class="strip ${first.severity}" href=${hashOf('overview')} data-alarms=${others.length + 1}>
         ${mark(t, first)}<span>${first.message}</span>${others.length > 0 && html`<b>+${others.length}</b>`}
       </a>
     </section>`;
@@ -58,18 +59,41 @@ export class Alarms {
     return html`<div class="unseen" role="status" aria-live="assertive" data-aloud>${this.aloud}</div>`;
   }
 
+  #since({ sinceS, overS }) {
+    const { t, f } = this.app;
+    return overS === null
+      ? t('alarmSince', { span: f.span(sinceS) })
+      : t('overSince', { span: f.span(overS) });
+  }
+
+  #below(consequences) {
+    const { t, f } = this.app;
+    const line = (each) => html`<li data-consequence=${each.code}>${each.message}</li>`;
+    return html`<details>
+      <summary>${t('consequences', { count: f.count(consequences.length) })}</summary>
+      <ul>${consequences.map(line)}</ul>
+    </details>`;
+  }
+
   #entry(alarm) {
     const { t } = this.app;
     const [name, hash] = alarm.workOrderId
       ? ['toOrder', orderHash(alarm.workOrderId)]
       : (PLACES[alarm.show] ?? []);
-    return html`<li key=${nameOf(alarm)} class="alarm ${alarm.severity}" data-alarm=${alarm.code}>
+    return html`<li key=${nameOf(alarm)} class="alarm ${alarm.overS === null ? alarm.severity : 'over'}" data-alarm=${alarm.code}>
       ${mark(t, alarm)}
-      <div><p class="alarm-message">${alarm.message}</p><p class="soft">${alarm.advice}</p></div>
+      <div>
+        <p class="alarm-message">${alarm.message}</p>
+        <p class="soft">${this.#since(alarm)}${alarm.itself && ` · ${alarm.itself}`}</p>
+        <p class="soft">${alarm.advice}</p>
+        ${alarm.consequences.length > 0 && this.#below(alarm.consequences)}
+      </div>
       ${name && html`<a class="button" href=${hash}>${t(name)}</a>`}
     </li>`;
   }
 }
 
+const KINDS = { critical: 'bad', warning: 'warn' };
 const nameOf = ({ code, workOrderId = '' }) => `${code} ${workOrderId}`;
-const mark = (t, { severity }) => badge(severity === 'critical' ? 'bad' : 'warn', t(severity));
+const mark = (t, { severity, overS }) =>
+  overS === null ? badge(KINDS[severity], t(severity)) : badge('quiet', t('over'));

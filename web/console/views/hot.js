@@ -21,13 +21,13 @@ export function hotOrders({ t, f }, { deepest, slowest, busiest }) {
       ],
     });
   const deep = deepest.filter((row) => row.depth > 0);
-  const slow = slowest.filter((row) => row.tookMs > 0);
+  const slow = slowest.filter((row) => row.slowMs > 0);
   const busy = busiest.filter((row) => row.ratePerSecond > 0);
   const depth = ['depth', t('depth'), 'number', (row) => f.count(row.depth)];
   const oldest = ['oldest', t('oldestWait'), 'number', (row) => f.ms(row.oldestWaitMs)];
   return html`<div class="hot">
     ${list('hotDeepest', deep, depth, oldest)}
-    ${list('hotSlowest', slow, ['took', t('took'), 'number', (row) => f.ms(row.tookMs)])}
+    ${list('hotSlowest', slow, ['slow', t('slow'), 'number', (row) => f.ms(row.slowMs)])}
     ${list('hotBusiest', busy, ['rate', t('rate'), 'number', (row) => f.rate(row.ratePerSecond)])}
   </div>`;
 }

@@ -32,6 +32,13 @@ export class Nodes {
 
   #list({ nodes, leaseHolder, leaseLeftMs }) {
     const { t, f } = this.app;
+    const answers = (name, ok) =>
+      ok == null ? '' : badge(ok ? 'ok' : 'bad', `${t(name)}: ${t(ok ? 'answers' : 'noAnswer')}`);
+    const reach = (row) => [
+      answers('store', row.store?.ok ?? row.storeOk),
+      ' ',
+      answers('lease', row.lease?.ok ?? row.leaseOk),
+    ];
     const lease = (row) => (row.node === leaseHolder ? leaseText(this.app, leaseLeftMs) : '–');
     return table({
       name: 'nodes',
@@ -47,6 +54,8 @@ export class Nodes {
         ['epoch', t('epoch'), 'number', (row) => (row.epoch ? f.number(row.epoch) : '–')],
         ['up', t('up'), 'number wide', (row) => f.span(row.upS)],
         ['lag', t('loopLag'), 'number wide', (row) => f.ms(row.loopLagMs)],
+        ['reach', t('reach'), '', reach],
+        ['heard', t('lastHeard'), 'wide', (row) => (row.role ? '–' : moment(f, row.lastHeard))],
         ['version', t('version'), 'wide', (row) => row.version ?? '–'],
         ['note', t('note'), 'wide', (row) => row.reason || '–'],
       ],

@@ -142,7 +142,8 @@ export class Order {
       data.paused && badge('warn', t('paused'), { 'data-paused': true }),
       pauseOne(app, this.id, this.number, data.paused),
     ];
-    const resting = () => html`<p class="soft">${t('resting')}</p>`;
+    const waits = data?.depth > 0 && t('restingWaits', { count: app.f.count(data.depth) });
+    const resting = () => html`<p class="soft" data-depth>${waits || t('resting')}</p>`;
     const inside = data && (data.live ? this.#live(data) : resting());
     return panel('mailbox', t('mailbox'), { beside }, trouble(app, actor), inside, this.#jobs());
   }

@@ -2,8 +2,9 @@
 
 import { Chart } from '../kit/chart.js';
 import { hashOf } from '../kit/hash.js';
-import { Hour } from '../kit/history.js';
-import { badge, leaseText, panel, terms, tile, trouble } from '../kit/parts.js';
+import { Past, RANGES } from '../kit/history.js';
+import { badge, choice, leaseText, panel, terms, tile, trouble } from '../kit/parts.js';
+import { gapped } from '../kit/scale.js';
 import { html } from '../vendor/htm-preact.js';
 import { hotOrders } from './hot.js';
 import { pauseAll } from './pausing.js';
@@ -17,7 +18,7 @@ export class Overview {
     this.queue = app.poll('api/workorder/queue/stats', 2000);
     this.nodes = app.poll('api/nodes', 2000);
     this.hot = app.poll('api/actors/hot?n=5', 3000);
-    this.hour = new Hour(app);
+    this.past = new Past(app);
     this.failed = app.poll('api/workorder/queue/jobs?state=failed&pageSize=1', 5000);
     const names = ['throughputGraph', 'latencyGraph', 'waitingGraph'];
     this.charts = names.map((name) => new Chart(name, app.redraw));
@@ -125,27 +126,62 @@ export class Overview {
   }
 
   #graphs() {
-    const { app, hour } = this;
+    const { app, past } = this;
     const { t, f } = app;
-    const { data } = hour;
-    if (!data) return panel('graphs', t('lastHour'), {}, trouble(app, hour.poll));
-    if (this.drawn.data !== data)
-      this.drawn = { data, at: data.at.map((each) => Date.parse(each)) };
+    const { data } = past;
+    const spanText = t(SPANS[past.range]);
+    if (!data)
+      return panel('graphs', spanText, { beside: this.#ranges() }, trouble(app, past.poll));
+    if (this.drawn.data !== data) this.drawn = { data, ...drawnOf(data) };
+    const since = (this.drawn.at.at(-1) ?? 0) - past.spanMs;
+    const first = this.drawn.at.findIndex((each) => each >= since);
+    const at = this.drawn.at.slice(first);
+    const of = (name) => this.drawn[name].slice(first);
     /** @type {[(value: any) => string, ...[string, (number | null)[]][]][]} */
     const graphs = [
       [
         f.rate,
-        ['applied', data.applied],
-        ['refused', data.refused],
-        ['failedUpdates', data.failed],
+        ['applied', of('applied')],
+        ['refused', of('refused')],
+        ['failedUpdates', of('failed')],
       ],
-      [f.ms, ['p50', data.p50Ms], ['p99', data.p99Ms]],
-      [f.count, ['waitingUpdates', data.waiting], ['activeUpdates', data.active]],
+      [f.ms, ['p50', of('p50Ms')], ['p99', of('p99Ms')]],
+      [f.count, ['waitingUpdates', of('waiting')], ['activeUpdates', of('active')]],
     ];
+    const frame = { spanMs: past.spanMs, spanText, marks: data.marks ?? [] };
     const graph = ([write, ...lines], number) =>
-      this.charts[number].render(app, this.drawn.at, lines, write, data.paused);
-    return html`<div class="graphs">${trouble(app, hour.poll)}${graphs.map(graph)}</div>`;
+      this.charts[number].render(app, at, lines, write, of('paused'), frame);
+    return html`<div data-graphs=${past.range}>${this.#ranges()}</div>
+      <div class="graphs">${trouble(app, past.poll)}${graphs.map(graph)}</div>`;
   }
+
+  #ranges() {
+    const { app, past } = this;
+    const options = Object.keys(RANGES).map((name) => [name, app.t(SPANS[name])]);
+    const onchange = (name) => {
+      past.turnTo(name);
+      app.redraw();
+    };
+    return choice({ name: 'range', label: app.t('range'), value: past.range, options, onchange });
+  }
+}
+
+const SPANS = {
+  '5m': 'last5Minutes',
+  '15m': 'last15Minutes',
+  '1h': 'lastHour',
+  '24h': 'lastDay',
+  '7d': 'lastWeek',
+};
+const DRAWN = ['applied', 'refused', 'failed', 'p50Ms', 'p99Ms', 'waiting', 'active', 'paused'];
+
+/** Return the columns as they are drawn: with an end where nothing is known for a while. */
+function drawnOf(data) {
+  const moments = data.at.map((each) => Date.parse(each));
+  const most = 2.5 * Math.max(data.everyS, 60) * 1000;
+  const columns = DRAWN.map((name) => data[name]);
+  const { at, columns: shown } = gapped(moments, columns, most);
+  return { at, ...Object.fromEntries(DRAWN.map((name, number) => [name, shown[number]])) };
 }
 
 /** Describe a second, quieter line. */

@@ -1,30 +1,44 @@
 /** Pause and resume: of all orders, and of one. */
 
+import { html } from '../vendor/htm-preact.js';
+
 /** Describe the button that pauses or resumes everything. */
-export const pauseAll = ({ t, acting }, paused) =>
-  button(acting, paused, 'all', 'api/workorder/queue', {
-    title: t('pauseAllTitle'),
-    text: t('pauseAllText'),
-    yes: t('pauseAll'),
-    resume: t('resumeAll'),
+export const pauseAll = (app, paused) =>
+  button(app, paused, 'all', 'api/workorder/queue', {
+    title: app.t('pauseAllTitle'),
+    text: app.t('pauseAllText'),
+    yes: app.t('pauseAll'),
+    resume: app.t('resumeAll'),
   });
 
 /** Describe the button that pauses or resumes one order. */
-export const pauseOne = ({ t, acting }, id, no, paused) =>
-  button(acting, paused, 'order', `api/workorder/${id}`, {
-    title: t('pauseOrderTitle', { no }),
-    text: t('pauseOrderText'),
-    yes: t('pauseOrder'),
-    resume: t('resumeOrder'),
+export const pauseOne = (app, id, no, paused) =>
+  button(app, paused, 'order', `api/workorder/${id}`, {
+    title: app.t('pauseOrderTitle', { no }),
+    text: app.t('pauseOrderText'),
+    yes: app.t('pauseOrder'),
+    resume: app.t('resumeOrder'),
   });
 
-function button(acting, paused, what, path, { resume, ...question }) {
+function button({ t, acting }, paused, what, path, { resume, ...question }) {
   if (paused) {
     const goOn = () => acting.run('POST', `${path}/resume`);
     return acting.button(`resume-${what}`, resume, goOn, { kind: 'main' });
   }
   return acting.button(`pause-${what}`, question.yes, async () => {
-    if (await acting.ask({ ...question, kind: 'danger' }))
-      await acting.run('POST', `${path}/pause`);
+    const values = await acting.ask({ ...question, kind: 'danger', fields: whyField(t) });
+    if (values !== null) await acting.run('POST', withReason(`${path}/pause`, values.reason));
   });
 }
+
+/** Describe the field for a reason, in a question before something is done. */
+export const whyField = (t) => (values) =>
+  html`<label class="field">
+  <span>${t('whyAsked')}</span>
+  <input type="text" name="reason" maxlength="500" value=${values.reason ?? ''}
+    oninput=${(event) => (values.reason = event.target.value)} />
+</label>`;
+
+/** Return the path of an action with the reason that was entered. */
+export const withReason = (path, reason) =>
+  reason ? `${path}?${new URLSearchParams({ reason })}` : path;

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from actors.errors import DuplicateOperation
 from actors.telemetry.histogram import percentile
 from actors.telemetry.oddities import Oddities, Oddity
 
@@ -24,26 +25,33 @@ if TYPE_CHECKING:
     from actors.orders.region import Statistics
     from actors.telemetry.counters import StuckCommit
     from actors.telemetry.findings import GuardFinding
+    from actors.telemetry.journal import Event
     from actors.telemetry.samples import Samples
+    from web.cluster.fleet import FleetState
 
 MINUTE_S: Final = 60
 Severity = Literal["critical", "warning"]
-Show = Literal["node", "order", "actors", "jobs"]
+Show = Literal["node", "order", "actors", "jobs", "paused"]
 """The page of the console that has more of it."""
 _NAMES: Final = {"mongodb": "MongoDB", "sqlite": "SQLite", "redis": "Redis"}
 
 
 class LastFailure(NamedTuple):
-    """A job that failed for good, and how many there are: a dead letter, or else the latest."""
+    """The latest update that was given up, and how many there are."""
 
     total: int
     work_order_id: str
     code: str
     at: datetime
-    dead: bool
 
 
-_A_MINUTE_OF_BEATS: Final = 600
+_BEATS_A_SECOND: Final = 10
+_FRESH_S: Final = 30
+"""What was not so for this long is over."""
+_JUMP: Final = 5
+_HOUR_S: Final = 60 * MINUTE_S
+NAMED: Final = 50
+"""So many paused orders are named in an alarm; the list of them has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,12 @@ class Situation:
     """Commits that are sent again without progress, though the store answers others."""
     oldest: LongestWait | None = None
     failure: LastFailure | None = None
-    paused_number: str | None = None
-    """The number of the first order that is paused alone, where it is known."""
+    paused_numbers: Mapping[WorkOrderId, str] = field(default_factory=dict)
+    """What people call the orders that are paused alone, where it is known."""
+    fleet: FleetState | None = None
+    """The nodes, as the owner knows them."""
+    last_refusal: Callable[[str], Event | None] = lambda _code: None
+    """Finds the latest update that was refused with a code."""
     oddities: Oddities = field(default_factory=Oddities)
     guard_broken: GuardFinding | None = None
     """The latest change that broke a guard which is only watched."""
@@ -90,6 +102,15 @@ class Rule:
     holds: Callable[[Rule, Situation], Finding | None]
     above: float = 0
     within_s: int = 0
+    follows: tuple[str, ...] = ()
+    """The alarms that explain it: while one of them holds, it is shown below that one."""
+
+    def goes_on(self, now: Situation) -> bool:
+        """Tell whether it is still so, or is only not forgotten yet."""
+        if not self.within_s:
+            return True
+        above = self.above if self.holds in (_commits_slow, _loop_late) else 0
+        return self.holds(replace(self, within_s=_FRESH_S, above=above), now) is not None
 
 
 def findings(situation: Situation) -> Iterator[Finding]:
@@ -117,7 +138,27 @@ def _down(rule: Rule, server: Dependency) -> Finding | None:
 
 
 def _no_owner(rule: Rule, now: Situation) -> Finding | None:
-    return None if now.served else Finding(rule, {"reason": now.reason or "?"})
+    left_s = now.status.lease_ttl_s
+    params = {"reason": now.reason or "?", "takeover": "?" if left_s is None else left_s}
+    return None if now.served else Finding(rule, params)
+
+
+def _too_few_nodes(rule: Rule, now: Situation) -> Finding | None:
+    fleet = now.fleet
+    if fleet is None or fleet.missing_s <= rule.above:
+        return None
+    missing = fleet.expected - fleet.present
+    names = ", ".join(each.node for each in fleet.gone[:missing]) or "?"
+    params = {"present": fleet.present, "expected": fleet.expected, "names": names}
+    return Finding(rule, params, fleet.missing_s)
+
+
+def _no_standby(rule: Rule, now: Situation) -> Finding | None:
+    return None if now.fleet is None or now.fleet.present > 1 else _too_few_nodes(rule, now)
+
+
+def _nodes_missing(rule: Rule, now: Situation) -> Finding | None:
+    return None if now.fleet is None or now.fleet.present == 1 else _too_few_nodes(rule, now)
 
 
 def _paused(rule: Rule, now: Situation) -> Finding | None:
@@ -130,13 +171,14 @@ def _orders_paused(rule: Rule, now: Situation) -> Finding | None:
     orders = now.statistics.paused_orders
     if len(orders) <= rule.above:
         return None
-    first = now.paused_number or orders[0]
-    return Finding(rule, {"count": len(orders), "first": first}, work_order_id=orders[0])
+    names = ", ".join(now.paused_numbers.get(each, each) for each in orders[:NAMED])
+    params = {"count": len(orders), "names": names + (", …" if len(orders) > NAMED else "")}
+    return Finding(rule, params, work_order_id=orders[0] if len(orders) == 1 else None)
 
 
 def _updates_wait(rule: Rule, now: Situation) -> Finding | None:
     oldest = now.oldest
-    if oldest is None or oldest.seconds <= rule.above or now.status.paused:
+    if oldest is None or oldest.seconds <= rule.above:
         return None
     params = {
         "order": oldest.work_order_no or oldest.work_order_id,
@@ -152,6 +194,26 @@ def _updates_fail(rule: Rule, now: Situation) -> Finding | None:
         return None
     ((code, most),) = failed.most_common(1)
     return Finding(rule, {"count": failed.total(), "most": most, "code": code})
+
+
+def _refusals_jump(rule: Rule, now: Situation) -> Finding | None:
+    """Compare with the hour; a scan that is counted already is an ordinary day's refusal."""
+    lately, hour = (now.samples.increase("refused", each) for each in (rule.within_s, _HOUR_S))
+    for each in (lately, hour):
+        each.pop(DuplicateOperation.code, None)
+    rate = lately.total() / rule.within_s
+    if rate <= rule.above or rate <= _JUMP * hour.total() / _HOUR_S:
+        return None
+    ((code, most),) = lately.most_common(1)
+    last = now.last_refusal(code)
+    params = {
+        "count": lately.total(),
+        "most": most,
+        "code": code,
+        "order": last.work_order_id if last else "?",
+        "detail": last.detail if last else "?",
+    }
+    return Finding(rule, params, work_order_id=last.work_order_id if last else None)
 
 
 def _turned_away(rule: Rule, now: Situation) -> Finding | None:
@@ -192,9 +254,6 @@ def _dead_letters(rule: Rule, now: Situation) -> Finding | None:
     if last is None:
         return None
     ago = datetime.now(UTC) - last.at
-    # What was given up stays until somebody has dealt with it.
-    if ago > timedelta(seconds=rule.within_s) and not last.dead:
-        return None
     params = {"total": last.total, "order": last.work_order_id, "code": last.code}
     return Finding(rule, params, max(0.0, ago.total_seconds()))
 
@@ -202,7 +261,8 @@ def _dead_letters(rule: Rule, now: Situation) -> Finding | None:
 def _loop_late(rule: Rule, now: Situation) -> Finding | None:
     lags = now.samples.recent("lag", rule.within_s)
     # Not before there were enough of them: a start is always late.
-    late_s = percentile(lags, 0.99) if sum(lags) >= _A_MINUTE_OF_BEATS else 0.0
+    enough = min(MINUTE_S, rule.within_s / 2) * _BEATS_A_SECOND
+    late_s = percentile(lags, 0.99) if sum(lags) >= enough else 0.0
     return Finding(rule, {"span": late_s}) if late_s > rule.above else None
 
 
@@ -258,26 +318,57 @@ def _waiting(now: Situation) -> int:
     return now.statistics.waiting + now.statistics.delayed
 
 
+_STORE: Final = ("STORE_DOWN",)
+_LATE: Final = ("LOOP_LATE",)
+_GONE: Final = ("STORE_DOWN", "LEASE_DOWN")
+
 RULES: Final = (
     Rule("STORE_DOWN", "critical", "node", _store_down),
-    Rule("NO_OWNER", "critical", "node", _no_owner),
-    Rule("UPDATES_WAIT", "critical", "order", _updates_wait, above=10),
-    Rule("UPDATES_FAIL", "critical", "actors", _updates_fail, 0.05, 5 * MINUTE_S),
-    Rule("LOG_REFUSES", "critical", "node", _log_refuses, 0, 5 * MINUTE_S),
-    Rule("COMMIT_STUCK", "critical", "order", _commit_stuck),
+    Rule("NO_OWNER", "critical", "node", _no_owner, follows=_GONE),
+    Rule("COMMIT_STUCK", "critical", "order", _commit_stuck, follows=_STORE),
+    Rule(
+        "UPDATES_WAIT",
+        "critical",
+        "order",
+        _updates_wait,
+        above=10,
+        follows=(*_STORE, "COMMIT_STUCK"),
+    ),
+    Rule(
+        "UPDATES_FAIL",
+        "critical",
+        "actors",
+        _updates_fail,
+        0.05,
+        5 * MINUTE_S,
+        (*_STORE, "NO_OWNER", *_LATE),
+    ),
+    Rule("LOG_REFUSES", "critical", "node", _log_refuses, 0, 5 * MINUTE_S, _STORE),
     Rule("COUNTS_UNDONE", "warning", "order", _counts_undone, 0, 15 * MINUTE_S),
     Rule("ORDER_UNREADABLE", "warning", "order", _orders_unreadable, 0, 15 * MINUTE_S),
     Rule("GUARD_BROKEN", "warning", "order", _guard_broken, 0, 15 * MINUTE_S),
     Rule("LEASE_DOWN", "warning", "node", _lease_down),
-    Rule("PAUSED", "warning", "node", _paused),
-    Rule("ORDERS_PAUSED", "warning", "actors", _orders_paused, above=0),
-    Rule("DEAD_LETTERS", "warning", "jobs", _dead_letters, 0, 15 * MINUTE_S),
-    Rule("REFUSED_FOR_ROOM", "warning", "actors", _turned_away, 0, 5 * MINUTE_S),
-    Rule("COMMITS_SLOW", "warning", "node", _commits_slow, 1, 5 * MINUTE_S),
-    Rule("COMMITS_UNANSWERED", "warning", "node", _commits_unanswered, 5, 5 * MINUTE_S),
-    Rule("OUTBOXES_GROW", "warning", "actors", _outboxes_grow, above=5000),
+    Rule("NO_STANDBY", "warning", "node", _no_standby),
+    Rule("NODES_MISSING", "warning", "node", _nodes_missing),
+    Rule("PAUSED", "warning", "paused", _paused),
+    Rule("ORDERS_PAUSED", "warning", "paused", _orders_paused, above=0),
+    Rule("DEAD_LETTERS", "warning", "jobs", _dead_letters),
+    Rule("REFUSALS_JUMP", "warning", "actors", _refusals_jump, 0.1, 5 * MINUTE_S),
+    Rule(
+        "REFUSED_FOR_ROOM",
+        "warning",
+        "actors",
+        _turned_away,
+        0,
+        5 * MINUTE_S,
+        (*_STORE, "PAUSED", "UPDATES_WAIT"),
+    ),
     Rule("LOOP_LATE", "warning", "node", _loop_late, 0.1, 5 * MINUTE_S),
-    Rule("OWNER_CHANGES", "warning", "node", _owner_changes, 3, 15 * MINUTE_S),
-    Rule("FENCED", "warning", "node", _fenced, 0, 10 * MINUTE_S),
+    Rule("COMMITS_SLOW", "warning", "node", _commits_slow, 1, 5 * MINUTE_S, (*_STORE, *_LATE)),
+    Rule("COMMITS_UNANSWERED", "warning", "node", _commits_unanswered, 5, 5 * MINUTE_S, _STORE),
+    Rule("OUTBOXES_GROW", "warning", "actors", _outboxes_grow, above=5000, follows=_STORE),
+    Rule("OWNER_CHANGES", "warning", "node", _owner_changes, 3, 15 * MINUTE_S, (*_GONE, *_LATE)),
+    Rule("FENCED", "warning", "node", _fenced, 0, 10 * MINUTE_S, ("OWNER_CHANGES", *_GONE)),
     Rule("ACTORS_CRASH", "warning", "actors", _actors_crash, 0, 10 * MINUTE_S),
 )
+CAUSES: Final = frozenset(cause for rule in RULES for cause in rule.follows)

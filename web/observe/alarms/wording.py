@@ -21,6 +21,8 @@ class Wording(NamedTuple):
 
     message: Text
     advice: Text
+    itself: Text | None = None
+    """What happens without anybody, where something does."""
 
 
 WORDINGS: Final[Mapping[str, Wording]] = {
@@ -35,6 +37,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Is it up, has it a primary, can this machine reach it, is its disk full? The node goes"
             " on by itself once it answers. Last error: {detail}",
         ),
+        Text("它恢复应答后，节点自行继续", "The node goes on by itself as soon as it answers"),
     ),
     "NO_OWNER": Wording(
         Text(
@@ -45,6 +48,10 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "查看各节点：全部停止则启动一个；租约持有者没有应答则结束该进程，租约随后自动失效",
             "Look at the nodes: start one if all are down; if the lease's holder does not answer,"
             " end that process, and its lease ends by itself",
+        ),
+        Text(
+            "租约到期后备用节点会接替（{takeover}）：此前无需处理",
+            "A standby takes over when the lease ends ({takeover}): nothing to do before",
         ),
     ),
     "UPDATES_WAIT": Wording(
@@ -69,6 +76,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "SERVICE_UNAVAILABLE or TIMEOUT: look at the store and the owner. SYSTEM_ERROR: look"
             " for update_failed and actor_crashed in the log",
         ),
+        Text("多数调用方会自行重试", "Most callers try again by themselves"),
     ),
     "LOG_REFUSES": Wording(
         Text(
@@ -81,6 +89,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Look for relay_rejected (the collection's validator, or a unique index) and"
             " relay_unanswered (the database) in the log",
         ),
+        Text("能写入后自行补写", "They are copied by themselves as soon as the log takes them"),
     ),
     "COUNTS_UNDONE": Wording(
         Text(
@@ -127,6 +136,31 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Is it up, can this machine reach it? It holds nothing that can be lost: restart it."
             " Last error: {detail}",
         ),
+        Text("它恢复应答后，租约自行续期", "The lease is renewed by itself as soon as it answers"),
+    ),
+    "NO_STANDBY": Wording(
+        Text(
+            "没有备用节点（现有 {present} 个，应有 {expected} 个；缺：{names}）：本节点一旦故障，"
+            "服务即中断",
+            "No standby (nodes: {present} of {expected}, missing: {names}): a failure of this node"
+            " stops the service",
+        ),
+        Text(
+            "启动缺少的节点，或查看它为何停止；有意减少节点时，设置 EXPECTED_NODES",
+            "Start the missing node, or find out why it ended; where there are to be fewer, set"
+            " EXPECTED_NODES",
+        ),
+    ),
+    "NODES_MISSING": Wording(
+        Text(
+            "节点少于应有数：现有 {present} 个，应有 {expected} 个；缺：{names}",
+            "Fewer nodes than there should be: {present} of {expected}; missing: {names}",
+        ),
+        Text(
+            "启动缺少的节点，或查看它为何停止；有意减少节点时，设置 EXPECTED_NODES",
+            "Start the missing node, or find out why it ended; where there are to be fewer, set"
+            " EXPECTED_NODES",
+        ),
     ),
     "PAUSED": Wording(
         Text(
@@ -134,26 +168,45 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Processing is paused; updates that wait: {waiting}; all are kept, nothing is lost",
         ),
         Text(
-            "查明是谁为何暂停（日志中的 queue/pause）；原因消除后恢复处理",
-            "Find out who paused it and why (queue/pause in the log); resume when that is over",
+            "暂停列表说明是谁、何时、为何；原因消除后恢复处理",
+            "The list of what is paused says who did it, when and why; resume when that is over",
         ),
     ),
     "ORDERS_PAUSED": Wording(
         Text(
-            "单独暂停的工单 {count} 个（{first}）；它们的更新已保存并等待",
-            "Orders that are paused alone: {count} ({first}); their updates are kept and wait",
+            "单独暂停的工单 {count} 个（{names}）；它们的更新已保存并等待",
+            "Orders that are paused alone: {count} ({names}); their updates are kept and wait",
         ),
-        Text("原因消除后恢复该工单", "Resume an order when the reason is over"),
+        Text(
+            "暂停列表说明是谁、何时、为何；原因消除后恢复工单",
+            "The list of what is paused says who did it, when and why; resume an order when that"
+            " is over",
+        ),
     ),
     "DEAD_LETTERS": Wording(
         Text(
-            "最终失败的任务共 {total} 个，最近一个属于工单 {order}，错误 {code}",
-            "Jobs that failed for good: {total}, the latest of order {order}, with {code}",
+            "已放弃的更新（死信）共 {total} 条，最近一条属于工单 {order}，错误 {code}",
+            "Updates that were given up (dead letters): {total}, the latest of order {order}, with"
+            " {code}",
         ),
         Text(
             "查看失败任务及其错误，消除原因后重试；没有人在等它们的答复",
             "Look at the failed jobs and their errors, mend the cause, then retry: nobody waits for"
             " their answer",
+        ),
+    ),
+    "REFUSALS_JUMP": Wording(
+        Text(
+            "5 分钟内按规则拒绝了 {count} 条更新，远多于以往，其中 {most} 条为 {code}；"
+            "最近：工单 {order}，{detail}",
+            "Updates that the rules refused in the last 5 minutes, far more than before: {count},"
+            " of them {most} with {code}; the latest: order {order}, {detail}",
+        ),
+        Text(
+            "查看该工单和发送方：未知工单、已扫条码，或累计数量因一次错误的大数而超出范围"
+            "（之后用 MAX_QUANTITY 拒绝）",
+            "Look at that order and at who sends: an unknown order, a counted barcode, or a total"
+            " that one absurd quantity put out of range (MAX_QUANTITY refuses such from then on)",
         ),
     ),
     "REFUSED_FOR_ROOM": Wording(
@@ -167,6 +220,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Look at the hot orders: one deep order is one source that floods; many are a slow"
             " database, or a pause",
         ),
+        Text("调用方会再来", "The callers come again"),
     ),
     "COMMITS_SLOW": Wording(
         Text(
@@ -189,6 +243,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "检查到数据库的网络，以及它是否在切换主节点",
             "Look at the network to the database, and whether its primary changes",
         ),
+        Text("结果会自行查明", "What became of them is found out by itself"),
     ),
     "COMMIT_STUCK": Wording(
         Text(
@@ -202,6 +257,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "Look at that order's document and at the database's log; until the outcome is known"
             " the order takes no other update",
         ),
+        Text("提交会一直重发，直到查明结果", "It is sent again until the outcome is known"),
     ),
     "OUTBOXES_GROW": Wording(
         Text(
@@ -213,6 +269,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "数据库的写入跟不上：检查磁盘和日志集合的索引",
             "The database can't keep up: look at its disk and the log's indexes",
         ),
+        Text("会自行补写", "They are copied by themselves"),
     ),
     "LOOP_LATE": Wording(
         Text(
@@ -246,6 +303,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "本节点曾停顿或断网：检查这台机器当时的负载、休眠和网络",
             "This node was frozen or cut off: look at its machine's load, sleep and network then",
         ),
+        Text("无需处理", "Nothing to do"),
     ),
     "ACTORS_CRASH": Wording(
         Text(
@@ -257,6 +315,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "在日志中查找 actor_crashed：其中有工单和错误，请报告给开发者",
             "Look for actor_crashed in the log: it has the order and the error; report it",
         ),
+        Text("已自行替换", "They were replaced by themselves"),
     ),
 }
 
@@ -273,11 +332,24 @@ def span_text(seconds: float, language: Language) -> str:
     return f"{seconds / _HOUR_S:.0f} {hour}"
 
 
-def render_alarm(code: str, language: Language, params: Mapping[str, object]) -> tuple[str, str]:
-    """Return message and advice; `span` among the params is in seconds."""
-    if isinstance(seconds := params.get("span"), float | int):
-        params = {**params, "span": span_text(seconds, language)}
-    message, advice = (
-        each.en if language is Language.ENGLISH else each.zh for each in WORDINGS[code]
+class Words(NamedTuple):
+    """An alarm in one language."""
+
+    message: str
+    advice: str
+    itself: str | None
+
+
+def render_alarm(code: str, language: Language, params: Mapping[str, object]) -> Words:
+    """Write an alarm; `span` and `takeover` among the params are in seconds."""
+    spans = {
+        name: span_text(seconds, language)
+        for name in ("span", "takeover")
+        if isinstance(seconds := params.get(name), float | int)
+    }
+    message, advice, itself = (
+        each
+        and (each.en if language is Language.ENGLISH else each.zh).format_map({**params, **spans})
+        for each in WORDINGS[code]
     )
-    return message.format_map(params), advice.format_map(params)
+    return Words(message or "", advice or "", itself)

@@ -19,6 +19,8 @@ class _Row(TypedDict):
     ratePerSecond: Annotated[float, Field(ge=0)]
     tookMs: Annotated[float, Field(ge=0)]
     """Mean time from arrival to answer, of the last minute."""
+    slowMs: Annotated[float, Field(ge=0)]
+    """The longer of both, but no time paused: the slowest orders are sorted by it."""
     handled: int
     failed: int
     lastActive: Moment
@@ -85,9 +87,11 @@ class _OneActor(TypedDict):
 
 @reply
 class RestingActor(_OneActor):
-    """An order without a live actor."""
+    """An order without a live actor; what waits for it is in the store."""
 
     live: Literal[False]
+    depth: Annotated[int, Field(ge=0)]
+    oldestWaitMs: Annotated[float, Field(ge=0)]
 
 
 @reply

@@ -104,11 +104,22 @@ class ActorStats(TypedDict):
 
 
 @reply
-class History(TypedDict):
-    """The owner's last hour in columns of equal length, the oldest first; a row each 5 seconds.
+class Mark(TypedDict):
+    """A change of owner, a pause or its end, another version."""
 
-    Rates are per second, times of the row's own 5 seconds; null where nothing was answered.
-    A row is missing for each 5 seconds in which the node did not own the actors.
+    at: Moment
+    what: str
+    """owner, deployed, paused or resumed."""
+    text: str
+    """The node, the version, or the order; "" for all orders."""
+
+
+@reply
+class History(TypedDict):
+    """The past in columns of equal length, the oldest first; a row each `everyS` seconds.
+
+    Rates are per second, times of the row's own span; null where nothing was answered. Rows are
+    missing for times without an owner. What is older than this owner's memory is by minutes.
     """
 
     node: str
@@ -123,3 +134,5 @@ class History(TypedDict):
     active: list[int]
     live: list[int]
     paused: list[bool]
+    marks: list[Mark]
+    """What explains the graphs; none unless a `range` is asked for."""

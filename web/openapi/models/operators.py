@@ -176,6 +176,80 @@ class Paused(TypedDict):
 
 
 @reply
+class PausedAll(TypedDict):
+    """That all processing is paused; null where it is not known who did it, and when."""
+
+    since: Moment | None
+    by: str | None
+    """Name of the token, where tokens are asked for."""
+    address: str | None
+    reason: str | None
+    waiting: int
+
+
+@reply
+class PausedOrder(TypedDict):
+    """An order that is paused alone; null where it is not known who did it, and when."""
+
+    workOrderId: HexId
+    workOrderNo: str | None
+    since: Moment | None
+    by: str | None
+    """Name of the token, where tokens are asked for."""
+    address: str | None
+    reason: str | None
+    waiting: int
+    """Updates that wait for it, whether or not it has a live actor."""
+    oldest: Moment | None
+    """Since when the oldest of them waits."""
+    live: bool
+
+
+@reply
+class PausedOrders(TypedDict):
+    """All that is paused, the orders by how long their oldest update waits."""
+
+    all: PausedAll | None
+    total: int
+    """Of orders that are paused alone."""
+    orders: list[PausedOrder]
+    storeRead: bool
+    """False where the store did not answer in time: numbers, times and reasons are missing."""
+
+
+@reply
+class OperatorAction(TypedDict):
+    """What an operator did; null for what is not known."""
+
+    at: Moment
+    action: str
+    """pause, resume, retry, remove, clean, repair or log level."""
+    outcome: str
+    """OK, or TIMEOUT where it is not known whether it was done."""
+    by: str | None
+    """Name of the token, where tokens are asked for."""
+    address: str | None
+    reason: str | None
+    workOrderId: HexId | None
+    jobId: str | None
+    touched: dict[str, str | int | float | None]
+    """What else it says: how many were tried again, the level before and after."""
+    requestId: str | None
+    node: str | None
+
+
+@reply
+class AuditPage(TypedDict):
+    """A page of what operators did, the latest first."""
+
+    total: int
+    page: int
+    pageSize: int
+    totalPages: int
+    actions: list[OperatorAction]
+
+
+@reply
 class NodeDependency(_Dependency):
     """A server that the node needs, and how often it did not answer."""
 
@@ -219,12 +293,19 @@ class Node(TypedDict):
 
 @reply
 class Neighbour(TypedDict):
-    """Another node, as it says it is."""
+    """Another node, as it says it is; null where it does not say. One that is gone has no role."""
 
     node: str
     url: str | None
     role: str | None
     reason: str | None
+    version: str | None
+    upS: int | None
+    loopLagMs: float | None
+    storeOk: bool | None
+    """Whether it can reach the store, and the lease."""
+    leaseOk: bool | None
+    lastHeard: Moment | None
 
 
 @reply
@@ -261,4 +342,6 @@ class Nodes(TypedDict):
     leaseLeftMs: int | None
     toldBy: str
     nodes: list[Node | Neighbour]
+    expected: int | None
+    """How many there should be; null where the owner does not say."""
     ownerChanges: list[OwnerChange]

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pykka._envelope import Envelope
 
 from actors.domain.messages import Updated
 from actors.errors import DuplicateOperation
@@ -88,9 +89,38 @@ async def test_what_waits_behind_a_closed_gate_is_paused_and_grows_old() -> None
         assert (row.work_order_id, row.state, row.depth) == (ORDER, ActorState.PAUSED, 1)
         assert row.oldest_s == pytest.approx(7, abs=0.1)
         assert (idle.work_order_id, idle.state) == (OTHER, ActorState.IDLE)
-        assert (await look(owner).summary()).oldest_s == row.oldest_s
+        summary = await look(owner).summary()
+        assert (summary.oldest_s, summary.longest) == (0.0, None), "on purpose: nobody is paged"
+        assert all(each.slow_s < 1 for each in (await look(owner).hot(9)).slowest)
         await owner.go_on()
         await asked
+
+
+@in_virtual_time
+async def test_time_spent_paused_is_no_latency_and_no_wait_afterwards() -> None:
+    store = a_store(9)
+    async with owner_of(store) as owner:
+        await touch(owner, 1)
+        await owner.hold()
+        asked = owner.soon(update(1, ORDER, within=1000))
+        await asyncio.sleep(600)
+        async with store.holding("commit") as committing:
+            await owner.go_on()
+            await committing.wait()
+            await asyncio.sleep(3)
+            assert (await look(owner).summary()).oldest_s == pytest.approx(3, abs=0.1)
+            await owner.region.pause_order(ORDER)
+            behind = owner.region.telemetry, owner.directory.made[ORDER]
+        await asked
+        telemetry, mailbox = behind
+        assert telemetry.end_to_end.longest_s == pytest.approx(3, abs=0.1)
+        assert telemetry.waits.longest_s == pytest.approx(0, abs=0.1)
+        mailbox.put(Envelope(update(1, ORDER, within=1000)))
+        await asyncio.sleep(60)
+        assert (await look(owner).summary()).longest is None
+        await owner.region.resume_order(ORDER)
+        await owner.at_rest()
+        assert telemetry.end_to_end.longest_s == pytest.approx(3, abs=0.1)
 
 
 @in_virtual_time

@@ -16,6 +16,7 @@ from actors.node.term import TermOptions
 from actors.orders.supervisor import Limits
 from actors.shards.node import ShardedNode
 from tests.fake_lease import LeaseServer, MemoryLease
+from tests.fake_records import MemoryRecords
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import order_number
 
@@ -95,6 +96,7 @@ class ShardedMemory:
         self.shard_map = MemoryMembers()
         self.stores = [MemoryStore() for _ in SHARDS.all()]
         self.inbox = Inboxes(self.stores)
+        self.records = MemoryRecords()
         for order_id in ORDERS:
             self.stores[SHARDS.of(order_id)].put(order_id)
 

@@ -86,7 +86,8 @@ async def test_what_the_caller_says_about_its_call_goes_along_and_nothing_else(
     assert f"{version}-{trace_id}-00f067aa0ba902b7-{flags}" == given["traceparent"]
     assert span != "00f067aa0ba902b7", "the hop is a span of its own"
     assert passed_on == {name: given[name] for name in passed_on}
-    hop = {"x-forwarded-by-node", "x-forwarded-to-node", "x-deadline-ms", "x-node-signature"}
+    names = ("by-node", "to-node", "remote")
+    hop = {*(f"x-forwarded-{name}" for name in names), "x-deadline-ms", "x-node-signature"}
     others = {name.lower() for name in headers} - {name.lower() for name in given}
     assert others == {*hop, "host", "content-length", "accept"}
     assert 15_000 <= int(headers["X-Deadline-Ms"]) < 20_000

@@ -41,5 +41,5 @@ def test_reports_without_end_take_no_room_without_end() -> None:
 def test_a_node_that_is_silent_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     neighbours = Neighbours()
     neighbours.heard(_report())
-    monkeypatch.setattr("web.cluster.neighbours._PRESENT_S", -1.0)
+    monkeypatch.setattr("web.cluster.neighbours.PRESENT_S", -1.0)
     assert neighbours.present() == []

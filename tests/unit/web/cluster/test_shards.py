@@ -17,6 +17,7 @@ from actors.orders.supervisor import Limits
 from actors.shards.node import ShardedNode
 from tests.unit.actors.shards.cluster import ORDERS, SHARDS, Cluster, ShardedMemory, owned
 from web.app import Options, build_app
+from web.cluster.fleet import FLEET, term_of
 from web.server.front import RUNNER_OPTIONS
 from web.server.service import bind
 from web.wire import merging
@@ -40,6 +41,9 @@ class WebMemory(ShardedMemory):
 
     async def detail(self, order_id: WorkOrderId) -> Mapping[str, Any] | None:
         return await self.stores[SHARDS.of(order_id)].detail(order_id)
+
+    async def load(self, ids: Sequence[WorkOrderId]) -> list[Any]:
+        return [(await self.stores[SHARDS.of(each)].load([each]))[0] for each in ids]
 
     async def search(self, text: str, limit: int) -> list[Mapping[str, Any]]:
         found = [await store.search(text, limit) for store in self.stores]
@@ -262,6 +266,44 @@ async def test_an_operation_is_done_whichever_node_owns_the_order(
             body = {"operation": "scrap", "logContext": barcode}
             done = await front.post(f"{API}/{order_id}/operations", body)
             assert done["success"], done
+
+
+async def test_what_is_paused_is_one_list_with_who_did_it_and_the_node_that_acts_keeps_it(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, second = fronts
+    mine = [next(each for each in ORDERS if SHARDS.of(each) in owned(one.node)) for one in fronts]
+    for order_id in mine:
+        await first.post(f"{API}/{order_id}/pause?reason=jam", None)
+        body = {"workOrderId": order_id, "type": "input", "wait": False}
+        assert (await second.post(f"{API}/update-quantity", body))["code"] == "QUEUED"
+    for front in fronts:
+        listed = (await front.get(f"{API}/paused"))["data"]
+        rows = [(row["workOrderId"], row["waiting"], row["reason"]) for row in listed["orders"]]
+        assert rows == [(order_id, 1, "jam") for order_id in mine]
+        assert (listed["all"], listed["total"], listed["storeRead"]) == (None, 2, True)
+        assert len((await front.get(f"{API}/paused?limit=1"))["data"]["orders"]) == 1
+        resting = (await front.get(f"/api/actors/{mine[0]}"))["data"]
+        assert (resting["paused"], resting["depth"]) == (True, 1)
+    actions = (await second.get("/api/audit"))["data"]["actions"]
+    assert [(each["workOrderId"], each["node"]) for each in actions] == [
+        (mine[1], "b"),
+        (mine[0], "a"),
+    ]
+    await second.post(f"{API}/queue/pause", None)
+    assert (await first.get(f"{API}/paused"))["data"]["all"]["address"] == "127.0.0.1"
+
+
+async def test_the_owner_of_the_first_shard_keeps_the_past_and_counts_the_nodes(
+    fronts: tuple[Front, Front],
+) -> None:
+    keeper = next(front for front in fronts if 0 in owned(front.node))
+    for front in fronts:
+        await front.runner.app[FLEET].look()
+    state = keeper.runner.app[FLEET].state()
+    assert state is not None
+    assert state.present == 2
+    assert [term_of(front.node) > 0 for front in fronts].count(True) == 1
 
 
 async def test_a_stream_tells_what_happens_at_both_nodes(fronts: tuple[Front, Front]) -> None:
