@@ -30,7 +30,8 @@ ACTOR: Final = {
     "handled": "handled",
     "failed": "failed",
 }
-HOT: Final = {**ACTOR, "slowMs": "slow, ms"}
+HOT: Final = {("slowMs" if key == "tookMs" else key): name for key, name in ACTOR.items()}
+"""By the value that the slowest are sorted by."""
 NODE: Final = {
     "node": "node",
     "role": "role",

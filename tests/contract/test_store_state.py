@@ -10,7 +10,16 @@ from pymongo import ASCENDING, DESCENDING
 
 from actors.errors import StoreUnavailable
 from actors.store import EvidenceQuery, LogQuery
-from actors.store.schema import INBOX, LOGS, MATERIALS, NODE_STATE, ORDERS, RECORDS, REFUSALS
+from actors.store.schema import (
+    INBOX,
+    LOGS,
+    MATERIALS,
+    NODE_STATE,
+    OPERATIONS,
+    ORDERS,
+    RECORDS,
+    REFUSALS,
+)
 from tests.contract.backdoor import MongoBackdoor, SqliteBackdoor
 from tests.contract.cases import (
     FIRST,
@@ -254,5 +263,5 @@ async def test_only_known_collections_are_made(
     await store.claim_epoch("node")
     await store.set_paused(LATEST, paused=True)
     if isinstance(backdoor, MongoBackdoor):
-        known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE, INBOX, RECORDS}
+        known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE, INBOX, RECORDS, OPERATIONS}
         assert set(backdoor.database.list_collection_names()) <= known
