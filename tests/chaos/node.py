@@ -21,6 +21,7 @@ from tests.chaos.points import FOLDER_VARIABLE, Point, Points
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic import SecretStr
     from pymongo import UpdateOne
 
     from actors.domain.commit import ChangeSet, CommitResult
@@ -69,12 +70,12 @@ def main() -> int:
     """Run the service with the wrapped store; give its exit code."""
     HitStore.points = Points(Path(os.environ[FOLDER_VARIABLE]))
 
-    def store(settings: Settings) -> MongoStore:
-        assert settings.mongodb_uri is not None
-        return HitStore(settings.mongodb_uri.get_secret_value(), settings.mongodb_database or "")
+    def store(uri: SecretStr, settings: Settings) -> MongoStore:
+        return HitStore(uri.get_secret_value(), settings.mongodb_database or "")
 
     _let_the_clock_jump(HitStore.points)
-    setattr(service, "_store", store)  # noqa: B010 -- mypy would have it declared there
+    assert hasattr(service, "_mongo"), "else the points are in nobody's way"
+    setattr(service, "_mongo", store)  # noqa: B010 -- mypy would have it declared there
     control = os.environ.get(CONTROL_VARIABLE)
     if control:
         take_out(control, HitStore)
