@@ -12,6 +12,7 @@ from redis import Redis
 
 from actors.store.mongo.store import MongoStore
 from actors.store.sqlite.store import FILE_NAME, SqliteStore
+from scripts.operate import screen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -72,6 +73,12 @@ class Backend:
         """Put orders into the store."""
         async with self.store() as store:
             assert await store.insert_orders(orders) == len(orders)
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what commands print stand in one line, wherever the tests run."""
+    monkeypatch.setattr(screen.console, "width", 200)
 
 
 @pytest.fixture
