@@ -210,7 +210,7 @@ test('in an outage all are kept in the order in which they were asked for', asyn
   const { service, client } = await setUp(t, {
     fallback: true,
     outbox: folder(t),
-    deadlineMs: 1500,
+    deadlineMs: 4000,
   });
   assert.deepEqual(codes(await ask(client, 'a0', 'b0')), updated(2));
   assert.deepEqual(service.sizes, [2]);

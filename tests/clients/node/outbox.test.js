@@ -18,7 +18,9 @@ const LIMITS = { maxEntries: 1000, maxBytes: 1000000 };
 async function setUp(t, options) {
   const service = await new FakeService().up();
   const outbox = folder(t);
-  const client = new PlanServerClient(service.url, quick({ outbox, ...options }));
+  // Room for a slow disk.
+  const given = quick({ outbox, deadlineMs: 2000, ...options });
+  const client = new PlanServerClient(service.url, given);
   t.after(async () => {
     await client.close();
     await service.down();
