@@ -274,21 +274,6 @@ def _refusal(
 
 def updated(entry: LogEntry | OperationEntry, *, replayed: bool = False) -> Updated:
     """Return the reply that an applied change is answered with."""
-    if isinstance(entry, OperationEntry):
-        return Updated(
-            change=entry.change,
-            work_order_id=entry.work_order_id,
-            seq=entry.seq,
-            epoch=entry.epoch,
-            applied_quantity=entry.change.quantity,
-            before_quantity=entry.before_quantity,
-            after_quantity=entry.after_quantity,
-            before_status=entry.before_status,
-            after_status=entry.after_status,
-            before_progress=entry.before_progress,
-            after_progress=entry.after_progress,
-            replayed=replayed,
-        )
     return Updated(
         change=entry.change,
         work_order_id=entry.work_order_id,

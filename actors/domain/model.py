@@ -7,7 +7,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NewType
+from typing import TYPE_CHECKING, ClassVar, Final, NewType
 
 from actors.domain.records import quick
 
@@ -196,6 +196,15 @@ class OperationEntry:
     before_progress: Number
     after_progress: Number
     operated_at: datetime
+
+    watched: ClassVar[None] = None
+    duplicate: ClassVar[bool] = False
+    """No guard of counts is about operations."""
+
+    @property
+    def applied_quantity(self) -> Number:
+        """Return what was asked for: an operation is done as it is, or refused."""
+        return self.change.quantity
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import JobStateConflict, MailboxFull, NotOwner
@@ -10,7 +11,7 @@ from actors.operators.job_admin import LIVE_STATES, JobAdmin, size_of
 from actors.orders.region import Backlog, Statistics
 from actors.ray.remote import RemoteActors, RemoteJobs, RemoteOrders, status_of
 from actors.shards.actors import ShardedActors
-from actors.shards.orders import waits_by_shard
+from actors.shards.orders import ask_by_shard, summed
 from actors.store.pages import within
 
 if TYPE_CHECKING:
@@ -66,18 +67,12 @@ class MergedOrders:
 
     async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:
         """Have many changes applied, each by its order's shard."""
-        by_shard: dict[int, list[int]] = {}
-        for index, message in enumerate(messages):
-            by_shard.setdefault(self._shards.of(message.work_order_id), []).append(index)
-        answers: list[Answer] = [NotOwner("not reached")] * len(messages)
-
-        async def send(shard: int, indexes: list[int]) -> None:
-            some = await self._parts[shard].orders.update_many([messages[at] for at in indexes])
-            for index, answer in zip(indexes, some, strict=True):
-                answers[index] = answer
-
-        await asyncio.gather(*(send(shard, indexes) for shard, indexes in by_shard.items()))
-        return answers
+        return await ask_by_shard(
+            self._shards,
+            messages,
+            lambda message: message.work_order_id,
+            lambda shard, some: self._parts[shard].orders.update_many(some),
+        )
 
     async def operate(self, message: UpdateQuantity) -> Updated:
         """Have one operation on a work order done."""
@@ -104,32 +99,29 @@ class MergedOrders:
         return self._of(order_id).is_paused(order_id)
 
     def backlog(self) -> Backlog:
-        """Return what each answer says of `statistics`."""
-        counts = self.statistics()
-        return Backlog(counts.waiting, counts.active, counts.wait_ms)
+        """Return what each answer says of `statistics`, without the rest of it: once per update."""
+        every = [each.orders.statistics() for each in self._parts]
+        return Backlog(
+            self._waiting_here() + sum(each.waiting for each in every),
+            sum(each.active for each in every),
+            max(each.wait_ms for each in every),
+        )
 
     def statistics(self) -> Statistics:
         """Return the sums of what the shards counted last; what waits here for one waits, too."""
-        every = [each.orders.statistics() for each in self._parts]
-        kept = [each.jobs for each in every if each.jobs is not None]
-        here = sum(each.link.waiting for each in self._parts)
-        return Statistics(
-            here + sum(each.waiting for each in every),
-            sum(each.active for each in every),
-            sum(each.completed for each in every),
-            sum(each.failed for each in every),
-            sum(each.delayed for each in every),
-            sum(each.live_actors for each in every),
-            paused=any(each.paused for each in every),
-            wait_ms=max(each.wait_ms for each in every),
-            paused_orders=tuple(sorted(order for each in every for order in each.paused_orders)),
-            jobs=sum(kept) if kept else None,
-        )
+        found = summed([each.orders.statistics() for each in self._parts])
+        return replace(found, waiting=found.waiting + self._waiting_here())
+
+    def _waiting_here(self) -> int:
+        return sum(each.link.waiting for each in self._parts)
 
     async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
         """Tell of each order what waits for it, as its shard says."""
-        return await waits_by_shard(
-            self._shards, order_ids, lambda shard, some: self._parts[shard].orders.waits_for(some)
+        return await ask_by_shard(
+            self._shards,
+            order_ids,
+            lambda order_id: order_id,
+            lambda shard, some: self._parts[shard].orders.waits_for(some),
         )
 
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:

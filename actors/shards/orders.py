@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from actors.errors import NotOwner
 from actors.orders.region import Backlog, Region, Statistics
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from actors.domain.slots import ShardMap
     from actors.orders.batch import Answer
     from actors.telemetry.telemetry import Telemetry
+
+_Asked = TypeVar("_Asked")
+_Answered = TypeVar("_Answered")
 
 
 class ShardedOrders:
@@ -35,19 +39,12 @@ class ShardedOrders:
 
     async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:
         """Have many changes applied: shards in parallel, and of each what its region says."""
-        by_shard: dict[int, list[int]] = {}
-        for number, message in enumerate(messages):
-            by_shard.setdefault(self._shards.of(message.work_order_id), []).append(number)
-        parts = await asyncio.gather(
-            *(
-                self._regions[shard].update_many([messages[number] for number in numbers])
-                for shard, numbers in by_shard.items()
-            )
+        return await ask_by_shard(
+            self._shards,
+            messages,
+            lambda message: message.work_order_id,
+            lambda shard, some: self._regions[shard].update_many(some),
         )
-        answers: dict[int, Answer] = {}
-        for numbers, part in zip(by_shard.values(), parts, strict=True):
-            answers.update(zip(numbers, part, strict=True))
-        return [answers[number] for number in range(len(messages))]
 
     async def pause(self) -> None:
         """Stop the processing of all updates, durably."""
@@ -80,25 +77,17 @@ class ShardedOrders:
 
     def statistics(self) -> Statistics:
         """Count over all shards that are owned here; the longest of their mean waits."""
-        every = [region.statistics() for region in self._regions]
-        kept = [each.jobs for each in every if each.jobs is not None]
-        return Statistics(
-            sum(each.waiting for each in every),
-            sum(each.active for each in every),
-            self._telemetry.tally.completed,
-            self._telemetry.tally.failed,
-            sum(each.delayed for each in every),
-            sum(each.live_actors for each in every),
-            paused=any(each.paused for each in every if each.jobs is not None),
-            wait_ms=max(each.wait_ms for each in every),
-            paused_orders=tuple(sorted(order for each in every for order in each.paused_orders)),
-            jobs=sum(kept) if kept else None,
-        )
+        owned = [each for each in (r.statistics() for r in self._regions) if each.jobs is not None]
+        tally = self._telemetry.tally
+        return replace(summed(owned), completed=tally.completed, failed=tally.failed)
 
     async def waits_for(self, order_ids: Sequence[WorkOrderId]) -> list[OrderWaits]:
         """Tell of each order what waits for it, as its shard says."""
-        return await waits_by_shard(
-            self._shards, order_ids, lambda shard, some: self._regions[shard].waits_for(some)
+        return await ask_by_shard(
+            self._shards,
+            order_ids,
+            lambda order_id: order_id,
+            lambda shard, some: self._regions[shard].waits_for(some),
         )
 
     async def held(self, limit: int) -> tuple[int, list[OrderLock]]:
@@ -125,17 +114,37 @@ class ShardedOrders:
         await asyncio.gather(*map(change, owned))
 
 
-async def waits_by_shard(
+async def ask_by_shard(
     shards: ShardMap,
-    order_ids: Sequence[WorkOrderId],
-    ask: Callable[[int, Sequence[WorkOrderId]], Awaitable[list[OrderWaits]]],
-) -> list[OrderWaits]:
-    """Ask each shard for what waits for its own of the orders; answers in their order."""
-    by_shard: dict[int, list[WorkOrderId]] = {}
-    for each in order_ids:
-        by_shard.setdefault(shards.of(each), []).append(each)
-    answers = await asyncio.gather(*(ask(shard, some) for shard, some in by_shard.items()))
-    found: dict[WorkOrderId, OrderWaits] = {}
-    for some, waits in zip(by_shard.values(), answers, strict=True):
-        found.update(zip(some, waits, strict=True))
-    return [found[each] for each in order_ids]
+    asked: Sequence[_Asked],
+    order_of: Callable[[_Asked], WorkOrderId],
+    ask: Callable[[int, Sequence[_Asked]], Awaitable[Sequence[_Answered]]],
+) -> list[_Answered]:
+    """Ask each shard at once for what is about its orders; answers in the order of `asked`."""
+    by_shard: dict[int, list[int]] = {}
+    for number, each in enumerate(asked):
+        by_shard.setdefault(shards.of(order_of(each)), []).append(number)
+    parts = await asyncio.gather(
+        *(ask(shard, [asked[n] for n in numbers]) for shard, numbers in by_shard.items())
+    )
+    answers: dict[int, _Answered] = {}
+    for numbers, part in zip(by_shard.values(), parts, strict=True):
+        answers.update(zip(numbers, part, strict=True))
+    return [answers[number] for number in range(len(asked))]
+
+
+def summed(every: Sequence[Statistics]) -> Statistics:
+    """Return the sums over shards; paused where one is, the longest of their mean waits."""
+    kept = [each.jobs for each in every if each.jobs is not None]
+    return Statistics(
+        sum(each.waiting for each in every),
+        sum(each.active for each in every),
+        sum(each.completed for each in every),
+        sum(each.failed for each in every),
+        sum(each.delayed for each in every),
+        sum(each.live_actors for each in every),
+        paused=any(each.paused for each in every),
+        wait_ms=max((each.wait_ms for each in every), default=0.0),
+        paused_orders=tuple(sorted(order for each in every for order in each.paused_orders)),
+        jobs=sum(kept) if kept else None,
+    )
