@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import typer
 
 from actors.domain.model import Operation  # noqa: TC001 -- typer reads it at run time
-from scripts.operate.options import Json, Timeout, Token, Url, told
-from scripts.operate.screen import as_json, console, facts
-from scripts.operate.service import in_path, service_at
+from scripts.operate.options import Shown, asking
+from scripts.operate.screen import facts
+from scripts.operate.service import ServiceAt, in_path
 from scripts.operate.words import say
-
-if TYPE_CHECKING:
-    from scripts.operate.service import ServiceAt
 
 Reason = Annotated[str | None, typer.Option(help="Why; kept with who did it.")]
 _HOUR_MS: Final = 3_600_000
@@ -27,16 +24,14 @@ def is_at_a_terminal() -> bool:
     return sys.stdin.isatty()
 
 
+@asking
 def pause(
+    service: ServiceAt,
     order: Annotated[str | None, typer.Argument(help="Number or id of one order.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All orders, without asking.")] = False,
     reason: Reason = None,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Stop the processing of one order's updates, or of all; what arrives waits, durably.
 
     Without an order it asks first, and where nobody could answer it needs --all.
@@ -47,25 +42,25 @@ def pause(
         if not is_at_a_terminal():
             raise typer.BadParameter(say("name an order, or give --all to pause all orders"))
         typer.confirm(say("Pause ALL orders? What arrives will wait, durably."), abort=True)
-    _turn("pause", order, reason, service_at(url, token, timeout), as_text=as_text)
+    return _turned("pause", order, reason, service)
 
 
+@asking
 def resume(
+    service: ServiceAt,
     order: Annotated[
         str | None, typer.Argument(help="Number or id of one order; without it, all.")
     ] = None,
     *,
     reason: Reason = None,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Process updates again."""
-    _turn("resume", order, reason, service_at(url, token, timeout), as_text=as_text)
+    return _turned("resume", order, reason, service)
 
 
-def retry(  # noqa: PLR0913 -- its options
+@asking
+def retry(
+    service: ServiceAt,
     job: Annotated[str | None, typer.Argument(help="Id of one failed job.")] = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
@@ -74,96 +69,69 @@ def retry(  # noqa: PLR0913 -- its options
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --failed: only say how many there are.")
     ] = False,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Let a failed job, or many, wait again behind all others."""
     if (job is None) is not failed:
         raise typer.BadParameter("give the id of a job, or --failed")
     if not failed and (order or code or dry_run):
         raise typer.BadParameter("--order, --code and --dry-run go with --failed")
-    with told():
-        service = service_at(url, token, timeout)
-        if job is not None:
-            done = service.post(f"{_JOB_PATH}{in_path(job)}/retry")
-            line = say("job {job} waits again", job=job)
-        elif dry_run:
-            done = service.get(_JOB_PATH[:-1], state="failed", workOrderId=order, code=code)
-            done = {"failed": done["total"]}
-            line = say("{count} failed jobs would wait again", count=done["failed"])
-        else:
-            chosen = {"workOrderId": order, "code": code}
-            done = service.post(
-                "/api/workorder/queue/retry-failed",
-                {name: value for name, value in chosen.items() if value is not None},
-            )
-            line = say("{count} jobs wait again", count=done["retried"])
-    if as_text:
-        as_json(done)
+    if job is not None:
+        done = service.post(f"{_JOB_PATH}{in_path(job)}/retry")
+        line = say("job {job} waits again", job=job)
+    elif dry_run:
+        done = service.get(_JOB_PATH[:-1], state="failed", workOrderId=order, code=code)
+        done = {"failed": done["total"]}
+        line = say("{count} failed jobs would wait again", count=done["failed"])
     else:
-        console.print(line, markup=False)
+        chosen = {"workOrderId": order, "code": code}
+        done = service.post(
+            "/api/workorder/queue/retry-failed",
+            {name: value for name, value in chosen.items() if value is not None},
+        )
+        line = say("{count} jobs wait again", count=done["retried"])
+    return Shown(done, (line,))
 
 
+@asking
 def remove(
+    service: ServiceAt,
     job: Annotated[str, typer.Argument(help="Id of a job that waits, or that failed.")],
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Take back a job that waits, or forget one that failed; what is applied stays."""
-    with told():
-        done = service_at(url, token, timeout).delete(f"{_JOB_PATH}{in_path(job)}")
-    if as_text:
-        as_json(done)
-        return
+    done = service.delete(f"{_JOB_PATH}{in_path(job)}")
     line = "job {job}: taken back" if done["state"] == "waiting" else "job {job}: forgotten"
-    console.print(say(line, job=job), markup=False)
+    return Shown(done, (say(line, job=job),))
 
 
+@asking
 def clean(
+    service: ServiceAt,
     hours: Annotated[
         float, typer.Option(min=0, help="Of what finished longer ago than so many hours.")
     ] = 24.0,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Forget finished jobs that are older, dead letters too, and never what waits."""
-    with told():
-        grace = round(hours * _HOUR_MS)
-        done = service_at(url, token, timeout).post("/api/workorder/queue/clean", {"grace": grace})
-    if as_text:
-        as_json(done)
-        return
-    console.print(say("forgotten: what finished more than {hours} h ago", hours=f"{hours:g}"))
+    done = service.post("/api/workorder/queue/clean", {"grace": round(hours * _HOUR_MS)})
+    line = say("forgotten: what finished more than {hours} h ago", hours=f"{hours:g}")
+    return Shown(done, (line,))
 
 
+@asking
 def log_level(
+    service: ServiceAt,
     level: Annotated[str | None, typer.Argument(help="debug, info, warning, error…")] = None,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Show from which level on the node that answers logs, or change it until its next start."""
-    with told():
-        service, path = service_at(url, token, timeout), "/api/log-level"
-        found = service.get(path) if level is None else service.put(path, {"level": level})
-    if as_text:
-        as_json(found)
-        return
+    path = "/api/log-level"
+    found = service.get(path) if level is None else service.put(path, {"level": level})
     names = {"node": "node", "level": "level", "dropped": "lines lost"}
-    console.print(facts("log", {heading: found[name] for name, heading in names.items()}))
+    view = facts("log", {heading: found[name] for name, heading in names.items()})
+    return Shown(found, (view,))
 
 
+@asking
 def operate(  # noqa: PLR0913 -- the options of a command
+    service: ServiceAt,
     order: Annotated[str, typer.Argument(help="Id of the order.")],
     operation: Annotated[Operation, typer.Argument(help="What to do with it.")],
     *,
@@ -174,11 +142,7 @@ def operate(  # noqa: PLR0913 -- the options of a command
     reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     key: Annotated[str | None, typer.Option(help="Key by which it is done once.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Start, pause, resume, cancel or complete an order, change its plan, or count scrap."""
     if not yes:
         question = "{operation} of order {order}?"
@@ -191,41 +155,24 @@ def operate(  # noqa: PLR0913 -- the options of a command
         "logContext": _given(context),
         "requestId": key or str(uuid4()),
     }
-    with told():
-        done = service_at(url, token, timeout).post(
-            f"/api/workorder/{in_path(order)}/operations", _given(asked)
-        )
-    if as_text:
-        as_json(done)
-    else:
-        line = say(
-            "order {order}: {operation}, {before} → {after}",
-            order=order,
-            operation=done["operation"],
-            before=done["beforeStatus"],
-            after=done["afterStatus"],
-        )
-        console.print(line, markup=False)
+    done = service.post(f"/api/workorder/{in_path(order)}/operations", _given(asked))
+    line = say(
+        "order {order}: {operation}, {before} → {after}",
+        order=order,
+        operation=done["operation"],
+        before=done["beforeStatus"],
+        after=done["afterStatus"],
+    )
+    return Shown(done, (line,))
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _turn(
-    what: str,
-    order: str | None,
-    reason: str | None,
-    service: ServiceAt,
-    *,
-    as_text: bool,
-) -> None:
+def _turned(what: str, order: str | None, reason: str | None, service: ServiceAt) -> Shown:
     where = "queue" if order is None else in_path(order)
-    with told():
-        done = service.post(f"/api/workorder/{where}/{what}", reason=reason)
-    if as_text:
-        as_json(done)
-        return
+    done = service.post(f"/api/workorder/{where}/{what}", reason=reason)
     which = say("all orders") if order is None else say("order {order}", order=order)
     line = "{which}: paused" if what == "pause" else "{which}: resumed"
-    console.print(say(line, which=which), markup=False)
+    return Shown(done, (say(line, which=which),))

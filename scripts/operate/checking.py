@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from config.settings.settings import SettingsError, environment_fields, load_settings
-from scripts.operate.options import FAILED, Json, Timeout, Token, Url, told
+from scripts.operate.options import FAILED, Json, Shown, asking
 from scripts.operate.screen import as_json, complaints, console, listing
-from scripts.operate.service import Failed, Unreachable, in_path, service_at
+from scripts.operate.service import Failed, ServiceAt, Unreachable, in_path
 from scripts.operate.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from scripts.operate.service import ServiceAt
 
 _OUTCOME_UNKNOWN: Final = frozenset({500, 504})
 settings = typer.Typer(help="The settings that a node started here would have.")
@@ -88,37 +86,30 @@ class Check:
     detail: str
 
 
+@asking
 def smoke(
+    service: ServiceAt,
     order: Annotated[
         str | None,
         typer.Option(
             help="Number or id of an order: also add 1 to its input, and take it away again."
         ),
     ] = None,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Try a running service: its health, every page that reads, an update and its undo on request.
 
     Exit code 1 when something is wrong, 3 when nothing answers.
     """
-    service = service_at(url, token, timeout)
-    with told():
-        trials = _trials(service, order)
-    checks = [_check(name, trial) for name, trial in trials]
+    checks = [_check(name, trial) for name, trial in _trials(service, order)]
     failed = [each for each in checks if not each.ok]
-    if as_text:
-        as_json({"ok": not failed, "checks": [asdict(each) for each in checks]})
-    else:
-        columns = {"name": "check", "ok": "ok", "ms": "ms", "detail": "detail"}
-        console.print(listing(service.url, columns, [asdict(each) for each in checks]))
-        passed = len(checks) - len(failed)
-        console.print(say("{passed} of {all} checks passed", passed=passed, all=len(checks)))
-    if failed:
-        raise typer.Exit(FAILED)
+    rows = [asdict(each) for each in checks]
+    columns = {"name": "check", "ok": "ok", "ms": "ms", "detail": "detail"}
+    passed = len(checks) - len(failed)
+    views = (
+        listing(service.url, columns, rows),
+        say("{passed} of {all} checks passed", passed=passed, all=len(checks)),
+    )
+    return Shown({"ok": not failed, "checks": rows}, views, FAILED if failed else 0)
 
 
 def _trials(service: ServiceAt, order: str | None) -> list[tuple[str, Callable[[], Any]]]:

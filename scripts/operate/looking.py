@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from scripts.operate.options import CHECK_UNKNOWN, FAILED, Json, Timeout, Token, Url, told
+from scripts.operate.options import CHECK_UNKNOWN, FAILED, Shown, asking
 from scripts.operate.overview import NODE, ask_status, hot_view, status_view, verdict
-from scripts.operate.screen import as_json, console, facts, listing
-from scripts.operate.service import Failed, Unreachable, in_path, service_at
+from scripts.operate.screen import console, facts, listing
+from scripts.operate.service import Failed, ServiceAt, Unreachable, in_path
 from scripts.operate.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scripts.operate.service import ServiceAt
+    from rich.console import RenderableType
 
 _UPDATE: Final = {
     "at": "when",
@@ -99,37 +99,27 @@ class SearchedBy(StrEnum):
     OPERATOR = "operator"
 
 
+@asking
 def status(
+    service: ServiceAt,
     check: Annotated[  # noqa: FBT002 -- an option
         bool,
         typer.Option(
             "--check", help="One line for monitors; exit 0 well, 1 warning, 2 critical, 3 unknown."
         ),
     ] = False,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Say what is wrong, who owns the actors, whether updates are served, and how much waits.
 
     Exit code 1 when updates are not served.
     """
-    service = service_at(url, token, timeout)
     if check:
         _check(service)
-    with told():
-        found = ask_status(service)
-    if as_text:
-        as_json(found)
-    else:
-        console.print(status_view(found))
-    if not found["serving"]:
-        raise typer.Exit(FAILED)
+    found = ask_status(service)
+    return Shown(found, (status_view(found),), 0 if found["serving"] else FAILED)
 
 
-def _check(service: ServiceAt) -> None:
+def _check(service: ServiceAt) -> NoReturn:
     """Say in one line how it is, by a monitor's exit codes; who does not answer is not well."""
     try:
         code, line = verdict(ask_status(service))
@@ -141,71 +131,51 @@ def _check(service: ServiceAt) -> None:
     raise typer.Exit(code)
 
 
+@asking
 def hot(
+    service: ServiceAt,
     n: Annotated[int, typer.Option("-n", min=1, max=200, help="How many of each kind.")] = 10,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Show the orders that stand out: the deepest mailboxes, the slowest, the busiest."""
-    with told():
-        found = service_at(url, token, timeout).get("/api/actors/hot", n=n)
-    if as_text:
-        as_json(found)
-        return
-    console.print(hot_view(found))
+    found = service.get("/api/actors/hot", n=n)
+    return Shown(found, (hot_view(found),))
 
 
+@asking
 def show(
+    service: ServiceAt,
     order: Annotated[str, typer.Argument(help="Number or id of the order.")],
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Show one order: its quantities, its actor, its last updates."""
-    with told():
-        service = service_at(url, token, timeout)
-        stored = service.get(f"/api/workorder/detail/{in_path(order)}")
-        actor = service.get(f"/api/actors/{in_path(stored['id'])}")
-    if as_text:
-        as_json({"order": stored, "actor": actor})
-        return
-    updates = actor.pop("updates", [])
-    console.print(
+    stored = service.get(f"/api/workorder/detail/{in_path(order)}")
+    actor = service.get(f"/api/actors/{in_path(stored['id'])}")
+    about = {name: value for name, value in actor.items() if name != "updates"}
+    views = (
         facts("order", stored),
-        facts("actor", actor),
-        listing("last updates", _UPDATE, updates),
-        sep="\n\n",
+        "",
+        facts("actor", about),
+        "",
+        listing("last updates", _UPDATE, actor.get("updates", [])),
     )
+    return Shown({"order": stored, "actor": actor}, views)
 
 
+@asking
 def jobs(
+    service: ServiceAt,
     state: Annotated[JobState, typer.Option(help="Which ones.")] = JobState.FAILED,
     order: Annotated[str | None, typer.Option(help="Of this order only, by number or id.")] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
     page_size: Annotated[int, typer.Option(min=1, max=200, help="Jobs on a page.")] = 20,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """List jobs in one state, the failed ones unless told otherwise."""
-    with told():
-        found = service_at(url, token, timeout).get(
-            "/api/workorder/queue/jobs",
-            state=state.value,
-            workOrderId=order,
-            page=page,
-            pageSize=page_size,
-        )
-    if as_text:
-        as_json(found)
-        return
+    found = service.get(
+        "/api/workorder/queue/jobs",
+        state=state.value,
+        workOrderId=order,
+        page=page,
+        pageSize=page_size,
+    )
     title = say(
         "{state} jobs: {total}, page {page} of {pages}",
         state=state.value,
@@ -213,117 +183,79 @@ def jobs(
         page=found["page"],
         pages=found["totalPages"],
     )
-    console.print(listing(title, _JOB, list(map(_job, found["jobs"]))))
+    return Shown(found, (listing(title, _JOB, list(map(_job, found["jobs"]))),))
 
 
+@asking
 def search(
+    service: ServiceAt,
     text: Annotated[
         str, typer.Argument(help="Of the order's number or id; without it, the newest.")
     ] = "",
     by: Annotated[SearchedBy, typer.Option(help="What the text is.")] = SearchedBy.NUMBER,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many.")] = 20,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Find orders in the store; without a text, list the newest."""
-    with told():
-        found = service_at(url, token, timeout).get(
-            "/api/workorder/search", q=text, by=by.value, limit=n
-        )
-    if as_text:
-        as_json(found)
-        return
-    console.print(listing("orders", _FOUND, found["orders"]))
+    found = service.get("/api/workorder/search", q=text, by=by.value, limit=n)
+    views: list[RenderableType] = [listing("orders", _FOUND, found["orders"])]
     if found["more"] and text:
-        console.print(say("there are more: say more of the number"))
+        views.append(say("there are more: say more of the number"))
     if not found["allSearched"]:
-        console.print(say("not everything was searched: only the newest entries of the log"))
+        views.append(say("not everything was searched: only the newest entries of the log"))
+    return Shown(found, tuple(views))
 
 
-def nodes(
-    *, url: Url = None, token: Token = None, timeout: Timeout = 30.0, as_text: Json = False
-) -> None:
+@asking
+def nodes(service: ServiceAt) -> Shown:
     """Show the nodes, and who owned the orders before."""
-    with told():
-        found = service_at(url, token, timeout).get("/api/nodes")
-    if as_text:
-        as_json(found)
-        return
-    console.print(listing("nodes", NODE, found["nodes"]))
-    console.print(listing("owners before", _OWNER, found["ownerChanges"]))
+    found = service.get("/api/nodes")
+    now = listing("nodes", NODE, found["nodes"])
+    return Shown(found, (now, listing("owners before", _OWNER, found["ownerChanges"])))
 
 
+@asking
 def locks(
+    service: ServiceAt,
     n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many.")] = 20,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """List the orders that live actors hold, oldest first."""
-    with told():
-        found = service_at(url, token, timeout).get("/api/workorder/queue/locks", limit=n)
-    if as_text:
-        as_json(found)
-        return
-    console.print(listing("locks", _LOCK, found["locks"]))
+    found = service.get("/api/workorder/queue/locks", limit=n)
+    return Shown(found, (listing("locks", _LOCK, found["locks"]),))
 
 
+@asking
 def history(
+    service: ServiceAt,
     minutes: Annotated[int, typer.Option(min=1, max=60, help="How far to look back.")] = 15,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """Show how much was done in the last minutes, and how long it took."""
-    with told():
-        found = service_at(url, token, timeout).get("/api/history", minutes=minutes)
-    if as_text:
-        as_json(found)
-        return
-    console.print(listing("history", _MOMENT, _moments(found)))
+    found = service.get("/api/history", minutes=minutes)
+    return Shown(found, (listing("history", _MOMENT, _moments(found)),))
 
 
-def paused(
-    *, url: Url = None, token: Token = None, timeout: Timeout = 30.0, as_text: Json = False
-) -> None:
+@asking
+def paused(service: ServiceAt) -> Shown:
     """List what is paused: how much waits there, since when, by whom, and why."""
-    with told():
-        found = service_at(url, token, timeout).get("/api/workorder/paused")
-    if as_text:
-        as_json(found)
-        return
+    found = service.get("/api/workorder/paused")
     everything = found["all"]
     whole = "all orders are processed" if everything is None else "ALL ORDERS ARE PAUSED"
-    console.print(say(whole))
+    views: list[RenderableType] = [say(whole)]
     if everything is not None:
-        console.print(listing("all", _PAUSED, [_by_whom(everything)]))
+        views.append(listing("all", _PAUSED, [_by_whom(everything)]))
     rows = [{**_by_whom(each), **_named(each)} for each in found["orders"]]
     title = say("paused alone: {total}", total=found["total"])
-    console.print(listing(title, {"order": "order", **_PAUSED}, rows))
+    views.append(listing(title, {"order": "order", **_PAUSED}, rows))
+    return Shown(found, tuple(views))
 
 
+@asking
 def audit(
+    service: ServiceAt,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
     page_size: Annotated[int, typer.Option(min=1, max=200, help="Actions on a page.")] = 20,
-    *,
-    url: Url = None,
-    token: Token = None,
-    timeout: Timeout = 30.0,
-    as_text: Json = False,
-) -> None:
+) -> Shown:
     """List what operators did, the latest first: who, when, why, and what it touched."""
-    with told():
-        found = service_at(url, token, timeout).get("/api/audit", page=page, pageSize=page_size)
-    if as_text:
-        as_json(found)
-        return
+    found = service.get("/api/audit", page=page, pageSize=page_size)
     rows = [
         {**_by_whom(each), "what": each["workOrderId"] or each["jobId"], "more": _said(each)}
         for each in found["actions"]
@@ -334,7 +266,7 @@ def audit(
         page=found["page"],
         pages=found["totalPages"],
     )
-    console.print(listing(title, _AUDIT, rows))
+    return Shown(found, (listing(title, _AUDIT, rows),))
 
 
 # -- rows ------------------------------------------------------------------------------------

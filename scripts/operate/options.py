@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from scripts.operate.screen import complaints
-from scripts.operate.service import DEFAULT_URL, Failed, Unreachable
+from scripts.operate.screen import as_json, complaints, console
+from scripts.operate.service import DEFAULT_URL, Failed, Unreachable, service_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from rich.console import RenderableType
 
 FAILED: Final = 1
 """Exit code: the service refused, or something is not as it should be."""
@@ -45,3 +49,43 @@ def told() -> Iterator[None]:
     except Unreachable as error:
         complaints.print(str(error), style="red", markup=False)
         raise typer.Exit(UNREACHABLE) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a command found: for programs, and as people see it, one view below the other."""
+
+    found: object
+    views: tuple[RenderableType, ...]
+    code: int = 0
+    """Exit code."""
+
+
+def asking(ask: Callable[..., Shown]) -> Callable[..., None]:
+    """Make a command of what asks a `ServiceAt`: it takes the options that every one has, too."""
+
+    def run(*, url: Url, token: Token, timeout: Timeout, as_text: Json, **chosen: Any) -> None:  # noqa: ANN401
+        with told():
+            shown = ask(service_at(url, token, timeout), **chosen)
+        if as_text:
+            as_json(shown.found)
+        else:
+            for view in shown.views:
+                console.print(view, markup=False)
+        if shown.code:
+            raise typer.Exit(shown.code)
+
+    _, *own = inspect.signature(ask, eval_str=True).parameters.values()
+    common = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, kind, default in (
+            ("url", Url, None),
+            ("token", Token, None),
+            ("timeout", Timeout, 30.0),
+            ("as_text", Json, False),
+        )
+    ]
+    run.__name__, run.__doc__, run.__module__ = ask.__name__, ask.__doc__, ask.__module__
+    run.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*own, *common)}
+    return run
