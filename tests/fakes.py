@@ -33,16 +33,14 @@ from actors.errors import (
 )
 from actors.store import Claim, Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import entry_document, is_same, order_from
-from actors.store.port import Found, Trait
-from actors.store.views import detail_row, id_range
+from actors.store.views import detail_row
 from tests.fake_inbox import MemoryInbox
 from tests.fake_records import MemoryRecords
-from tests.fake_views import document_of, page_of
+from tests.fake_views import document_of, found_by_text, found_by_trait, page_of
 from tests.recounted import RecountedStatistics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from actors.store import (
         ChangeSet,
@@ -51,6 +49,7 @@ if TYPE_CHECKING:
         LogQuery,
         Outcome,
     )
+    from actors.store.port import Found, Trait
     from actors.store.quantities import Statistics
 
 _WRITTEN: Final = (
@@ -446,48 +445,15 @@ class MemoryStore:
         return None if order is None else detail_row(document_of(order))
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
-        if not text:
-            newest = sorted(self.orders, reverse=True)[:limit]
-            return [detail_row(document_of(self.orders[each])) for each in newest]
-        low, high = id_range(text) or ("", "")
-        fit = [each for each in sorted(self.orders) if low <= each <= high]
-        numbers = {str(each.facts.work_order_no): each.id for each in self.orders.values()}
-        starts = (text, text.upper())
-        fit += [id_ for number, id_ in sorted(numbers.items()) if number.startswith(starts)]
-        return [detail_row(document_of(self.orders[each])) for each in fit[:limit]]
+        return found_by_text(self.orders, text, limit)
 
     async def numbers(self, ids: Sequence[WorkOrderId]) -> Mapping[WorkOrderId, str]:
         found = {each: self.orders[each].facts.work_order_no for each in ids if each in self.orders}
         return {each: number for each, number in found.items() if number}
 
     async def search_by(self, trait: Trait, text: str, limit: int) -> Found:
-        found = [each for each in self.orders.values() if self._has(each, trait, text)]
-        if trait is Trait.PART:
-            found.sort(key=lambda each: str(each.facts.work_order_no))
-        else:
-            found.sort(key=lambda each: self._latest(each.id), reverse=True)
-        rows = tuple(detail_row(document_of(each)) for each in found[:limit])
-        return Found(rows, trait in (Trait.PART, Trait.BARCODE))
-
-    def _has(self, order: StoredOrder, trait: Trait, text: str) -> bool:
-        if trait is Trait.PART:
-            number = order.facts.work_order_no or ""
-            return text in number or text.upper() in number
-        for change in (each.change for each in self.written(order.id)):
-            context = change.context
-            match trait:
-                case Trait.BARCODE:
-                    named: tuple[str | None, ...] = (context.related_barcode,)
-                case Trait.KEY:
-                    named = (change.request_id,)
-                case _:
-                    named = (context.operator_id, context.operator_name)
-            if text in named:
-                return True
-        return False
-
-    def _latest(self, order_id: WorkOrderId) -> datetime:
-        return max(each.operate_time for each in self.written(order_id))
+        logs = {each: self.written(each) for each in self.orders}
+        return found_by_trait(self.orders, logs, trait, text, limit)
 
     async def log_page(self, query: LogQuery) -> LogPage:
         await self.read("log_page")

@@ -51,6 +51,7 @@ from actors.store.mongo.control import CONTROL, change_control, claim_epoch, clu
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page
 from actors.store.mongo.orders import insert_orders
+from actors.store.mongo.outcomes import insert_outcomes
 from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
 from actors.store.mongo.records import MongoRecords
 from actors.store.mongo.shard_map import MongoShardMap
@@ -293,48 +294,12 @@ class MongoStore:
         for collection, kind in zip(self._at.of_outcomes, OUTCOMES, strict=True):
             some = [each for each in outcomes if isinstance(each, kind)]
             if some:
-                refused |= await self._insert(collection, some)
+                refused |= await insert_outcomes(collection, some, self._encoded)
         for outcome in outcomes:
             if outcome.change.job_id not in refused:
                 self._encoded.forget(outcome)
         if refused:
             raise RelayRejected(frozenset(refused), next(iter(refused.values())))
-
-    async def _insert(self, collection: Any, outcomes: Sequence[Outcome]) -> dict[str, str]:  # noqa: ANN401 -- either driver's
-        """Insert what is missing; give the jobs that the server refuses, with its reasons."""
-        try:
-            with writing():
-                try:
-                    await collection.insert_many(
-                        [self._encoded.give(outcome) for outcome in outcomes], ordered=False
-                    )
-                except BulkWriteError as error:
-                    return await self._refused(collection, outcomes, error)
-        except UNSTORABLE as error:
-            return {each.change.job_id: str(error)[:300] for each in outcomes}
-        return {}
-
-    async def _refused(
-        self,
-        collection: Any,  # noqa: ANN401 -- either driver's
-        outcomes: Sequence[Outcome],
-        error: BulkWriteError,
-    ) -> dict[str, str]:
-        details: Mapping[str, Any] = error.details or {}
-        failed = details.get("writeErrors", [])
-        if details.get("writeConcernErrors") or any(
-            each["code"] in UNSETTLED_CODES for each in failed
-        ):
-            raise OutcomeUnknown(str(error)[:300]) from error
-        reasons = {
-            outcomes[each["index"]].change.job_id: str(each.get("errmsg"))[:300] for each in failed
-        }
-        there = await collection.find(
-            {"_id": {"$in": [ObjectId(job_id) for job_id in reasons]}}, {"_id": 1}
-        ).to_list(None)
-        for document in there:
-            del reasons[str(document["_id"])]
-        return reasons
 
     async def trim(self, epoch: Epoch, orders: Sequence[StoredOrder]) -> None:
         """Empty outboxes whose outcomes the log holds."""
