@@ -18,6 +18,7 @@ from pymongo import version as pymongo_version
 from scripts.bench.measure import TARGETS, Measurement, Mongod, Plan, Target, measure
 from scripts.bench.processes import ChildFailedError, checkout, commit_name, exit_on_sigterm, say
 from scripts.bench.report import table
+from scripts.bench.scenarios import SCENARIOS, capped, named
 from tests.servers import MongoReplicaSet, MongoServer, RedisServer, ServerError
 
 if TYPE_CHECKING:
@@ -51,6 +52,22 @@ def add_rounds(made: argparse.ArgumentParser, default: int = 3) -> None:
     add = made.add_argument
     add("--rounds", type=int, default=default, help=f"repeat everything (default {default})")
     add("--against", metavar="REV", help="measure the service of this git revision beside ours")
+
+
+def add_scenarios(made: argparse.ArgumentParser, default: str) -> None:
+    """Add the options of `chosen_scenarios`."""
+    add = made.add_argument
+    add("--scenarios", default=default, help=f"of {','.join(SCENARIOS)} (default {default})")
+    add("--connections", type=int, help="callers, in every scenario")
+    add("--orders", type=int, help="orders at most, in every scenario")
+
+
+def chosen_scenarios(args: argparse.Namespace) -> list[Scenario]:
+    """Return the scenarios that were asked for, capped as was asked."""
+    return [
+        capped(SCENARIOS[name], orders=args.orders, connections=args.connections)
+        for name in named(args.scenarios, SCENARIOS)
+    ]
 
 
 def parsed(made: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:

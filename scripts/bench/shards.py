@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from scripts.bench import session
 from scripts.bench.measure import TARGETS
-from scripts.bench.scenarios import SCENARIOS, capped, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +30,6 @@ def main(argv: Sequence[str]) -> int:
     """Run the plan, print the table; return 1 when the service lost or doubled anything."""
     parser = session.parser("shards", __doc__)
     session.add_rounds(parser)
-    add = parser.add_argument
-    add("--scenarios", default="orders,c16", help=f"of {','.join(SCENARIOS)} (default orders,c16)")
-    add("--connections", type=int, help="callers, in every scenario")
-    add("--orders", type=int, help="orders at most, in every scenario")
+    session.add_scenarios(parser, "orders,c16")
     args = session.parsed(parser, argv)
-    scenarios = [
-        capped(SCENARIOS[name], orders=args.orders, connections=args.connections)
-        for name in named(args.scenarios, SCENARIOS)
-    ]
-    return session.run(args, scenarios, list(_TARGETS), _TARGETS)
+    return session.run(args, session.chosen_scenarios(args), list(_TARGETS), _TARGETS)

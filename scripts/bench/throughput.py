@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from scripts.bench import session
 from scripts.bench.measure import TARGETS
-from scripts.bench.scenarios import SCENARIOS, capped, named
+from scripts.bench.scenarios import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +27,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the plan, print the table; return 1 when the service lost or doubled anything."""
     parser = session.parser("throughput", __doc__)
     session.add_rounds(parser)
-    add = parser.add_argument
-    add("--targets", default=_TARGETS, help=f"of {','.join(TARGETS)} (default {_TARGETS})")
-    add("--scenarios", default="orders,one", help=f"of {','.join(SCENARIOS)} (default orders,one)")
-    add("--connections", type=int, help="callers, in every scenario")
-    add("--orders", type=int, help="orders at most, in every scenario")
+    parser.add_argument(
+        "--targets", default=_TARGETS, help=f"of {','.join(TARGETS)} (default {_TARGETS})"
+    )
+    session.add_scenarios(parser, "orders,one")
     args = session.parsed(parser, argv)
-    scenarios = [
-        capped(SCENARIOS[name], orders=args.orders, connections=args.connections)
-        for name in named(args.scenarios, SCENARIOS)
-    ]
-    return session.run(args, scenarios, named(args.targets, TARGETS))
+    return session.run(args, session.chosen_scenarios(args), named(args.targets, TARGETS))
