@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.quantities import TIMES, local_text, name_key
 from web.wire.dates import to_text
+from web.wire.spreadsheet import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 _HOUR_S: Final = 3600
 _SUMS: Final = ("added", "taken", "net", "increases", "decreases")
 _RATES: Final = ("firstOutputAt", "lastOutputAt", "outputPerHour", "cycleS")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
 
 
 def row_fields(query: QuantityQuery, row: QuantityRow) -> StatisticsRow:
@@ -105,4 +104,4 @@ def _lines(rows: Iterable[Sequence[object]]) -> bytes:
 def _plain(cell: object) -> object:
     if isinstance(cell, bool):
         return str(cell).lower()
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return plain(cell) if isinstance(cell, str) else cell
