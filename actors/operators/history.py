@@ -26,13 +26,14 @@ class Moment(NamedTuple):
 def moments(samples: Samples, since: float) -> list[Moment]:
     """Return the moments from `since` (seconds since 1970) on, the oldest first."""
     return [
-        _moment(before, now, now.gauges)
+        between(before, now, now.gauges)
         for before, now in samples.pairs(since)
         if now.gauges is not None and now.clock > before.clock
     ]
 
 
-def _moment(before: Sample, now: Sample, gauges: Gauges) -> Moment:
+def between(before: Sample, now: Sample, gauges: Gauges) -> Moment:
+    """Return what was done from one sample to a later one; its times are those of the later."""
     seconds = now.clock - before.clock
 
     def rate(event: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from actors.operators.history import Moment
+from actors.operators.history import Moment, between
 from actors.store.records import Record
 from actors.telemetry.histogram import percentile
 from actors.telemetry.samples import Gauges
@@ -88,20 +88,12 @@ class PastKeeper:
 
 
 def _minute(before: Sample, now: Sample) -> Moment:
-    seconds = now.clock - before.clock
-
-    def rate(event: str) -> float:
-        counts = (
-            count - before.counts[key] for key, count in now.counts.items() if key[0] == event
-        )
-        return sum(counts) / seconds
-
     zeros = (0,) * len(now.times["total"])
     earlier = before.times.get("total", zeros)
     answered = [new - old for new, old in zip(now.times["total"], earlier, strict=True)]
     p50, p99 = (percentile(answered, share) if any(answered) else None for share in (0.5, 0.99))
     gauges = now.gauges or Gauges(0, 0, 0, paused=False)
-    return Moment(now.at, rate("applied"), rate("refused"), rate("failed"), p50, p99, gauges)
+    return between(before, now, gauges)._replace(p50_s=p50, p99_s=p99)
 
 
 def _summed(at: float, minutes: Sequence[Moment]) -> Moment:

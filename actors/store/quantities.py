@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from actors.domain.rules import normalize
 from actors.store.values import EPOCH_START
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ FIELDS: Final[Mapping[Dimension, Field]] = {
     Dimension.BARCODE_OPERATION: Field("barcodeOperation", None, "OTHER"),
 }
 """Of those that are texts or ids in the log."""
+_DIGITS: Final = 6
+"""Behind the point: what is beyond comes of adding binary fractions."""
 PRODUCTION_ORDER: Final = "productionOrderNo"
 """Where an order has its production order; the log has it not."""
 AUTOMATIC: Final = "isAutomatic"
@@ -103,6 +106,16 @@ class Calendar:
         day = local - first - (local - first) % DAY_MS
         begun = [start * MINUTE_MS for start in self.shifts if day + start * MINUTE_MS <= local]
         return day + begun[-1]
+
+
+def name_key(dimension: Dimension) -> str | None:
+    """Return the key of the name that people know a dimension by; None where it has none."""
+    return FIELDS[dimension].name if dimension in FIELDS else None
+
+
+def pieces(summed: float) -> Number:
+    """Return a sum of pieces as it is told: without what adding binary fractions left."""
+    return normalize(round(float(summed), _DIGITS))
 
 
 def milliseconds(at: datetime) -> int:

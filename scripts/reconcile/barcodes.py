@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from actors.domain.model import SCAN_PROCESS
 from actors.domain.rules import add
 from scripts.reconcile.findings import Kind, Repair
+from scripts.reconcile.rows import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +34,7 @@ class _Tally:
     repeated: list[Row] = field(default_factory=list)
 
     def note(self, row: Row, change: Number) -> None:
-        self.net = (
-            self.net + change if type(self.net) is type(change) is int else add(self.net, change)
-        )
+        self.net = added(self.net, change)
         self.last = row.id
         self.batch = self.batch or change not in (-1, 0, 1) or row.operation == "SCAN_BATCH_DOC"
         if row.type != _INPUT:

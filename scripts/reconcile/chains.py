@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from actors.domain.rules import add
 from scripts.reconcile.book import QUANTITY_OF
 from scripts.reconcile.findings import Kind, Repair
+from scripts.reconcile.rows import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ class Chain:
             if row.change is None or row.before is None or row.after is None:
                 self.whole, previous = False, None
                 continue
-            if _added(row.before, row.change) != row.after:
+            if added(row.before, row.change) != row.after:
                 self._tell(Kind.ROW_SUM, row, f"{row.before} and {row.change} is not {row.after}")
                 self.whole = False
             if previous is None:
@@ -155,9 +156,3 @@ def missing_entries(book: Book) -> Iterator[Finding]:
     for first, last in book.missing_seqs:
         which = f"seq {first}" if first == last else f"seq {first} to {last}"
         yield book.finding(Kind.MISSING_ROW, which, f"the log has no entry with {which}")
-
-
-def _added(left: Number, right: Number) -> Number:
-    if type(left) is int and type(right) is int:
-        return left + right
-    return add(left, right)

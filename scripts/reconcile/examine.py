@@ -33,15 +33,11 @@ def examine(book: Book, id_type: type, before: datetime) -> list[Finding]:
     for chain in chains_of(book):
         findings += chain.findings
         findings += barcodes_of(book, chain)
-    negative = frozenset(QUANTITY_OF[each.subject] for each in findings if _is_negative(each))
-    findings += states_of(book, id_type, negative)
+    negative = (each.subject for each in findings if each.kind is Kind.NEGATIVE)
+    findings += states_of(book, id_type, frozenset(QUANTITY_OF[each] for each in negative))
     findings += _wrong_rows(book)
     findings += _left_in_outbox(book, before)
     return findings
-
-
-def _is_negative(finding: Finding) -> bool:
-    return finding.kind is Kind.NEGATIVE
 
 
 def _wrong_rows(book: Book) -> Iterator[Finding]:

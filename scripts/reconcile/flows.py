@@ -8,7 +8,7 @@ from actors.domain.rules import add
 from scripts.reconcile.findings import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from actors.domain.model import Number
@@ -58,12 +58,12 @@ class FlowCheck:
 
     def seem_wrong(self, book: Book, before: datetime) -> bool:
         """Return whether some of an order's flows, as they were read, do not agree with it."""
-        return bool(self._suspects(book, before))
+        return bool(self._suspects(book, *_counted(book, before)))
 
     def findings(self, book: Book, before: datetime) -> Iterator[Finding]:
         """Look at those again, and tell what does not agree; what is younger is at work."""
-        net, _ = _counted(book, before)
-        suspects = sorted(self._suspects(book, before))
+        net, at_work = _counted(book, before)
+        suspects = sorted(self._suspects(book, net, at_work))
         for start in range(0, len(suspects), _ASKED_AT_ONCE):
             some = suspects[start : start + _ASKED_AT_ONCE]
             flows: dict[str, Flow] = {}
@@ -73,8 +73,7 @@ class FlowCheck:
             for barcode in some:
                 yield from _compare(book, barcode, flows.get(barcode), net.get(barcode, 0))
 
-    def _suspects(self, book: Book, before: datetime) -> set[str]:
-        net, at_work = _counted(book, before)
+    def _suspects(self, book: Book, net: Mapping[str, Number], at_work: set[str]) -> set[str]:
         flows = self._some.get(book.order_id, [])
         done = {flow.barcode for flow in flows if flow.status == _DONE}
         made = {barcode for barcode, number in net.items() if number > 0}

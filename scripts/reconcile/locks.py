@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
 from pymongo.write_concern import WriteConcern
 
 from actors.store.schema import NODE_STATE
-from scripts.reconcile.source import Unreadable
+from scripts.reconcile.mongo import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,16 +53,15 @@ class MongoLocks:
         """Hold the lock; one whose holder died ends after five minutes."""
         now, token = datetime.now(UTC), secrets.token_hex(8)
         name = f"reconcile:{order_id}"
-        try:
-            self._locks.update_one(
-                {"_id": name, "until": {"$lt": now}},
-                {"$set": {"until": now + _KEPT, "token": token}},
-                upsert=True,
-            )
-        except DuplicateKeyError:
-            raise Locked(order_id) from None
-        except PyMongoError as error:
-            raise Unreadable(f"MongoDB: {str(error)[:300]}") from error
+        with reading():
+            try:
+                self._locks.update_one(
+                    {"_id": name, "until": {"$lt": now}},
+                    {"$set": {"until": now + _KEPT, "token": token}},
+                    upsert=True,
+                )
+            except DuplicateKeyError:
+                raise Locked(order_id) from None
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scripts.operate.screen import console, facts, listing
 from scripts.reconcile.findings import Kind
+from web.wire.spreadsheet import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +27,6 @@ _COLUMNS: Final = {
     "detail": "what is wrong",
     "repair": "repair",
 }
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
 
 
 class Form(StrEnum):
@@ -79,8 +78,4 @@ def _print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
         repair = row["repair"]
         told = "" if repair is None else f"{repair['type']} {repair['quantity']:+}"
         cells = [*(row[name] for name in _COLUMNS if name != "repair"), told, row["key"]]
-        writer.writerow([_plain(str(each)) for each in cells])
-
-
-def _plain(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+        writer.writerow([plain(str(each)) for each in cells])

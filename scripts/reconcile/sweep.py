@@ -125,11 +125,10 @@ class Sweep:
     def _left(self) -> Iterator[Finding]:
         before = self._before()
         for each in self.source.left(_LEFT_JOBS):
-            since = f"{each.since:%Y-%m-%d %H:%M:%S}"
             if each.dead:
                 yield Finding(Kind.INBOX, each.order, "", f"job {each.job}", "was given up")
             elif each.since < before:
-                detail = f"waits since {since} UTC"
+                detail = f"waits since {each.since:%Y-%m-%d %H:%M:%S} UTC"
                 yield Finding(Kind.INBOX, each.order, "", f"job {each.job}", detail)
 
 

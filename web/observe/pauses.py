@@ -67,7 +67,7 @@ async def kept(writing: Awaitable[None], kind: str) -> None:
 
 async def pause_notes(
     store: Store, order_ids: Sequence[WorkOrderId]
-) -> tuple[dict[str, dict[str, Any]], dict[WorkOrderId, str]] | None:
+) -> tuple[dict[str, dict[str, Any]], Mapping[WorkOrderId, str]] | None:
     """Return what is known of pauses, by order (or "all"), and the orders' numbers.
 
     None where the store does not answer in time.
@@ -75,21 +75,10 @@ async def pause_notes(
     with suppress(StoreUnavailable, TimeoutError):
         async with asyncio.timeout(_STORE_S):
             notes, numbers = await asyncio.gather(
-                store.records.read(_KIND, limit=_MAX_NOTES), numbers_of(store, order_ids)
+                store.records.read(_KIND, limit=_MAX_NOTES), store.numbers(order_ids)
             )
         return {each.name: {"since": each.at, **each.fields} for each in notes}, numbers
     return None
-
-
-async def numbers_of(store: Store, order_ids: Sequence[WorkOrderId]) -> dict[WorkOrderId, str]:
-    """Return what people call orders; those without a number, or gone, are left out.
-
-    Raises `StoreUnavailable`.
-    """
-    orders = await store.load(order_ids) if order_ids else []
-    return {
-        each.id: each.facts.work_order_no for each in orders if each and each.facts.work_order_no
-    }
 
 
 def pause_fields(notes: Mapping[str, Mapping[str, Any]], name: str = _ALL) -> dict[str, Any]:

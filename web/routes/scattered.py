@@ -14,10 +14,10 @@ from web.app_context import CALL, CONTEXT
 from web.cluster.forward import Part
 from web.cluster.hop import FORWARDED_BY, refuse_if_misled
 from web.cluster.shards import body_of
-from web.routes.updates import ITEM_NUMBERS, batch_text, echo
+from web.routes.updates import ITEM_NUMBERS, batch_reply, echo
 from web.wire.bodies import PART, read_batch
 from web.wire.problems import RequestError, problem_of
-from web.wire.replies import failure, success
+from web.wire.replies import failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,12 +110,7 @@ def _merged(
             rows = [_failed(items[number], body, reply) for number in numbers]
         for number, row in zip(numbers, rows, strict=True):
             results[number] = {**row, "index": number}
-    every = [results[number] for number in range(len(items))]
-    succeeded = sum(row["success"] for row in every)
-    counts = {"total": len(every), "succeeded": succeeded, "failed": len(every) - succeeded}
-    queued = sum(row.get("code") == "QUEUED" for row in every)
-    text = batch_text(counts["succeeded"], counts["failed"], queued)
-    return success(request, {**counts, "results": every}, text, {**counts, "queued": queued})
+    return batch_reply(request, [results[number] for number in range(len(items))])
 
 
 def _failed(item: object, body: dict[str, Any], reply: web.Response) -> dict[str, Any]:

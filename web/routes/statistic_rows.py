@@ -6,20 +6,19 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.store.quantities import FIELDS, TIMES, Dimension, Sums, local_text
+from actors.store.quantities import TIMES, local_text, name_key
 from web.wire.dates import to_text
+from web.wire.spreadsheet import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from actors.store.quantities import QuantityQuery, QuantityRow
+    from actors.store.quantities import QuantityQuery, QuantityRow, Sums
     from web.openapi.models.statistics import QuantitySums, QuantityTotals, StatisticsRow
 
 _HOUR_S: Final = 3600
 _SUMS: Final = ("added", "taken", "net", "increases", "decreases")
 _RATES: Final = ("firstOutputAt", "lastOutputAt", "outputPerHour", "cycleS")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
 
 
 def row_fields(query: QuantityQuery, row: QuantityRow) -> StatisticsRow:
@@ -29,7 +28,7 @@ def row_fields(query: QuantityQuery, row: QuantityRow) -> StatisticsRow:
         "names": {
             str(dimension): name
             for dimension, name in zip(query.group, row.names, strict=True)
-            if dimension in FIELDS and FIELDS[dimension].name is not None
+            if name_key(dimension) is not None
         },
         **total_fields(row),
     }
@@ -75,7 +74,7 @@ def csv_heading(query: QuantityQuery) -> bytes:
     """Return the first line of an export, behind the mark by which spreadsheets know UTF-8."""
     columns: list[object] = []
     for dimension in query.group:
-        columns += [str(dimension), *([f"{dimension}Name"] if _has_name(dimension) else [])]
+        columns += [str(dimension), *([f"{dimension}Name"] if name_key(dimension) else [])]
     columns += [f"{kind}.{name}" for kind in ("input", "output") for name in _SUMS]
     columns += _RATES
     return b"\xef\xbb\xbf" + _lines([columns])
@@ -89,15 +88,11 @@ def csv_lines(query: QuantityQuery, rows: Iterable[QuantityRow]) -> bytes:
 def _cells(query: QuantityQuery, row: QuantityRow) -> list[object]:
     cells: list[object] = []
     for dimension, key, name in zip(query.group, _keys(query, row), row.names, strict=True):
-        cells += [key, *([name] if _has_name(dimension) else [])]
+        cells += [key, *([name] if name_key(dimension) else [])]
     totals: Mapping[str, Any] = total_fields(row)
     for kind in ("input", "output"):
         cells += [totals[kind][name] for name in _SUMS]
     return [*cells, *(totals[name] for name in _RATES)]
-
-
-def _has_name(dimension: Dimension) -> bool:
-    return dimension in FIELDS and FIELDS[dimension].name is not None
 
 
 def _lines(rows: Iterable[Sequence[object]]) -> bytes:
@@ -109,4 +104,4 @@ def _lines(rows: Iterable[Sequence[object]]) -> bytes:
 def _plain(cell: object) -> object:
     if isinstance(cell, bool):
         return str(cell).lower()
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return plain(cell) if isinstance(cell, str) else cell

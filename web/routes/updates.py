@@ -35,7 +35,7 @@ from web.wire.schemas import (
 from web.wire.texts import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiohttp import web
 
@@ -94,7 +94,7 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     request[CALL].about.update(_about(parsed))
     outcomes = await _apply(request, parsed)
     _refuse_if_none_was_tried(outcomes)
-    return await _batch_reply(request, items, outcomes)
+    return batch_reply(request, await _results(request, items, outcomes))
 
 
 def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
@@ -272,9 +272,9 @@ def _refuse_if_none_was_tried(outcomes: list[_Done | Problem]) -> None:
         raise RequestError(first)
 
 
-async def _batch_reply(
+async def _results(
     request: web.Request, items: list[object], outcomes: list[_Done | Problem]
-) -> web.Response:
+) -> list[dict[str, Any]]:
     language = request[CALL].language
     backlog = request.app[CONTEXT].node.region.backlog()
 
@@ -282,18 +282,19 @@ async def _batch_reply(
         index, (item, outcome) = numbered
         return _item_result(index, item, outcome, backlog, language)
 
-    results = await in_slices(result, enumerate(zip(items, outcomes, strict=True)))
-    counts = {
-        "total": len(results),
-        "succeeded": sum(not isinstance(each, Problem) for each in outcomes),
-        "failed": sum(isinstance(each, Problem) for each in outcomes),
-    }
-    queued = sum(isinstance(each, Queued) for each in outcomes)
-    text = batch_text(counts["succeeded"], counts["failed"], queued)
+    return await in_slices(result, enumerate(zip(items, outcomes, strict=True)))
+
+
+def batch_reply(request: web.Request, results: Sequence[Mapping[str, Any]]) -> web.Response:
+    """Return what became of the items of a batch, given in their order."""
+    succeeded = sum(each["success"] for each in results)
+    counts = {"total": len(results), "succeeded": succeeded, "failed": len(results) - succeeded}
+    queued = sum(each.get("code") == "QUEUED" for each in results)
+    text = _batch_text(succeeded, counts["failed"], queued)
     return success(request, {**counts, "results": results}, text, {**counts, "queued": queued})
 
 
-def batch_text(succeeded: int, failed: int, queued: int) -> str:
+def _batch_text(succeeded: int, failed: int, queued: int) -> str:
     """Return the name of the message about a batch."""
     if not failed:
         return "QUEUED.batch" if queued else "UPDATED.batch"

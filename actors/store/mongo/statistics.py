@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.domain.rules import normalize
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import reading
 from actors.store.quantities import (
@@ -20,13 +19,14 @@ from actors.store.quantities import (
     Dimension,
     QuantityRow,
     Sums,
+    name_key,
+    pieces,
 )
 from actors.store.schema import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from actors.domain.model import Number
     from actors.store.mongo.reads import Collections
     from actors.store.quantities import QuantityQuery
 
@@ -35,8 +35,6 @@ Expression = Any
 
 _TYPES: Final = ("input", "output")
 _SUMS: Final = ("added", "taken", "increases", "decreases")
-_DIGITS: Final = 6
-"""Behind the point: what is beyond comes of adding binary fractions."""
 _AT_ONCE: Final = 500
 _QUANTITY: Final = {
     "$cond": [
@@ -149,7 +147,7 @@ def _floor(value: Expression, unit: int) -> Expression:
 
 
 def _names(query: QuantityQuery) -> dict[str, Expression]:
-    named = ((n, FIELDS[each].name) for n, each in enumerate(query.group) if each in FIELDS)
+    named = enumerate(map(name_key, query.group))
     return {f"n{n}": {"$max": f"${name}"} for n, name in named if name is not None}
 
 
@@ -157,13 +155,13 @@ def _sums() -> dict[str, Expression]:
     sums: dict[str, Expression] = {}
     for kind in _TYPES:
         of_kind = {"$eq": ["$changeType", kind]}
-        for sign, operator, pieces, entries in (
+        for sign, operator, summed, entries in (
             (1, "$gt", "added", "increases"),
             (-1, "$lt", "taken", "decreases"),
         ):
             such = {"$and": [of_kind, {operator: ["$quantity", 0]}]}
             counted = {"$multiply": ["$quantity", sign]}
-            sums[f"{kind}_{pieces}"] = {"$sum": {"$cond": [such, counted, 0]}}
+            sums[f"{kind}_{summed}"] = {"$sum": {"$cond": [such, counted, 0]}}
             sums[f"{kind}_{entries}"] = {"$sum": {"$cond": [such, 1, 0]}}
     made = {"$and": [{"$eq": ["$changeType", "output"]}, {"$gt": ["$quantity", 0]}]}
     when = {"$cond": [made, "$operateTime", None]}
@@ -230,8 +228,4 @@ def _text(value: object) -> str | None:
 
 def _of_kind(found: Mapping[str, Any], kind: str) -> Sums:
     added, taken, increases, decreases = (found[f"{kind}_{each}"] for each in _SUMS)
-    return Sums(_pieces(added), _pieces(taken), int(increases), int(decreases))
-
-
-def _pieces(summed: float) -> Number:
-    return normalize(round(float(summed), _DIGITS))
+    return Sums(pieces(added), pieces(taken), int(increases), int(decreases))

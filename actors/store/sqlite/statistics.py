@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.domain.rules import normalize
 from actors.store.quantities import (
     AUTOMATIC,
     DAY_MS,
@@ -21,6 +20,8 @@ from actors.store.quantities import (
     Dimension,
     QuantityRow,
     Sums,
+    name_key,
+    pieces,
 )
 from actors.store.sqlite.rows import microseconds, time_at
 
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncIterator, Sequence
 
-    from actors.domain.model import Number
     from actors.store.quantities import QuantityQuery
     from actors.store.sqlite.threads import SqliteThreads
 
 _AT_ONCE: Final = 500
 _AHEAD: Final = 2
 """Parts that are read before somebody took the one before."""
-_DIGITS: Final = 6
 _MS: Final = 1_000
 """Microseconds, as the column counts."""
 _NUMBERS: Final = "('integer', 'real', 'text')"
@@ -143,17 +142,17 @@ def _bucket(dimension: Dimension, calendar: Calendar) -> str:
 
 
 def _name(dimension: Dimension) -> str:
-    name = FIELDS[dimension].name if dimension in FIELDS else None
+    name = name_key(dimension)
     return "NULL" if name is None else f"max({_field(name)})"
 
 
 def _sums() -> list[str]:
     columns = []
     for kind in ("input", "output"):
-        for pieces, such in (("quantity", "quantity > 0"), ("-quantity", "quantity < 0")):
+        for counted, such in (("quantity", "quantity > 0"), ("-quantity", "quantity < 0")):
             such = f"change_type = '{kind}' AND {such}"  # noqa: PLW2901
             columns += [
-                f"total(CASE WHEN {such} THEN {pieces} END)",
+                f"total(CASE WHEN {such} THEN {counted} END)",
                 f"count(CASE WHEN {such} THEN 1 END)",
             ]
     made = "CASE WHEN change_type = 'output' AND quantity > 0 THEN operate_time END"
@@ -202,8 +201,4 @@ def _typed(dimension: Dimension, key: Any) -> Any:  # noqa: ANN401 -- as SQLite 
 
 def _of_kind(sums: Sequence[Any]) -> Sums:
     added, increases, taken, decreases = sums
-    return Sums(_pieces(added), _pieces(taken), increases, decreases)
-
-
-def _pieces(summed: float) -> Number:
-    return normalize(round(summed, _DIGITS))
+    return Sums(pieces(added), pieces(taken), increases, decreases)

@@ -188,7 +188,7 @@ export class Jobs {
         ['change', t('change'), '', change],
         failed && ['error', t('errorCode'), '', (job) => this.#error(job)],
         completed && ['after', t('after'), 'number', (job) => f.number(job.result?.afterQuantity)],
-        ['times', received, failed ? '' : '', times],
+        ['times', received, '', times],
         ['attempts', t('attempts'), 'number', (job) => f.count(job.attempts)],
         ['job', t('job'), '', (job) => shortId(job.jobId)],
         ['actions', t('actions'), '', (job) => this.#actions(job)],

@@ -49,15 +49,15 @@ export class Nodes {
       columns: [
         ['node', t('node'), '', mono],
         ['role', t('role'), '', (row) => stateBadge(row.role, roleText(t, row.role))],
-        ['address', t('address'), 'wide', (row) => row.url ?? '–'],
+        ['address', t('address'), '', (row) => row.url ?? '–'],
         ['lease', t('lease'), '', lease],
         ['epoch', t('epoch'), 'number', (row) => (row.epoch ? f.number(row.epoch) : '–')],
-        ['up', t('up'), 'number wide', (row) => f.span(row.upS)],
-        ['lag', t('loopLag'), 'number wide', (row) => f.ms(row.loopLagMs)],
+        ['up', t('up'), 'number', (row) => f.span(row.upS)],
+        ['lag', t('loopLag'), 'number', (row) => f.ms(row.loopLagMs)],
         ['reach', t('reach'), '', reach],
-        ['heard', t('lastHeard'), 'wide', (row) => (row.role ? '–' : moment(f, row.lastHeard))],
-        ['version', t('version'), 'wide', (row) => row.version ?? '–'],
-        ['note', t('note'), 'wide', (row) => row.reason || '–'],
+        ['heard', t('lastHeard'), '', (row) => (row.role ? '–' : moment(f, row.lastHeard))],
+        ['version', t('version'), '', (row) => row.version ?? '–'],
+        ['note', t('note'), '', (row) => row.reason || '–'],
       ],
     });
   }
@@ -76,7 +76,7 @@ export class Nodes {
         ['state', t('state'), '', state],
         ['since', t('sinceSpan'), 'number', (row) => f.span(row.sinceS)],
         ['failures', t('failures'), 'number', (row) => f.count(row.failures)],
-        ['detail', t('note'), 'wide', (row) => (row.ok ? '–' : row.detail)],
+        ['detail', t('note'), '', (row) => (row.ok ? '–' : row.detail)],
       ],
     });
   }
@@ -93,7 +93,7 @@ export class Nodes {
         ['since', t('firstSeen'), '', (row) => moment(f, row.since)],
         ['node', t('owner'), '', mono],
         ['epoch', t('epoch'), 'number', (row) => f.number(row.epoch)],
-        ['address', t('address'), 'wide', (row) => row.url],
+        ['address', t('address'), '', (row) => row.url],
       ],
     });
   }

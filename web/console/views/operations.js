@@ -65,8 +65,8 @@ export class Operations {
         ['of', t('order'), '', of],
         ['by', t('byWhom'), '', byWhom],
         ['reason', t('reason'), '', (row) => row.reason || '–'],
-        ['outcome', t('outcome'), 'wide', (row) => row.outcome],
-        ['more', t('note'), 'wide', more],
+        ['outcome', t('outcome'), '', (row) => row.outcome],
+        ['more', t('note'), '', more],
       ],
     });
   }
@@ -75,7 +75,7 @@ export class Operations {
     const { app, paused } = this;
     const { t, f } = app;
     const { data } = paused;
-    const everything = () => html`<div class="row" data-paused="all">
+    const everything = () => html`<div data-paused="all">
       <p>
         ${t('allPaused', { count: f.count(data.all.waiting) })}
         ${' '}${t('pausedSince')} ${moment(f, data.all.since)} · ${byWhom(data.all)} · ${data.all.reason || '–'}
@@ -121,4 +121,4 @@ export class Operations {
 const auditPath = (query) => `api/audit?page=${pageOf(query)}&pageSize=20`;
 
 /** Name who did something: the token's name, and the address. */
-export const byWhom = ({ by, address }) => [by, address].filter(Boolean).join(' · ') || '–';
+const byWhom = ({ by, address }) => [by, address].filter(Boolean).join(' · ') || '–';

@@ -32,7 +32,7 @@ function button({ t, acting }, paused, what, path, { resume, ...question }) {
 }
 
 /** Describe the field for a reason, in a question before something is done. */
-export const whyField = (t) => (values) =>
+const whyField = (t) => (values) =>
   html`<label class="field">
   <span>${t('whyAsked')}</span>
   <input type="text" name="reason" maxlength="500" value=${values.reason ?? ''}
@@ -40,5 +40,4 @@ export const whyField = (t) => (values) =>
 </label>`;
 
 /** Return the path of an action with the reason that was entered. */
-export const withReason = (path, reason) =>
-  reason ? `${path}?${new URLSearchParams({ reason })}` : path;
+const withReason = (path, reason) => (reason ? `${path}?${new URLSearchParams({ reason })}` : path);

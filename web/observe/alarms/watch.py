@@ -22,7 +22,6 @@ from web.observe.alarms.conditions import (
     Situation,
     findings,
 )
-from web.observe.pauses import numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +175,7 @@ class Alarms:
         if unknown and node.status().store.ok:
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_STORE_S):
-                    self._numbers |= await numbers_of(node.store, unknown)
+                    self._numbers |= await node.store.numbers(unknown)
 
     async def _ask_for_failures(self) -> None:
         """Ask the store for the job that failed last; where it does not say, what it last said."""
