@@ -102,17 +102,11 @@ def decide(
         if earlier is not None:
             verdicts.append(_replay(earlier, change))
             continue
+        decided: tuple[OrderState, LogEntry | OperationEntry] | WorkOrderError
         if is_operation(change):
-            operated = _operate(order, state, change, epoch, seq, at)
-            if isinstance(operated, WorkOrderError):
-                verdicts.append(operated)
-                continue
-            state, done = operated
-            outcomes.append(done)
-            evidence.note(done)
-            verdicts.append(updated(done))
-            continue
-        decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at, guards)
+            decided = _operate(order, state, change, epoch, seq, at)
+        else:
+            decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at, guards)
         if isinstance(decided, WorkOrderError):
             verdicts.append(decided)
             refusal = _refusal(order, change, decided, epoch, at)
@@ -261,8 +255,8 @@ def _counted_scan(change: Change, evidence: Evidence) -> LogPosition | None:
 def _refusal(
     order: StoredOrder, change: Change, error: WorkOrderError, epoch: Epoch, at: datetime
 ) -> Refusal | None:
-    """Make the refusal of a keyed request durable; without a key nobody can ask for it again."""
-    if change.request_id is None or isinstance(error, OrderUnreadable):
+    """Make the refusal of a keyed count durable; without a key nobody can ask for it again."""
+    if change.request_id is None or is_operation(change) or isinstance(error, OrderUnreadable):
         return None
     detail = 0.0
     if isinstance(error, QuantityOutOfRange):
@@ -274,22 +268,7 @@ def _refusal(
 
 def updated(entry: LogEntry | OperationEntry, *, replayed: bool = False) -> Updated:
     """Return the reply that an applied change is answered with."""
-    if isinstance(entry, OperationEntry):
-        return Updated(
-            change=entry.change,
-            work_order_id=entry.work_order_id,
-            seq=entry.seq,
-            epoch=entry.epoch,
-            applied_quantity=entry.change.quantity,
-            before_quantity=entry.before_quantity,
-            after_quantity=entry.after_quantity,
-            before_status=entry.before_status,
-            after_status=entry.after_status,
-            before_progress=entry.before_progress,
-            after_progress=entry.after_progress,
-            replayed=replayed,
-        )
-    return Updated(
+    done = Updated(
         change=entry.change,
         work_order_id=entry.work_order_id,
         seq=entry.seq,
@@ -302,7 +281,8 @@ def updated(entry: LogEntry | OperationEntry, *, replayed: bool = False) -> Upda
         before_progress=entry.before_progress,
         after_progress=entry.after_progress,
         replayed=replayed,
-        watched=entry.watched,
-        duplicate=entry.duplicate,
-        work_order_no=entry.facts.work_order_no if entry.watched else None,
     )
+    if isinstance(entry, OperationEntry) or (entry.watched is None and not entry.duplicate):
+        return done
+    number = entry.facts.work_order_no if entry.watched else None
+    return replace(done, watched=entry.watched, duplicate=entry.duplicate, work_order_no=number)

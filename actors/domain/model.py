@@ -197,6 +197,11 @@ class OperationEntry:
     after_progress: Number
     operated_at: datetime
 
+    @property
+    def applied_quantity(self) -> Number:
+        """Return what it moved; nothing of it is ever cut."""
+        return self.change.quantity
+
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
