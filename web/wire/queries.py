@@ -57,10 +57,11 @@ def parse_log_query(
     """
     change_type = parse_change_type(query)
     since, until = parse_period(query, zone)
+    page, page_size = parse_page(query)
     return LogQuery(
         work_order_id,
-        page=parse_whole(query, "page", 1, MAX_PAGE),
-        page_size=parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        page=page,
+        page_size=page_size,
         change_type=change_type,
         since=since,
         until=until,
@@ -91,8 +92,7 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
         state,
         query.get("workOrderId", "").strip() or None,
         _error_code(query, "code"),
-        parse_whole(query, "page", 1, MAX_PAGE),
-        parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        *parse_page(query),
     )
 
 
@@ -114,8 +114,7 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
     """
     state = query.get("state", "").strip()
     return ActorQuery(
-        parse_whole(query, "page", 1, MAX_PAGE),
-        parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        *parse_page(query),
         Sort(_choice(query, "sort", tuple(Sort))),
         descending=_choice(query, "order", ORDERS) == "desc",
         search=query.get("search", "").strip()[:_MAX_SEARCH],
