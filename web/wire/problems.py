@@ -250,3 +250,5 @@ def as_sent(problem: Problem, order_id: str) -> Problem:
 
 
 SYSTEM_ERROR: Final = Problem("SYSTEM_ERROR", "SYSTEM_ERROR")
+NOT_APPLIED: Final = Problem("SERVICE_UNAVAILABLE", "SERVICE_UNAVAILABLE", retry_after_s=1)
+READ_TOO_LONG: Final = Problem("SERVICE_UNAVAILABLE", "SERVICE_UNAVAILABLE.read", retry_after_s=1)
