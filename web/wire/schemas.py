@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 MAX_GRACE: Final = 2**53 - 1
 """Milliseconds: the largest whole number that every reader of JSON reads as it is."""
-_HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
+HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 
 _Nothing = Literal[""] | None
 _HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$", to_lower=True)]
@@ -207,14 +207,14 @@ def _usual_message(
 
 def parse_work_order_id(text: str, field: str = "id") -> WorkOrderId:
     """Read an order's id from a path; raises `RequestError`."""
-    if not _HEX_ID.fullmatch(text):
+    if not HEX_ID.fullmatch(text):
         raise invalid("INVALID_WORK_ORDER_ID", field)
     return WorkOrderId(text.lower())
 
 
 def parse_job_id(text: str) -> JobId:
     """Read a job's id from a path; raises `RequestError`."""
-    if not _HEX_ID.fullmatch(text):
+    if not HEX_ID.fullmatch(text):
         raise invalid("INVALID_JOB_ID", "id")
     return JobId(text.lower())
 
