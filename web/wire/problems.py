@@ -150,7 +150,8 @@ def _over_plan(error: OverPlan) -> _Described:
 def _operation_refused(error: OperationRefused) -> _Described:
     params: dict[str, object] = {"operation": error.operation, "status": error.status}
     data = {"workOrderId": error.work_order_id, "reason": error.reason, **params}
-    return f"{error.code}.{error.reason}", params, data
+    text = error.code if error.reason == "status" else f"{error.code}.{error.reason}"
+    return text, params, data
 
 
 def _out_of_range(error: QuantityOutOfRange) -> _Described:
