@@ -20,7 +20,7 @@ from web.route import UNREAD, Route
 from web.routes.statistic_rows import csv_heading, csv_lines, net, row_fields, total_fields
 from web.wire.dates import to_text
 from web.wire.replies import success
-from web.wire.statistics import parse_quantity_query, parse_row_limit
+from web.wire.statistics import PERIOD, parse_quantity_query, parse_row_limit
 from web.wire.turns import in_turn, reading
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ async def plans(request: web.Request) -> web.Response:
         return success(request, data, "OK.plans")
 
 
-def _query(request: web.Request, period: timedelta | None = None) -> QuantityQuery:
+def _query(request: web.Request, period: timedelta = PERIOD) -> QuantityQuery:
     options = request.app[CONTEXT].options
-    given = (request.query, options.time_zone, options.shifts, datetime.now(UTC))
-    return parse_quantity_query(*given) if period is None else parse_quantity_query(*given, period)
+    now = datetime.now(UTC)
+    return parse_quantity_query(request.query, options.time_zone, options.shifts, now, period)
 
 
 async def _rows(store: Store, query: QuantityQuery) -> list[QuantityRow]:

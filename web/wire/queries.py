@@ -208,15 +208,15 @@ def parse_period(
     return _moment(query, "startDate", zone), _moment(query, "endDate", zone, end_of_day=True)
 
 
-def parse_change_type(query: Mapping[str, str], field: str = "changeType") -> str | None:
+def parse_change_type(query: Mapping[str, str]) -> str | None:
     """Read which of the quantities is meant; raises `RequestError`."""
-    text = query.get(field, "").strip()
+    text = query.get("changeType", "").strip()
     if not text:
         return None
     try:
         return ChangeType(text).value
     except ValueError:
-        raise invalid("INVALID_TYPE", field) from None
+        raise invalid("INVALID_TYPE", "changeType") from None
 
 
 def _moment(

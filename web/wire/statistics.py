@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_ROWS: Final = 10_000
 SOME_ROWS: Final = 1_000
 MAX_GROUPS: Final = 4
-_PERIOD: Final = timedelta(days=31)
+PERIOD: Final = timedelta(days=31)
 _FLAGS: Final = {"true": True, "false": False}
 FILTERS: Final[Mapping[str, Dimension]] = {
     "workOrderId": Dimension.ORDER,
@@ -45,7 +45,7 @@ def parse_quantity_query(
     zone: tzinfo | None,
     shifts: Sequence[int],
     now: datetime,
-    period: timedelta = _PERIOD,
+    period: timedelta,
 ) -> QuantityQuery:
     """Read the query string of statistics; blank values count as absent.
 
