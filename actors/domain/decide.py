@@ -102,17 +102,11 @@ def decide(
         if earlier is not None:
             verdicts.append(_replay(earlier, change))
             continue
+        decided: tuple[OrderState, LogEntry | OperationEntry] | WorkOrderError
         if is_operation(change):
-            operated = _operate(order, state, change, epoch, seq, at)
-            if isinstance(operated, WorkOrderError):
-                verdicts.append(operated)
-                continue
-            state, done = operated
-            outcomes.append(done)
-            evidence.note(done)
-            verdicts.append(updated(done))
-            continue
-        decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at, guards)
+            decided = _operate(order, state, change, epoch, seq, at)
+        else:
+            decided = _decide_one(order, state, change, evidence, epoch, seq + 1, at, guards)
         if isinstance(decided, WorkOrderError):
             verdicts.append(decided)
             refusal = _refusal(order, change, decided, epoch, at)
@@ -261,8 +255,8 @@ def _counted_scan(change: Change, evidence: Evidence) -> LogPosition | None:
 def _refusal(
     order: StoredOrder, change: Change, error: WorkOrderError, epoch: Epoch, at: datetime
 ) -> Refusal | None:
-    """Make the refusal of a keyed request durable; without a key nobody can ask for it again."""
-    if change.request_id is None or isinstance(error, OrderUnreadable):
+    """Make the refusal of a keyed count durable; without a key nobody can ask for it again."""
+    if change.request_id is None or is_operation(change) or isinstance(error, OrderUnreadable):
         return None
     detail = 0.0
     if isinstance(error, QuantityOutOfRange):

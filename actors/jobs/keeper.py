@@ -193,13 +193,12 @@ class JobKeeper:
 
     def waits_for(self, order_id: WorkOrderId) -> OrderWaits:
         """Tell what waits for an order, whether or not it has an actor."""
-        live = self._directory is not None and order_id in self._directory.made
+        mailbox = None if self._directory is None else self._directory.made.get(order_id)
+        live = mailbox is not None
         outside = self.unplaced.get(order_id)
-        ref = None if self._directory is None else self._directory.refs.get(order_id)
         if outside:
             return OrderWaits(len(outside), outside[0].job.received_at, live)
-        mailbox: Mailbox | None = ref.actor_inbox if ref is not None else None  # type: ignore[assignment]
-        first = mailbox.first if mailbox is not None else None
+        first = None if mailbox is None else mailbox.first
         if mailbox is None or first is None:
             return OrderWaits(live=live)
         kept = self.known.get(first.message.change.job_id) if first.durable else None

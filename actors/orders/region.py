@@ -273,8 +273,8 @@ class Region:
     def statistics(self) -> Statistics:
         """Count what waits, what is at work and what was done."""
         done = (self.telemetry.tally.completed, self.telemetry.tally.failed)
-        backlog, directory = self.backlog(), self._directory
-        if directory is None:
+        backlog, directory, jobs = self.backlog(), self._directory, self._jobs
+        if directory is None or jobs is None:
             return Statistics(0, 0, *done, 0, 0, paused=self.paused, wait_ms=0.0)
         gate = directory.gate
         return Statistics(
@@ -286,7 +286,7 @@ class Region:
             paused=self.paused,
             wait_ms=backlog.wait_ms,
             paused_orders=tuple(sorted(directory.paused)),
-            jobs=len(self._jobs.known) if self._jobs is not None else None,
+            jobs=len(jobs.known),
         )
 
     def clean(self, grace_s: float) -> None:

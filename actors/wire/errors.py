@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_type_hints
 
 from actors import errors
 from actors.errors import WorkOrderError
-from actors.wire.forms import Form, form_of
+from actors.wire.forms import Form, form_of, via
 from actors.wire.records import read_record, write_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 ERRORS: Final[Mapping[str, type[WorkOrderError]]] = {
     name: kind
@@ -66,7 +66,7 @@ def write_error(error: WorkOrderError) -> list[Any]:
     """Return the error as an array: its text, and those attributes that its `__init__` takes."""
     shape, kept = _shape_of(type(error)), vars(error)
     written = {
-        name: _via(form.write, kept[name]) for name, form in shape.forms.items() if name in kept
+        name: via(form.write, kept[name]) for name, form in shape.forms.items() if name in kept
     }
     return [shape.names, str(error), written]
 
@@ -80,10 +80,6 @@ def read_error(written: list[Any]) -> WorkOrderError:
     error = kind.__new__(kind, text)
     for name, default in shape.defaults.items():
         form = shape.forms[name]
-        value = _via(form.read, attributes[name]) if name in attributes else default
+        value = via(form.read, attributes[name]) if name in attributes else default
         setattr(error, name, value)
     return error
-
-
-def _via(convert: Callable[[Any], Any] | None, value: Any) -> Any:  # noqa: ANN401
-    return value if convert is None else convert(value)

@@ -118,14 +118,17 @@ def _worked_out(kind: Any) -> Form:  # noqa: ANN401, PLR0911
     raise NoForm(f"no form for {kind!r}")
 
 
+def via(convert: Callable[[Any], Any] | None, value: Any) -> Any:  # noqa: ANN401
+    """Return what a form's `write` or `read` makes of a value."""
+    return value if convert is None else convert(value)
+
+
 def _write_by(kind: Any, value: Any) -> Any:  # noqa: ANN401
-    write = _known[kind].write
-    return value if write is None else write(value)
+    return via(_known[kind].write, value)
 
 
 def _read_by(kind: Any, written: Any) -> Any:  # noqa: ANN401
-    read = _known[kind].read
-    return written if read is None else read(written)
+    return via(_known[kind].read, written)
 
 
 def _union(kinds: tuple[Any, ...]) -> Form:
@@ -205,11 +208,10 @@ def _record(kind: Any) -> Form:  # noqa: ANN401 -- a dataclass or a named tuple
     forms = [form_of(hints[name]) for name in names]
     writes = [(at, form.write) for at, form in enumerate(forms) if form.write]
     reads = [(at, form.read) for at, form in enumerate(forms) if form.read]
-    many = len(names) > 1
-    values_of = attrgetter(*names) if names else lambda _value: ()
+    values_of = _getter(names)
 
     def write(value: Any) -> Any:  # noqa: ANN401
-        values = values_of(value) if many or not names else (values_of(value),)
+        values = values_of(value)
         return _converted(list(values), writes) if writes else values
 
     def read(written: list[Any]) -> Any:  # noqa: ANN401
@@ -221,6 +223,12 @@ def _record(kind: Any) -> Form:  # noqa: ANN401 -- a dataclass or a named tuple
         return kind(*values)
 
     return Form(write, read)
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
 
 
 def field_names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401

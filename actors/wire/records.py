@@ -9,7 +9,7 @@ from actors.node import status
 from actors.operators import rows
 from actors.orders import region
 from actors.telemetry import journal
-from actors.wire.forms import form_of
+from actors.wire.forms import form_of, via
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,13 +73,11 @@ def write_record(value: Any) -> list[Any] | None:  # noqa: ANN401 -- one of `REC
     if value is None:
         return None
     kind = type(value)
-    write = form_of(kind).write
-    return [kind.__name__, value if write is None else write(value)]
+    return [kind.__name__, via(form_of(kind).write, value)]
 
 
 def read_record(written: list[Any] | None) -> Any:  # noqa: ANN401 -- as it was written
     """Return the record; None for one that only a newer release knows."""
     if written is None or written[0] not in RECORDS:
         return None
-    read = form_of(RECORDS[written[0]]).read
-    return written[1] if read is None else read(written[1])
+    return via(form_of(RECORDS[written[0]]).read, written[1])

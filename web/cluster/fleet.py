@@ -89,11 +89,11 @@ class Fleet:
             return None
         here = self._here()
         most = max((1, *self._days.values())) if self._expected is None else self._expected
-        addresses = {each.url for each in here}
+        names, addresses = {each.node for each in here}, {each.url for each in here}
         gone = [
             each
             for name, each in self._seen.items()
-            if name not in {one.node for one in here} and each.url not in addresses
+            if name not in names and each.url not in addresses
         ]
         gone.sort(key=_when, reverse=True)
         young = self._epoch != epoch or now - self._owner_since < _MISSING_S

@@ -32,7 +32,7 @@ from web.cluster.peer import PeerHealth, PeerWatch, repeat
 from web.cluster.seal import path_of
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
-from web.wire.problems import Problem, RequestError
+from web.wire.problems import NOT_APPLIED, READ_TOO_LONG, Problem, RequestError
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ _WAY_BACK_S: Final = 0.5
 """Of the time for a call, what the owner's last word and its way back may take."""
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, to send it in pieces."""
-_RETRY_AFTER_S: Final = 1
 _LEARNS_S: Final = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -254,10 +253,7 @@ class Forwarder:
                     await self._copy(reply, stream, peer)
                     return stream.response
         except (aiohttp.ClientError, OSError) as error:
-            text = "SERVICE_UNAVAILABLE.read"
-            raise RequestError(
-                Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
-            ) from error
+            raise RequestError(READ_TOO_LONG) from error
 
     async def _copy(self, reply: aiohttp.ClientResponse, stream: Stream, peer: Peer) -> None:
         """Pass on what comes, until either side ends or the owner is another one."""
@@ -329,12 +325,9 @@ class Forwarder:
         return reply
 
     def _hop(self, request: web.Request, peer: Peer, outgoing: _Outgoing) -> Work:
-        resource = request.match_info.route.resource
+        call = request[CALL]
         hop = self._tracing.hop(
-            request.method,
-            "none" if resource is None else resource.canonical,
-            request[CALL].trace.traceparent,
-            peer.holder.node,
+            request.method, call.route, call.trace.traceparent, peer.holder.node
         )
         if hop.traceparent:
             outgoing.headers["traceparent"] = hop.traceparent
@@ -363,8 +356,7 @@ class Forwarder:
 
     async def _passed_back(self, reply: aiohttp.ClientResponse) -> web.Response:
         if reply.status == HTTPStatus.SERVICE_UNAVAILABLE and REFUSED in reply.headers:
-            text = "SERVICE_UNAVAILABLE"
-            raise RequestError(Problem(text, text, retry_after_s=_RETRY_AFTER_S))
+            raise RequestError(NOT_APPLIED)
         if _SERVED_BY not in reply.headers or 300 <= reply.status < 400:  # noqa: PLR2004
             raise aiohttp.ClientPayloadError("what answered is not a node")
         body = await reply.read()
@@ -390,8 +382,7 @@ def _owners_share_ms(left_s: float) -> int:
 def _problem(method: str, attempt: Attempt) -> Problem:
     """Say what a caller must know: surely not applied, or unknown."""
     if not attempt.connected:
-        return Problem("SERVICE_UNAVAILABLE", "SERVICE_UNAVAILABLE", retry_after_s=_RETRY_AFTER_S)
+        return NOT_APPLIED
     if method in ("POST", "DELETE"):
         return Problem("TIMEOUT", "TIMEOUT")
-    text = "SERVICE_UNAVAILABLE.read"
-    return Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
+    return READ_TOO_LONG

@@ -52,17 +52,17 @@ class Neighbours:
     def heard(self, report: str) -> None:
         """Note what a node says; what can't be read is left out."""
         try:
-            said = orjson.loads(report) if len(report) <= _MAX_BYTES else None
+            said = orjson.loads(report) if len(report) <= _MAX_BYTES else {}
         except ValueError:
             return
-        match said or {}:
+        match said:
             case {"node": str(node), "url": str(url), "role": str(role), "reason": str(reason)} if (
                 _NODE_ID.fullmatch(node)
             ):
                 if node in self._known or len(self.present()) < _MAX_NODES:
                     short = slice(_MAX_TEXT)
                     who = (node, url[short], role[short], reason[short], time.monotonic())
-                    self._known[node] = Neighbour(*who, *_figures(said or {}))
+                    self._known[node] = Neighbour(*who, *_figures(said))
 
     def present(self) -> list[Neighbour]:
         """Return them by name, and forget the others."""

@@ -67,12 +67,12 @@ class PeerWatch:
         part: Part,
         seal: Seal,
         allowed: Sequence[str],
-        shard: int | None = None,
-        said: Callable[[], NodeStatus] | None = None,
+        shard: int | None,
+        said: Callable[[], NodeStatus],
     ) -> None:
         """Watch the owner of `part`; `said` is what this node reports of itself, as a whole."""
         self._shard = shard
-        self._said = said or part.status
+        self._said = said
         self._part = part
         self._seal = seal
         self._is_refused = False

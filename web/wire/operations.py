@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, Final
 
-import orjson
 from pydantic import Field, ValidationError
 
 from actors.domain.messages import UpdateQuantity
@@ -20,7 +18,7 @@ from actors.domain.model import (
 from actors.domain.rules import normalize
 from web.wire.log_context import SaidContext
 from web.wire.problems import invalid
-from web.wire.schemas import BaseBody, Context, Key, merge_request_ids
+from web.wire.schemas import BaseBody, Context, Key, digest, first_field, merge_request_ids
 from web.wire.usual import MAX_REQUEST_ID
 
 if TYPE_CHECKING:
@@ -69,7 +67,8 @@ def parse_operation(
     if operation is Operation.SCRAP and not said.context.related_barcode:
         raise invalid("INVALID_OPERATION", "logContext.relatedBarcode", "missing")
     key = merge_request_ids(request_id, asked.request_id)
-    fingerprint = "" if key is None else _fingerprint(operation, quantity, said)
+    barcode = said.context.related_barcode
+    fingerprint = "" if key is None else digest(operation, quantity, barcode)
     change = Change(new_job_id(), operation, quantity, said.context, key, fingerprint)
     return UpdateQuantity(order_id, change, deadline, trace)
 
@@ -84,15 +83,8 @@ def _quantity(asked: OperationBody) -> Number:
     return normalize(asked.plan_production_quantity)
 
 
-def _fingerprint(operation: Operation, quantity: Number, said: SaidContext) -> str:
-    """Digest what was asked for, so that a key is for one operation."""
-    content = orjson.dumps((operation.value, quantity, said.context.related_barcode))
-    return blake2b(content, digest_size=16).hexdigest()
-
-
 def _refusal(error: ValidationError) -> RequestError:
-    location = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
-    field = str(location[0]) if location else ""
+    field = first_field(error)
     if field == "operation":
         return invalid("INVALID_OPERATION", field, allowed=_ALLOWED)
     if field == "requestId":

@@ -150,7 +150,8 @@ def _over_plan(error: OverPlan) -> _Described:
 def _operation_refused(error: OperationRefused) -> _Described:
     params: dict[str, object] = {"operation": error.operation, "status": error.status}
     data = {"workOrderId": error.work_order_id, "reason": error.reason, **params}
-    return f"{error.code}.{error.reason}", params, data
+    text = error.code if error.reason == "status" else f"{error.code}.{error.reason}"
+    return text, params, data
 
 
 def _out_of_range(error: QuantityOutOfRange) -> _Described:
@@ -250,3 +251,5 @@ def as_sent(problem: Problem, order_id: str) -> Problem:
 
 
 SYSTEM_ERROR: Final = Problem("SYSTEM_ERROR", "SYSTEM_ERROR")
+NOT_APPLIED: Final = Problem("SERVICE_UNAVAILABLE", "SERVICE_UNAVAILABLE", retry_after_s=1)
+READ_TOO_LONG: Final = Problem("SERVICE_UNAVAILABLE", "SERVICE_UNAVAILABLE.read", retry_after_s=1)

@@ -57,10 +57,11 @@ def parse_log_query(
     """
     change_type = parse_change_type(query)
     since, until = parse_period(query, zone)
+    page, page_size = parse_page(query)
     return LogQuery(
         work_order_id,
-        page=parse_whole(query, "page", 1, MAX_PAGE),
-        page_size=parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        page=page,
+        page_size=page_size,
         change_type=change_type,
         since=since,
         until=until,
@@ -91,8 +92,7 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
         state,
         query.get("workOrderId", "").strip() or None,
         _error_code(query, "code"),
-        parse_whole(query, "page", 1, MAX_PAGE),
-        parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        *parse_page(query),
     )
 
 
@@ -114,8 +114,7 @@ def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:
     """
     state = query.get("state", "").strip()
     return ActorQuery(
-        parse_whole(query, "page", 1, MAX_PAGE),
-        parse_whole(query, "pageSize", 20, MAX_PAGE_SIZE),
+        *parse_page(query),
         Sort(_choice(query, "sort", tuple(Sort))),
         descending=_choice(query, "order", ORDERS) == "desc",
         search=query.get("search", "").strip()[:_MAX_SEARCH],
@@ -209,15 +208,15 @@ def parse_period(
     return _moment(query, "startDate", zone), _moment(query, "endDate", zone, end_of_day=True)
 
 
-def parse_change_type(query: Mapping[str, str], field: str = "changeType") -> str | None:
+def parse_change_type(query: Mapping[str, str]) -> str | None:
     """Read which of the quantities is meant; raises `RequestError`."""
-    text = query.get(field, "").strip()
+    text = query.get("changeType", "").strip()
     if not text:
         return None
     try:
         return ChangeType(text).value
     except ValueError:
-        raise invalid("INVALID_TYPE", field) from None
+        raise invalid("INVALID_TYPE", "changeType") from None
 
 
 def _moment(

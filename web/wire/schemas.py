@@ -31,6 +31,7 @@ from actors.domain.model import (
     JobId,
     LogContext,
     Number,
+    Operation,
     RequestId,
     WorkOrderId,
     new_job_id,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 MAX_GRACE: Final = 2**53 - 1
 """Milliseconds: the largest whole number that every reader of JSON reads as it is."""
-_HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
+HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 
 _Nothing = Literal[""] | None
 _HexId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{24}$", to_lower=True)]
@@ -197,7 +198,7 @@ def _usual_message(
     wait: bool,
 ) -> UpdateQuantity:
     key = merge_request_ids(request_id, update.request_id)
-    fingerprint = "" if key is None else _digest(update.type, update.quantity, update.said)
+    fingerprint = "" if key is None else digest(update.type, update.quantity, update.said)
     context = LogContext(**update.said) if update.said else _NO_CONTEXT
     change = Change(new_job_id(), update.type, update.quantity, context, key, fingerprint)
     waits = wait if update.wait is None else update.wait
@@ -206,14 +207,14 @@ def _usual_message(
 
 def parse_work_order_id(text: str, field: str = "id") -> WorkOrderId:
     """Read an order's id from a path; raises `RequestError`."""
-    if not _HEX_ID.fullmatch(text):
+    if not HEX_ID.fullmatch(text):
         raise invalid("INVALID_WORK_ORDER_ID", field)
     return WorkOrderId(text.lower())
 
 
 def parse_job_id(text: str) -> JobId:
     """Read a job's id from a path; raises `RequestError`."""
-    if not _HEX_ID.fullmatch(text):
+    if not HEX_ID.fullmatch(text):
         raise invalid("INVALID_JOB_ID", "id")
     return JobId(text.lower())
 
@@ -236,7 +237,7 @@ def parse_retry_filter(body: Mapping[str, object]) -> tuple[str | None, str | No
     try:
         asked = RetryFilterBody.model_validate(body)
     except ValidationError as error:
-        if error.errors(include_url=False)[0]["loc"][0] == "code":
+        if first_field(error) == "code":
             raise invalid("INVALID_JOB_QUERY", "code", "code") from None
         raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
     return asked.work_order_id or None, asked.code
@@ -286,25 +287,31 @@ def _fingerprint(kind: ChangeType, quantity: Number, said: SaidContext) -> str:
         for name, default in _CONTEXT_DEFAULTS.items()
         if (value := getattr(said.context, name)) != default
     }
-    return _digest(kind, quantity, given, said.altered)
+    return digest(kind, quantity, given, said.altered)
 
 
-def _digest(
-    kind: ChangeType,
+def digest(
+    kind: ChangeType | Operation,
     quantity: Number,
-    given: Mapping[str, object],
+    given: object,
     altered: Mapping[str, str] | None = None,
 ) -> str:
+    """Return the fingerprint of what was asked for: a key is for one content."""
     content = orjson.dumps((kind.value, quantity, given), option=orjson.OPT_SORT_KEYS)
     if altered:
         content += json.dumps(altered, sort_keys=True).encode()
     return blake2b(content, digest_size=16).hexdigest()
 
 
+def first_field(error: ValidationError) -> str:
+    """Name the first field that a model refused; "" where it is the whole that was refused."""
+    location = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    return str(location[0]) if location else ""
+
+
 def _refusal(error: ValidationError, body: Mapping[str, object]) -> RequestError:
     """Say what is wrong with the first field that the model refused."""
-    location = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
-    field = str(location[0]) if location else ""
+    field = first_field(error)
     value = body.get(field) if isinstance(body, dict) else None
     match field:
         case "workOrderId" if value is None or value == "":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from actors.store.quantities import (
 from actors.store.values import EPOCH_START
 from web.wire.problems import invalid
 from web.wire.queries import parse_change_type, parse_period, parse_whole
+from web.wire.schemas import HEX_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,6 @@ MAX_ROWS: Final = 10_000
 SOME_ROWS: Final = 1_000
 MAX_GROUPS: Final = 4
 PERIOD: Final = timedelta(days=31)
-_HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}", re.ASCII)
 _FLAGS: Final = {"true": True, "false": False}
 FILTERS: Final[Mapping[str, Dimension]] = {
     "workOrderId": Dimension.ORDER,
@@ -46,7 +45,7 @@ def parse_quantity_query(
     zone: tzinfo | None,
     shifts: Sequence[int],
     now: datetime,
-    period: timedelta = PERIOD,
+    period: timedelta,
 ) -> QuantityQuery:
     """Read the query string of statistics; blank values count as absent.
 
@@ -91,7 +90,7 @@ def _where(query: Mapping[str, str]) -> dict[Dimension, str | bool]:
             if text not in _FLAGS:
                 raise invalid("INVALID_STATISTICS_QUERY", name, "flag")
             where[dimension] = _FLAGS[text]
-        elif dimension in IDS and not _HEX_ID.fullmatch(text):
+        elif dimension in IDS and not HEX_ID.fullmatch(text):
             raise invalid("INVALID_STATISTICS_QUERY", name, "id")
         else:
             where[dimension] = text.lower() if dimension in IDS else text

@@ -276,10 +276,6 @@ TEXTS: Final[Mapping[str, Text]] = {
         "工单状态为 {status}，不能执行 {operation}",
         "The order is {status}, which does not allow {operation}",
     ),
-    "OPERATION_REFUSED.status": Text(
-        "工单状态为 {status}，不能执行 {operation}",
-        "The order is {status}, which does not allow {operation}",
-    ),
     "OPERATION_REFUSED.plan": Text(
         "计划生产数量须大于 0 且不超过计划数量，不能执行 {operation}",
         "planProductionQuantity must be above 0 and at most planQuantity for {operation}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from web.app_context import CALL, CONTEXT
-from web.wire.problems import Problem, RequestError
+from web.wire.problems import READ_TOO_LONG, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _FEW: Final = 50
 """Rows of a small request: an order, a few entries. It does not wait for large ones."""
 _SMALL_AT_ONCE: Final = 500
-_RETRY_AFTER_S: Final = 1
 _LARGE_AT_ONCE: Final = 2_000
 """Two of the largest pages: one is read while the other is encoded."""
 
@@ -110,10 +109,7 @@ async def reading(request: web.Request, rows: int) -> AsyncIterator[None]:
         ):
             yield
     except TimeoutError:
-        text = "SERVICE_UNAVAILABLE.read"
-        raise RequestError(
-            Problem("SERVICE_UNAVAILABLE", text, retry_after_s=_RETRY_AFTER_S)
-        ) from None
+        raise RequestError(READ_TOO_LONG) from None
 
 
 READ_TURNS: Final = web.AppKey("read_turns", ReadTurns)
