@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actors.domain.job import Job, JobState
     from actors.domain.messages import OrderLock, OrderWaits, Queued, Updated, UpdateQuantity
     from actors.domain.model import JobId, WorkOrderId
+    from actors.domain.slots import ShardMap
     from actors.errors import WorkOrderError
     from actors.lease.port import Holder
     from actors.node.status import NodeStatus, OwnershipHistory
@@ -200,6 +201,11 @@ class Engine(Protocol):
     """What the actors of this process did."""
 
     @property
+    def in_shards(self) -> bool:
+        """Whether the parts are shards, be it only one."""
+        ...
+
+    @property
     def store(self) -> Store:
         """For what is read of orders and logs, which needs no owner."""
         ...
@@ -216,7 +222,10 @@ class Engine(Protocol):
 
     @property
     def parts(self) -> Sequence[Part]:
-        """What has an owner of its own, by shard; one of all orders where there are no shards."""
+        """What has an owner of its own, by shard; one of all orders where there are no shards.
+
+        A list of others, and perhaps of another number, once the orders are cut anew.
+        """
         ...
 
     def part_of(self, order_id: WorkOrderId) -> int:
@@ -267,6 +276,13 @@ class Engine(Protocol):
 
     def ownership(self) -> OwnershipHistory:
         """Tell who owned the actors, as far as this node has seen it."""
+        ...
+
+    async def reshard(self, count: int) -> ShardMap:
+        """Have the orders cut into `count` shards by all nodes; return the map that they leave.
+
+        Raises `ShardsFixed`, `StoreUnavailable`, `LeaseUnavailable`, `OutcomeUnknown`.
+        """
         ...
 
     async def clean(self, grace_s: float) -> int:

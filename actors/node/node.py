@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
-from actors.errors import LeaseSpoilt, NotOwner
+from actors.errors import LeaseSpoilt, NotOwner, ShardsFixed
 from actors.node.actor import NodeActor
 from actors.node.messages import Drain, HandOver, Tick
 from actors.node.options import Always, NodeOptions
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors.domain.model import Epoch, WorkOrderId
+    from actors.domain.slots import ShardMap
     from actors.lease.port import Holder, Lease
     from actors.node.options import Permit
     from actors.store.port import Store
@@ -33,6 +34,8 @@ __all__ = ["Node", "NodeOptions"]
 
 class Node:
     """The handle on the node's actor for those who put the service together and ask it things."""
+
+    in_shards = False
 
     def __init__(
         self,
@@ -107,6 +110,15 @@ class Node:
             return True
         finished: bool = await self._actor.actor_ref.ask(HandOver(timeout_s), block=False)
         return finished
+
+    @property
+    def settling(self) -> bool:
+        """Whether commits of terms that ended here are under way still."""
+        return self._actor is not None and self._actor.settling
+
+    async def reshard(self, count: int) -> ShardMap:  # noqa: ARG002 -- the port's
+        """Raise `ShardsFixed`: this node owns all orders, or none."""
+        raise ShardsFixed(self.node_id)
 
     async def close(self) -> None:
         """Close the clients of store and lease. Idempotent."""

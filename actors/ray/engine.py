@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from actors.errors import ShardsFixed
 from actors.node.status import NodeStatus, OwnershipHistory, Watched
 from actors.ray.link import ShardLink
 from actors.ray.merged import MergedActors, MergedJobs, MergedOrders, ShardPart, ask_all
@@ -123,6 +124,15 @@ class RayEngine:
         await asyncio.gather(*(part.link.close() for part in self.parts))
         await self._processes.close()
         await self.store.close()
+
+    @property
+    def in_shards(self) -> bool:
+        """Whether there are several shards."""
+        return len(self.parts) > 1
+
+    async def reshard(self, count: int) -> ShardMap:  # noqa: ARG002 -- the port's
+        """Raise `ShardsFixed`: the processes are of a fixed number of shards."""
+        raise ShardsFixed(self.node_id)
 
     # -- what it says of itself --------------------------------------------------------------
 

@@ -162,8 +162,16 @@ def claimed_epoch(state: Mapping[str, Any] | None) -> int:
 def shards_in(control: Mapping[str, Any] | None) -> ShardMap:
     """Return the map of shards that the document of pauses holds too; one shard when none."""
     stored = mapping_from((control or {}).get("shards"))
-    count = count_from(stored.get("count")) or 1
-    return ShardMap(count if count <= SLOTS else 1, count_from(stored.get("version")) or 0)
+    return ShardMap(
+        _number_of_shards(stored.get("count")) or 1,
+        count_from(stored.get("version")) or 0,
+        _number_of_shards(stored.get("planned")),
+    )
+
+
+def _number_of_shards(value: object) -> int | None:
+    count = count_from(value)
+    return count if count and count <= SLOTS else None
 
 
 async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:

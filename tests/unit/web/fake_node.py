@@ -204,6 +204,10 @@ class FakeNode:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]
 
     @property
+    def in_shards(self) -> bool:
+        return False
+
+    @property
     def parts(self) -> tuple[FakeNode]:
         return (self,)
 

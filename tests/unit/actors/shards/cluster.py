@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.domain.slots import Shard, ShardMap
@@ -51,9 +51,16 @@ class MemoryMembers:
 
     async def move(self, was: ShardMap, count: int) -> bool:
         self._ask()
-        if self.map != was:
+        if self.map.version != was.version:
             return False
         self.map = ShardMap(count, was.version + 1)
+        return True
+
+    async def plan(self, was: ShardMap, count: int) -> bool:
+        self._ask()
+        if self.map.version != was.version:
+            return False
+        self.map = replace(self.map, planned=count)
         return True
 
     async def beat(self, me: Member, within_s: float) -> Sequence[Member]:
