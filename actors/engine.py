@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.domain.slots import ShardMap
     from actors.errors import WorkOrderError
     from actors.lease.port import Holder
-    from actors.node.status import NodeStatus, OwnershipHistory
+    from actors.node.status import NodeStatus, OwnershipHistory, PartCounts
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.region import Backlog, Statistics
     from actors.store.port import Store
@@ -180,6 +180,10 @@ class Part(Protocol):
         """Say whether this node serves them, and how its servers are; asks none."""
         ...
 
+    def counts(self) -> PartCounts | None:
+        """Return what is counted of them, as far as is known here; None where it is not known."""
+        ...
+
     def owner_elsewhere(self) -> Holder | None:
         """Return the other node that owns them, as the lease last said; None when none does.
 
@@ -201,8 +205,11 @@ class Engine(Protocol):
     """What the actors of this process did."""
 
     @property
-    def in_shards(self) -> bool:
-        """Whether the parts are shards, be it only one."""
+    def shards(self) -> ShardMap | None:
+        """The map of shards, as it was read last; None where all orders have one owner.
+
+        With one, be it of one shard, each call is answered by those whose shards it is about.
+        """
         ...
 
     @property

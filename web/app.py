@@ -107,7 +107,7 @@ def build_app(
     app[READ_TURNS] = ReadTurns()
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
-    calls = ShardedCalls(app[CONTEXT], forwarder) if node.in_shards else None
+    calls = ShardedCalls(app[CONTEXT], forwarder) if node.shards is not None else None
     for route in ROUTES:
         # Kept by the node that does it, not by one that hands it on.
         kept = replace(route, handler=audited(route.audit, route.handler)) if route.audit else route

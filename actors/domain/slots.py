@@ -11,6 +11,8 @@ from typing import Final
 from zlib import crc32
 
 SLOTS: Final = 256
+MAX_SHARDS: Final = 64
+"""As many as may be asked for."""
 
 
 def slot_of(order_id: str) -> int:

@@ -126,9 +126,9 @@ class RayEngine:
         await self.store.close()
 
     @property
-    def in_shards(self) -> bool:
-        """Whether there are several shards."""
-        return len(self.parts) > 1
+    def shards(self) -> ShardMap | None:
+        """The map of shards, where there are several."""
+        return self._shards if self._shards.count > 1 else None
 
     async def reshard(self, count: int) -> ShardMap:  # noqa: ARG002 -- the port's
         """Raise `ShardsFixed`: the processes are of a fixed number of shards."""

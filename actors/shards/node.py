@@ -54,8 +54,6 @@ class ShardedNode:
     takes its fair share of the shards, and gives up what is more once another is there.
     """
 
-    in_shards = True
-
     def __init__(
         self,
         store: ShardedStore,
@@ -74,7 +72,9 @@ class ShardedNode:
         self._options, self._new_lease = options, new_lease
         self._count = count
         self._me = Member(options.node_id, options.url, follows=count is None)
-        self._cut = self._cut_by(ShardMap(count or 1))
+        self.shards = ShardMap(count or 1)
+        """As it was read last."""
+        self._cut = self._cut_by(self.shards)
         self._next: Cut | None = None
         """What takes its place, while that is started."""
         self._clock: asyncio.TimerHandle | None = None
@@ -114,9 +114,8 @@ class ShardedNode:
 
         """
         await self.store.open()
-        self._cut = self._cut_by(
-            await settle_shards(self.store.shard_map, self._count, self._new_lease)
-        )
+        self.shards = await settle_shards(self.store.shard_map, self._count, self._new_lease)
+        self._cut = self._cut_by(self.shards)
         if self._cut.shards.planned is None:
             with suppress(StoreUnavailable, OutcomeUnknown):
                 await self._meet(self._cut)
@@ -174,6 +173,8 @@ class ShardedNode:
             waiting = counts.waiting + counts.delayed
             gauges = Gauges(waiting, counts.active, counts.live_actors, counts.paused)
         self.telemetry.samples.take(gauges)
+        for part in self.parts:
+            part.look_at_pace()
         self._clock = asyncio.get_running_loop().call_later(SAMPLED_EVERY_S, self._sample)
 
     # -- its share ---------------------------------------------------------------------------
@@ -184,7 +185,7 @@ class ShardedNode:
         while True:
             await asyncio.sleep(min(ttl_s / 5, _LONGEST_BEAT_S))
             try:
-                await self._follow(await self.store.shard_map.read())
+                await self._follow(await self._read_map())
                 await self._meet(self._cut)
                 await self.region.heed_pause(self.store.paused)
                 await self._give_up_excess()
@@ -258,7 +259,11 @@ class ShardedNode:
                 await self.store.shard_map.beat(self._me, self._options.lease_ttl_s)
             elif await self.store.shard_map.move(stored, stored.planned):
                 _log.warning("shards_moved", before=stored.count, shards=stored.planned)
-            stored = await self.store.shard_map.read()
+            stored = await self._read_map()
+
+    async def _read_map(self) -> ShardMap:
+        self.shards = await self.store.shard_map.read()
+        return self.shards
 
     async def _begin_anew(self, stored: ShardMap) -> None:
         """Put another cut in the place of this one, which serves no more."""

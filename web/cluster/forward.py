@@ -30,18 +30,18 @@ from web.cluster.hop import (
 )
 from web.cluster.peer import PeerHealth, PeerWatch, repeat
 from web.cluster.seal import path_of
+from web.cluster.watches import Watches
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
 from web.wire.problems import NOT_APPLIED, READ_TOO_LONG, Problem, RequestError
 from web.wire.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from aiohttp.typedefs import Handler
     from multidict import CIMultiDict
 
-    from actors import engine
     from web.app_context import AppContext
     from web.cluster.peer import Peer
     from web.cluster.seal import Seal
@@ -63,8 +63,6 @@ _WAY_BACK_S: Final = 0.5
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, to send it in pieces."""
 _LEARNS_S: Final = 5.0
-_PARTS_S: Final = 0.25
-"""Until it is seen that the orders were cut anew."""
 
 _log = structlog.get_logger(__name__)
 
@@ -101,9 +99,7 @@ class Forwarder:
         self._context = context
         self._seal = seal
         self._tracing = tracing
-        self._parts: Sequence[engine.Part] = ()
-        self._watches: tuple[PeerWatch, ...] = ()
-        self._figures: Callable[[], Mapping[str, object]] = dict
+        self._watches = Watches(context, seal)
         self.updates: aiohttp.ClientSession | None = None
         self.operators: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
@@ -126,33 +122,14 @@ class Forwarder:
         if self.operators is None:
             return
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._watches.run(self.operators))
             store = self._context.node.store
             group.create_task(repeat(_LEARNS_S, lambda: self._seal.learn(store)))
-            while True:
-                watches = self.watches
-                running = [group.create_task(each.run(self.operators)) for each in watches]
-                while self.watches is watches:  # noqa: ASYNC110 -- the engine's, who tells nobody
-                    await asyncio.sleep(_PARTS_S)
-                for task, watch in zip(running, watches, strict=True):
-                    task.cancel()
-                    watch.end_waits()
 
     @property
     def watches(self) -> tuple[PeerWatch, ...]:
         """One for each part that has an owner of its own."""
-        parts = self._context.node.parts
-        if not self._parts or parts[0] is not self._parts[0]:
-            many, said = len(parts) > 1, self._context.node.status
-            allowed = self._context.options.node_url_allow
-            self._parts, self._watches = (
-                parts,
-                tuple(
-                    PeerWatch(part, self._seal, allowed, shard if many else None, said)
-                    for shard, part in enumerate(parts)
-                ),
-            )
-            self.tell(self._figures)
-        return self._watches
+        return self._watches.all
 
     @property
     def watch(self) -> PeerWatch:
@@ -161,9 +138,7 @@ class Forwarder:
 
     def tell(self, figures: Callable[[], Mapping[str, object]]) -> None:
         """Have owners told of these figures too, whenever they are asked how they are."""
-        self._figures = figures
-        for watch in self._watches:
-            watch.figures = figures
+        self._watches.tell(figures)
 
     def owner(self) -> PeerHealth | None:
         """Return the node by which updates that come here are served; None when none can be.

@@ -37,6 +37,7 @@ from actors.domain.model import (
     new_job_id,
 )
 from actors.domain.rules import normalize
+from actors.domain.slots import MAX_SHARDS
 from web.app_context import LogLevel
 from web.wire.json_body import decode_object
 from web.wire.log_context import LogContextBody, SaidContext, read_context
@@ -110,6 +111,12 @@ class LogLevelBody(BaseBody):
     """Body of a change of `log-level`."""
 
     level: LogLevel
+
+
+class ShardsBody(BaseBody):
+    """Body of a change of the number of shards."""
+
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS, strict=True)]
 
 
 _UPDATE: Final = UpdateBody.__pydantic_validator__
@@ -250,6 +257,14 @@ def parse_log_level(body: Mapping[str, object]) -> LogLevel:
     except ValidationError:
         allowed = ", ".join(get_args(LogLevel))
         raise invalid("INVALID_LOG_LEVEL", "level", allowed=allowed) from None
+
+
+def parse_shards(body: Mapping[str, object]) -> int:
+    """Read into how many shards the orders are to be cut; raises `RequestError`."""
+    try:
+        return ShardsBody.model_validate(body).shards
+    except ValidationError:
+        raise invalid("INVALID_SHARDS", "shards", limit=MAX_SHARDS) from None
 
 
 def parse_grace(body: Mapping[str, object]) -> float:

@@ -26,6 +26,7 @@ from tests.unit.actors.shards.cluster import (
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
+    from actors.domain.model import WorkOrderId
     from actors.shards.node import ShardedNode
 
 
@@ -40,7 +41,7 @@ async def _until_shared(count: int, *nodes: ShardedNode) -> float:
     )
 
 
-async def _applied_somewhere(order_id: str, *nodes: ShardedNode) -> bool:
+async def _applied_somewhere(order_id: WorkOrderId, *nodes: ShardedNode) -> bool:
     for node in nodes:
         try:
             return isinstance(await node.region.update(update(1, order_id)), Updated)
