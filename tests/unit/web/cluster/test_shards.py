@@ -79,12 +79,14 @@ class Front:
 
 
 @asynccontextmanager
-async def served(cluster: Cluster, name: str) -> AsyncIterator[Front]:
+async def served(
+    cluster: Cluster, name: str, count: int | None = SHARDS.count
+) -> AsyncIterator[Front]:
     (sock,) = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     store: Any = cluster.store
     options = NodeOptions(name, url, 2.0, TermOptions(Limits()))
-    node = ShardedNode(store, cluster.new_lease, SHARDS.count, options)
+    node = ShardedNode(store, cluster.new_lease, count, options)
     runner = web.AppRunner(build_app(node, Options(request_timeout_s=5.0)), **RUNNER_OPTIONS)
     await runner.setup()
     await node.start()
