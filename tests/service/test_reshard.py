@@ -14,6 +14,7 @@ import pytest
 from tests.service.test_shards import API, PATIENCE, WITHIN_S, Calls, Pair, more, pair
 
 if TYPE_CHECKING:
+    from actors.domain.model import WorkOrderId
     from tests.service.nodes import ServiceNode
 
 __all__ = ["pair"]
@@ -56,7 +57,7 @@ async def _until_kept(calls: Calls, node: ServiceNode, body: object) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _until_applied(pair: Pair, order_id: str, quantity: int) -> None:
+async def _until_applied(pair: Pair, order_id: WorkOrderId, quantity: int) -> None:
     async with asyncio.timeout(WITHIN_S):
         while pair.backdoor.order(order_id)["inputQuantity"] != quantity:  # noqa: ASYNC110 -- read
             await asyncio.sleep(0.1)
@@ -65,7 +66,7 @@ async def _until_applied(pair: Pair, order_id: str, quantity: int) -> None:
 async def test_shards_are_split_and_joined_under_load_and_nothing_is_lost(following: Pair) -> None:
     first, second = following.nodes
     following.put_orders(2)
-    sent: dict[tuple[int, str], list[str]] = defaultdict(list)
+    sent: dict[tuple[int, WorkOrderId], list[str]] = defaultdict(list)
     async with AsyncExitStack() as undo:
         session = await undo.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE))
         calls = Calls(following, session)
@@ -115,7 +116,7 @@ async def test_shards_are_split_and_joined_under_load_and_nothing_is_lost(follow
     _check(following, sent | {(9, paused): ["w0", "w1", "w2"]})
 
 
-def _check(pair: Pair, sent: dict[tuple[int, str], list[str]]) -> None:
+def _check(pair: Pair, sent: dict[tuple[int, WorkOrderId], list[str]]) -> None:
     pair.check_exact()
     for (_, order_id), keys in sent.items():
         seqs = {

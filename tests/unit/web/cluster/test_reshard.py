@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -37,9 +38,10 @@ async def test_a_shard_of_which_nobody_tells_is_named_and_nothing_invented(
     await second.node.parts[gone[0]].hand_over(1)
     second.node._cut.share.close()  # noqa: SLF001 -- it takes none again
     first.node._cut.share.close()  # noqa: SLF001
+    found: dict[str, Any] = {}
     async with asyncio.timeout(WITHIN_S):
-        while "missingShards" not in (found := await first.get("/api/shards")):
-            await asyncio.sleep(0.05)  # until it says itself that it serves the shard no more
+        while "missingShards" not in found:  # until the other says that it serves it no more
+            found = await first.get("/api/shards")
     assert found["missingShards"] == gone[:1]
     row = found["data"]["shards"][gone[0]]
     assert (row["node"], row["serving"], row["counts"]) == (None, False, None)
