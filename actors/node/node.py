@@ -34,6 +34,8 @@ __all__ = ["Node", "NodeOptions"]
 class Node:
     """The handle on the node's actor for those who put the service together and ask it things."""
 
+    roster = None
+
     def __init__(
         self,
         store: Store,
