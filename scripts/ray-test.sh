@@ -11,7 +11,7 @@ are not there, and runs the tests marked `ray` in it: a cluster of three machine
 MongoDB and Redis. Where Ray can't be had, as no wheel is made for this Python or none can be fetched,
 it says so on one line and ends with status 0.
 
-  --set-up    make .venv-ray, and no more
+  --set-up    make .venv-ray, and no more; status 1 where Ray can't be had
 
   scripts/ray-test.sh --durations=5
   .venv-ray/bin/python -m scripts.ray_chaos --kills 5 --freezes 2 --blindings 1
@@ -32,8 +32,9 @@ venv=.venv-ray
 lock=requirements-ray.lock
 
 skip() {
-    say "SKIPPED: the tests on Ray were not run: $*"
-    exit 0
+    say "SKIPPED: no tests on Ray: $*"
+    [ -z "$only" ]
+    exit
 }
 
 set_up() {
@@ -51,7 +52,8 @@ if ! cmp -s -- requirements-dev.lock "$venv/requirements-dev.lock" ||
     ! cmp -s -- "$lock" "$venv/$lock"; then
     set_up || skip "$lock can't be installed: pip says why above"
 fi
-"$venv/bin/python" -c 'import ray' 2>/dev/null || skip "there is no Ray for $("$venv/bin/python" --version)"
+"$venv/bin/python" -c 'import ray' 2>/dev/null ||
+    skip "there is none for $("$venv/bin/python" --version)"
 [ -z "$only" ] || exit 0
 "$venv/bin/python" -m tests.servers --fetch
 "$venv/bin/python" -m pytest -m ray "$@" tests/ray
