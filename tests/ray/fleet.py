@@ -187,12 +187,16 @@ class RayFleet:
         await self.until(lambda: self.pid_of(process) != pid, f"{process} is another process")
 
     async def whole(self) -> None:
-        """Wait until each shard has an owner, and both its processes are there."""
+        """Wait until each shard has an owner, and its two processes are there, on two machines."""
         await self.until(self._is_whole, "all processes are there")
 
     def _is_whole(self) -> bool:
-        names = [f"shard-{shard}{letter}" for shard in range(SHARDS) for letter in "ab"]
-        return all(map(self.holder, range(SHARDS))) and all(_lives(self.pid_of(n)) for n in names)
+        pairs = [[f"shard-{shard}{letter}" for letter in "ab"] for shard in range(SHARDS)]
+        return (
+            all(map(self.holder, range(SHARDS)))
+            and all(_lives(self.pid_of(each)) for pair in pairs for each in pair)
+            and all(self.machine_of(a) is not self.machine_of(b) for a, b in pairs)
+        )
 
 
 def _lives(pid: int) -> bool:
