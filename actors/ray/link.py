@@ -362,9 +362,10 @@ class ShardLink:
     async def _news_of(self, handle: ShardHandle) -> News:
         written, *counted = unpack(await handle.info(), least=1)
         news = read_news(written)
-        # An earlier release does not tell.
-        if news.status.serving and counted:
-            self._counted(*counted[:2])
+        if news.status.serving and counted:  # an earlier release does not tell
+            # Whatever another one tells: no order depends on it.
+            with suppress(LookupError, TypeError, ValueError):
+                self._counted(*counted[:2])
         return news
 
     def _run(self, work: Any) -> None:  # noqa: ANN401
