@@ -167,7 +167,7 @@ def _name(pid: int) -> str:
         return "gone"
     if words[0].startswith("ray::"):
         return words[0].removeprefix("ray::").split(".")[0]
-    return words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name
+    return words[words.index("-m") + 1] if "-m" in words else Path(words[0].split(" ")[0]).name
 
 
 def resident_bytes(pid: int | str = "self") -> int:

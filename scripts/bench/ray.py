@@ -40,7 +40,8 @@ def main(argv: Sequence[str]) -> int:
 
 def tables(found: Sequence[Measurement]) -> str:
     """Return the usual table, and below it the CPU of each kind of process."""
-    kinds = list(dict.fromkeys(kind for each in found for kind in each.cpu_us_by))
+    used_by = [(kind, us) for each in found for kind, us in each.cpu_us_by.items()]
+    kinds = list(dict.fromkeys(kind for kind, us in used_by if us >= 1))
     rows = [["scenario", "target", *(f"CPU µs: {kind}" for kind in kinds)]]
     rows.append(["---"] * len(rows[0]))
     for scenario, target in dict.fromkeys((each.scenario, each.target) for each in found):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 import time
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.chaos.callers import Callers, Pace
 from tests.chaos.drill import judged
@@ -19,6 +21,8 @@ from tests.servers import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from tests.service.nodes import ServiceNode
 
 _CALLERS: Final = 12
 """Of each shard."""
@@ -36,6 +40,7 @@ def run_drill(
             say(f"started in {time.monotonic() - began:.0f} s")
             with HistoryWriter(path) as history:
                 scene = asyncio.run(_perform(fleet, history, faults, seed, say))
+            scene.mistakes += _not_told(fleet)
             for door in fleet.doors:
                 door.stop()
             figures = judged(fleet.backdoor, fleet.orders, path)
@@ -56,6 +61,24 @@ def run_drill(
         figures.attempts += crew.codes.total()
     figures.seconds = time.monotonic() - began
     return figures
+
+
+def _not_told(fleet: RayFleet) -> list[str]:
+    """Return what the front door that was there all the time does not know."""
+    door = fleet.doors[0]
+    nodes = {each["node"] for each in _data(door, "/api/nodes")["nodes"]}
+    updates = _data(door, "/api/actors/stats")["updates"]
+    mistakes = [] if nodes == {"door-0", "door-1"} else [f"these are the front doors: {nodes}"]
+    return [*mistakes, *([] if updates["applied"] else [f"these are the updates: {updates}"])]
+
+
+def _data(door: ServiceNode, path: str) -> Any:  # noqa: ANN401 -- JSON
+    connection = HTTPConnection(door.host, door.port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())["data"]
+    finally:
+        connection.close()
 
 
 async def _perform(
