@@ -38,7 +38,7 @@ class Doors:
 
     def others(self) -> Sequence[Member]:
         """Return the other front doors."""
-        return [each for each in self._present if each != self._me]
+        return [each for each in self._present if each.node != self._me.node]
 
     async def look(self) -> None:
         """Give a sign, and see who else is there."""

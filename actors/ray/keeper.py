@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from actors.errors import StartupError
+from actors.errors import PayloadUnreadable, StartupError
 from actors.ray.news import read_news
 from actors.ray.process import ShardProcess
 from actors.wire.payload import unpack
@@ -215,8 +215,7 @@ class Keeper:
                 kept.starts()
                 await asyncio.to_thread(_ray().kill, kept.actor, no_restart=False)
         else:
-            news = read_news(unpack(bytes(info), least=1)[0])
-            kept.answers(machine, serving=news.status.serving)
+            kept.answers(machine, serving=_serves(bytes(info)))
 
     def _beside(self, kept: _Kept) -> list[_Kept]:
         """Return the other processes of its shard."""
@@ -260,6 +259,14 @@ async def _machine_of(actor: Any) -> str:  # noqa: ANN401
         return str(await actor.machine.remote())
     except AttributeError:  # of an earlier release
         return ""
+
+
+def _serves(info: bytes) -> bool:
+    """Return whether a process says that it does, in a form that is known here."""
+    try:
+        return read_news(unpack(info, least=1)[0]).status.serving
+    except PayloadUnreadable:  # of a release that is not next to this one
+        return False
 
 
 def _nodes() -> list[str]:

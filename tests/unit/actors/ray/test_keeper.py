@@ -44,6 +44,8 @@ class Actor:
     at: str = ""
     """The machine that it is on."""
     serving: bool = False
+    unreadable: bool = False
+    """Whether it answers in the form of a far release."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- its methods
         if name == "machine":
@@ -60,6 +62,8 @@ class Actor:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
+        if self.unreadable:
+            return b'["a far version"]'
         return payload[0] if payload else pack(news(serving=self.serving).written())
 
 
@@ -213,6 +217,25 @@ def test_what_is_mute_or_gone_is_replaced_and_what_is_restarted_is_waited_for(
     cluster: Cluster,
 ) -> None:
     _replaces(cluster)
+
+
+@in_virtual_time
+async def _far_release(cluster: Cluster) -> None:
+    kept = keeper()
+    await kept.open()
+    cluster.actors["shard-0a"].unreadable = True
+    await asyncio.sleep(100)
+    assert cluster.killed == []
+    cluster.actors.pop("shard-1b").error = Died()
+    await asyncio.sleep(20)
+    assert cluster.made[-1] == "shard-1b"
+    await kept.close()
+
+
+def test_one_that_answers_in_an_unknown_form_is_left_alone_and_holds_up_no_other(
+    cluster: Cluster,
+) -> None:
+    _far_release(cluster)
 
 
 @in_virtual_time
