@@ -226,9 +226,9 @@ async def _far_release(cluster: Cluster) -> None:
     cluster.actors["shard-0a"].unreadable = True
     await asyncio.sleep(100)
     assert cluster.killed == []
-    cluster.actors.pop("shard-1b").error = Died()
+    cluster.actors.pop("shard-1a").error = Died()
     await asyncio.sleep(20)
-    assert cluster.made[-1] == "shard-1b"
+    assert cluster.made[-1] == "shard-1a"
     await kept.close()
 
 
