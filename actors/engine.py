@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.region import Backlog, Statistics
     from actors.store.port import Store
+    from actors.store.shards import Member
     from actors.telemetry.journal import Event
     from actors.telemetry.telemetry import Telemetry
 
@@ -197,6 +198,19 @@ class Part(Protocol):
         ...
 
 
+class Roster(Protocol):
+    """The nodes of an engine that owns nothing in any of them; one keeps what all look at."""
+
+    @property
+    def term(self) -> int:
+        """The number of the time that this node keeps it, counted from 1; 0 while it does not."""
+        ...
+
+    def others(self) -> Sequence[Member]:
+        """Return the other nodes that are there."""
+        ...
+
+
 class Engine(Protocol):
     """What a node's web is put in front of."""
 
@@ -210,6 +224,11 @@ class Engine(Protocol):
 
         With one, be it of one shard, each call is answered by those whose shards it is about.
         """
+        ...
+
+    @property
+    def roster(self) -> Roster | None:
+        """None where nodes own orders: an owner keeps what all look at, and hears of the others."""
         ...
 
     @property

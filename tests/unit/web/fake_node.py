@@ -158,6 +158,8 @@ async def _no_log(_query: EvidenceQuery) -> Evidence:
 class FakeNode:
     """An owner with nothing to do."""
 
+    roster: Any = None
+
     def __init__(self) -> None:
         self.node_id = "node-1"
         self.shards = None
