@@ -31,11 +31,12 @@ _UPDATE: Final = {
 _JOB: Final = {
     "jobId": "job",
     "order": "order",
-    "change": "change",
     "error": "error",
+    "change": "change",
     "attempts": "tries",
     "receivedAt": "received",
 }
+_TRY: Final = {"at": "when", "code": "code", "message": "error"}
 _PAUSED: Final = {
     "waiting": "waiting",
     "oldest": "oldest",
@@ -184,6 +185,23 @@ def jobs(
         pages=found["totalPages"],
     )
     return Shown(found, (listing(title, _JOB, list(map(_job, found["jobs"]))),))
+
+
+@asking
+def job(
+    service: ServiceAt,
+    job: Annotated[str, typer.Argument(help="Id of the job.")],
+) -> Shown:
+    """Show one job: what it is, each of its tries that failed, what became of it."""
+    found = service.get(f"/api/workorder/queue/jobs/{in_path(job)}")
+    parts = ("logContext", "result", "failures")
+    about = {name: value for name, value in _job(found).items() if name not in parts}
+    views: list[RenderableType] = [facts("job", about)]
+    for name in ("logContext", "result"):
+        if found[name]:
+            views += ["", facts(name, found[name])]
+    views += ["", listing("tries that failed", _TRY, found["failures"])]
+    return Shown(found, tuple(views))
 
 
 @asking

@@ -215,6 +215,8 @@ async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
     assert (listed["total"], len(listed["jobs"])) == (40, 10)
     job = queued["data"]["results"][0]["jobId"]
     for front in fronts:
+        counted = await front.get(f"{API}/queue/job-counts")
+        assert counted["data"]["waiting"] == 40
         assert (await front.get(f"{API}/queue/jobs/{job}"))["data"]["state"] == "waiting"
         assert (await front.post(f"{API}/queue/jobs/{job}/retry", None, 409))["code"] == (
             "JOB_STATE_CONFLICT"
@@ -229,6 +231,8 @@ async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
             await asyncio.sleep(0.02)
     retried = await first.post(f"{API}/queue/retry-failed", {"workOrderId": ORDERS[0]})
     assert retried["data"] == {"retried": 0}
+    assert (await second.post(f"{API}/queue/discard-failed", None))["data"] == {"discarded": 0}
+    assert (await second.get(f"{API}/queue/job-counts"))["data"]["completed"] == 36
     await first.post(f"{API}/{ORDERS[0]}/pause", None)
     for front in fronts:
         stats = (await front.get(f"{API}/queue/stats"))["data"]
