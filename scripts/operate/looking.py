@@ -65,7 +65,12 @@ _FOUND: Final = {
     "paused": "paused",
     "materialName": "material",
 }
-_LOCK: Final = {"workOrderId": "order", "age": "held for, ms", "workerId": "node"}
+_LOCK: Final = {
+    "workOrderId": "order",
+    "workOrderNo": "number",
+    "age": "held for, ms",
+    "workerId": "node",
+}
 _OWNER: Final = {"since": "since", "node": "node", "epoch": "epoch", "url": "address"}
 _MOMENT: Final = {
     "at": "when",
@@ -275,7 +280,11 @@ def audit(
     """List what operators did, the latest first: who, when, why, and what it touched."""
     found = service.get("/api/audit", page=page, pageSize=page_size)
     rows = [
-        {**_by_whom(each), "what": each["workOrderId"] or each["jobId"], "more": _said(each)}
+        {
+            **_by_whom(each),
+            "what": each["workOrderNo"] or each["workOrderId"] or each["jobId"],
+            "more": _said(each),
+        }
         for each in found["actions"]
     ]
     title = say(

@@ -47,8 +47,8 @@ export class Operations {
 
   #actions(rows) {
     const { t, f } = this.app;
-    const of = ({ workOrderId, jobId }) =>
-      workOrderId ? orderLink(workOrderId, null) : jobId ? jobLink(jobId) : '–';
+    const of = ({ workOrderId, workOrderNo, jobId }) =>
+      workOrderId ? orderLink(workOrderId, workOrderNo) : jobId ? jobLink(jobId) : '–';
     const more = ({ touched }) =>
       Object.entries(touched)
         .map(([name, value]) => `${name} ${value}`)

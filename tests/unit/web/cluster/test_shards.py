@@ -144,6 +144,7 @@ async def test_any_call_is_answered_by_either_node(fronts: tuple[Front, Front]) 
         assert (await front.get("/api/actors/stats"))["data"]["live"] == 40
         locks = (await front.get(f"{API}/queue/locks?limit=33"))["data"]
         assert (locks["total"], len(locks["locks"])) == (40, 33)
+        assert all(row["workOrderNo"] == f"WO-{row['workOrderId']}" for row in locks["locks"])
         health = await front.get("/health")
         assert [each["node"] for each in health["shards"]].count("a") == 2
         assert [each["serving"] for each in health["shards"]] == [True] * 4

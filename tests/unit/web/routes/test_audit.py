@@ -66,6 +66,7 @@ async def test_actions_are_listed_with_who_why_and_what_they_touched(
             assert {each["outcome"] for each in actions} == {"OK"}
             assert (actions[0]["reason"], actions[1]["reason"]) == ("recount", None)
             assert [each["workOrderId"] for each in actions] == [ORDER, ORDER, None, ORDER, None]
+            assert {each["workOrderNo"] for each in actions} == {f"WO-{ORDER}", None}
             assert [each["touched"] for each in actions[2:]] == [
                 {"grace": 0},
                 {"retried": 0},
