@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from actors.errors import WorkOrderError
     from actors.lease.port import Holder
     from actors.node.status import NodeStatus, OwnershipHistory, PartCounts
+    from actors.operators.job_admin import JobCounts
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.region import Backlog, Statistics
     from actors.store.port import Store
@@ -115,6 +116,12 @@ class Jobs(Protocol):
         """
         ...
 
+    async def counts(
+        self, order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> JobCounts:
+        """Count jobs by state, or those of one order, or that failed last with one error."""
+        ...
+
     async def retry(self, job_id: JobId) -> Job:
         """Let a failed job wait again.
 
@@ -126,6 +133,13 @@ class Jobs(Protocol):
         """Let all failed jobs wait again, of one order or with one error; give their number.
 
         Raises `MailboxFull` where there is no room for any of them, and `NotOwner`.
+        """
+        ...
+
+    async def discard_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
+        """Forget all failed jobs, of one order or with one error; give their number.
+
+        Raises `NotOwner`.
         """
         ...
 

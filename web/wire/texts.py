@@ -69,6 +69,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.reshard": Text("分片数更改中", "The number of shards is changing"),
     "OK.jobs": Text("获取任务列表成功", "Jobs read"),
     "OK.job": Text("获取任务成功", "Job read"),
+    "OK.job_counts": Text("获取任务计数成功", "Jobs counted"),
+    "OK.discard_failed": Text("{discarded} 个失败任务已删除", "{discarded} failed jobs forgotten"),
     "OK.retry": Text("任务已重新排队", "The job waits again"),
     "OK.retry_failed": Text("{retried} 个失败任务已重新排队", "{retried} failed jobs wait again"),
     "OK.remove": Text("任务已删除", "The job is forgotten"),

@@ -183,6 +183,7 @@ async def test_pauses_are_of_all_shards_and_jobs_are_found_by_their_orders() -> 
         total, page = await jobs.page("waiting", None, 1, 3)
         assert (total, [job.id for job, _ in page]) == (4, ids[:3])
         assert (await jobs.page("waiting", order_in(2), 1, 9))[0] == 1
+        assert ((await jobs.counts()).waiting, (await jobs.counts(order_in(2))).waiting) == (4, 1)
         assert (await jobs.find(ids[2]))[1] == "waiting"
         assert await jobs.remove(ids[2]) == "waiting"
         with pytest.raises(JobNotFound):
@@ -198,6 +199,8 @@ async def test_pauses_are_of_all_shards_and_jobs_are_found_by_their_orders() -> 
             await jobs.retry(JobId("f" * 24))
         assert await jobs.retry_failed(None, None) == 0
         assert await jobs.retry_failed(order_in(1), None) == 0
+        assert await jobs.discard_failed(None, None) == 0
+        assert (await jobs.counts()).completed == 3
 
         await region.pause_order(order_in(1))
         assert region.is_paused(order_in(1))

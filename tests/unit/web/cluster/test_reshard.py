@@ -38,7 +38,7 @@ async def test_a_shard_of_which_nobody_tells_is_named_and_nothing_invented(
     second.node._cut.share.close()  # noqa: SLF001 -- it takes none again
     first.node._cut.share.close()  # noqa: SLF001
     async with asyncio.timeout(WITHIN_S):
-        while "missingShards" not in (found := await first.get("/api/shards")):
+        while "missingShards" not in (found := await first.get("/api/shards")):  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # until it says itself that it serves the shard no more
     assert found["missingShards"] == gone[:1]
     row = found["data"]["shards"][gone[0]]
