@@ -47,6 +47,19 @@ class OperationBody(BaseBody):
     request_id: Key | None = None
 
 
+class OperationItem(OperationBody):
+    """One of many, with the order that it is about."""
+
+    work_order_id: str
+
+
+class OperationsBody(BaseBody):
+    """Many operations. Each item is checked by itself, so that a bad one fails alone."""
+
+    operations: Annotated[list[OperationItem], Field(min_length=1)]
+    request_id: Key | None = None
+
+
 def parse_operation(
     order_id: WorkOrderId,
     body: Mapping[str, object],

@@ -84,6 +84,16 @@ TEXTS: Final[Mapping[str, Text]] = {
         "该操作此前已执行，返回首次结果",
         "This operation was done before; this is its first result",
     ),
+    "OK.operated.batch": Text(
+        "批量工单操作完成，共 {total} 条", "Batch done: all {total} operations are done"
+    ),
+    "PARTIALLY_UPDATED.operations": Text(
+        "批量工单操作部分成功：成功 {succeeded} 条，失败 {failed} 条",
+        "Batch partly done: {succeeded} operations are done, {failed} failed",
+    ),
+    "NOT_UPDATED.operations": Text(
+        "批量工单操作全部失败，共 {failed} 条", "Batch failed: none of {failed} operations is done"
+    ),
     "OK.guards": Text("获取计数规则成功", "Guards read"),
     "OK.log_level": Text("日志级别", "Log level"),
     "OK.node": Text("获取节点状态成功", "Node read"),

@@ -61,44 +61,43 @@ class Repeated(_Taken):
 
 
 @reply
-class _Item(TypedDict):
+class BatchItem(TypedDict):
+    """What became of one item."""
+
     index: Annotated[int, Field(ge=0)]
     """Place in the batch, from 0 on."""
     message: str
 
 
 @reply
-class UpdatedItem(Updated, _Item):
+class UpdatedItem(Updated, BatchItem):
     """An item that was applied."""
 
     code: Literal["UPDATED"]
 
 
 @reply
-class QueuedItem(Queued, _Item):
+class QueuedItem(Queued, BatchItem):
     """An item that is kept and waits."""
 
     code: Literal["QUEUED"]
 
 
 @reply
-class RepeatedItem(Repeated, _Item):
+class RepeatedItem(Repeated, BatchItem):
     """An item whose scan was counted before."""
 
     code: Literal["DUPLICATE_OPERATION"]
 
 
 @reply
-class FailedItem(_Item):
-    """An item that failed, with what is known of its code's cause."""
+class Failed(BatchItem):
+    """An item of any kind that failed, with what is known of its code's cause."""
 
     success: Literal[False]
     error: str
     """The message again, under the name that callers know."""
-    code: Annotated[str, Field(json_schema_extra={"enum": list(ITEM)})]
     workOrderId: object
-    """As it was sent."""
-    type: object
     """As it was sent."""
     retryable: bool
     """Whether it was not applied, and may be sent again."""
@@ -107,7 +106,7 @@ class FailedItem(_Item):
     retryAfter: float | None
     """Seconds after which it may be sent again; null where it may not."""
     data: object
-    """The `data` of that answer, whose fields stand here as well."""
+    """The `data` of that answer, whose fields stand here as well, where they have room."""
     field: NotRequired[str]
     """The field that is wrong."""
     value: NotRequired[str]
@@ -116,14 +115,23 @@ class FailedItem(_Item):
     """The total that would be out of range."""
     limit: NotRequired[int]
     replayed: NotRequired[bool]
-    relatedBarcode: NotRequired[str | None]
-    processStepId: NotRequired[str | None]
-    planProductionQuantity: NotRequired[float]
     requestId: NotRequired[str]
     scope: NotRequired[str]
     """What is full."""
     capacity: NotRequired[int]
     paused: NotRequired[bool]
+
+
+@reply
+class FailedItem(Failed):
+    """An item that failed, with what is known of its code's cause."""
+
+    code: Annotated[str, Field(json_schema_extra={"enum": list(ITEM)})]
+    type: object
+    """As it was sent."""
+    relatedBarcode: NotRequired[str | None]
+    processStepId: NotRequired[str | None]
+    planProductionQuantity: NotRequired[float]
 
 
 @reply
