@@ -4,7 +4,9 @@ Every implementation passes `tests/contract/test_store_*.py` and `test_inbox.py`
 
 * `commit` is one compare-and-set per order: it applies only where `seq`, `revision` and the
   fields that the rules read are still as `before` says and the stored epoch is not above the
-  caller's. It never does half of a change set.
+  caller's. It never does half of a change set. The order that a supplement makes, under the id
+  of its entry, is there once `commit` reported it as applied; where an owner died before, once
+  `neighbours` was asked of its source, or its outcome was relayed.
 * What `commit` reported as applied is durable (majority and journaled, or fsynced).
 * Applied outcomes are readable at once through `log_page` and `evidence` + the committer's
   ledger, whether or not `relay` ran.
@@ -209,7 +211,26 @@ class Store(Protocol):
         ...
 
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
-        """Return what the order shares with others, and how these are; None for an unknown one."""
+        """Return what the order shares with others, and how these are; None for an unknown one.
+
+        Raises `OutcomeUnknown` where it had to make an order that was missing.
+        """
+        ...
+
+    async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
+        """Return open orders that are to be completed, as all their supplements are done.
+
+        No piece of theirs is left to come: each is output, or scrap. Of their supplements one at
+        least is COMPLETED, and all others are, or CANCELLED. With an `order_id` only it and its
+        original are looked at, else all orders of this shard.
+        """
+        ...
+
+    async def next_order(self, order_id: WorkOrderId) -> WorkOrderId | None:
+        """Return the PENDING order of the same line and material that is to begin first.
+
+        By `planStartTime`; None where there is none, in this shard.
+        """
         ...
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -237,6 +237,12 @@ class SimStore:
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         raise NotImplementedError(order_id)
 
+    async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:  # noqa: ARG002
+        return []  # no order here is a supplement
+
+    async def next_order(self, order_id: WorkOrderId) -> WorkOrderId | None:
+        raise NotImplementedError(order_id)
+
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         raise NotImplementedError(text, limit)
 

@@ -1,4 +1,4 @@
-"""Do something with whole orders: start, pause, resume, cancel, complete, plan, scrap."""
+"""Do something with whole orders: start, pause, resume, cancel, complete, plan, scrap, more."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _text(done: Updated) -> str:
 
 
 def _fields(done: Updated, sent: str) -> Operated:
-    return {
+    fields: Operated = {
         "success": True,
         "jobId": done.change.job_id,
         "workOrderId": sent,
@@ -166,6 +166,9 @@ def _fields(done: Updated, sent: str) -> Operated:
         "seq": done.seq,
         "replayed": done.replayed,
     }
+    if done.change.type is Operation.SUPPLEMENT:
+        fields["supplementWorkOrderId"] = done.change.job_id
+    return fields
 
 
 ROUTES: Final = (
@@ -196,6 +199,7 @@ ROUTES: Final = (
             {
                 "pause": {"operation": "pause", "requestId": "pause-17"},
                 "scrap": {"operation": "scrap", "logContext": {"relatedBarcode": "SN0001"}},
+                "supplement": {"operation": "supplement", "supplementQuantity": 2},
             },
         ),
     ),

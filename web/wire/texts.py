@@ -293,6 +293,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OPERATION_REFUSED.scrapped": Text(
         "该条码已报废，不能重复报废", "This barcode is scrap already"
     ),
+    "OPERATION_REFUSED.input": Text(
+        "投入数量须等于计划生产数量，才能创建补单",
+        "inputQuantity must equal planProductionQuantity before a supplement is made",
+    ),
+    "OPERATION_REFUSED.no-scrap": Text(
+        "没有报废，不能创建补单", "There is no scrap that a supplement would make up for"
+    ),
+    "OPERATION_REFUSED.supplemented": Text(
+        "补单数量之和将超过报废数量", "The supplements would together exceed the scrap"
+    ),
     "OPERATION_REFUSED.line": Text(
         "该产线已有进行中的工单，不能执行 {operation}",
         "Another order is in progress on this line, which does not allow {operation}",

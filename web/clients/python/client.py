@@ -217,6 +217,7 @@ class PlanServerClient:
         *,
         quantity: float | None = None,
         plan_production_quantity: float | None = None,
+        supplement_quantity: float | None = None,
         log_context: object = None,
         request_id: str | None = None,
     ) -> Result:
@@ -227,7 +228,12 @@ class PlanServerClient:
         """
         try:
             asked = make_operation(
-                operation, quantity, plan_production_quantity, log_context, request_id
+                operation,
+                quantity,
+                plan_production_quantity,
+                supplement_quantity,
+                log_context,
+                request_id,
             )
         except Invalid as error:
             return self._failed(error.code)

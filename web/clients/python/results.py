@@ -131,6 +131,7 @@ def make_operation(
     operation: str,
     quantity: float | None,
     plan_production_quantity: float | None,
+    supplement_quantity: float | None,
     log_context: object,
     request_id: str | None,
 ) -> Asked:
@@ -140,6 +141,7 @@ def make_operation(
         "operation": operation,
         "quantity": quantity,
         "planProductionQuantity": plan_production_quantity,
+        "supplementQuantity": supplement_quantity,
         "logContext": log_context,
     }
     given = {name: value for name, value in fields.items() if value is not None}

@@ -23,7 +23,7 @@ class Operated(TypedDict):
     workOrderId: SentId
     operation: Operation
     quantity: float
-    """Pieces of scrap, or the new plan; else 0."""
+    """Pieces of scrap, the new plan, or pieces of the supplement; else 0."""
     beforeQuantity: float
     """Scrap, or else the plan."""
     afterQuantity: float
@@ -35,6 +35,8 @@ class Operated(TypedDict):
     """That of the order's latest count before it."""
     replayed: bool
     """Whether this is the outcome of an earlier call with the same key."""
+    supplementWorkOrderId: NotRequired[HexId]
+    """The order that a supplement made."""
 
 
 @reply

@@ -49,13 +49,18 @@ async def test_an_operation_is_asked_of_its_order_and_told(client: Client, node:
         ({"operation": "start", "quantity": 7}, 0),
         ({"operation": "change-plan", "planProductionQuantity": 120}, 120),
         ({"operation": "scrap", "logContext": {"relatedBarcode": "SN1"}}, 1),
+        ({"operation": "supplement"}, 0),
+        ({"operation": "supplement", "supplementQuantity": 2}, 2),
     ],
 )
 async def test_each_has_the_quantity_that_it_is_about(
     client: Client, node: FakeNode, body: dict[str, Any], quantity: float
 ) -> None:
-    status, _ = await sent(client, **body)
-    assert (status, node.region.asked[0].change.quantity) == (200, quantity)
+    status, reply = await sent(client, **body)
+    [asked] = node.region.asked
+    assert (status, asked.change.quantity) == (200, quantity)
+    made = reply["data"].get("supplementWorkOrderId")
+    assert made == (asked.change.job_id if body["operation"] == "supplement" else None)
 
 
 @pytest.mark.parametrize(
