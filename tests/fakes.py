@@ -34,8 +34,9 @@ from actors.errors import (
 )
 from actors.store import Claim, Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import entry_document, is_same, order_from
+from actors.store.operations import operation_document
 from actors.store.supplements import supplements_in
-from actors.store.views import detail_row
+from actors.store.views import detail_row, operation_row
 from tests.fake_inbox import MemoryInbox
 from tests.fake_records import MemoryRecords
 from tests.fake_views import document_of, found_by_text, found_by_trait, page_of
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
         LogQuery,
         Outcome,
     )
-    from actors.store.port import Found, Trait
+    from actors.store.port import Found, OperationQuery, Trait
     from actors.store.quantities import Statistics
 
 _WRITTEN: Final = (
@@ -507,6 +508,17 @@ class MemoryStore:
     async def log_page(self, query: LogQuery) -> LogPage:
         await self.read("log_page")
         return page_of(self.written(query.work_order_id), query)
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        await self.read("log_page")
+        order = self.orders.get(query.work_order_id)
+        known = dict(self.operated[query.work_order_id])
+        for each in order.outbox if order else ():
+            if isinstance(each, OperationEntry):
+                known[each.change.job_id] = each
+        fit = [each for each in known.values() if query.has(each.seq)]
+        fit.sort(key=lambda each: (each.operated_at, each.change.job_id), reverse=True)
+        return [operation_row(operation_document(each)) for each in fit[: query.limit]]
 
     async def paused(self) -> bool:
         await self.read("paused")

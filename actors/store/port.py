@@ -68,6 +68,22 @@ class LogPage:
     logs: tuple[Mapping[str, Any], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OperationQuery:
+    """The newest operations of an order that stand behind some counts, the newest first."""
+
+    work_order_id: WorkOrderId
+    first: int = 0
+    """Of the counts, the lowest seq; 0 for operations before any count."""
+    last: int | None = None
+    """The highest one; None without a bound."""
+    limit: int = 100
+
+    def has(self, seq: int) -> bool:
+        """Return whether operations behind the count with this seq are meant."""
+        return self.first <= seq and (self.last is None or seq <= self.last)
+
+
 class Trait(StrEnum):
     """By what else an order is found, and where that is looked for.
 
@@ -218,11 +234,9 @@ class Store(Protocol):
         ...
 
     async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
-        """Return open orders that are to be completed, as all their supplements are done.
+        """Return orders to complete: `is_all_counted`, with supplements that `are_done`.
 
-        No piece of theirs is left to come: each is output, or scrap. Of their supplements one at
-        least is COMPLETED, and all others are, or CANCELLED. With an `order_id` only it and its
-        original are looked at, else all orders of this shard.
+        With an `order_id` only it and its original are looked at, else all orders of this shard.
         """
         ...
 
@@ -252,6 +266,10 @@ class Store(Protocol):
 
     async def log_page(self, query: LogQuery) -> LogPage:
         """Return a page of the log with outboxes merged in: all that was acknowledged."""
+        ...
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        """Return operations as documents, ids as text, outboxes merged in, with their `seq`."""
         ...
 
     async def paused(self) -> bool:

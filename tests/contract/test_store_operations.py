@@ -24,6 +24,7 @@ from actors.domain.model import (
 from actors.errors import OrderUnreadable, OutcomeUnknown, StoreUnavailable
 from actors.store import Committed, EvidenceQuery, Stale
 from actors.store.mongo import families
+from actors.store.port import OperationQuery
 from tests.contract.cases import (
     FIRST,
     change,
@@ -346,3 +347,28 @@ async def test_a_supplement_that_an_owner_left_unmade_is_made_by_the_next(
     assert found.beside.supplemented == 2
     [entry] = made.outcomes
     assert backdoor.order(WorkOrderId(entry.change.job_id))["status"] == "PENDING"
+
+
+@pytest.mark.adapters("memory")
+async def test_operations_are_read_by_the_counts_that_they_follow(
+    store: Store, order_id: WorkOrderId
+) -> None:
+    async def read(first: int, last: int | None, limit: int = 100) -> list[tuple[str, int]]:
+        query = OperationQuery(order_id, first, last, limit)
+        return [(each["operation"], each["seq"]) for each in await store.operations(query)]
+
+    made: list[ChangeSet] = []
+    for what in (operation(Operation.PAUSE), change(1), operation(Operation.RESUME)):
+        await store.relay([each for some in made for each in some.outcomes])
+        made.append(change_set(await loaded(store, order_id), what))
+        await committed(store, made[-1])
+    for _ in range(2):
+        assert await read(0, None) == [("resume", 1), ("pause", 0)]
+        assert await read(1, 1) == [("resume", 1)]
+        assert await read(0, 0) == [("pause", 0)]
+        assert await read(2, None) == []
+        assert await read(0, None, 1) == [("resume", 1)]
+        await store.relay(made[-1].outcomes)
+    [resumed] = await store.operations(OperationQuery(order_id, 1))
+    assert (resumed["workOrderId"], resumed["operatorName"]) == (order_id, "李工")
+    assert resumed["operatedAt"] == made[-1].at

@@ -49,7 +49,7 @@ from actors.store.mongo.client import (
 )
 from actors.store.mongo.control import CONTROL, change_control, claim_epoch, cluster_secret
 from actors.store.mongo.inbox import MongoInbox
-from actors.store.mongo.log import log_page
+from actors.store.mongo.log import log_page, operations
 from actors.store.mongo.orders import insert_orders
 from actors.store.mongo.outcomes import insert_outcomes
 from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.slots import Shard
-    from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, Trait
+    from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from actors.store.records import Records
 
@@ -196,7 +196,7 @@ class MongoStore:
         ]
         rejected: dict[int, StoreRejected] = {}
         try:
-            operations = [
+            updates = [
                 UpdateOne(
                     self._filter(epoch, change.before) | plan_filter(change),
                     self._update(epoch, change, fields, after),
@@ -204,7 +204,7 @@ class MongoStore:
                 for change, fields, after in zip(changes, written, afters, strict=True)
             ]
             with writing():
-                matched = await self._write(operations, rejected)
+                matched = await self._write(updates, rejected)
         except (*UNSTORABLE, StoreRejected) as error:
             if len(changes) == 1:
                 return [StoreRejected(str(error)[:300])]
@@ -360,6 +360,11 @@ class MongoStore:
         """Read a page of the log, the outbox merged in."""
         with reading():
             return await log_page(self._at.orders, self._at.logs, query)
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        """Read operations, the outbox merged in."""
+        with reading():
+            return await operations(self._at.orders, self._at.operations, query)
 
     async def paused(self) -> bool:
         """Return whether processing is paused."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from actors.domain.evidence import Evidence, Move
-from actors.domain.model import LogPosition
+from actors.domain.model import MAX_QUANTITY, LogPosition
 from actors.store.contexts import request_key
 from actors.store.documents import change_type_from, outcome_from
 from actors.store.pages import within
 from actors.store.port import MAX_HISTORY, MAX_WHOLE
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
 from actors.store.values import number_from
-from actors.store.views import detail_row, log_row
+from actors.store.views import detail_row, log_row, operation_row
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
-    from actors.store.port import LogQuery
+    from actors.store.port import LogQuery, OperationQuery
 
 
 # One value a statement, not a JSON list of them: SQLite ends a text in JSON at a NUL.
@@ -43,6 +43,12 @@ _MOVES: Final = (
 )
 _BY_BARCODE: Final = f"{_MOVES} AND related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
 _WITH_BARCODE: Final = f"{_MOVES} AND related_barcode > '' LIMIT ?"
+
+_OPERATIONS: Final = (
+    "SELECT document FROM operations WHERE work_order_id = ?"
+    " AND json_extract(document, '$.planServer.seq') BETWEEN ? AND ?"
+    " ORDER BY operated_at DESC, id DESC LIMIT ?"
+)
 
 
 def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
@@ -101,6 +107,13 @@ def read_log_page(db: sqlite3.Connection, query: LogQuery) -> tuple[int, list[st
         (*values, query.page_size, skipped),
     )
     return total, list(within((text for (text,) in rows), query.max_bytes))
+
+
+def read_operations(db: sqlite3.Connection, query: OperationQuery) -> list[Mapping[str, Any]]:
+    """Do `Store.operations`."""
+    last = MAX_QUANTITY if query.last is None else query.last
+    rows = db.execute(_OPERATIONS, (query.work_order_id, query.first, last, query.limit))
+    return [operation_row(log_document(text)) for (text,) in rows]
 
 
 def log_row_of(text: str) -> Mapping[str, Any]:

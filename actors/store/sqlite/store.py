@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
-    from actors.store.port import Found, Inbox, LogQuery, Trait
+    from actors.store.port import Found, Inbox, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from actors.store.records import Records
 
@@ -198,6 +198,10 @@ class SqliteStore:
         """Return a page of the log."""
         total, texts = await self._threads.read(lambda db: reads.read_log_page(db, query))
         return LogPage(total, tuple(await in_slices(reads.log_row_of, texts)))
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        """Return operations, the newest first."""
+        return await self._threads.read(lambda db: reads.read_operations(db, query))
 
     async def paused(self) -> bool:
         """Return whether processing is paused."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from actors.domain.model import ChangeType
+from actors.domain.model import ChangeType, Operation
 from web.openapi.models.failures import ITEM
 from web.openapi.models.reply import HexId, Moment, SentId, open_reply, reply
 
@@ -234,6 +234,37 @@ class LogEntry(TypedDict):
 
 
 @reply
+class OperationEntry(TypedDict):
+    """One operation of the whole order."""
+
+    _id: HexId
+    operation: Operation
+    workOrderId: HexId
+    workOrderNo: str | None
+    materialId: str | None
+    materialCode: str | None
+    materialName: str | None
+    productionLineId: str | None
+    productionLineName: str | None
+    quantity: float
+    beforeQuantity: float
+    afterQuantity: float
+    beforeStatus: str | None
+    afterStatus: str | None
+    beforeProgress: float
+    afterProgress: float
+    relatedBarcode: str | None
+    operatorId: str | None
+    operatorName: str | None
+    reason: str | None
+    remark: str | None
+    source: str | None
+    operatedAt: Moment
+    seq: int | None
+    """That of the latest change before it."""
+
+
+@reply
 class Page(TypedDict):
     """One page of how many there are."""
 
@@ -257,6 +288,8 @@ class LogPage(BoundedPage):
 
     success: Literal[True]
     logs: list[LogEntry]
+    operations: NotRequired[list[OperationEntry]]
+    """Where they are asked for: the newest 100 between the page's changes, the newest first."""
 
 
 @reply

@@ -8,6 +8,7 @@ import pytest
 
 from actors import errors
 from actors.domain.model import Operation
+from actors.store import LogPage
 from tests.unit.web.fake_node import applied
 
 if TYPE_CHECKING:
@@ -206,3 +207,35 @@ async def test_a_batch_of_operations_is_bounded(client: Client, node: FakeNode) 
     status, body = await sent(client, MANY, operations=items)
     assert (status, body["code"]) == (400, "INVALID_UPDATES")
     assert not node.region.asked
+
+
+@pytest.mark.parametrize(
+    ("page", "total", "seqs", "asked"),
+    [
+        (1, 5, [5, 4], (4, None)),
+        (2, 5, [3, 2], (2, 3)),
+        (3, 5, [1], (0, 1)),
+        (1, 0, [], (0, None)),
+        (4, 5, [], None),
+        (2, 5, [None, None], None),
+        (3, 5, [None], (0, 0)),
+    ],
+)
+async def test_a_page_of_the_log_has_the_operations_between_its_changes(
+    client: Client,
+    node: FakeNode,
+    page: int,
+    total: int,
+    seqs: list[int | None],
+    asked: tuple[int, int | None] | None,
+) -> None:
+    node.store.page = LogPage(total, tuple({"seq": seq} for seq in seqs))
+    node.store.operated = [{"operation": "pause"}]
+    path = f"/api/workorder/quantity-logs/{ORDER}?page={page}&pageSize=2"
+    async with client.get(path) as reply:
+        assert "operations" not in (await reply.json())["data"]
+    async with client.get(f"{path}&operations=true") as reply:
+        told = (await reply.json())["data"]["operations"]
+    assert told == ([] if asked is None else [{"operation": "pause"}])
+    queries = [(each.first, each.last) for each in node.store.asked_operations]
+    assert queries == ([] if asked is None else [asked])
