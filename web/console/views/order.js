@@ -3,6 +3,7 @@
 import { hashOf, oneOf, pageOf } from '../kit/hash.js';
 import { actorState, badge, panel, stateBadge, terms, trouble } from '../kit/parts.js';
 import { html } from '../vendor/htm-preact.js';
+import { operating } from './operating.js';
 import { pauseOne } from './pausing.js';
 import { lastUpdates, SHOWN, timeline } from './timeline.js';
 
@@ -95,6 +96,8 @@ export class Order {
 
   #logPath() {
     const query = { page: String(this.page), pageSize: '15', changeType: this.type };
+    // Between what is left out by a filter there are none.
+    if (!this.type) query.operations = 'true';
     return `api/workorder/quantity-logs/${this.id}?${new URLSearchParams(query)}`;
   }
 
@@ -131,6 +134,7 @@ export class Order {
         [t('changed'), f.stamp(order.updateAt)],
         ['ID', html`<span class="mono">${order.id}</span>`],
       ]),
+      operating(app, order),
     );
   }
 
