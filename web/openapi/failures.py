@@ -111,7 +111,6 @@ _FIELDS: Final = {
     "INVALID_UPDATES": "updates",
     "INVALID_DATE": "startDate",
     "INVALID_GRACE": "grace",
-    "INVALID_WAIT": "wait",
     "INVALID_JOB_ID": "id",
     "INVALID_JOB_QUERY": "state",
     "INVALID_ACTOR_QUERY": "sort",

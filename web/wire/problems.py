@@ -51,7 +51,6 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_DATE": 400,
     "INVALID_GRACE": 400,
     "INVALID_LOG_LEVEL": 400,
-    "INVALID_WAIT": 400,
     "INVALID_JOB_ID": 400,
     "INVALID_JOB_QUERY": 400,
     "INVALID_ACTOR_QUERY": 400,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 import orjson
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -64,6 +65,14 @@ _Quantity = (
 )
 
 
+def _boolean(said: object) -> bool | None:
+    """Return what is a boolean; all else says nothing, as what was counted counts without it."""
+    return said if isinstance(said, bool) else None
+
+
+Wait = Annotated[bool | None, BeforeValidator(_boolean)]
+
+
 class BaseBody(BaseModel):
     """What all bodies have in common."""
 
@@ -80,7 +89,7 @@ class UpdateBody(BaseBody):
     quantity: _Quantity = 1
     log_context: Context = None
     request_id: Key | None = None
-    wait: Annotated[bool, Field(strict=True)] | None = None
+    wait: Wait = None
 
 
 class BatchBody(BaseBody):
@@ -88,7 +97,7 @@ class BatchBody(BaseBody):
 
     updates: Annotated[list[UpdateBody], Field(min_length=1)]
     request_id: Key | None = None
-    wait: Annotated[bool, Field(strict=True)] | None = None
+    wait: Wait = None
 
 
 class RetryFilterBody(BaseBody):
@@ -220,13 +229,9 @@ def parse_job_id(text: str) -> JobId:
 
 
 def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT001 -- what else
-    """Read whether the caller of a batch waits; raises `RequestError`."""
-    wait = body.get("wait")
-    if wait is None:
-        return default
-    if not isinstance(wait, bool):
-        raise invalid("INVALID_WAIT", "wait")
-    return wait
+    """Read whether the caller of a batch waits; what is no boolean says nothing."""
+    wait = _boolean(body.get("wait"))
+    return default if wait is None else wait
 
 
 def parse_retry_filter(body: Mapping[str, object]) -> tuple[str | None, str | None]:
@@ -322,7 +327,5 @@ def _refusal(error: ValidationError, body: Mapping[str, object]) -> RequestError
             return invalid("INVALID_TYPE", field)
         case "quantity":
             return invalid("INVALID_QUANTITY", field, limit=MAX_QUANTITY)
-        case "wait":
-            return invalid("INVALID_WAIT", field)
         case _:
             return invalid("INVALID_REQUEST_ID", field, limit=MAX_REQUEST_ID)

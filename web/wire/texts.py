@@ -192,7 +192,6 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_GRACE": Text(
         "{field} 必须是不小于 0 的毫秒数", "{field} must be a number of milliseconds, 0 or more"
     ),
-    "INVALID_WAIT": Text("{field} 必须是 true 或 false", "{field} must be true or false"),
     "INVALID_JOB_ID": Text(
         "任务ID（{field}）必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
     ),

@@ -103,7 +103,7 @@ async def fronts() -> AsyncIterator[tuple[Front, Front]]:
     async with AsyncExitStack() as undo:
         cluster = Cluster(store=WebMemory())
         for lease in cluster.leases:
-            lease.ttl_s = 2.0
+            lease.ttl_s = WITHIN_S
         first = await undo.enter_async_context(served(cluster, "a"))
         second = await undo.enter_async_context(served(cluster, "b"))
         await _until_all_served(first, second)
