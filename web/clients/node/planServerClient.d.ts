@@ -124,6 +124,10 @@ export interface PlanServerClient {
     operation: Operation,
     options?: OperationOptions,
   ): Promise<Result>;
+  batchOperateWorkOrders(
+    operations: Array<{ workOrderId: unknown; operation: Operation } & OperationOptions>,
+    options?: { requestId?: string },
+  ): Promise<BatchResult>;
   getWorkOrderDetail(workOrderId: unknown): Promise<Result>;
   getQuantityLogs(workOrderId: unknown, options?: LogQuery): Promise<Result>;
   getQueueStats(): Promise<Result>;

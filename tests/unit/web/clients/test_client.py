@@ -433,3 +433,14 @@ def test_options_that_can_not_work_are_refused() -> None:
         ClientOptions(fallback=False, deadline_s=0)
     with pytest.raises(ValueError, match="address"):
         PlanServerClient([], quick(None))
+
+
+async def test_many_operations_are_sent_again_with_one_key_until_they_are_known(
+    service: FakeService, client: PlanServerClient
+) -> None:
+    done = says(b'{"success": true, "message": "", "code": "OK", "data": {"total": 1}}')
+    service.faults.extend([breaks, done])
+    items = [{"workOrderId": ORDER, "operation": "pause"}]
+    result = await client.batch_operate_work_orders(items)
+    assert (result["success"], result["total"]) == (True, 1)
+    assert service.bodies == [{"operations": items, "requestId": result["requestId"]}] * 2
