@@ -125,7 +125,11 @@ def build_app(
 
 
 def _by_shards(route: Route, calls: ShardedCalls) -> Handler:
-    return scattered(route.handler, calls) if route.scope == "items" else calls.wrap(route)
+    return (
+        scattered(route.handler, calls, route.batch)
+        if route.scope == "items"
+        else calls.wrap(route)
+    )
 
 
 def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.schema import REFUSALS
+from tests.chaos.bench import Bench, check_bench
 from tests.chaos.callers import Callers, Pace
 from tests.chaos.checker import check, read_books
 from tests.chaos.faults import FAULTS
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _TOLD: Final = 2000
 """Characters of what a server said when it did not come up."""
+_OK: Final = 200
 _CALM: Final = 40
 """Final answers after a fault, before the next one."""
 
@@ -67,6 +69,11 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
             stage = asyncio.run(_perform(fleet, history, options, say))
         fleet.stop_nodes()
         figures = examine(fleet, path)
+        if fleet.bench:
+            if all(status != _OK for status, _ in stage.bench.told.values()):
+                figures.mistakes.append("nothing was done at the bench")
+            for kind, what in check_bench(fleet.backdoor, stage.bench.orders, stage.bench.told):
+                figures.verdict.complain(kind, what)
         for strike in stage.strikes:
             _measure(stage, figures, strike)
         figures.mistakes += stage.mistakes
@@ -107,14 +114,17 @@ async def _perform(
     orders = [str(each["_id"]) for each in fleet.orders]
     urls = [node.uri for node in fleet.nodes]
     callers = Callers(urls, orders, history, options.seed, options.pace)
-    stage = Stage(fleet, callers, options.seed, options.short)
+    bench = Bench(urls, [str(each["_id"]) for each in fleet.bench], options.seed)
+    stage = Stage(fleet, callers, options.seed, options.short, bench=bench)
     desk = Operators(urls, orders[::10], callers, history, options.seed)
     try:
         await _break_everything(stage, desk if options.operators else None, options, say)
         await desk.finish()
+        await bench.finish()
         await callers.finish()
         await fleet.emptied()
     finally:
+        await bench.close()
         await desk.close()
         await callers.close()
     callers.unsettled += desk.unsettled
@@ -128,6 +138,8 @@ async def _break_everything(
     callers.start()
     if desk is not None:
         desk.start()
+    if stage.fleet.bench:
+        stage.bench.start()
     await callers.served(2 * _CALM)
     for name in _plan(options):
         before, began = len(stage.strikes), time.monotonic()

@@ -10,6 +10,8 @@ from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
+from tests.chaos.bench import Bench
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -45,6 +47,7 @@ class Stage:
     strikes: list[Strike] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     """What a fault found wrong by itself, such as an answer that should have been 404."""
+    bench: Bench = field(default_factory=lambda: Bench([], [], 0))
     rng: Random = field(init=False)
 
     def __post_init__(self) -> None:

@@ -88,6 +88,16 @@ TEXTS: Final[Mapping[str, Text]] = {
         "该操作此前已执行，返回首次结果",
         "This operation was done before; this is its first result",
     ),
+    "OK.operated.batch": Text(
+        "批量工单操作完成，共 {total} 条", "Batch done: all {total} operations are done"
+    ),
+    "PARTIALLY_UPDATED.operations": Text(
+        "批量工单操作部分成功：成功 {succeeded} 条，失败 {failed} 条",
+        "Batch partly done: {succeeded} operations are done, {failed} failed",
+    ),
+    "NOT_UPDATED.operations": Text(
+        "批量工单操作全部失败，共 {failed} 条", "Batch failed: none of {failed} operations is done"
+    ),
     "OK.guards": Text("获取计数规则成功", "Guards read"),
     "OK.log_level": Text("日志级别", "Log level"),
     "OK.node": Text("获取节点状态成功", "Node read"),
@@ -293,6 +303,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "OPERATION_REFUSED.scrapped": Text(
         "该条码已报废，不能重复报废", "This barcode is scrap already"
+    ),
+    "OPERATION_REFUSED.input": Text(
+        "投入数量须等于计划生产数量，才能创建补单",
+        "inputQuantity must equal planProductionQuantity before a supplement is made",
+    ),
+    "OPERATION_REFUSED.no-scrap": Text(
+        "没有报废，不能创建补单", "There is no scrap that a supplement would make up for"
+    ),
+    "OPERATION_REFUSED.supplemented": Text(
+        "补单数量之和将超过报废数量", "The supplements would together exceed the scrap"
     ),
     "OPERATION_REFUSED.line": Text(
         "该产线已有进行中的工单，不能执行 {operation}",
