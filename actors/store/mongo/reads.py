@@ -40,6 +40,7 @@ from actors.store.schema import (
     PRODUCTION_ORDER,
     RECORDS,
     REFUSALS,
+    ROLLUPS,
 )
 from actors.store.values import count_from, id_from, mapping_from, number_from
 from actors.store.views import detail_row
@@ -92,6 +93,7 @@ class Collections:
     inbox: Any
     records: Any
     operations: Any
+    rollups: Any
     shard: Shard = WHOLE
 
     @property
@@ -127,6 +129,7 @@ class Collections:
             database[INBOX],
             database[RECORDS],
             database[OPERATIONS],
+            database[ROLLUPS],
         )
 
 
