@@ -1,7 +1,7 @@
 """Keep the roll-ups of the log by hand: rebuild them, or finish what is left.
 
-The database is that of the settings (MONGODB_URI, else DATA_DIR); the service may run meanwhile, and
-its statistics are right all the time: what is not rolled up is summed from the log.
+The database is that of the settings (MONGODB_URI, else DATA_DIR); the service may run meanwhile,
+and its statistics are right all the time: what is not rolled up is summed from the log.
 
   rebuild   forget all roll-ups, and make them anew (after entries of years ago were changed)
   recheck   count the entries of the last week, and roll up anew where there are more or fewer

@@ -285,16 +285,14 @@ async def _next_sum(
         return True
     if at >= state.through:
         return False
+    coarse = [period_of(calendar, each, at) for each in _COARSE] if calendar.whole_hours else []
+    end = min([state.through, *(each.end for each in coarse)])
     hour = await shelf.next_hour(at)
-    if hour is None or hour >= state.through:
-        end = state.through
-    else:
-        end = hour if hour > at else at + HOUR_MS
-    if calendar.whole_hours:
-        for dimension in _COARSE:
-            period = period_of(calendar, dimension, at)
-            if period.end <= end:
-                await shelf.sum_up(period, state)
+    if hour is None or hour > end:
+        end = state.through if hour is None else min(hour, state.through)
+    for period in coarse:
+        if period.end <= end:
+            await shelf.sum_up(period, state)
     await shelf.advance(state, replace(state, summed=end))
     return True
 
