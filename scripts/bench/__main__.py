@@ -16,6 +16,7 @@ _COMMANDS = {
     "operators": "measure what operators see beside many live actors, and what it costs",
     "barcode": "measure scans of a barcode with very many entries, and other orders beside them",
     "reconcile": "measure a pass of reconcile over a log of many entries",
+    "statistics": "time statistics from roll-ups, and from the log",
     "load": "call a running service from many connections and count the answers",
     "consoles": "keep consoles open at a running service and time its answers",
     "bodies": "measure how long a request's body keeps the event loop",

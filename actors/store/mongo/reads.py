@@ -35,6 +35,7 @@ from actors.store.schema import (
     OURS,
     RECORDS,
     REFUSALS,
+    ROLLUPS,
 )
 from actors.store.values import count_from, id_from, mapping_from
 from actors.store.views import detail_row
@@ -87,6 +88,7 @@ class Collections:
     inbox: Any
     records: Any
     operations: Any
+    rollups: Any
     shard: Shard = WHOLE
 
     @property
@@ -122,6 +124,7 @@ class Collections:
             database[INBOX],
             database[RECORDS],
             database[OPERATIONS],
+            database[ROLLUPS],
         )
 
 
