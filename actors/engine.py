@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from actors.errors import WorkOrderError
     from actors.lease.port import Holder
     from actors.node.status import NodeStatus, OwnershipHistory, PartCounts
+    from actors.operators.job_admin import JobCounts
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.region import Backlog, Statistics
     from actors.store.port import Store
+    from actors.store.shards import Member
     from actors.telemetry.journal import Event
     from actors.telemetry.telemetry import Telemetry
 
@@ -114,6 +116,12 @@ class Jobs(Protocol):
         """
         ...
 
+    async def counts(
+        self, order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> JobCounts:
+        """Count jobs by state, or those of one order, or that failed last with one error."""
+        ...
+
     async def retry(self, job_id: JobId) -> Job:
         """Let a failed job wait again.
 
@@ -125,6 +133,13 @@ class Jobs(Protocol):
         """Let all failed jobs wait again, of one order or with one error; give their number.
 
         Raises `MailboxFull` where there is no room for any of them, and `NotOwner`.
+        """
+        ...
+
+    async def discard_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
+        """Forget all failed jobs, of one order or with one error; give their number.
+
+        Raises `NotOwner`.
         """
         ...
 
@@ -197,6 +212,19 @@ class Part(Protocol):
         ...
 
 
+class Roster(Protocol):
+    """The nodes of an engine that owns nothing in any of them; one keeps what all look at."""
+
+    @property
+    def term(self) -> int:
+        """The number of the time that this node keeps it, counted from 1; 0 while it does not."""
+        ...
+
+    def others(self) -> Sequence[Member]:
+        """Return the other nodes that are there."""
+        ...
+
+
 class Engine(Protocol):
     """What a node's web is put in front of."""
 
@@ -210,6 +238,11 @@ class Engine(Protocol):
 
         With one, be it of one shard, each call is answered by those whose shards it is about.
         """
+        ...
+
+    @property
+    def roster(self) -> Roster | None:
+        """None where nodes own orders: an owner keeps what all look at, and hears of the others."""
         ...
 
     @property

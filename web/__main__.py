@@ -255,7 +255,14 @@ def _options(settings: Settings, node_id: str, url: str) -> NodeOptions:
         refuse_repeats=settings.duplicate_scans == "refuse",
     )
     term = TermOptions(
-        limits, settings.commit_batch, settings.commits_in_flight, jobs, _guards(settings)
+        limits,
+        settings.commit_batch,
+        settings.commits_in_flight,
+        jobs,
+        _guards(settings),
+        zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
+        shifts=settings.shift_starts,
+        start_next=settings.start_next_order == "1",
     )
     return NodeOptions(node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss)
 

@@ -80,7 +80,7 @@ def build_app(
     seal = app[SEAL] = Seal(options.cluster_secret)
     forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], seal, tracing)
     app.cleanup_ctx.append(forwarder.open)
-    neighbours = app[NEIGHBOURS] = Neighbours()
+    neighbours = app[NEIGHBOURS] = Neighbours(node.roster)
     fleet = app[FLEET] = Fleet(node, neighbours, options.version, options.expected_nodes)
     app.cleanup_ctx.append(fleet.run)
     app.cleanup_ctx.append(Recorder(node, options.version).run)
@@ -125,7 +125,11 @@ def build_app(
 
 
 def _by_shards(route: Route, calls: ShardedCalls) -> Handler:
-    return scattered(route.handler, calls) if route.scope == "items" else calls.wrap(route)
+    return (
+        scattered(route.handler, calls, route.batch)
+        if route.scope == "items"
+        else calls.wrap(route)
+    )
 
 
 def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:

@@ -38,6 +38,8 @@ class Node:
 
     shards: None = None
     """All orders have one owner."""
+    roster: None = None
+    """An owner keeps what all look at."""
 
     def __init__(
         self,

@@ -54,6 +54,8 @@ class ShardedNode:
     takes its fair share of the shards, and gives up what is more once another is there.
     """
 
+    roster = None
+
     def __init__(
         self,
         store: ShardedStore,

@@ -82,9 +82,9 @@ class Surroundings(BaseSettings):
     )
     console_write: Literal["0", "1"] = setting(
         "0",
-        "1 lets the page at /console pause, resume, clean, retry and remove; without it that page"
-        " only shows.",
-        "1 表示允许 /console 页面暂停、恢复、清理、重试和删除；否则该页面只能查看。",
+        "1 lets the page at /console operate orders, pause, resume, clean, retry and remove;"
+        " without it that page only shows.",
+        "1 表示允许 /console 页面操作工单、暂停、恢复、清理、重试和删除；否则该页面只能查看。",
     )
     environment: Annotated[str, AfterValidator(_checks.check_label)] = setting(
         "",

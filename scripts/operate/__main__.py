@@ -54,6 +54,7 @@ for command in (
     looking.show,
     looking.search,
     looking.jobs,
+    looking.job,
     looking.nodes,
     looking.locks,
     looking.history,

@@ -33,6 +33,25 @@ _ROW: dict[str, Any] = {
     "handled": 1_234_567,
     "failed": 0,
 }
+_JOB_ID = "6b081f3306c1f3fd3161cabc"
+_FAILED: dict[str, Any] = {
+    "jobId": _JOB_ID,
+    "workOrderId": _ORDER,
+    "workOrderNo": None,
+    "state": "failed",
+    "type": "output",
+    "quantity": 9_007_199_254_740_000,
+    "logContext": {"relatedBarcode": "SN-1"},
+    "requestId": "line-4/17",
+    "attempts": 3,
+    "receivedAt": "2026-11-26T08:00:00Z",
+    "finishedAt": None,
+    "deadLetter": True,
+    "error": {"code": "WORK_ORDER_NOT_FOUND", "message": "there is no such order " * 4},
+    "result": None,
+}
+_TRIED = {"at": "2026-11-26T08:00:01Z", "code": "STORE_REJECTED", "message": "no room " * 20}
+_PAGE = {"total": 1, "page": 1, "totalPages": 1}
 _ALARM = {
     "severity": "warning",
     "code": "ORDERS_PAUSED",
@@ -65,6 +84,8 @@ class Canned:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
+        self.given: dict[str, object] = {}
+        """In the body or the query of the last call."""
         self.alarms: list[dict[str, Any]] = []
         self.serving = True
         self.shards: dict[str, Any] = _shards(4)
@@ -95,6 +116,14 @@ class Canned:
             "/api/actors/hot": {kind: [_ROW] * 30 for kind in overview.KINDS},
             "/api/workorder/queue/pause": {"paused": True},
             "/api/shards": self.shards,
+            "/api/workorder/queue/jobs": {
+                **_PAGE,
+                "jobs": [_FAILED],
+            },
+            f"/api/workorder/queue/jobs/{_JOB_ID}": {**_FAILED, "failures": [_TRIED]},
+            "/api/workorder/queue/job-counts": {"failed": 8, "retryable": 7},
+            "/api/workorder/queue/retry-failed": {"retried": 7},
+            "/api/workorder/queue/discard-failed": {"discarded": 8},
         }
         found: dict[str, Any] = answers[path]
         return found
@@ -104,7 +133,8 @@ class Canned:
 def canned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
     service = Canned()
 
-    def call(_self: ServiceAt, method: str, path: str, *_: object) -> Answer:
+    def call(_self: ServiceAt, method: str, path: str, *given: Any) -> Answer:  # noqa: ANN401
+        service.given = {name: value for each in given for name, value in (each or {}).items()}
         return Answer(200, {"data": service.answer(method, path)})
 
     def health(_self: ServiceAt, method: str, path: str, *rest: object) -> Answer:
@@ -206,11 +236,55 @@ def test_the_release_is_told(canned: Canned) -> None:
     assert canned.said == []
 
 
+@pytest.mark.parametrize(
+    ("command", "line", "asked"),
+    [
+        (
+            "retry --failed --code C --dry-run",
+            "7 failed jobs would wait again",
+            ("GET", "/api/workorder/queue/job-counts"),
+        ),
+        (
+            "retry --failed --code C",
+            "7 jobs wait again",
+            ("POST", "/api/workorder/queue/retry-failed"),
+        ),
+        (
+            "remove --failed --code C --dry-run",
+            "8 failed jobs would be forgotten",
+            ("GET", "/api/workorder/queue/job-counts"),
+        ),
+        (
+            "remove --failed --code C",
+            "8 failed jobs are forgotten",
+            ("POST", "/api/workorder/queue/discard-failed"),
+        ),
+    ],
+)
+def test_many_failed_jobs_are_chosen_by_a_filter_and_counted_before(
+    canned: Canned, command: str, line: str, asked: tuple[str, str]
+) -> None:
+    assert line in run(*command.split()).output
+    assert canned.said == [asked]
+    assert {name: value for name, value in canned.given.items() if value} == {"code": "C"}
+
+
+@pytest.mark.parametrize("command", ["retry", "remove"])
+def test_many_failed_jobs_are_never_chosen_by_leaving_something_out(
+    canned: Canned, command: str
+) -> None:
+    for wrong in ([], ["a", "--failed"], ["a", "--code", "C"], ["--dry-run"]):
+        assert run(command, *wrong).exit_code == 2
+    assert canned.said == []
+
+
 # -- how it looks --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lang", words.LANGUAGES)
-@pytest.mark.parametrize("command", ["status", "hot", "nodes", "shards", "watch --looks 1"])
+@pytest.mark.parametrize(
+    "command", ["status", "hot", "nodes", "shards", "jobs", f"job {_JOB_ID}", "watch --looks 1"]
+)
 def test_all_lines_fit_80_columns_and_what_is_left_out_is_named(
     canned: Canned, monkeypatch: pytest.MonkeyPatch, command: str, lang: str
 ) -> None:
@@ -223,6 +297,12 @@ def test_all_lines_fit_80_columns_and_what_is_left_out_is_named(
         assert "WO-2026-11-000017" in output
         assert "12,345" in output
         assert ("宽度不足" if lang == "zh" else "not shown for want of room") in output
+    if command == "jobs":
+        assert _JOB_ID in output
+        assert "WORK_ORDER_NOT_FOUND" in output
+    if command.startswith("job "):
+        assert "STORE_REJECTED" in output
+        assert "line-4/17" in output
 
 
 @pytest.mark.parametrize("height", [24, 40, 60])

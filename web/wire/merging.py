@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from actors.operators.job_admin import LIVE_STATES
 from actors.operators.rows import Sort
 from web.wire.queries import parse_actor_query, parse_count, parse_limit, parse_page
 
@@ -107,6 +108,12 @@ def jobs(query: Mapping[str, str], every: Sequence[Data]) -> Data:
     """Return the page that was asked for, by the time at which jobs were received."""
     data = _page(query, "jobs", _rows("jobs", every, lambda row: row["receivedAt"]), every)
     return {**data, "truncated": any(each["truncated"] for each in every)}
+
+
+def job_counts(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
+    """Add up what waits or is at work; what is finished each node counts alike, as it is stored."""
+    live = {state: sum(each[state] for each in every) for state in LIVE_STATES}
+    return {**every[0], **live}
 
 
 def found(_query: Mapping[str, str], every: Sequence[Data]) -> Data:

@@ -101,7 +101,7 @@ class BatchBody(BaseBody):
     wait: Wait = None
 
 
-class RetryFilterBody(BaseBody):
+class JobFilterBody(BaseBody):
     """Which failed jobs are meant: of one order, with one error, or all."""
 
     work_order_id: Annotated[str, StringConstraints(max_length=100)] | None = None
@@ -241,13 +241,13 @@ def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT0
     return default if wait is None else wait
 
 
-def parse_retry_filter(body: Mapping[str, object]) -> tuple[str | None, str | None]:
+def parse_filter_body(body: Mapping[str, object]) -> tuple[str | None, str | None]:
     """Read which failed jobs are meant: of one order, by id or number, with one error.
 
     Raises `RequestError`.
     """
     try:
-        asked = RetryFilterBody.model_validate(body)
+        asked = JobFilterBody.model_validate(body)
     except ValidationError as error:
         if first_field(error) == "code":
             raise invalid("INVALID_JOB_QUERY", "code", "code") from None

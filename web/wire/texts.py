@@ -69,6 +69,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.reshard": Text("分片数更改中", "The number of shards is changing"),
     "OK.jobs": Text("获取任务列表成功", "Jobs read"),
     "OK.job": Text("获取任务成功", "Job read"),
+    "OK.job_counts": Text("获取任务计数成功", "Jobs counted"),
+    "OK.discard_failed": Text("{discarded} 个失败任务已删除", "{discarded} failed jobs forgotten"),
     "OK.retry": Text("任务已重新排队", "The job waits again"),
     "OK.retry_failed": Text("{retried} 个失败任务已重新排队", "{retried} failed jobs wait again"),
     "OK.remove": Text("任务已删除", "The job is forgotten"),
@@ -85,6 +87,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.operated.replayed": Text(
         "该操作此前已执行，返回首次结果",
         "This operation was done before; this is its first result",
+    ),
+    "OK.operated.batch": Text(
+        "批量工单操作完成，共 {total} 条", "Batch done: all {total} operations are done"
+    ),
+    "PARTIALLY_UPDATED.operations": Text(
+        "批量工单操作部分成功：成功 {succeeded} 条，失败 {failed} 条",
+        "Batch partly done: {succeeded} operations are done, {failed} failed",
+    ),
+    "NOT_UPDATED.operations": Text(
+        "批量工单操作全部失败，共 {failed} 条", "Batch failed: none of {failed} operations is done"
     ),
     "OK.guards": Text("获取计数规则成功", "Guards read"),
     "OK.log_level": Text("日志级别", "Log level"),
@@ -291,6 +303,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "OPERATION_REFUSED.scrapped": Text(
         "该条码已报废，不能重复报废", "This barcode is scrap already"
+    ),
+    "OPERATION_REFUSED.input": Text(
+        "投入数量须等于计划生产数量，才能创建补单",
+        "inputQuantity must equal planProductionQuantity before a supplement is made",
+    ),
+    "OPERATION_REFUSED.no-scrap": Text(
+        "没有报废，不能创建补单", "There is no scrap that a supplement would make up for"
+    ),
+    "OPERATION_REFUSED.supplemented": Text(
+        "补单数量之和将超过报废数量", "The supplements would together exceed the scrap"
     ),
     "OPERATION_REFUSED.line": Text(
         "该产线已有进行中的工单，不能执行 {operation}",

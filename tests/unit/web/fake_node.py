@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from actors.lease import Holder
     from actors.node.node import Node
     from actors.operators.inspector import ActorInspector
+    from actors.store.port import OperationQuery
 
 ORDER = "00000000000000000000000a"
 COUNTS = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=12.4)
@@ -120,6 +121,8 @@ class FakeStore:
     orders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     page: LogPage = field(default_factory=lambda: LogPage(0, ()))
     queries: list[LogQuery] = field(default_factory=list)
+    operated: Sequence[Mapping[str, Any]] = ()
+    asked_operations: list[OperationQuery] = field(default_factory=list)
     failure: Exception | None = None
     gate: asyncio.Event | None = None
     secret: str = ""
@@ -150,6 +153,10 @@ class FakeStore:
             raise self.failure
         return self.page
 
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        self.asked_operations.append(query)
+        return self.operated
+
 
 async def _no_log(_query: EvidenceQuery) -> Evidence:
     return Evidence()
@@ -157,6 +164,8 @@ async def _no_log(_query: EvidenceQuery) -> Evidence:
 
 class FakeNode:
     """An owner with nothing to do."""
+
+    roster: Any = None
 
     def __init__(self) -> None:
         self.node_id = "node-1"

@@ -26,6 +26,23 @@ ITEM: Final = (
 )
 """One item of a batch."""
 
+OPERATION_ITEM: Final = (
+    "MISSING_PARAMS",
+    "INVALID_WORK_ORDER_ID",
+    "INVALID_OPERATION",
+    "INVALID_QUANTITY",
+    "INVALID_REQUEST_ID",
+    "WORK_ORDER_NOT_FOUND",
+    "OPERATION_REFUSED",
+    "ORDER_UNREADABLE",
+    "REQUEST_ID_CONFLICT",
+    "MAILBOX_FULL",
+    "SERVICE_UNAVAILABLE",
+    "TIMEOUT",
+    "SYSTEM_ERROR",
+)
+"""The same of operations."""
+
 
 @reply
 class FieldAtFault(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.domain.slots import Shard, ShardMap
@@ -15,6 +15,7 @@ from actors.node.status import Role
 from actors.node.term import TermOptions
 from actors.orders.supervisor import Limits
 from actors.shards.node import ShardedNode
+from actors.store.port import StoredJobs
 from tests.fake_lease import LeaseServer, MemoryLease
 from tests.fake_records import MemoryRecords
 from tests.fakes import MemoryStore
@@ -94,6 +95,12 @@ class Inboxes:
 
     async def page(self, query: JobQuery) -> JobPage:
         return await self.stores[0].inbox.page(query)
+
+    async def counts(
+        self, work_order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> StoredJobs:
+        every = [await each.inbox.counts(work_order_id, error_code) for each in self.stores]
+        return StoredJobs(*(sum(each) for each in zip(*map(astuple, every), strict=True)))
 
 
 class ShardedMemory:
