@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _log = structlog.get_logger(__name__)
-_TENURES = 20
+TENURES = 20
 _LATE = 1.2
 """Of the time for an answer: one missed by as much was missed by this loop."""
 
@@ -95,7 +95,7 @@ class Tenure:
 class OwnershipHistory:
     """Who owned the actors lately, the oldest first, and how often this node did."""
 
-    seen: deque[Tenure] = field(default_factory=lambda: deque(maxlen=_TENURES))
+    seen: deque[Tenure] = field(default_factory=lambda: deque(maxlen=TENURES))
     taken_over: int = 0
     stepped_down: int = 0
 

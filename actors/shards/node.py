@@ -17,6 +17,7 @@ from actors.errors import (
     ShardsFixed,
     StoreUnavailable,
 )
+from actors.node.status import OwnershipHistory
 from actors.shards.actors import ShardedActors
 from actors.shards.cut import Cut
 from actors.shards.settle import owners_under, settle_shards
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from actors.lease.port import Holder, Lease
     from actors.node.node import Node
     from actors.node.options import NodeOptions
-    from actors.node.status import NodeStatus, OwnershipHistory
+    from actors.node.status import NodeStatus
     from actors.shards.jobs import ShardedJobs
     from actors.shards.orders import ShardedOrders
     from actors.store.shards import ShardedStore
@@ -77,6 +78,8 @@ class ShardedNode:
         self.shards = ShardMap(count or 1)
         """As it was read last."""
         self._cut = self._cut_by(self.shards)
+        self._past = OwnershipHistory()
+        """Under the maps before this one."""
         self._next: Cut | None = None
         """What takes its place, while that is started."""
         self._clock: asyncio.TimerHandle | None = None
@@ -282,6 +285,7 @@ class ShardedNode:
             await new.close()
             self._next = None
             raise
+        self._past = self.ownership()
         self._cut, self._next = new, None
         old.replaced.set()
         await old.drain(0)
@@ -301,7 +305,7 @@ class ShardedNode:
 
     def ownership(self) -> OwnershipHistory:
         """Tell who owned the shards, as far as this node has seen it."""
-        return merged_history([part.ownership() for part in self.parts])
+        return merged_history([self._past, *(part.ownership() for part in self.parts)])
 
     def inspector(self) -> ShardedActors:
         """Return the look at the live actors; raises `NotOwner` where there are none."""

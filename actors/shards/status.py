@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from actors.node.status import NodeStatus, OwnershipHistory, Role
+from actors.node.status import TENURES, NodeStatus, OwnershipHistory, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def merged_status(shards: Sequence[NodeStatus]) -> NodeStatus:
 def merged_history(shards: Sequence[OwnershipHistory]) -> OwnershipHistory:
     """Return who owned any shard lately, the oldest first, and how often this node did."""
     seen = sorted((tenure for each in shards for tenure in each.seen), key=lambda one: one.since)
-    history = OwnershipHistory(deque(seen))
+    history = OwnershipHistory(deque(seen, maxlen=TENURES * max(1, len(shards))))
     history.taken_over = sum(each.taken_over for each in shards)
     history.stepped_down = sum(each.stepped_down for each in shards)
     return history

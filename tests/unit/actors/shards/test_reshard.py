@@ -187,6 +187,7 @@ async def test_a_shard_that_dies_under_the_new_map_ends_the_node() -> None:
         failed = asyncio.create_task(node.wait_failed())
         await node.reshard(2)
         await _until_shared(2, node)
+        assert node.ownership().taken_over == 6, "under both maps"
         await asyncio.sleep(1)
         assert not failed.done()
         node.parts[1]._actor.died.set()  # type: ignore[union-attr]  # noqa: SLF001
