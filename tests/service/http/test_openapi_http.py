@@ -208,7 +208,10 @@ async def _send_the_examples(caller: Caller) -> None:
         content = operation.get("requestBody", {}).get("content", {}).values()
         bodies = [each["value"] for kind in content for each in kind["examples"].values()]
         for body in bodies:
-            assert (await caller.call(route, body, **ids))["success"] is True, (route, body)
+            reply = await caller.call(route, body, **ids)
+            # This node goes by no stored number of shards.
+            refused = route == "POST /api/shards" and reply["code"] == "SHARDS_FIXED"
+            assert reply["success"] is not refused, (route, body)
         if not bodies:
             await caller.call(route, **ids)
 
