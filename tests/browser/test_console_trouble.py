@@ -130,7 +130,7 @@ async def test_shards_are_listed_beside_the_nodes_where_there_are_any(
     await expect(console.panel("nodes")).to_be_visible()
     await expect(console.panel("shards")).to_have_count(0)
     counts = {"waiting": 3, "jobs": 7, "unlogged": 17, "ratePerSecond": 12.5}
-    rows = [
+    rows: list[dict[str, object]] = [
         {"shard": 0, "node": "north", "epoch": 7, "serving": True, "paused": False},
         {"shard": 1, "node": None, "epoch": 0, "serving": False, "paused": False},
     ]

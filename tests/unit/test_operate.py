@@ -199,6 +199,7 @@ def test_a_monitor_is_told_in_one_line_and_by_the_exit_code(
 def test_another_number_of_shards_is_waited_for(
     canned: Canned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looks: list[dict[str, Any] | Exception]
     looks = [_shards(4, planned=2), Unreachable("between two maps"), _shards(2, planned=None)]
 
     def next_look(_seconds: float) -> None:
