@@ -65,13 +65,7 @@ _NODE = {"node": "north", "role": "owner", "epoch": 3, "url": "http://10.0.0.11:
 
 def _shards(count: int, planned: int | None = None) -> dict[str, Any]:
     counts = {"waiting": 3, "active": 1, "unlogged": 17, "ratePerSecond": 123.4}
-    row: dict[str, Any] = {
-        "node": "north",
-        "epoch": 7,
-        "serving": True,
-        "leaseLeftMs": 4000,
-        "counts": counts,
-    }
+    row = {"node": "north", "epoch": 7, "serving": True, "leaseLeftMs": 4000, "counts": counts}
     gone = {"node": None, "epoch": 0, "serving": False, "leaseLeftMs": None, "counts": None}
     rows = [{"shard": index, **row} for index in range(count)]
     if planned is not None:
@@ -205,11 +199,8 @@ def test_a_monitor_is_told_in_one_line_and_by_the_exit_code(
 def test_another_number_of_shards_is_waited_for(
     canned: Canned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[Any] = [
-        _shards(4, planned=2),
-        Unreachable("between two maps"),
-        _shards(2, planned=None),
-    ]
+    looks: list[dict[str, Any] | Exception]
+    looks = [_shards(4, planned=2), Unreachable("between two maps"), _shards(2, planned=None)]
 
     def next_look(_seconds: float) -> None:
         look = looks.pop(0)
