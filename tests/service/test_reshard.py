@@ -60,7 +60,7 @@ async def _until_kept(calls: Calls, node: ServiceNode, body: object) -> None:
 
 async def _until_applied(pair: Pair, order_id: WorkOrderId, quantity: int) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while pair.backdoor.order(WorkOrderId(order_id))["inputQuantity"] != quantity:  # noqa: ASYNC110 -- read
+        while pair.backdoor.order(order_id)["inputQuantity"] != quantity:  # noqa: ASYNC110 -- read
             await asyncio.sleep(0.1)
 
 
@@ -122,6 +122,6 @@ def _check(pair: Pair, sent: dict[tuple[int, WorkOrderId], list[str]]) -> None:
     for (_, order_id), keys in sent.items():
         seqs = {
             each["planServer"]["requestId"]: each["planServer"]["seq"]
-            for each in pair.backdoor.logs(WorkOrderId(order_id))
+            for each in pair.backdoor.logs(order_id)
         }
         assert [seqs[key] for key in keys] == sorted(seqs[key] for key in keys), "as it was sent"
