@@ -36,6 +36,7 @@ from actors.errors import (
     WorkOrderError,
     WorkOrderNotFound,
 )
+from actors.jobs.outcomes import failure_of
 from actors.orders.memory import BarcodeMemory
 from actors.orders.room import Room
 from actors.runtime.actor import AsyncioActor
@@ -178,9 +179,9 @@ class WorkOrderActor(AsyncioActor):
 
     def _rejected(self, delivery: Delivery, error: StoreRejected) -> list[Delivery]:
         if delivery.durable:
-            delivery.attempts += 1
+            delivery.note_failure(failure_of(error))
             if delivery.attempts < self._context.jobs.options.attempts:
-                self._context.jobs.failed(delivery, error)
+                self._context.jobs.failed(delivery)
                 return [delivery]
         self._answer_one(delivery, error)
         return []
@@ -349,14 +350,14 @@ class WorkOrderActor(AsyncioActor):
         for delivery in batch:
             if delivery.answered:
                 continue
-            delivery.attempts += 1
+            delivery.note_failure(failure_of(error))
             if delivery.attempts < self._attempts_of(delivery):
                 kept.append(delivery)
+                self._context.jobs.failed(delivery)
             else:
                 self._give_up(delivery, error)
         self.actor_stopped.set()
         if kept and kept[0].durable and len(batch) == 1:
-            self._context.jobs.failed(kept[0], error)
             self._try_again_later(kept)
         else:  # who of them it was will show: each is tried alone
             self.actor_inbox.put_back(kept)
@@ -368,7 +369,7 @@ class WorkOrderActor(AsyncioActor):
     def _give_up(self, delivery: Delivery, error: BaseException) -> None:
         dead = PoisonMessage(delivery.attempts, repr(error))
         if not delivery.durable and not is_operation(delivery.message.change):
-            self._context.jobs.dead_letter(delivery.message, delivery.attempts, dead)
+            self._context.jobs.dead_letter(delivery, dead)
         self._answer_one(delivery, dead)
 
     def on_failure(self, *exc_info: Any) -> None:  # noqa: ANN401 -- pykka's signature

@@ -300,6 +300,11 @@ class Region:
             jobs=len(jobs.known),
         )
 
+    @property
+    def done(self) -> int:
+        """Updates that orders' actors are done with, since the node owns them."""
+        return self._directory.gate.done if self._directory is not None else 0
+
     def clean(self, grace_s: float) -> None:
         """Forget completed and failed updates that finished more than `grace_s` seconds ago."""
         self.telemetry.tally.forget(grace_s)

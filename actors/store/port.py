@@ -302,6 +302,8 @@ class JobQuery:
     error_code: str | None = None
     dead: bool | None = None
     """Only dead letters, or only others; None for all."""
+    finished_before: datetime | None = None
+    """None that finished then or later."""
     page: int = 1
     page_size: int = 20
     max_bytes: int | None = None
@@ -314,6 +316,17 @@ class JobPage:
 
     total: int
     jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJobs:
+    """How many jobs are stored in each state."""
+
+    waiting: int = 0
+    completed: int = 0
+    failed: int = 0
+    unreadable: int = 0
+    """Of those that failed: what was to be done is not known any more."""
 
 
 class Inbox(Protocol):
@@ -360,7 +373,7 @@ class Inbox(Protocol):
     ) -> list[Job]:
         """Let jobs that are in `state` wait at new places; give those that were.
 
-        One that had failed begins anew, with no attempts. Raises `OutcomeUnknown`.
+        One that had failed is forgiven its attempts so far. Raises `OutcomeUnknown`.
         """
         ...
 
@@ -372,12 +385,25 @@ class Inbox(Protocol):
         """Return a page of jobs."""
         ...
 
+    async def counts(
+        self, work_order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> StoredJobs:
+        """Count all jobs by state, or those of one order, or that failed last with one error."""
+        ...
+
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Forget a job that is in `state`; tell whether it was. Raises `OutcomeUnknown`."""
         ...
 
     async def forget(self, epoch: Epoch, before: datetime) -> int:
         """Forget what finished before then, dead letters too; give the number."""
+        ...
+
+    async def discard(self, epoch: Epoch, query: JobQuery) -> int:
+        """Forget the finished jobs that a query is of, on all its pages; give the number.
+
+        Raises `OutcomeUnknown`.
+        """
         ...
 
     async def bound(self, epoch: Epoch, kept: int) -> None:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.schema import REFUSALS
 from tests.chaos.bench import Bench, check_bench
@@ -23,7 +23,9 @@ from tests.chaos.stage import Stage, Strike
 from tests.servers import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tests.contract.backdoor import MongoBackdoor
 
 _TOLD: Final = 2000
 """Characters of what a server said when it did not come up."""
@@ -83,16 +85,17 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
 
 def examine(fleet: Fleet, history: Path) -> Figures:
     """Check a history that is closed against the database of a fleet."""
-    books = read_books(fleet.backdoor, fleet.orders)
-    refused = {
-        each["planServer"].get("requestId") for each in fleet.backdoor.database[REFUSALS].find()
-    }
+    figures = judged(fleet.backdoor, fleet.orders, history)
+    figures.fence_rejections = sum(node.points.rejections for node in fleet.nodes)
+    return figures
+
+
+def judged(backdoor: MongoBackdoor, orders: Sequence[Mapping[str, Any]], history: Path) -> Figures:
+    """Check a history that is closed against a database; `orders` are those of before."""
+    books = read_books(backdoor, orders)
+    refused = {each["planServer"].get("requestId") for each in backdoor.database[REFUSALS].find()}
     verdict = check(read_history(history), books, read_operations(history), refused)
-    return Figures(
-        verdict,
-        entries=sum(len(each.log) for each in books),
-        fence_rejections=sum(node.points.rejections for node in fleet.nodes),
-    )
+    return Figures(verdict, entries=sum(len(each.log) for each in books))
 
 
 def _measure(stage: Stage, figures: Figures, strike: Strike) -> None:

@@ -38,6 +38,7 @@ from actors.domain.model import (
     new_job_id,
 )
 from actors.domain.rules import normalize
+from actors.domain.slots import MAX_SHARDS
 from web.app_context import LogLevel
 from web.wire.json_body import decode_object
 from web.wire.log_context import LogContextBody, SaidContext, read_context
@@ -100,7 +101,7 @@ class BatchBody(BaseBody):
     wait: Wait = None
 
 
-class RetryFilterBody(BaseBody):
+class JobFilterBody(BaseBody):
     """Which failed jobs are meant: of one order, with one error, or all."""
 
     work_order_id: Annotated[str, StringConstraints(max_length=100)] | None = None
@@ -119,6 +120,12 @@ class LogLevelBody(BaseBody):
     """Body of a change of `log-level`."""
 
     level: LogLevel
+
+
+class ShardsBody(BaseBody):
+    """Body of a change of the number of shards."""
+
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS, strict=True)]
 
 
 _UPDATE: Final = UpdateBody.__pydantic_validator__
@@ -234,13 +241,13 @@ def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT0
     return default if wait is None else wait
 
 
-def parse_retry_filter(body: Mapping[str, object]) -> tuple[str | None, str | None]:
+def parse_filter_body(body: Mapping[str, object]) -> tuple[str | None, str | None]:
     """Read which failed jobs are meant: of one order, by id or number, with one error.
 
     Raises `RequestError`.
     """
     try:
-        asked = RetryFilterBody.model_validate(body)
+        asked = JobFilterBody.model_validate(body)
     except ValidationError as error:
         if first_field(error) == "code":
             raise invalid("INVALID_JOB_QUERY", "code", "code") from None
@@ -255,6 +262,14 @@ def parse_log_level(body: Mapping[str, object]) -> LogLevel:
     except ValidationError:
         allowed = ", ".join(get_args(LogLevel))
         raise invalid("INVALID_LOG_LEVEL", "level", allowed=allowed) from None
+
+
+def parse_shards(body: Mapping[str, object]) -> int:
+    """Read into how many shards the orders are to be cut; raises `RequestError`."""
+    try:
+        return ShardsBody.model_validate(body).shards
+    except ValidationError:
+        raise invalid("INVALID_SHARDS", "shards", limit=MAX_SHARDS) from None
 
 
 def parse_grace(body: Mapping[str, object]) -> float:

@@ -65,8 +65,12 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.audit": Text("获取操作记录成功", "Audit read"),
     "OK.paused": Text("获取已暂停的工单成功", "Paused orders read"),
     "OK.locks": Text("获取锁统计成功", "Locks read"),
+    "OK.shards": Text("获取分片成功", "Shards read"),
+    "OK.reshard": Text("分片数更改中", "The number of shards is changing"),
     "OK.jobs": Text("获取任务列表成功", "Jobs read"),
     "OK.job": Text("获取任务成功", "Job read"),
+    "OK.job_counts": Text("获取任务计数成功", "Jobs counted"),
+    "OK.discard_failed": Text("{discarded} 个失败任务已删除", "{discarded} failed jobs forgotten"),
     "OK.retry": Text("任务已重新排队", "The job waits again"),
     "OK.retry_failed": Text("{retried} 个失败任务已重新排队", "{retried} failed jobs wait again"),
     "OK.remove": Text("任务已删除", "The job is forgotten"),
@@ -197,6 +201,14 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "INVALID_LOG_LEVEL": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
+    ),
+    "INVALID_SHARDS": Text(
+        "{field} 必须是 1 到 {limit} 的整数", "{field} must be a whole number from 1 to {limit}"
+    ),
+    "SHARDS_FIXED": Text(
+        "节点 {node} 的分片数是固定的（SHARDS）：请把各节点的 SHARDS 设为 stored 并重启",
+        "The number of shards is fixed on node {node} (SHARDS): restart each node with"
+        " SHARDS=stored",
     ),
     "INVALID_ACTOR_QUERY": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"

@@ -34,6 +34,7 @@ from actors.store.schema import (
     PRODUCTION_ORDER,
     RECORDS,
     REFUSALS,
+    ROLLUPS,
 )
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
         ),
     ),
     RECORDS: (IndexModel([("kind", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),),
+    ROLLUPS: (IndexModel([("view", ASCENDING), ("level", ASCENDING), ("at", ASCENDING)]),),
     REFUSALS: (IndexModel([(f"{OURS}.requestKey", ASCENDING)], unique=True),),
     OPERATIONS: (
         IndexModel([("workOrderId", ASCENDING), ("operatedAt", DESCENDING)]),

@@ -35,6 +35,7 @@ from actors.store.schema import (
     OURS,
     RECORDS,
     REFUSALS,
+    ROLLUPS,
 )
 from actors.store.values import count_from, id_from, mapping_from
 from actors.store.views import detail_row
@@ -87,6 +88,7 @@ class Collections:
     inbox: Any
     records: Any
     operations: Any
+    rollups: Any
     shard: Shard = WHOLE
 
     @property
@@ -122,6 +124,7 @@ class Collections:
             database[INBOX],
             database[RECORDS],
             database[OPERATIONS],
+            database[ROLLUPS],
         )
 
 
@@ -157,8 +160,16 @@ def claimed_epoch(state: Mapping[str, Any] | None) -> int:
 def shards_in(control: Mapping[str, Any] | None) -> ShardMap:
     """Return the map of shards that the document of pauses holds too; one shard when none."""
     stored = mapping_from((control or {}).get("shards"))
-    count = count_from(stored.get("count")) or 1
-    return ShardMap(count if count <= SLOTS else 1, count_from(stored.get("version")) or 0)
+    return ShardMap(
+        _number_of_shards(stored.get("count")) or 1,
+        count_from(stored.get("version")) or 0,
+        _number_of_shards(stored.get("planned")),
+    )
+
+
+def _number_of_shards(value: object) -> int | None:
+    count = count_from(value)
+    return count if count and count <= SLOTS else None
 
 
 async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:

@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from actors.domain.commit import Committed, Stale, StoredOrder
-from actors.domain.model import Epoch, Neighbours, WorkOrderId
+from actors.domain.model import Epoch, LogEntry, Neighbours, WorkOrderId
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -87,7 +87,8 @@ class MongoStore:
         self._at: Collections
         self.inbox: Inbox = MongoInbox(lambda: self._at)
         self.records: Records = MongoRecords(lambda: self._at)
-        self.statistics: Statistics = MongoStatistics(lambda: self._at)
+        self._statistics = MongoStatistics(lambda: self._at)
+        self.statistics: Statistics = self._statistics
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
@@ -305,6 +306,10 @@ class MongoStore:
             some = [each for each in outcomes if isinstance(each, kind)]
             if some:
                 refused |= await insert_outcomes(collection, some, self._encoded)
+        # Behind the insertion: what breaks off before it is relayed, and marked, once more.
+        await self._statistics.mark_late(
+            each.operate_time for each in outcomes if isinstance(each, LogEntry)
+        )
         for outcome in outcomes:
             if outcome.change.job_id not in refused:
                 self._encoded.forget(outcome)

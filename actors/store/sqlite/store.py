@@ -58,7 +58,7 @@ class SqliteStore:
         self._threads = SqliteThreads(self._file)
         self.inbox: Inbox = SqliteInbox(self._file, self._threads)
         self.records: Records = SqliteRecords(self._file, self._threads)
-        self.statistics: Statistics = SqliteStatistics(self._threads)
+        self.statistics: Statistics = SqliteStatistics(self._file, self._threads)
 
     async def open(self) -> None:
         """Make or check the file; raises `StartupError`."""

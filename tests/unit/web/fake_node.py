@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from actors.domain.evidence import Evidence, EvidenceQuery
 from actors.domain.messages import Queued, Updated, UpdateQuantity
 from actors.domain.model import Epoch
-from actors.errors import NotOwner, WorkOrderError
+from actors.errors import NotOwner, ShardsFixed, WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
-from actors.node.status import Dependency, NodeStatus, OwnershipHistory, Role
+from actors.node.status import Dependency, NodeStatus, OwnershipHistory, PartCounts, Role
 from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Backlog, Statistics
 from actors.store import LogPage, LogQuery
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from actors.domain.messages import OrderLock
     from actors.domain.model import WorkOrderId
+    from actors.domain.slots import ShardMap
     from actors.lease import Holder
     from actors.node.node import Node
     from actors.operators.inspector import ActorInspector
@@ -164,8 +165,11 @@ async def _no_log(_query: EvidenceQuery) -> Evidence:
 class FakeNode:
     """An owner with nothing to do."""
 
+    roster: Any = None
+
     def __init__(self) -> None:
         self.node_id = "node-1"
+        self.shards = None
         self.started = True
         self.region = FakeRegion()
         self.telemetry = Telemetry()
@@ -209,6 +213,12 @@ class FakeNode:
 
     def become(self, **changes: object) -> None:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+
+    def counts(self) -> PartCounts | None:
+        return PartCounts(4, 2, 1, 9, 3, 5, 12.34)
+
+    async def reshard(self, _count: int) -> ShardMap:
+        raise ShardsFixed(self.node_id)
 
     @property
     def parts(self) -> tuple[FakeNode]:

@@ -123,6 +123,13 @@ class JobInTheWay(UnknownJob):
 
 
 @reply
+class FixedShards(TypedDict):
+    """A node that can't follow to another number of shards."""
+
+    node: str
+
+
+@reply
 class SizeLimit(TypedDict):
     """The bytes that a body may have."""
 

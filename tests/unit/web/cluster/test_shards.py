@@ -79,12 +79,14 @@ class Front:
 
 
 @asynccontextmanager
-async def served(cluster: Cluster, name: str) -> AsyncIterator[Front]:
+async def served(
+    cluster: Cluster, name: str, count: int | None = SHARDS.count
+) -> AsyncIterator[Front]:
     (sock,) = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     store: Any = cluster.store
     options = NodeOptions(name, url, 2.0, TermOptions(Limits()))
-    node = ShardedNode(store, cluster.new_lease, SHARDS.count, options)
+    node = ShardedNode(store, cluster.new_lease, count, options)
     runner = web.AppRunner(build_app(node, Options(request_timeout_s=5.0)), **RUNNER_OPTIONS)
     await runner.setup()
     await node.start()
@@ -144,6 +146,7 @@ async def test_any_call_is_answered_by_either_node(fronts: tuple[Front, Front]) 
         assert (await front.get("/api/actors/stats"))["data"]["live"] == 40
         locks = (await front.get(f"{API}/queue/locks?limit=33"))["data"]
         assert (locks["total"], len(locks["locks"])) == (40, 33)
+        assert all(row["workOrderNo"] == f"WO-{row['workOrderId']}" for row in locks["locks"])
         health = await front.get("/health")
         assert [each["node"] for each in health["shards"]].count("a") == 2
         assert [each["serving"] for each in health["shards"]] == [True] * 4
@@ -215,6 +218,8 @@ async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
     assert (listed["total"], len(listed["jobs"])) == (40, 10)
     job = queued["data"]["results"][0]["jobId"]
     for front in fronts:
+        counted = await front.get(f"{API}/queue/job-counts")
+        assert counted["data"]["waiting"] == 40
         assert (await front.get(f"{API}/queue/jobs/{job}"))["data"]["state"] == "waiting"
         assert (await front.post(f"{API}/queue/jobs/{job}/retry", None, 409))["code"] == (
             "JOB_STATE_CONFLICT"
@@ -229,6 +234,8 @@ async def test_a_pause_is_one_for_all_and_jobs_are_found_wherever_they_wait(
             await asyncio.sleep(0.02)
     retried = await first.post(f"{API}/queue/retry-failed", {"workOrderId": ORDERS[0]})
     assert retried["data"] == {"retried": 0}
+    assert (await second.post(f"{API}/queue/discard-failed", None))["data"] == {"discarded": 0}
+    assert (await second.get(f"{API}/queue/job-counts"))["data"]["completed"] == 36
     await first.post(f"{API}/{ORDERS[0]}/pause", None)
     for front in fronts:
         stats = (await front.get(f"{API}/queue/stats"))["data"]
