@@ -27,7 +27,7 @@ from web.routes.updates import key_in_header
 from web.wire.batches import OPERATIONS
 from web.wire.bodies import read_batch, read_object
 from web.wire.operations import OperationBody, OperationsBody, parse_operation
-from web.wire.problems import NOT_APPLIED, Problem, RequestError, problem_of
+from web.wire.problems import NOT_APPLIED, Problem, RequestError, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import parse_work_order_id
 from web.wire.texts import render
@@ -91,7 +91,10 @@ def _parse_item(
 ) -> UpdateQuantity | Problem:
     try:
         asked = item_in(item, OPERATIONS)
-        order_id = parse_work_order_id(asked["workOrderId"])
+        sent = asked["workOrderId"]
+        if not isinstance(sent, str):
+            raise invalid("INVALID_WORK_ORDER_ID", "workOrderId")
+        order_id = parse_work_order_id(sent, "workOrderId")
         outer = None if key is None or asked.get("requestId") is not None else RequestId(key)
         return parse_operation(order_id, asked, outer, deadline, request[CALL].trace)
     except RequestError as error:
@@ -199,7 +202,6 @@ ROUTES: Final = (
             {
                 "pause": {"operation": "pause", "requestId": "pause-17"},
                 "scrap": {"operation": "scrap", "logContext": {"relatedBarcode": "SN0001"}},
-                "supplement": {"operation": "supplement", "supplementQuantity": 2},
             },
         ),
     ),

@@ -145,6 +145,8 @@ async def test_each_operation_of_a_batch_has_its_own_answer(client: Client, node
         ({"workOrderId": ORDER}, "MISSING_PARAMS"),
         (7, "MISSING_PARAMS"),
         ({"workOrderId": "x", "operation": "start"}, "INVALID_WORK_ORDER_ID"),
+        ({"workOrderId": {}, "operation": "start"}, "INVALID_WORK_ORDER_ID"),
+        ({"workOrderId": ORDER, "operation": {}}, "INVALID_OPERATION"),
     ],
 )
 async def test_a_bad_item_of_a_batch_of_operations_fails_alone(
