@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors.domain.job import Job, Position, Progress
     from actors.domain.model import Epoch, JobId, WorkOrderId
     from actors.store import Outcome
-    from actors.store.port import JobPage, JobQuery
+    from actors.store.port import JobPage, JobQuery, StoredJobs
     from tests.fakes import MemoryStore
 
 
@@ -55,6 +55,15 @@ class MemoryInbox:
     async def page(self, query: JobQuery) -> JobPage:
         await self._store.read("page")
         return self.book.page(query)
+
+    async def counts(
+        self, work_order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> StoredJobs:
+        await self._store.read("page")
+        return self.book.counts(work_order_id, error_code)
+
+    async def discard(self, epoch: Epoch, query: JobQuery) -> int:
+        return await self._one(epoch, "forget", partial(self.book.discard, epoch, query))  # type: ignore[no-any-return]
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         return await self._one(epoch, "remove", partial(self.book.remove, epoch, job_id, state))  # type: ignore[no-any-return]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from actors.domain.job import Job, JobState
+from actors.domain.job import JOB_UNREADABLE, Job, JobState
 from actors.store.job_documents import job_document
 from actors.store.pages import bytes_of, within
-from actors.store.port import JobPage, JobQuery
+from actors.store.port import JobPage, JobQuery, StoredJobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,7 @@ class JobBook:
             error=progress.error,
             result=progress.result,
             dead=progress.dead,
+            failures=progress.failures,
             finished_at=None if progress.state is JobState.WAITING else progress.at,
         )
 
@@ -82,13 +84,13 @@ class JobBook:
             job = self.jobs.get(job_id)
             if job is None or job.state is not state or not self._is_free(epoch, job):
                 continue
-            attempts = job.attempts if state is JobState.WAITING else 0
+            forgiven = job.forgiven if state is JobState.WAITING else job.attempts
             moved.append(
                 replace(
                     job,
                     position=place,
                     state=JobState.WAITING,
-                    attempts=attempts,
+                    forgiven=forgiven,
                     dead=False,
                     finished_at=None,
                 )
@@ -98,17 +100,41 @@ class JobBook:
 
     def page(self, query: JobQuery) -> JobPage:
         """Return a page."""
-        found = [
-            job
-            for job in self.in_state(query.state)
-            if query.work_order_id in (None, job.work_order_id)
-            and query.error_code in (None, job.error and job.error.code)
-            and query.dead in (None, job.dead)
-        ]
+        found = self._of(query)
         start = (query.page - 1) * query.page_size
         page = found[start : start + query.page_size]
         shown = within(page, query.max_bytes, lambda job: bytes_of(job_document(job)))
         return JobPage(len(found), tuple(shown))
+
+    def _of(self, query: JobQuery) -> list[Job]:
+        before = query.finished_before
+        return [
+            job
+            for job in self.in_state(query.state)
+            if _matches(job, query.work_order_id, query.error_code)
+            and query.dead in (None, job.dead)
+            and (before is None or job.finished_at is None or job.finished_at < before)
+        ]
+
+    def counts(self, work_order_id: WorkOrderId | None, error_code: str | None) -> StoredJobs:
+        """Count jobs by state."""
+        found = [job for job in self.jobs.values() if _matches(job, work_order_id, error_code)]
+        by_state = Counter(job.state for job in found)
+        failed = [job for job in found if job.state is JobState.FAILED]
+        lost = sum(_matches(job, None, JOB_UNREADABLE) for job in failed)
+        counts = {state.value: by_state[state] for state in JobState}
+        return StoredJobs(**counts, unreadable=lost)
+
+    def discard(self, epoch: int, query: JobQuery) -> int:
+        """Forget what a query is of."""
+        gone = [
+            job
+            for job in self._of(query)
+            if job.state is not JobState.WAITING and self._is_free(epoch, job)
+        ]
+        for job in gone:
+            del self.jobs[job.id]
+        return len(gone)
 
     def remove(self, epoch: int, job_id: JobId, state: JobState) -> bool:
         """Forget one job that is in `state`."""
@@ -139,6 +165,11 @@ class JobBook:
             self.paused.add(order_id)
         else:
             self.paused.discard(order_id)
+
+
+def _matches(job: Job, work_order_id: WorkOrderId | None, error_code: str | None) -> bool:
+    code = None if job.error is None else job.error.code
+    return work_order_id in (None, job.work_order_id) and error_code in (None, code)
 
 
 def _key(job: Job) -> tuple[str, str | None]:

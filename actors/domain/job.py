@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 JOB_UNREADABLE: Final = "JOB_UNREADABLE"
 """The error of a job whose stored form does not say any more what was to be done."""
+MAX_FAILURES: Final = 10
 
 
 class JobState(StrEnum):
@@ -43,8 +44,16 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """One attempt at a change that failed by its own fault, and when that was."""
+
+    at: datetime
+    error: JobError
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One accepted change. `attempts` counts the times it failed by its own fault."""
+    """One accepted change. `attempts` counts those that came to an end, under whichever owner."""
 
     work_order_id: WorkOrderId
     change: Change
@@ -58,6 +67,10 @@ class Job:
     dead: bool = False
     """Whether it was given up: a dead letter, which only people forget."""
     finished_at: datetime | None = None
+    forgiven: int = 0
+    """Of `attempts`, those before people let it wait again: its limit counts from there on."""
+    failures: tuple[Failure, ...] = ()
+    """The last of its attempts that failed, `MAX_FAILURES` at most, in their order."""
 
     @property
     def id(self) -> JobId:
@@ -76,3 +89,4 @@ class Progress:
     error: JobError | None = None
     result: Updated | None = None
     dead: bool = False
+    failures: tuple[Failure, ...] = ()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from pykka import ActorDeadError
 
-from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
+from actors.domain.job import JOB_UNREADABLE, MAX_FAILURES, Job, JobState, Position
 from actors.domain.messages import OrderWaits, Queued, Resolve, Updated, UpdateQuantity
 from actors.errors import (
     MailboxFull,
@@ -187,7 +187,9 @@ class JobKeeper:
             job.work_order_id, job.change, inf, job.trace, wait=False, suspect=kept.suspect
         )
         kept.delivery = mailbox.place(
-            message, JobReply(kept, self._outcomes.settled), attempts=job.attempts
+            message,
+            JobReply(kept, self._outcomes.settled),
+            attempts=job.attempts - job.forgiven,
         )
         return kept.delivery is not None
 
@@ -288,12 +290,13 @@ class JobKeeper:
         """Remember durably whether an order is paused."""
         await self._inbox.set_order_paused(self.epoch, order_id, paused=paused)
 
-    def failed(self, delivery: Delivery, error: BaseException) -> None:
-        """Note that a job failed by its own fault, and will be tried again."""
-        self._outcomes.failed(delivery, error)
+    def failed(self, delivery: Delivery) -> None:
+        """Note that a job, if it is one, failed by its own fault, and will be tried again."""
+        self._outcomes.failed(delivery)
 
-    def dead_letter(self, message: UpdateQuantity, attempts: int, error: WorkOrderError) -> None:
+    def dead_letter(self, delivery: Delivery, error: WorkOrderError) -> None:
         """Keep an update that was given up, whose caller has been told so, as a dead letter."""
+        message: UpdateQuantity = delivery.message
         job = Job(
             message.work_order_id,
             message.change,
@@ -301,9 +304,10 @@ class JobKeeper:
             now := datetime.now(UTC),
             message.trace,
             JobState.FAILED,
-            attempts,
+            delivery.attempts,
             job_error(error),
             dead=True,
             finished_at=now,
+            failures=delivery.failures[-MAX_FAILURES:],
         )
         self._arrivals.submit((job,), inf, None)

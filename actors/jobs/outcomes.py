@@ -10,7 +10,7 @@ import structlog
 from pykka import ActorDeadError
 
 from actors.domain.decide import is_done_before
-from actors.domain.job import JobError, JobState, Progress
+from actors.domain.job import MAX_FAILURES, Failure, JobError, JobState, Progress
 from actors.domain.messages import Updated
 from actors.errors import (
     NotApplied,
@@ -56,8 +56,25 @@ class TrackedJob:
     """Where it is in its order's mailbox; None while it waits outside."""
     done: bool = False
     """Whether its outcome is known, and is being noted."""
-    error: JobError | None = None
-    """How it failed last, under this owner."""
+
+    @property
+    def attempts(self) -> int:
+        """Count the attempts that came to an end, with those of earlier owners."""
+        if self.delivery is None:
+            return self.job.attempts
+        return self.job.forgiven + self.delivery.attempts
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The last attempts that failed, in their order, with those of earlier owners."""
+        here = () if self.delivery is None else self.delivery.failures
+        return (*self.job.failures, *here)[-MAX_FAILURES:]
+
+    @property
+    def error(self) -> JobError | None:
+        """How it failed last."""
+        here = () if self.delivery is None else self.delivery.failures
+        return here[-1].error if here else self.job.error
 
     @property
     def state(self) -> str:
@@ -108,29 +125,31 @@ class JobOutcomes:
 
     def settled(self, kept: TrackedJob, value: Updated | None, error: BaseException | None) -> None:
         """Note what became of a job, unless that is for the next owner to find out."""
-        job, delivery = kept.job, kept.delivery
+        job = kept.job
         if isinstance(error, (NotApplied, OutcomeUnknown, ActorDeadError)):
             # The term is over, or its order fenced: the job waits in the store.
             self._known.pop(job.id, None)
             return
         kept.done = True
-        attempts = delivery.attempts if delivery else 0
         now = datetime.now(UTC)
-        if error is None:
-            self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, result=value))
-        elif is_done_before(error, job.change, refuse=self._refuse_repeats):
-            self._submit(Progress(job.id, JobState.COMPLETED, now, attempts, job_error(error)))
-        else:
-            self._submit(
-                Progress(
-                    job.id,
-                    JobState.FAILED,
-                    now,
-                    attempts,
-                    job_error(error),
-                    dead=not isinstance(error, Refused),
-                )
+        done = error is None or is_done_before(error, job.change, refuse=self._refuse_repeats)
+        attempts, failures = kept.attempts, kept.failures
+        if not isinstance(error, (PoisonMessage, StoreRejected)):  # whose last try is counted
+            attempts += 1
+            if error is not None and not done:
+                failures = (*failures, failure_of(error))[-MAX_FAILURES:]
+        self._submit(
+            Progress(
+                job.id,
+                JobState.COMPLETED if done else JobState.FAILED,
+                now,
+                attempts,
+                None if error is None else job_error(error),
+                value,
+                dead=not done and not isinstance(error, Refused),
+                failures=failures,
             )
+        )
 
     def unreadable(self, job: Job) -> None:
         """Note a job that nobody can do as a dead letter, so that people hear of it."""
@@ -140,17 +159,32 @@ class JobOutcomes:
             work_order_id=job.work_order_id,
             reason=job.error.text if job.error else "",
         )
-        now = datetime.now(UTC)
-        self._submit(Progress(job.id, JobState.FAILED, now, job.attempts, job.error, dead=True))
+        self._submit(
+            Progress(
+                job.id,
+                JobState.FAILED,
+                datetime.now(UTC),
+                job.attempts,
+                job.error,
+                dead=True,
+                failures=job.failures,
+            )
+        )
 
-    def failed(self, delivery: Delivery, error: BaseException) -> None:
-        """Note that a job failed by its own fault, and will be tried again."""
-        kept = self._known.get(delivery.message.change.job_id)
+    def failed(self, delivery: Delivery) -> None:
+        """Note that a job, if it is one, failed by its own fault, and will be tried again."""
+        kept = self._known.get(delivery.message.change.job_id) if delivery.durable else None
         if kept is not None:
-            kept.error = job_error(error)
-            now = datetime.now(UTC)
-            attempts = delivery.attempts
-            self._submit(Progress(kept.job.id, JobState.WAITING, now, attempts, kept.error))
+            self._submit(
+                Progress(
+                    kept.job.id,
+                    JobState.WAITING,
+                    datetime.now(UTC),
+                    kept.attempts,
+                    kept.error,
+                    failures=kept.failures,
+                )
+            )
 
     def _submit(self, progress: Progress) -> None:
         self._lane.submit(progress, None)
@@ -189,6 +223,11 @@ class JobOutcomes:
             await self._inbox.bound(self._epoch, MAX_FINISHED)
         except WorkOrderError as error:
             _log.warning("inbox_unanswered", jobs=0, error=str(error))
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return what is kept of an attempt that failed just now."""
+    return Failure(datetime.now(UTC), job_error(error))
 
 
 def job_error(error: BaseException) -> JobError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,19 @@ DELAYED: Final = "delayed"
 LIVE_STATES: Final = (JobState.WAITING.value, ACTIVE, DELAYED)
 LATEST_DEAD_LETTER: Final = JobQuery(JobState.FAILED, dead=True, page_size=1)
 """The update that was given up last; the total is the number of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """How many jobs there are in each state."""
+
+    waiting: int
+    active: int
+    delayed: int
+    completed: int
+    failed: int
+    retryable: int
+    """Of those that failed: it is known what was to be done, so that they can be tried again."""
 
 
 class JobAdmin:
@@ -62,6 +76,27 @@ class JobAdmin:
             raise JobNotFound(job_id)
         return _job_of(outcome), JobState.COMPLETED.value
 
+    async def counts(
+        self, order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> JobCounts:
+        """Count jobs by state, or those of one order, or that failed last with one error."""
+        stored = await self._inbox.counts(order_id, error_code)
+        live = self.live(order_id, error_code)
+        waiting, active, delayed = (
+            (stored.waiting, 0, 0) if live is None else (live[state] for state in LIVE_STATES)
+        )
+        retryable = stored.failed - stored.unreadable
+        return JobCounts(waiting, active, delayed, stored.completed, stored.failed, retryable)
+
+    def live(self, order_id: WorkOrderId | None, error_code: str | None) -> Counter[str] | None:
+        """Count what waits or is at work here, by state; None on a node that is no owner."""
+        keeper = self._keeper()
+        if keeper is None:
+            return None
+        return Counter(
+            kept.state for kept in keeper.known.values() if _fits(kept, order_id, error_code)
+        )
+
     async def page(
         self,
         state: str,
@@ -81,9 +116,7 @@ class JobAdmin:
             found = [
                 kept
                 for kept in keeper.known.values()
-                if kept.state == state
-                and order_id in (None, kept.job.work_order_id)
-                and (error_code is None or _failed_with(kept, error_code))
+                if kept.state == state and _fits(kept, order_id, error_code)
             ]
             found.sort(key=lambda kept: kept.job.position)
             start = (page - 1) * page_size
@@ -132,16 +165,12 @@ class JobAdmin:
         """
         keeper = self._owner()
         retried = 0
-        began = datetime.now(UTC)
-        while True:
-            query = JobQuery(
-                JobState.FAILED, order_id, error_code, page=1, page_size=_RETRIED_AT_ONCE
-            )
-            failed = [
-                job for job in (await self._inbox.page(query)).jobs if _may_succeed(job, began)
-            ]
+        query = replace(_failed(order_id, error_code), page_size=_RETRIED_AT_ONCE)
+        while found := (await self._inbox.page(query)).jobs:
+            failed = [job for job in found if _can_be_done(job)]
             if not failed:
-                return retried
+                query = replace(query, page=query.page + 1)
+                continue
             room = keeper.room
             if not room and retried:
                 return retried
@@ -155,6 +184,11 @@ class JobAdmin:
             self._tally.retry(len(moved))
             if not moved:
                 return retried
+        return retried
+
+    async def discard_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
+        """Forget all jobs that failed so far, of one order or with one error; give their number."""
+        return await self._inbox.discard(self._owner().epoch, _failed(order_id, error_code))
 
     async def remove(self, job_id: JobId) -> JobState:
         """Take back a job that waits and is certain not to have run, or forget a failed one.
@@ -193,22 +227,23 @@ class JobAdmin:
         return keeper
 
 
-def _may_succeed(job: Job, began: datetime) -> bool:
-    """Return whether it is worth a try: not where it just failed again, or can't be read."""
-    if job.error is not None and job.error.code == JOB_UNREADABLE:
-        return False
-    return job.finished_at is None or job.finished_at < began
+def _failed(order_id: WorkOrderId | None, error_code: str | None) -> JobQuery:
+    """Return the query of what has failed by now: what fails from now on is not meant."""
+    return JobQuery(JobState.FAILED, order_id, error_code, finished_before=datetime.now(UTC))
+
+
+def _can_be_done(job: Job) -> bool:
+    return job.error is None or job.error.code != JOB_UNREADABLE
 
 
 def _as_tried(kept: TrackedJob) -> Job:
-    """Return the job with the attempts that its delivery counts."""
-    attempts = kept.delivery.attempts if kept.delivery else kept.job.attempts
-    return replace(kept.job, attempts=attempts, error=kept.error or kept.job.error)
+    """Return the job with the attempts that this owner saw the end of."""
+    return replace(kept.job, attempts=kept.attempts, error=kept.error, failures=kept.failures)
 
 
-def _failed_with(kept: TrackedJob, error_code: str) -> bool:
-    error = kept.error or kept.job.error
-    return error is not None and error.code == error_code
+def _fits(kept: TrackedJob, order_id: WorkOrderId | None, error_code: str | None) -> bool:
+    failed_with = None if kept.error is None else kept.error.code
+    return order_id in (None, kept.job.work_order_id) and error_code in (None, failed_with)
 
 
 def _job_of(entry: LogEntry) -> Job:
@@ -219,6 +254,7 @@ def _job_of(entry: LogEntry) -> Job:
         Position(entry.epoch, 0),
         entry.operate_time,
         state=JobState.COMPLETED,
+        attempts=1,
         result=updated(entry),
         finished_at=entry.operate_time,
     )

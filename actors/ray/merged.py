@@ -6,11 +6,13 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import JobStateConflict, MailboxFull, NotOwner
+from actors.errors import JobStateConflict, NotOwner
+from actors.node.status import PartCounts
 from actors.operators.job_admin import LIVE_STATES, JobAdmin, size_of
 from actors.orders.region import Backlog, Statistics
 from actors.ray.remote import RemoteActors, RemoteJobs, RemoteOrders, status_of
 from actors.shards.actors import ShardedActors
+from actors.shards.jobs import total_of
 from actors.shards.orders import ask_by_shard, summed
 from actors.store.pages import within
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from actors.domain.slots import ShardMap
     from actors.lease.port import Holder
     from actors.node.status import Dependency, NodeStatus
+    from actors.operators.job_admin import JobCounts
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.batch import Answer
     from actors.ray.link import ShardLink
@@ -46,6 +49,16 @@ class ShardPart:
     def owner_elsewhere(self) -> Holder | None:
         """Return None: wherever its owner is, the link reaches it."""
         return None
+
+    def counts(self) -> PartCounts | None:
+        """Return what the shard counted last; its rate is not told."""
+        news = self.link.news
+        found = news.statistics if news is not None and news.status.serving else None
+        if news is None or found is None or found.jobs is None:
+            return None
+        waiting = found.waiting + self.link.waiting
+        known = found.active, found.delayed, found.live_actors, found.jobs
+        return PartCounts(waiting, *known, news.unlogged, None)
 
     def confirms(self, holder: Holder) -> bool:  # noqa: ARG002 -- the port's
         """Return False: no call is handed to another node."""
@@ -173,34 +186,49 @@ class MergedJobs:
         rows = list(within(shown, max_bytes, lambda row: size_of(row[0])))
         return sum(total for total, _ in found), rows
 
+    async def counts(
+        self, order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> JobCounts:
+        """Count jobs by state: finished ones as they are stored, those of shards away too."""
+        asked = served(self._parts)
+        if order_id is not None:
+            asked = [self._parts[self._shards.of(order_id)]]
+        counts = await self._stored.counts(order_id, error_code)
+        found = await ask_all(each.jobs.counts(order_id, error_code) for each in asked)
+        live = {name: sum(getattr(each, name) for each in found) for name in LIVE_STATES}
+        return replace(counts, **live)
+
     async def retry(self, job_id: JobId) -> Job:
         """Let a failed job wait again."""
-        return await (await self._known(job_id)).jobs.retry(job_id)
+        part = await self._part_of(job_id)
+        if part is None:
+            _, state = await self._stored.find(job_id)
+            raise JobStateConflict(job_id, state)
+        return await part.jobs.retry(job_id)
 
     async def retry_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
         """Let all failed jobs wait again, as far as there is room in their shards."""
+        asked = self._asked(order_id)
+        return await total_of([each.retry_failed(order_id, error_code) for each in asked])
+
+    async def discard_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
+        """Forget all failed jobs."""
+        asked = self._asked(order_id)
+        return await total_of([each.discard_failed(order_id, error_code) for each in asked])
+
+    def _asked(self, order_id: WorkOrderId | None) -> list[RemoteJobs]:
         if order_id is not None:
-            jobs = self._parts[self._shards.of(order_id)].jobs
-            return await jobs.retry_failed(order_id, error_code)
-        calls = (each.jobs.retry_failed(None, error_code) for each in self._parts)
-        done = await asyncio.gather(*calls, return_exceptions=True)
-        retried = sum(each for each in done if isinstance(each, int))
-        for each in done:
-            if isinstance(each, BaseException) and not (retried and isinstance(each, MailboxFull)):
-                raise each
-        return retried
+            return [self._parts[self._shards.of(order_id)].jobs]
+        return [each.jobs for each in self._parts]
 
     async def remove(self, job_id: JobId) -> JobState:
         """Take back a job that waits, or forget a failed one."""
-        return await (await self._known(job_id)).jobs.remove(job_id)
-
-    async def _known(self, job_id: JobId) -> ShardPart:
         part = await self._part_of(job_id)
         if part is None:
             # What is not in the inbox can only be refused, by whichever shard.
             job, state = await self._stored.find(job_id)
             raise JobStateConflict(job_id, state, job.result)
-        return part
+        return await part.jobs.remove(job_id)
 
     async def _part_of(self, job_id: JobId) -> ShardPart | None:
         job = await self._store.inbox.find(job_id)

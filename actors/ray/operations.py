@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from actors.domain.job import Job, JobState
 from actors.domain.messages import OrderLock, OrderWaits, Updated, UpdateQuantity
 from actors.domain.model import JobId, WorkOrderId
+from actors.operators.job_admin import JobCounts
 from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
 from actors.telemetry.journal import Event
 from actors.wire.forms import form_of
@@ -77,6 +78,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "jobs.retry": Operation(lambda engine: engine.jobs.retry, (JobId,), Job),
     "jobs.retry_failed": Operation(
         lambda engine: engine.jobs.retry_failed, (WorkOrderId | None, str | None), int
+    ),
+    "jobs.counts": Operation(
+        lambda engine: engine.jobs.counts, (WorkOrderId | None, str | None), JobCounts
+    ),
+    "jobs.discard_failed": Operation(
+        lambda engine: engine.jobs.discard_failed, (WorkOrderId | None, str | None), int
     ),
     "jobs.remove": Operation(lambda engine: engine.jobs.remove, (JobId,), JobState),
     "actors.summary": Operation(lambda engine: engine.inspector().summary, (), Summary),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.domain.messages import OrderLock, OrderWaits, Queued, Updated, UpdateQuantity
     from actors.domain.model import JobId, WorkOrderId
     from actors.node.status import Dependency
+    from actors.operators.job_admin import JobCounts
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.batch import Answer
     from actors.ray.link import ShardLink
@@ -129,6 +130,13 @@ class RemoteJobs:
         found: tuple[int, list[tuple[Job, str]]] = await operate(self._link, "jobs.page", *asked)
         return found
 
+    async def counts(
+        self, order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> JobCounts:
+        """Count jobs by state."""
+        counts: JobCounts = await operate(self._link, "jobs.counts", order_id, error_code)
+        return counts
+
     async def retry(self, job_id: JobId) -> Job:
         """Let a failed job wait again."""
         job: Job = await operate(self._link, "jobs.retry", job_id)
@@ -138,6 +146,11 @@ class RemoteJobs:
         """Let all failed jobs wait again."""
         retried: int = await operate(self._link, "jobs.retry_failed", order_id, error_code)
         return retried
+
+    async def discard_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
+        """Forget all failed jobs."""
+        gone: int = await operate(self._link, "jobs.discard_failed", order_id, error_code)
+        return gone
 
     async def remove(self, job_id: JobId) -> JobState:
         """Take back a job that waits, or forget a failed one."""

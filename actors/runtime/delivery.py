@@ -27,6 +27,7 @@ class Delivery:
         "attempts",
         "durable",
         "enqueued_at",
+        "failures",
         "message",
         "reply_to",
         "stage",
@@ -41,11 +42,18 @@ class Delivery:
         """Its arrival, and from when on its time counts: none paused (monotonic seconds)."""
         self.attempts = 0
         """How often an actor died holding it, or failed with it."""
+        self.failures: tuple[Any, ...] = ()
+        """What those who failed with it here noted of that, in their order."""
         self.durable = False
         """Whether it is kept in the store: it finds room in a full mailbox."""
         self.stage = Stage.WAITING
         self.taken_at = 0.0
         """When an actor took it last (monotonic seconds)."""
+
+    def note_failure(self, failure: object) -> None:
+        """Count an attempt that failed, and keep what is said of it."""
+        self.attempts += 1
+        self.failures = (*self.failures, failure)
 
     @property
     def answered(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actors.errors import JobStateConflict, MailboxFull, NotOwner
@@ -10,12 +12,13 @@ from actors.operators.job_admin import LIVE_STATES, JobAdmin, size_of
 from actors.store.pages import within
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from actors.domain.job import Job, JobState
     from actors.domain.model import JobId, WorkOrderId
     from actors.domain.slots import ShardMap
     from actors.node.node import Node
+    from actors.operators.job_admin import JobCounts
     from actors.store.port import Inbox
 
 
@@ -63,6 +66,18 @@ class ShardedJobs:
         rows = list(within(shown, max_bytes, lambda row: size_of(row[0])))
         return sum(total for total, _ in found), rows
 
+    async def counts(
+        self, order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> JobCounts:
+        """Count jobs by state: what waits or is at work, here alone."""
+        counts = await self._stored.counts(order_id, error_code)
+        found = [part.jobs.live(order_id, error_code) for part in self._parts]
+        owned = [each for each in found if each is not None]
+        if not owned:
+            return counts
+        live = sum(owned, Counter[str]())
+        return replace(counts, **{state: live[state] for state in LIVE_STATES})
+
     async def retry(self, job_id: JobId) -> Job:
         """Let a failed job wait again, in its shard."""
         desk = await self._desk_of(job_id)
@@ -73,22 +88,21 @@ class ShardedJobs:
 
     async def retry_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
         """Let all failed jobs of the shards owned here wait again; give their number."""
+        return await self._each(order_id, lambda desk: desk.retry_failed(order_id, error_code))
+
+    async def discard_failed(self, order_id: WorkOrderId | None, error_code: str | None) -> int:
+        """Forget all failed jobs of the shards owned here; give their number."""
+        return await self._each(order_id, lambda desk: desk.discard_failed(order_id, error_code))
+
+    async def _each(
+        self, order_id: WorkOrderId | None, act: Callable[[JobAdmin], Awaitable[int]]
+    ) -> int:
         if order_id is not None:
-            return await self._parts[self._shards.of(order_id)].jobs.retry_failed(
-                order_id, error_code
-            )
+            return await act(self._parts[self._shards.of(order_id)].jobs)
         owned = [part.jobs for part in self._parts if part.region.jobs is not None]
         if not owned:
             raise NotOwner("this node owns no shard")
-        counts = await asyncio.gather(
-            *(desk.retry_failed(None, error_code) for desk in owned), return_exceptions=True
-        )
-        retried = sum(each for each in counts if isinstance(each, int))
-        failures = [each for each in counts if isinstance(each, BaseException)]
-        full = all(isinstance(each, MailboxFull) for each in failures)
-        if failures and not (full and retried):
-            raise failures[0]
-        return retried
+        return await total_of([act(desk) for desk in owned])
 
     async def remove(self, job_id: JobId) -> JobState:
         """Take back a job that waits, or forget a failed one; give the state that it was in."""
@@ -105,3 +119,13 @@ class ShardedJobs:
                 return part.jobs
         job = await self._inbox.find(job_id)
         return self._stored if job is None else self._parts[self._shards.of(job.work_order_id)].jobs
+
+
+async def total_of(calls: Sequence[Awaitable[int]]) -> int:
+    """Add up what several shards did; a full one is no failure where others did something."""
+    counts = await asyncio.gather(*calls, return_exceptions=True)
+    done = sum(each for each in counts if isinstance(each, int))
+    for each in counts:
+        if isinstance(each, BaseException) and not (done and isinstance(each, MailboxFull)):
+            raise each
+    return done

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.domain.job import JOB_UNREADABLE, Job, JobError, JobState, Position
+from actors.domain.job import (
+    JOB_UNREADABLE,
+    MAX_FAILURES,
+    Failure,
+    Job,
+    JobError,
+    JobState,
+    Position,
+)
 from actors.domain.messages import Updated
 from actors.domain.model import Change, ChangeType, JobId, RequestId, Trace, WorkOrderId
 from actors.store.contexts import context_document, context_from, originals_document, request_key
@@ -18,6 +26,7 @@ from actors.store.values import (
     number_from,
     order_time,
     text_from,
+    time_from,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +79,8 @@ def state_fields(job: Job | Progress) -> dict[str, Any]:
     return {
         "state": job.state.value,
         "attempts": job.attempts,
-        "error": None if error is None else {"code": error.code, "text": error.text},
+        "error": None if error is None else _error_document(error),
+        "failures": [{"at": each.at, **_error_document(each.error)} for each in job.failures],
         "result": None if result is None else _result_document(result),
         "dead": job.dead,
         "finishedAt": None if job.state is JobState.WAITING else at,
@@ -91,6 +101,7 @@ def job_from(document: Mapping[str, Any]) -> Job:
         return _dead_letter(document, f"{error.args[0]} can't be read")
     trace = mapping_from(document.get("trace"))
     finished_at = document.get("finishedAt")
+    attempts = count_from(document.get("attempts")) or 0
     return Job(
         order_id,
         change,
@@ -98,11 +109,14 @@ def job_from(document: Mapping[str, Any]) -> Job:
         order_time(document.get("receivedAt")),
         Trace(*(text_from(trace.get(name)) or "" for name in ("requestId", "traceparent"))),
         state,
-        count_from(document.get("attempts")) or 0,
+        attempts,
         _error_from(document.get("error")),
         _result_from(mapping_from(document.get("result")), order_id, change),
         document.get("dead") is True,
         None if finished_at is None else order_time(finished_at),
+        # An earlier release counts anew where people let a job wait again.
+        min(count_from(document.get("forgiven")) or 0, attempts),
+        _failures_from(document.get("failures")),
     )
 
 
@@ -157,6 +171,17 @@ def _error_from(value: object) -> JobError | None:
     if not error:
         return None
     return JobError(text_from(error.get("code")) or "?", text_from(error.get("text")) or "")
+
+
+def _error_document(error: JobError) -> dict[str, str]:
+    return {"code": error.code, "text": error.text}
+
+
+def _failures_from(value: object) -> tuple[Failure, ...]:
+    """Read what can be read of the attempts that failed: it is for people alone."""
+    rows = value[-MAX_FAILURES:] if isinstance(value, list) else ()
+    read = ((time_from(mapping_from(each).get("at")), _error_from(each)) for each in rows)
+    return tuple(Failure(at, error) for at, error in read if at and error)
 
 
 def _result_document(result: Updated) -> dict[str, Any]:

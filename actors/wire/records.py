@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain import evidence, job, messages, model
 from actors.node import status
-from actors.operators import rows
+from actors.operators import job_admin, rows
 from actors.orders import region
 from actors.telemetry import journal
 from actors.wire.forms import form_of, via
@@ -42,11 +42,13 @@ RECORDS: Final[Mapping[str, type]] = {
         messages.Unknown,
         messages.Updated,
         messages.UpdateQuantity,
+        job.Failure,
         job.Job,
         job.JobError,
         job.Position,
         job.Progress,
         evidence.Refusal,
+        job_admin.JobCounts,
         rows.ActorQuery,
         rows.ActorRow,
         rows.ActorView,

@@ -22,11 +22,13 @@ _COMMANDS = {
     "bodies": "measure how long a request's body keeps the event loop",
     "greedy": "be greedy in each way there is, beside steady updates, and see what it costs",
     "shards": "measure the service in 1, 2 and 4 shards",
+    "ray": "measure the service on Ray, in 1 and 2 shards, beside the plain node",
     "coalesce": "measure callers that share their calls beside callers that do not",
     "replay": "measure how fast the callers' outboxes drain",
     "direct": "make the service's writes in batches, without HTTP and actors",
     "plain_service": "serve a baseline: find, $inc, insert the log entry",
     "replaced_service": "serve a baseline: a list in Redis, one worker, a lock per order",
+    "ray_service": "serve by a Ray cluster of one machine",
     "empty_handler": "serve a baseline: read the JSON body, answer a constant",
 }
 

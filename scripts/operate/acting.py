@@ -16,7 +16,14 @@ from scripts.operate.words import say
 
 Reason = Annotated[str | None, typer.Option(help="Why; kept with who did it.")]
 _HOUR_MS: Final = 3_600_000
-_JOB_PATH: Final = "/api/workorder/queue/jobs/"
+Failed = Annotated[bool, typer.Option("--failed", help="All that failed.")]
+OfOrder = Annotated[str | None, typer.Option("--order", help="With --failed: of this order.")]
+WithCode = Annotated[str | None, typer.Option("--code", help="With --failed: with this error.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="With --failed: only say how many there are.")
+]
+_QUEUE: Final = "/api/workorder/queue"
+_JOB_PATH: Final = f"{_QUEUE}/jobs/"
 
 
 def is_at_a_terminal() -> bool:
@@ -63,31 +70,21 @@ def retry(
     service: ServiceAt,
     job: Annotated[str | None, typer.Argument(help="Id of one failed job.")] = None,
     *,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
-    order: Annotated[str | None, typer.Option(help="With --failed: of this order.")] = None,
-    code: Annotated[str | None, typer.Option(help="With --failed: with this error code.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --failed: only say how many there are.")
-    ] = False,
+    failed: Failed = False,
+    order: OfOrder = None,
+    code: WithCode = None,
+    dry_run: DryRun = False,
 ) -> Shown:
     """Let a failed job, or many, wait again behind all others."""
-    if (job is None) is not failed:
-        raise typer.BadParameter("give the id of a job, or --failed")
-    if not failed and (order or code or dry_run):
-        raise typer.BadParameter("--order, --code and --dry-run go with --failed")
+    _check_choice(job, failed=failed, narrowed=bool(order or code or dry_run))
     if job is not None:
         done = service.post(f"{_JOB_PATH}{in_path(job)}/retry")
         line = say("job {job} waits again", job=job)
     elif dry_run:
-        done = service.get(_JOB_PATH[:-1], state="failed", workOrderId=order, code=code)
-        done = {"failed": done["total"]}
-        line = say("{count} failed jobs would wait again", count=done["failed"])
+        done = service.get(f"{_QUEUE}/job-counts", workOrderId=order, code=code)
+        line = say("{count} failed jobs would wait again", count=done["retryable"])
     else:
-        chosen = {"workOrderId": order, "code": code}
-        done = service.post(
-            "/api/workorder/queue/retry-failed",
-            {name: value for name, value in chosen.items() if value is not None},
-        )
+        done = service.post(f"{_QUEUE}/retry-failed", _given({"workOrderId": order, "code": code}))
         line = say("{count} jobs wait again", count=done["retried"])
     return Shown(done, (line,))
 
@@ -95,12 +92,29 @@ def retry(
 @asking
 def remove(
     service: ServiceAt,
-    job: Annotated[str, typer.Argument(help="Id of a job that waits, or that failed.")],
+    job: Annotated[
+        str | None, typer.Argument(help="Id of a job that waits, or that failed.")
+    ] = None,
+    *,
+    failed: Failed = False,
+    order: OfOrder = None,
+    code: WithCode = None,
+    dry_run: DryRun = False,
 ) -> Shown:
-    """Take back a job that waits, or forget one that failed; what is applied stays."""
-    done = service.delete(f"{_JOB_PATH}{in_path(job)}")
-    line = "job {job}: taken back" if done["state"] == "waiting" else "job {job}: forgotten"
-    return Shown(done, (say(line, job=job),))
+    """Take back a job that waits, or forget one that failed, or many; what is applied stays."""
+    _check_choice(job, failed=failed, narrowed=bool(order or code or dry_run))
+    if job is not None:
+        done = service.delete(f"{_JOB_PATH}{in_path(job)}")
+        what = "job {job}: taken back" if done["state"] == "waiting" else "job {job}: forgotten"
+        line = say(what, job=job)
+    elif dry_run:
+        done = service.get(f"{_QUEUE}/job-counts", workOrderId=order, code=code)
+        line = say("{count} failed jobs would be forgotten", count=done["failed"])
+    else:
+        asked = _given({"workOrderId": order, "code": code})
+        done = service.post(f"{_QUEUE}/discard-failed", asked)
+        line = say("{count} failed jobs are forgotten", count=done["discarded"])
+    return Shown(done, (line,))
 
 
 @asking
@@ -137,13 +151,16 @@ def operate(  # noqa: PLR0913 -- the options of a command
     *,
     plan_quantity: Annotated[float | None, typer.Option("--plan", help="The new plan.")] = None,
     quantity: Annotated[float | None, typer.Option(help="Pieces of scrap; 1 if not said.")] = None,
+    supplement: Annotated[
+        float | None, typer.Option(help="Pieces of a supplement; all scrap if not said.")
+    ] = None,
     barcode: Annotated[str | None, typer.Option(help="Barcode of the scrap.")] = None,
     operator: Annotated[str | None, typer.Option(help="Who does it, for the log.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     key: Annotated[str | None, typer.Option(help="Key by which it is done once.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
 ) -> Shown:
-    """Start, pause, resume, cancel or complete an order, change its plan, or count scrap."""
+    """Start, pause, resume, cancel or complete an order, change its plan, count scrap, or more."""
     if not yes:
         question = "{operation} of order {order}?"
         typer.confirm(say(question, operation=operation.value, order=order), abort=True)
@@ -152,6 +169,7 @@ def operate(  # noqa: PLR0913 -- the options of a command
         "operation": operation.value,
         "planProductionQuantity": plan_quantity,
         "quantity": quantity,
+        "supplementQuantity": supplement,
         "logContext": _given(context),
         "requestId": key or str(uuid4()),
     }
@@ -164,6 +182,14 @@ def operate(  # noqa: PLR0913 -- the options of a command
         after=done["afterStatus"],
     )
     return Shown(done, (line,))
+
+
+def _check_choice(job: str | None, *, failed: bool, narrowed: bool) -> None:
+    """Raise `BadParameter` unless one job is named, or many are chosen."""
+    if (job is None) is not failed:
+        raise typer.BadParameter("give the id of a job, or --failed")
+    if not failed and narrowed:
+        raise typer.BadParameter("--order, --code and --dry-run go with --failed")
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

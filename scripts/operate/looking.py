@@ -31,11 +31,12 @@ _UPDATE: Final = {
 _JOB: Final = {
     "jobId": "job",
     "order": "order",
-    "change": "change",
     "error": "error",
+    "change": "change",
     "attempts": "tries",
     "receivedAt": "received",
 }
+_TRY: Final = {"at": "when", "code": "code", "message": "error"}
 _PAUSED: Final = {
     "waiting": "waiting",
     "oldest": "oldest",
@@ -64,7 +65,12 @@ _FOUND: Final = {
     "paused": "paused",
     "materialName": "material",
 }
-_LOCK: Final = {"workOrderId": "order", "age": "held for, ms", "workerId": "node"}
+_LOCK: Final = {
+    "workOrderId": "order",
+    "workOrderNo": "number",
+    "age": "held for, ms",
+    "workerId": "node",
+}
 _OWNER: Final = {"since": "since", "node": "node", "epoch": "epoch", "url": "address"}
 _MOMENT: Final = {
     "at": "when",
@@ -187,6 +193,23 @@ def jobs(
 
 
 @asking
+def job(
+    service: ServiceAt,
+    job: Annotated[str, typer.Argument(help="Id of the job.")],
+) -> Shown:
+    """Show one job: what it is, each of its tries that failed, what became of it."""
+    found = service.get(f"/api/workorder/queue/jobs/{in_path(job)}")
+    parts = ("logContext", "result", "failures")
+    about = {name: value for name, value in _job(found).items() if name not in parts}
+    views: list[RenderableType] = [facts("job", about)]
+    for name in ("logContext", "result"):
+        if found[name]:
+            views += ["", facts(name, found[name])]
+    views += ["", listing("tries that failed", _TRY, found["failures"])]
+    return Shown(found, tuple(views))
+
+
+@asking
 def search(
     service: ServiceAt,
     text: Annotated[
@@ -257,7 +280,11 @@ def audit(
     """List what operators did, the latest first: who, when, why, and what it touched."""
     found = service.get("/api/audit", page=page, pageSize=page_size)
     rows = [
-        {**_by_whom(each), "what": each["workOrderId"] or each["jobId"], "more": _said(each)}
+        {
+            **_by_whom(each),
+            "what": each["workOrderNo"] or each["workOrderId"] or each["jobId"],
+            "more": _said(each),
+        }
         for each in found["actions"]
     ]
     title = say(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _NOT_A_TERMINAL: Final = 200
-_FOLDED: Final = 30
+_FOLDED: Final = 22
 """Cells that a column of sentences keeps at least; longer ones go on below."""
 _BETWEEN: Final = 3
 """Cells between two columns."""

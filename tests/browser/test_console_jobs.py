@@ -46,11 +46,19 @@ async def test_a_dead_letter_is_tried_again_once_its_cause_is_gone(
         await expect(row).to_contain_text("STORE_REJECTED")
         await expect(row).to_contain_text("dead letter")
         await expect(console.page.locator('.tabs [data-state="failed"]')).to_have_text("Failed 1")
+        await row.locator("[data-job]").click()
+        await expect(console.panel("job")).to_contain_text("dead letter")
+        await expect(console.rows("tries")).to_contain_text("STORE_REJECTED")
+        await expect(console.page.locator("[data-attempts]")).to_have_text("1")
     finally:
         await _refuse(site, {})
-    await row.locator('[data-act="retry"]').click()
+    await console.act("retry").click()
     assert await console.told()
-    await expect(row).to_have_count(0)
+    await expect(console.panel("job").locator('[data-state="completed"]')).to_be_visible()
+    await expect(console.page.locator("[data-attempts]")).to_have_text("2")
+    await expect(console.panel("outcome")).to_contain_text("0 → 5,000")
+    await expect(console.rows("updates")).to_have_count(2)
+    await expect(console.rows("updates").first).to_contain_text("applied")
     await console.open(f"#/orders/{order_id(which)}")
     await expect(console.page.locator('[data-quantity="input"]')).to_have_text("5,000")
     await expect(console.rows("timeline")).to_have_count(1)
@@ -75,6 +83,10 @@ async def test_failed_jobs_are_tried_again_by_filter_and_finished_ones_are_forgo
         await expect(row).not_to_contain_text("dead letter")
 
     await put_orders(site, *missing)
+    await expect(console.page.locator('.tabs [data-state="failed"]')).to_have_text("Failed 2")
+    await console.act("discard-all").click()
+    await expect(console.page.get_by_role("dialog")).to_contain_text("Discard 2 failed jobs?")
+    await console.answer(yes=False)
     await console.act("retry-all").click()
     await expect(console.page.get_by_role("dialog")).to_contain_text("Retry 2 failed jobs?")
     await console.answer(yes=True)
@@ -92,3 +104,21 @@ async def test_failed_jobs_are_tried_again_by_filter_and_finished_ones_are_forgo
     await expect(console.rows("jobs")).to_have_count(0)
     applied = await floor.read(f"/api/workorder/detail/{order_id(missing[1])}")
     assert applied["inputQuantity"] == 1
+
+
+async def test_failed_jobs_that_are_of_no_use_are_discarded_by_filter(
+    visitors: Visitors, site: Place
+) -> None:
+    floor, missing = Floor(site.node), (33, 34)
+    for each in missing:
+        assert await floor.update(each, wait=False) == ["QUEUED"]
+    console = Console(await visitors.come(site.node.uri))
+    await console.open(f"#/jobs?state=failed&order={order_id(missing[0])}")
+    await expect(console.rows("jobs")).to_have_count(1)
+    await console.act("discard-all").click()
+    await expect(console.page.get_by_role("dialog")).to_contain_text("Discard 1 failed jobs?")
+    await console.answer(yes=True)
+    assert "1 failed jobs forgotten" in await console.told()
+    await expect(console.rows("jobs")).to_have_count(0)
+    await console.open("#/jobs?state=failed")
+    await expect(console.rows_of("jobs", order_id(missing[1]))).to_have_count(1)

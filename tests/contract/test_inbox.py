@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.domain.job import Job, JobError, JobState, Position, Progress
+from actors.domain.job import (
+    JOB_UNREADABLE,
+    MAX_FAILURES,
+    Failure,
+    Job,
+    JobError,
+    JobState,
+    Position,
+    Progress,
+)
 from actors.domain.messages import Updated
 from actors.domain.model import ChangeType, Epoch, Trace
 from actors.errors import StoreUnavailable
-from actors.store.port import JobQuery
+from actors.store.port import JobQuery, StoredJobs
 from tests.contract.cases import LATEST, applied, change, loaded, new_order_id, scan, tick
 
 if TYPE_CHECKING:
@@ -124,7 +133,8 @@ async def test_what_became_of_a_job_is_kept_with_it(store: Store) -> None:
     epoch = await owned(store)
     jobs = [a_job(n) for n in range(1, 5)]
     await store.inbox.add(epoch, jobs)
-    tried = Progress(jobs[3].id, JobState.WAITING, tick(), 2, JobError("STORE_REJECTED", "no"))
+    failures = tuple(Failure(tick(), JobError("STORE_REJECTED", str(n))) for n in range(2))
+    tried = Progress(jobs[3].id, JobState.WAITING, tick(), 2, failures[1].error, failures=failures)
     done, no, gone = completed(jobs[0]), refused(jobs[1]), dead(jobs[2])
     await store.inbox.note(LATEST, [done, no, gone, tried])
 
@@ -146,7 +156,7 @@ async def test_what_became_of_a_job_is_kept_with_it(store: Store) -> None:
             dead=True,
             finished_at=gone.at,
         ),
-        replace(jobs[3], attempts=2, error=tried.error),
+        replace(jobs[3], attempts=2, error=tried.error, failures=failures),
     ]
     assert await store.inbox.waiting() == [found[3]]
 
@@ -184,14 +194,16 @@ async def test_a_failed_job_that_is_requeued_waits_anew_at_its_new_place(store: 
     epoch = await owned(store)
     one, two, three = (a_job(n) for n in (1, 2, 3))
     await store.inbox.add(epoch, [one, two, three])
-    await store.inbox.note(LATEST, [dead(one), completed(two)])
+    gone = dead(one)
+    failures = tuple(Failure(tick(), JobError("X", str(n))) for n in range(12))
+    await store.inbox.note(LATEST, [replace(gone, failures=failures), completed(two)])
     places = {job.id: Position(1, 10 + n) for n, job in enumerate((one, two, three))}
 
     moved = await store.inbox.requeue(LATEST, places, JobState.FAILED)
 
-    assert [(job.id, job.position, job.attempts, job.dead) for job in moved] == [
-        (one.id, (1, 10), 0, False)
-    ]
+    assert [(job.id, job.position, job.dead) for job in moved] == [(one.id, (1, 10), False)]
+    assert (moved[0].attempts, moved[0].forgiven) == (3, 3), "tried before, and it counts anew"
+    assert moved[0].failures[-MAX_FAILURES:] == failures[-MAX_FAILURES:]
     assert [job.id for job in await store.inbox.waiting()] == [three.id, one.id]
     other_places = {job_id: Position(1, place.n + 10) for job_id, place in places.items()}
     assert await store.inbox.requeue(LATEST, other_places, JobState.FAILED) == []
@@ -205,7 +217,7 @@ async def test_a_waiting_job_that_is_moved_keeps_its_attempts(store: Store) -> N
         LATEST, [Progress(one.id, JobState.WAITING, tick(), 2, JobError("X", "y"))]
     )
     [moved] = await store.inbox.requeue(LATEST, {one.id: Position(2, 1)}, JobState.WAITING)
-    assert (moved.position, moved.attempts) == ((2, 1), 2)
+    assert (moved.position, moved.attempts, moved.forgiven) == ((2, 1), 2, 0)
     assert [job.id for job in await store.inbox.waiting()] == [two.id, one.id]
     assert await store.inbox.requeue(LATEST, {}, JobState.WAITING) == []
 
@@ -233,6 +245,41 @@ async def test_pages_are_filtered_and_finished_jobs_are_newest_first(store: Stor
     assert await ids(replace(failed, error_code="A", work_order_id=ORDER)) == (1, [0])
     assert await ids(JobQuery(JobState.WAITING)) == (2, [4, 5])
     assert await ids(JobQuery(JobState.COMPLETED)) == (0, [])
+
+
+async def test_jobs_are_counted_by_state_as_pages_have_them(store: Store) -> None:
+    epoch = await owned(store)
+    assert await store.inbox.counts() == StoredJobs()
+    jobs = [a_job(n, order_id=OTHER if n % 2 else ORDER) for n in range(8)]
+    await store.inbox.add(epoch, jobs)
+    failed = [dead(jobs[0], "A"), refused(jobs[1], "B"), dead(jobs[2], JOB_UNREADABLE)]
+    await store.inbox.note(LATEST, [*failed, completed(jobs[3]), completed(jobs[4])])
+
+    assert await store.inbox.counts() == StoredJobs(3, 2, 3, 1)
+    assert await store.inbox.counts(OTHER) == StoredJobs(2, 1, 1, 0)
+    assert await store.inbox.counts(error_code="A") == StoredJobs(failed=1)
+    assert await store.inbox.counts(OTHER, "A") == StoredJobs()
+    assert await store.inbox.counts(ORDER, JOB_UNREADABLE) == StoredJobs(failed=1, unreadable=1)
+
+
+async def test_failed_jobs_are_discarded_by_filter_and_nothing_else_is(store: Store) -> None:
+    epoch = await owned(store)
+    jobs = [a_job(n, order_id=OTHER if n % 2 else ORDER) for n in range(8)]
+    await store.inbox.add(epoch, jobs)
+    codes = ("A", "A", "B", "B", "A")
+    await store.inbox.note(LATEST, [dead(jobs[n], code) for n, code in enumerate(codes)])
+    await store.inbox.note(LATEST, [completed(jobs[5])])
+    limit = tick()
+    await store.inbox.note(LATEST, [dead(jobs[6], "A")])
+    failed = JobQuery(JobState.FAILED, finished_before=limit)
+    of_one = replace(failed, error_code="A", work_order_id=ORDER)
+
+    assert await store.inbox.discard(LATEST, JobQuery(JobState.WAITING)) == 0
+    assert await store.inbox.discard(LATEST, of_one) == 2
+    assert await store.inbox.discard(LATEST, replace(failed, error_code="B", page_size=1)) == 2
+    assert await store.inbox.discard(LATEST, failed) == 1
+    assert await store.inbox.discard(LATEST, failed) == 0
+    assert await store.inbox.counts() == StoredJobs(waiting=1, completed=1, failed=1)
 
 
 async def test_a_page_of_large_jobs_ends_early(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from actors.domain.job import JobState, Position
 from actors.errors import OutcomeUnknown, Overtaken
+from actors.store.port import JobQuery
 from tests.contract.cases import tick
 from tests.contract.test_inbox import ORDER, a_job, completed, dead, owned
 
@@ -73,6 +74,8 @@ async def test_an_earlier_owner_takes_nothing_back_that_a_later_one_has_read(sto
             await store.inbox.remove(earlier, job_id, state)
         with pytest.raises(Overtaken):
             await store.inbox.requeue(earlier, {job_id: Position(earlier, 9)}, state)
+    with pytest.raises(Overtaken):
+        await store.inbox.discard(earlier, JobQuery(JobState.FAILED))
     with suppress(Overtaken):
         await store.inbox.note(earlier, [dead(waiting)])
 

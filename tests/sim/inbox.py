@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Outcome
     from actors.domain.job import Job, Position, Progress
     from actors.domain.model import Epoch, JobId, WorkOrderId
-    from actors.store.port import JobPage, JobQuery
+    from actors.store.port import JobPage, JobQuery, StoredJobs
     from tests.sim.database import Database
     from tests.sim.store import SimStore
 
@@ -57,6 +57,14 @@ class SimInbox:
 
     async def page(self, query: JobQuery) -> JobPage:
         return await self._store.read(lambda: self._db.inbox.page(query))  # type: ignore[no-any-return]
+
+    async def counts(
+        self, work_order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> StoredJobs:
+        return await self._store.read(lambda: self._db.inbox.counts(work_order_id, error_code))  # type: ignore[no-any-return]
+
+    async def discard(self, epoch: Epoch, query: JobQuery) -> int:
+        return await self._one(epoch, lambda: self._db.inbox.discard(epoch, query))
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         return await self._one(epoch, lambda: self._db.inbox.remove(epoch, job_id, state))

@@ -33,6 +33,25 @@ _ROW: dict[str, Any] = {
     "handled": 1_234_567,
     "failed": 0,
 }
+_JOB_ID = "6b081f3306c1f3fd3161cabc"
+_FAILED: dict[str, Any] = {
+    "jobId": _JOB_ID,
+    "workOrderId": _ORDER,
+    "workOrderNo": None,
+    "state": "failed",
+    "type": "output",
+    "quantity": 9_007_199_254_740_000,
+    "logContext": {"relatedBarcode": "SN-1"},
+    "requestId": "line-4/17",
+    "attempts": 3,
+    "receivedAt": "2026-11-26T08:00:00Z",
+    "finishedAt": None,
+    "deadLetter": True,
+    "error": {"code": "WORK_ORDER_NOT_FOUND", "message": "there is no such order " * 4},
+    "result": None,
+}
+_TRIED = {"at": "2026-11-26T08:00:01Z", "code": "STORE_REJECTED", "message": "no room " * 20}
+_PAGE = {"total": 1, "page": 1, "totalPages": 1}
 _ALARM = {
     "severity": "warning",
     "code": "ORDERS_PAUSED",
@@ -44,13 +63,26 @@ _ALARM = {
 _NODE = {"node": "north", "role": "owner", "epoch": 3, "url": "http://10.0.0.11:3001"}
 
 
+def _shards(count: int, planned: int | None = None) -> dict[str, Any]:
+    counts = {"waiting": 3, "active": 1, "unlogged": 17, "ratePerSecond": 123.4}
+    row = {"node": "north", "epoch": 7, "serving": True, "leaseLeftMs": 4000, "counts": counts}
+    gone = {"node": None, "epoch": 0, "serving": False, "leaseLeftMs": None, "counts": None}
+    rows = [{"shard": index, **row} for index in range(count)]
+    if planned is not None:
+        rows[-1] |= gone
+    return {"count": count, "version": 2, "planned": planned, "shards": rows}
+
+
 class Canned:
     """What the service answers, by path; `said` is what it was asked."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
+        self.given: dict[str, object] = {}
+        """In the body or the query of the last call."""
         self.alarms: list[dict[str, Any]] = []
         self.serving = True
+        self.shards: dict[str, Any] = _shards(4)
         self.failure: Exception | None = None
 
     def answer(self, method: str, path: str) -> dict[str, Any]:
@@ -77,6 +109,15 @@ class Canned:
             },
             "/api/actors/hot": {kind: [_ROW] * 30 for kind in overview.KINDS},
             "/api/workorder/queue/pause": {"paused": True},
+            "/api/shards": self.shards,
+            "/api/workorder/queue/jobs": {
+                **_PAGE,
+                "jobs": [_FAILED],
+            },
+            f"/api/workorder/queue/jobs/{_JOB_ID}": {**_FAILED, "failures": [_TRIED]},
+            "/api/workorder/queue/job-counts": {"failed": 8, "retryable": 7},
+            "/api/workorder/queue/retry-failed": {"retried": 7},
+            "/api/workorder/queue/discard-failed": {"discarded": 8},
         }
         found: dict[str, Any] = answers[path]
         return found
@@ -86,7 +127,8 @@ class Canned:
 def canned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
     service = Canned()
 
-    def call(_self: ServiceAt, method: str, path: str, *_: object) -> Answer:
+    def call(_self: ServiceAt, method: str, path: str, *given: Any) -> Answer:  # noqa: ANN401
+        service.given = {name: value for each in given for name, value in (each or {}).items()}
         return Answer(200, {"data": service.answer(method, path)})
 
     def health(_self: ServiceAt, method: str, path: str, *rest: object) -> Answer:
@@ -154,8 +196,76 @@ def test_a_monitor_is_told_in_one_line_and_by_the_exit_code(
     assert result.output.count("\n") == 1
 
 
+def test_another_number_of_shards_is_waited_for(
+    canned: Canned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[dict[str, Any] | Exception]
+    looks = [_shards(4, planned=2), Unreachable("between two maps"), _shards(2, planned=None)]
+
+    def next_look(_seconds: float) -> None:
+        look = looks.pop(0)
+        canned.failure = look if isinstance(look, Exception) else None
+        canned.shards = canned.shards if isinstance(look, Exception) else look
+
+    monkeypatch.setattr("scripts.operate.sharding.time.sleep", next_look)
+    done = run("reshard", "2")
+    assert done.exit_code == 0, done.output
+    assert "shards: 2, version 2" in done.output
+    assert canned.said[0] == ("POST", "/api/shards")
+    assert len(canned.said) == 4
+
+
+def test_shards_that_are_not_served_in_time_are_an_error(canned: Canned) -> None:
+    canned.shards = _shards(2, planned=4)
+    late = run("reshard", "4", "--wait", "0")
+    assert (late.exit_code, "not all shards are served" in late.output) == (1, True)
+    assert run("reshard", "65").exit_code == 2
+
+
 def test_the_release_is_told(canned: Canned) -> None:
     assert run("--version").output == f"work-order-service {VERSION}\n"
+    assert canned.said == []
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "asked"),
+    [
+        (
+            "retry --failed --code C --dry-run",
+            "7 failed jobs would wait again",
+            ("GET", "/api/workorder/queue/job-counts"),
+        ),
+        (
+            "retry --failed --code C",
+            "7 jobs wait again",
+            ("POST", "/api/workorder/queue/retry-failed"),
+        ),
+        (
+            "remove --failed --code C --dry-run",
+            "8 failed jobs would be forgotten",
+            ("GET", "/api/workorder/queue/job-counts"),
+        ),
+        (
+            "remove --failed --code C",
+            "8 failed jobs are forgotten",
+            ("POST", "/api/workorder/queue/discard-failed"),
+        ),
+    ],
+)
+def test_many_failed_jobs_are_chosen_by_a_filter_and_counted_before(
+    canned: Canned, command: str, line: str, asked: tuple[str, str]
+) -> None:
+    assert line in run(*command.split()).output
+    assert canned.said == [asked]
+    assert {name: value for name, value in canned.given.items() if value} == {"code": "C"}
+
+
+@pytest.mark.parametrize("command", ["retry", "remove"])
+def test_many_failed_jobs_are_never_chosen_by_leaving_something_out(
+    canned: Canned, command: str
+) -> None:
+    for wrong in ([], ["a", "--failed"], ["a", "--code", "C"], ["--dry-run"]):
+        assert run(command, *wrong).exit_code == 2
     assert canned.said == []
 
 
@@ -163,7 +273,9 @@ def test_the_release_is_told(canned: Canned) -> None:
 
 
 @pytest.mark.parametrize("lang", words.LANGUAGES)
-@pytest.mark.parametrize("command", ["status", "hot", "nodes", "watch --looks 1"])
+@pytest.mark.parametrize(
+    "command", ["status", "hot", "nodes", "shards", "jobs", f"job {_JOB_ID}", "watch --looks 1"]
+)
 def test_all_lines_fit_80_columns_and_what_is_left_out_is_named(
     canned: Canned, monkeypatch: pytest.MonkeyPatch, command: str, lang: str
 ) -> None:
@@ -176,6 +288,12 @@ def test_all_lines_fit_80_columns_and_what_is_left_out_is_named(
         assert "WO-2026-11-000017" in output
         assert "12,345" in output
         assert ("宽度不足" if lang == "zh" else "not shown for want of room") in output
+    if command == "jobs":
+        assert _JOB_ID in output
+        assert "WORK_ORDER_NOT_FOUND" in output
+    if command.startswith("job "):
+        assert "STORE_REJECTED" in output
+        assert "line-4/17" in output
 
 
 @pytest.mark.parametrize("height", [24, 40, 60])

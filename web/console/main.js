@@ -11,6 +11,7 @@ import { Acting } from './views/acting.js';
 import { Actors } from './views/actors.js';
 import { Alarms } from './views/alarms.js';
 import { Events } from './views/events.js';
+import { Job } from './views/job.js';
 import { Jobs } from './views/jobs.js';
 import { Nodes } from './views/nodes.js';
 import { Operations } from './views/operations.js';
@@ -134,7 +135,8 @@ export class Console {
     } else {
       this.view?.stop?.();
       for (const poll of this.polls) if (!this.lasting.has(poll)) this.drop(poll);
-      this.view = new VIEWS[view](this);
+      const View = view === 'jobs' && id ? Job : VIEWS[view];
+      this.view = new View(this);
       this.fresh = before !== undefined;
     }
     this.redraw();

@@ -87,6 +87,11 @@ LOG: Final = (
     ),
     _query("endDate", _MOMENT, "Until then; a date alone means its whole day", "2026-11-30"),
 )
+OPERATIONS: Final = _query(
+    "operations",
+    {"type": "boolean"},
+    "Whether the operations that stand between the page's changes are shown too, without a filter",
+)
 STATISTICS: Final = (
     _query(
         "group",
@@ -98,10 +103,13 @@ STATISTICS: Final = (
     *LOG[2:],
 )
 ROWS: Final = _query("limit", _whole(SOME_ROWS, MAX_ROWS), "Rows at most")
-JOBS: Final = (
-    _query("state", _one_of(JOB_STATES, default=JOB_STATES[0]), "Jobs in this state"),
+JOB_FILTER: Final = (
     _query("workOrderId", _NAME, "Jobs of this order, by its id or number"),
     _query("code", _ERROR_CODE, "Jobs that failed last with this error"),
+)
+JOBS: Final = (
+    _query("state", _one_of(JOB_STATES, default=JOB_STATES[0]), "Jobs in this state"),
+    *JOB_FILTER,
     *PAGE,
 )
 ACTORS: Final = (

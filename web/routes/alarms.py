@@ -50,6 +50,7 @@ def _told(alarm: Alarm, language: Language) -> models.Consequence:
         "advice": words.advice,
         "itself": words.itself,
         "workOrderId": found.work_order_id,
+        "workOrderNo": found.work_order_no,
         "show": "order" if found.work_order_id else found.rule.show,
     }
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.domain.model import WorkOrderId
+from actors.store.values import id_from
 from web.app_context import CONTEXT
 from web.cluster.hop import in_time
 from web.observe.audit import AUDIT
 from web.openapi import parameters
 from web.openapi.models.operators import AuditPage
 from web.route import LATE, UNREAD, Route
+from web.wire.naming import numbers_of
 from web.wire.queries import parse_page
 from web.wire.replies import success
 
@@ -31,12 +34,19 @@ async def audit(request: web.Request) -> web.Response:
             records.count(AUDIT), records.read(AUDIT, limit=size, skip=(page - 1) * size)
         ),
     )
+    actions = [_shown(each) for each in found]
+    numbers = await numbers_of(
+        request.app[CONTEXT].node,
+        (WorkOrderId(each["workOrderId"]) for each in actions if each["workOrderId"]),
+    )
+    for action in actions:
+        action["workOrderNo"] = numbers.get(WorkOrderId(action["workOrderId"] or ""))
     data: AuditPage = {
         "total": total,
         "page": page,
         "pageSize": size,
         "totalPages": -(-total // size),
-        "actions": [_shown(each) for each in found],
+        "actions": actions,
     }
     return success(request, data, "OK.audit")
 
@@ -55,7 +65,8 @@ def _shown(record: Record) -> OperatorAction:
         "by": text("by"),
         "address": text("address"),
         "reason": text("reason"),
-        "workOrderId": known.pop("workOrderId", None),
+        "workOrderId": id_from(known.pop("workOrderId", None)),
+        "workOrderNo": None,
         "jobId": known.pop("jobId", None),
         "touched": known,
         "requestId": text("requestId"),

@@ -14,6 +14,7 @@ from web.openapi.models.operators import Cleaned, CleanedLocks, Locks, Paused, Q
 from web.route import API, JSON_BODY, LATE, Body, Route
 from web.wire import merging
 from web.wire.bodies import read_object
+from web.wire.naming import live_numbers
 from web.wire.queries import parse_limit
 from web.wire.replies import success
 from web.wire.schemas import CleanBody, parse_grace
@@ -50,6 +51,7 @@ async def locks(request: web.Request) -> web.Response:
     node = request.app[CONTEXT].node
     status = node.status()
     total, held = await node.region.held(limit)
+    numbers = await live_numbers(node, (each.work_order_id for each in held))
     # An order is held for as long as its node has the lease; without expiry there is no ttl.
     ttl = None if status.lease_ttl_s is None else max(0, round(status.lease_ttl_s * 1000))
     now = datetime.now(UTC)
@@ -57,6 +59,7 @@ async def locks(request: web.Request) -> web.Response:
     for number, each in enumerate(held, 1):
         row: Lock = {
             "workOrderId": each.work_order_id,
+            "workOrderNo": numbers.get(each.work_order_id),
             "workerId": status.node,
             "timestamp": int(each.since.timestamp() * 1000),
             "ttl": ttl,

@@ -13,20 +13,30 @@ from web.app_context import CALL, CONTEXT
 from web.cluster.hop import in_time
 from web.observe.pauses import forget_pause, note_pause
 from web.openapi import parameters
-from web.openapi.models.jobs import ForgottenJob, Job, JobPage, Retried
+from web.openapi.models.jobs import (
+    Discarded,
+    ForgottenJob,
+    Job,
+    JobCounts,
+    JobDetail,
+    JobPage,
+    Retried,
+)
 from web.openapi.models.work_orders import OrderPaused
 from web.route import API, JSON_BODY, LATE, NO_JOB, NO_ORDER, ORDER, Body, Route
 from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
 from web.wire.naming import live_numbers, named_order, numbers_of, order_called
-from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_query
+from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_filter, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
-from web.wire.schemas import RetryFilterBody, parse_job_id, parse_retry_filter
+from web.wire.schemas import JobFilterBody, parse_filter_body, parse_job_id
 from web.wire.turns import in_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp import web
 
     from actors.domain import job as domain
@@ -70,13 +80,37 @@ async def _page(
         return success(request, data, "OK.jobs")
 
 
+async def job_counts(request: web.Request) -> web.Response:
+    """Count jobs by state, all or by a filter: what a retry or a discard by it would touch."""
+    name, code = parse_job_filter(request.query)
+    order_id = await _order(request, name)
+    counts = await in_time(request, request.app[CONTEXT].node.jobs.counts(order_id, code))
+    data: JobCounts = {
+        "waiting": counts.waiting,
+        "active": counts.active,
+        "delayed": counts.delayed,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "retryable": counts.retryable,
+    }
+    return success(request, data, "OK.job_counts")
+
+
 async def job(request: web.Request) -> web.Response:
-    """Show a job."""
+    """Show a job: what it is, how each of its attempts failed, and what became of it."""
     job_id = parse_job_id(request.match_info["id"])
     found, state = await in_time(request, request.app[CONTEXT].node.jobs.find(job_id))
     order_id = found.work_order_id
     numbers = await numbers_of(request.app[CONTEXT].node, [order_id])
-    return success(request, _fields(found, state, numbers.get(order_id)), "OK.job")
+    data: JobDetail = {
+        **_fields(found, state, numbers.get(order_id)),
+        "failures": [
+            {"at": each.at, "code": each.error.code, "message": each.error.text}
+            for each in found.failures
+        ],
+        "httpRequestId": found.trace.http_request_id or None,
+    }
+    return success(request, data, "OK.job")
 
 
 async def retry(request: web.Request) -> web.Response:
@@ -91,14 +125,33 @@ async def retry(request: web.Request) -> web.Response:
 
 async def retry_failed(request: web.Request) -> web.Response:
     """Let all failed jobs wait again, or those of one order or with one error."""
-    name, code = parse_retry_filter(await read_object(request))
+    name, code = parse_filter_body(await read_object(request))
     order_id = await _order(request, name)
     desk = request.app[CONTEXT].node.jobs
     counts: Retried = {"retried": await in_time(request, desk.retry_failed(order_id, code))}
-    request[CALL].about |= {"retried": counts["retried"]}
-    if order_id:
-        request[CALL].about["work_order_id"] = order_id
+    _note(request, order_id, code, counts)
     return success(request, counts, "OK.retry_failed", counts)
+
+
+async def discard_failed(request: web.Request) -> web.Response:
+    """Forget all failed jobs, or those of one order or with one error."""
+    name, code = parse_filter_body(await read_object(request))
+    order_id = await _order(request, name)
+    desk = request.app[CONTEXT].node.jobs
+    counts: Discarded = {"discarded": await in_time(request, desk.discard_failed(order_id, code))}
+    _note(request, order_id, code, counts)
+    return success(request, counts, "OK.discard_failed", counts)
+
+
+def _note(
+    request: web.Request,
+    order_id: WorkOrderId | None,
+    code: str | None,
+    counts: Mapping[str, object],
+) -> None:
+    """Keep what was asked of which jobs, for the record of what operators did."""
+    about = {"work_order_id": order_id, "code": code}
+    request[CALL].about |= {**counts, **{name: each for name, each in about.items() if each}}
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -152,6 +205,11 @@ def _fields(job: domain.Job, state: str, number: str | None) -> Job:
     }
 
 
+_FILTER: Final = Body(
+    JobFilterBody,
+    {"of one order": {"workOrderId": ORDER}, "dead letters": {"code": "DEAD_LETTER"}},
+    required=False,
+)
 ROUTES: Final = (
     Route(
         name="queueJobs",
@@ -168,6 +226,19 @@ ROUTES: Final = (
         parameters=parameters.JOBS,
     ),
     Route(
+        name="jobCounts",
+        method="GET",
+        path=f"{API}/queue/job-counts",
+        handler=job_counts,
+        needs="view",
+        merge=merging.job_counts,
+        tag="Jobs",
+        reply=JobCounts,
+        text="OK.job_counts",
+        failures=("INVALID_JOB_QUERY", "INVALID_WORK_ORDER_ID", *LATE),
+        parameters=parameters.JOB_FILTER,
+    ),
+    Route(
         name="queueJob",
         method="GET",
         path=f"{API}/queue/jobs/{{id}}",
@@ -175,7 +246,7 @@ ROUTES: Final = (
         needs="view",
         scope="job",
         tag="Jobs",
-        reply=Job,
+        reply=JobDetail,
         text="OK.job",
         failures=(*NO_JOB, *LATE),
         parameters=(parameters.JOB_ID,),
@@ -221,11 +292,23 @@ ROUTES: Final = (
         reply=Retried,
         text="OK.retry_failed",
         failures=(*JSON_BODY, "INVALID_WORK_ORDER_ID", "INVALID_JOB_QUERY", "MAILBOX_FULL", *LATE),
-        body=Body(
-            RetryFilterBody,
-            {"of one order": {"workOrderId": ORDER}, "dead letters": {"code": "DEAD_LETTER"}},
-            required=False,
-        ),
+        body=_FILTER,
+        parameters=(parameters.REASON,),
+    ),
+    Route(
+        name="discardFailed",
+        method="POST",
+        path=f"{API}/queue/discard-failed",
+        audit="remove",
+        handler=discard_failed,
+        needs="owner",
+        scope="body",
+        merge=merging.added,
+        tag="Jobs",
+        reply=Discarded,
+        text="OK.discard_failed",
+        failures=(*JSON_BODY, "INVALID_WORK_ORDER_ID", "INVALID_JOB_QUERY", *LATE),
+        body=_FILTER,
         parameters=(parameters.REASON,),
     ),
     Route(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from actors.operators.job_admin import LIVE_STATES
 from actors.operators.rows import Sort
 from web.wire.queries import parse_actor_query, parse_count, parse_limit, parse_page
 
@@ -109,6 +110,12 @@ def jobs(query: Mapping[str, str], every: Sequence[Data]) -> Data:
     return {**data, "truncated": any(each["truncated"] for each in every)}
 
 
+def job_counts(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
+    """Add up what waits or is at work; what is finished each node counts alike, as it is stored."""
+    live = {state: sum(each[state] for each in every) for state in LIVE_STATES}
+    return {**every[0], **live}
+
+
 def found(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
     """Return the orders as the first node found them, live or paused where any says so."""
     rows = {row["id"]: dict(row) for row in every[0]["orders"]}
@@ -117,6 +124,14 @@ def found(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
             for name in ("live", "paused"):
                 rows[row["id"]][name] |= row[name]
     return {**every[0], "orders": list(rows.values())}
+
+
+def shards(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
+    """Return each shard as its owner tells of it; as the first node does where none does."""
+    rows = {row["shard"]: row for row in reversed(every[0]["shards"])}
+    told = [row for each in every for row in each["shards"] if row["counts"] is not None]
+    rows |= {row["shard"]: row for row in told if row["shard"] in rows}
+    return {**every[0], "shards": sorted(rows.values(), key=lambda row: row["shard"])}
 
 
 def _page(query: Mapping[str, str], name: str, rows: list[Data], every: Sequence[Data]) -> Data:

@@ -69,6 +69,11 @@ def parse_log_query(
     )
 
 
+def wants_operations(query: Mapping[str, str]) -> bool:
+    """Return whether the operations between the counts are asked for."""
+    return query.get("operations", "").strip().lower() in ("1", "true")
+
+
 class JobPageQuery(NamedTuple):
     """Which page of which jobs is asked for."""
 
@@ -90,10 +95,17 @@ def parse_job_query(query: Mapping[str, str]) -> JobPageQuery:
         raise invalid("INVALID_JOB_QUERY", "state", allowed=", ".join(JOB_STATES))
     return JobPageQuery(
         state,
-        query.get("workOrderId", "").strip() or None,
-        _error_code(query, "code"),
+        *parse_job_filter(query),
         *parse_page(query),
     )
+
+
+def parse_job_filter(query: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Read whose jobs are meant, by an order's id or number, and with which error.
+
+    Raises `RequestError`.
+    """
+    return query.get("workOrderId", "").strip() or None, _error_code(query, "code")
 
 
 def page_fields(total: int, page: int, page_size: int, shown: int) -> dict[str, int | bool]:

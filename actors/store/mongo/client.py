@@ -7,6 +7,7 @@ import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from bson import ObjectId
 from bson.errors import InvalidDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
@@ -68,6 +69,16 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             partialFilterExpression={"status": "IN_PROGRESS"},
         ),
         IndexModel([(PRODUCTION_ORDER, ASCENDING)], name="plan_server_production_order"),
+        IndexModel(
+            [("originalWorkOrderId", ASCENDING), ("status", ASCENDING)],
+            name="plan_server_original",
+            partialFilterExpression={"originalWorkOrderId": {"$gt": ObjectId("0" * 24)}},
+        ),
+        IndexModel(
+            [(LINE, ASCENDING), ("planStartTime", ASCENDING)],
+            name="plan_server_next",
+            partialFilterExpression={"status": "PENDING"},
+        ),
     ),
     LOGS: (
         # The shared schema's own; made here too, for a database the main service has not met.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +24,7 @@ from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent
 from actors.store.mongo.control import CONTROL, change_control, check, note_slots, unfenced
 from actors.store.mongo.reads import fetch
 from actors.store.pages import within
-from actors.store.port import JobPage, JobQuery
+from actors.store.port import JobPage, JobQuery, StoredJobs
 from actors.store.values import id_from, mapping_from
 
 if TYPE_CHECKING:
@@ -132,12 +134,12 @@ class MongoInbox:
         self, epoch: Epoch, places: Mapping[JobId, Position], state: JobState
     ) -> list[Job]:
         """Let jobs wait at new places."""
-        anew = {} if state is JobState.WAITING else {"attempts": 0}
+        anew = {} if state is JobState.WAITING else {"forgiven": "$attempts"}
         waiting = {"state": JobState.WAITING.value, "dead": False, "finishedAt": None, **anew}
         operations = [
             UpdateOne(
                 {"_id": ObjectId(job_id), "state": state.value} | self._mine(epoch),
-                {"$set": {"epoch": place.epoch, "n": place.n, **waiting}},
+                [{"$set": {"epoch": place.epoch, "n": place.n, **waiting}}],
             )
             for job_id, place in places.items()
         ]
@@ -160,13 +162,7 @@ class MongoInbox:
 
     async def page(self, query: JobQuery) -> JobPage:
         """Read a page."""
-        condition: dict[str, Any] = {"state": query.state.value} | self._at.slots
-        if query.work_order_id is not None:
-            condition["workOrderId"] = ObjectId(query.work_order_id)
-        if query.error_code is not None:
-            condition["error.code"] = query.error_code
-        if query.dead is not None:
-            condition["dead"] = query.dead
+        condition = _of(query) | self._at.slots
         order = _IN_ORDER if query.state is JobState.WAITING else _NEWEST_FIRST
         start = (query.page - 1) * query.page_size
         with reading():
@@ -175,6 +171,28 @@ class MongoInbox:
             rows, _ = await fetch(found, query.max_bytes)
         shown = within(rows, query.max_bytes)
         return JobPage(total, tuple(await in_slices(job_from, shown)))
+
+    async def counts(
+        self, work_order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> StoredJobs:
+        """Count by state in one round trip."""
+        unreadable = {"$eq": ["$error.code", JOB_UNREADABLE]}
+        stages: list[dict[str, Any]] = [
+            {"$match": _matching(work_order_id, error_code) | self._at.slots},
+            {"$group": {"_id": {"state": "$state", "lost": unreadable}, "jobs": {"$sum": 1}}},
+        ]
+        with reading():
+            cursor = self._at.inbox.aggregate(stages)
+            if inspect.isawaitable(cursor):  # with PyMongo's own API
+                cursor = await cursor
+            groups = await cursor.to_list(None)
+        found: Counter[str] = Counter()
+        for group in groups:
+            state, lost = group["_id"].get("state"), group["_id"]["lost"]
+            found[str(state)] += group["jobs"]
+            found[JOB_UNREADABLE] += group["jobs"] if lost and state == JobState.FAILED else 0
+        counts = {state.value: found[state.value] for state in JobState}
+        return StoredJobs(**counts, unreadable=found[JOB_UNREADABLE])
 
     async def remove(self, epoch: Epoch, job_id: JobId, state: JobState) -> bool:
         """Delete one job."""
@@ -186,10 +204,16 @@ class MongoInbox:
 
     async def forget(self, epoch: Epoch, before: datetime) -> int:
         """Delete what finished before then."""
+        finished = {"state": {"$in": _FINISHED}, "finishedAt": {"$lt": before}}
+        return await self._delete(epoch, finished)
+
+    async def discard(self, epoch: Epoch, query: JobQuery) -> int:
+        """Delete what a query is of."""
+        return await self._delete(epoch, {"$and": [_of(query), {"state": {"$in": _FINISHED}}]})
+
+    async def _delete(self, epoch: Epoch, condition: dict[str, Any]) -> int:
         with writing():
-            result = await self._at.inbox.delete_many(
-                {"state": {"$in": _FINISHED}, "finishedAt": {"$lt": before}} | self._mine(epoch)
-            )
+            result = await self._at.inbox.delete_many(condition | self._mine(epoch))
         await check(self._at, epoch)
         return int(result.deleted_count)
 
@@ -247,6 +271,25 @@ class MongoInbox:
     @property
     def _at(self) -> Collections:
         return self._collections()
+
+
+def _of(query: JobQuery) -> dict[str, Any]:
+    """Return the condition of a query."""
+    condition = _matching(query.work_order_id, query.error_code) | {"state": query.state.value}
+    if query.dead is not None:
+        condition["dead"] = query.dead
+    if query.finished_before is not None:
+        condition["finishedAt"] = {"$not": {"$gte": query.finished_before}}
+    return condition
+
+
+def _matching(work_order_id: WorkOrderId | None, error_code: str | None) -> dict[str, Any]:
+    condition: dict[str, Any] = {}
+    if work_order_id is not None:
+        condition["workOrderId"] = ObjectId(work_order_id)
+    if error_code is not None:
+        condition["error.code"] = error_code
+    return condition
 
 
 def _by_name(jobs: Iterable[Job]) -> dict[str, Job]:

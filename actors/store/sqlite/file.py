@@ -103,6 +103,9 @@ _INBOX: Final = (
     """CREATE INDEX IF NOT EXISTS logs_barcodes
         ON logs (work_order_id, related_barcode, operate_time DESC)
         WHERE related_barcode IS NOT NULL""",
+    """CREATE INDEX IF NOT EXISTS orders_original
+        ON orders (json_extract(document, '$.originalWorkOrderId'))
+        WHERE json_extract(document, '$.originalWorkOrderId') IS NOT NULL""",
     "CREATE INDEX IF NOT EXISTS logs_time ON logs (operate_time)",
     # Times of roll-ups are in milliseconds, but for the first and last output's.
     """CREATE TABLE IF NOT EXISTS rollups (

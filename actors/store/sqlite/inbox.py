@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
-from actors.domain.job import Job, JobState
+from actors.domain.job import JOB_UNREADABLE, Job, JobState
 from actors.domain.model import JobId, WorkOrderId
 from actors.errors import Overtaken, StoreRejected
 from actors.store.contexts import request_key
 from actors.store.documents import known_outcome
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.pages import within
-from actors.store.port import JobPage, JobQuery
+from actors.store.port import JobPage, JobQuery, StoredJobs
 from actors.store.sqlite.rows import log_document, microseconds, to_text
 from actors.store.values import time_from
 
@@ -97,7 +97,7 @@ class SqliteInbox:
                 document |= {"epoch": place.epoch, "n": place.n, "state": JobState.WAITING.value}
                 document |= {"dead": False, "finishedAt": None}
                 if state is not JobState.WAITING:
-                    document["attempts"] = 0
+                    document["forgiven"] = document.get("attempts")
                 _update(db, document)
                 db.execute(_PLACE, (place.epoch, place.n, job_id))
                 moved.append(job_from(document))
@@ -116,16 +116,7 @@ class SqliteInbox:
 
     async def page(self, query: JobQuery) -> JobPage:
         """Read a page."""
-        where, values = "WHERE state = ?", [query.state.value]
-        if query.dead is not None:
-            where += " AND dead" if query.dead else " AND NOT dead"
-        for column, value in (
-            ("work_order_id", query.work_order_id),
-            ("error_code", query.error_code),
-        ):
-            if value is not None:
-                where += f" AND {column} = ?"
-                values.append(value)
+        where, values = _where(query)
         waiting = query.state is JobState.WAITING
         order = "epoch, n" if waiting else "finished_at DESC, id DESC"
         limits = (query.page_size, (query.page - 1) * query.page_size)
@@ -138,6 +129,25 @@ class SqliteInbox:
             ordered = f"{where} ORDER BY {order} LIMIT ? OFFSET ?"
             rows = _jobs(db, ordered, (*values, *limits), query.max_bytes)
             return JobPage(total, tuple(rows))
+
+        return await self._threads.read(work)
+
+    async def counts(
+        self, work_order_id: WorkOrderId | None = None, error_code: str | None = None
+    ) -> StoredJobs:
+        """Count by state, by the index alone where all are asked for."""
+        where, values = _matching(work_order_id, error_code)
+        by_state = f"SELECT state, count(*) FROM inbox WHERE TRUE{where} GROUP BY state"  # noqa: S608 constants
+        unreadable = (
+            "SELECT count(*) FROM inbox WHERE state = 'failed' AND error_code = ?"  # noqa: S608
+            f"{where}"
+        )
+
+        def work(db: sqlite3.Connection) -> StoredJobs:
+            found = dict(db.execute(by_state, values).fetchall())
+            (lost,) = db.execute(unreadable, (JOB_UNREADABLE, *values)).fetchone()
+            counts = {state.value: found.get(state.value, 0) for state in JobState}
+            return StoredJobs(**counts, unreadable=lost)
 
         return await self._threads.read(work)
 
@@ -155,6 +165,12 @@ class SqliteInbox:
         return await self._write(
             epoch, lambda db: db.execute(statement, (microseconds(before),)).rowcount
         )
+
+    async def discard(self, epoch: Epoch, query: JobQuery) -> int:
+        """Delete what a query is of."""
+        where, values = _where(query)
+        statement = f"DELETE FROM inbox {where} AND state <> 'waiting'"  # noqa: S608 constants
+        return await self._write(epoch, lambda db: db.execute(statement, values).rowcount)
 
     async def bound(self, epoch: Epoch, kept: int) -> None:
         """Delete the oldest completed and the oldest refused jobs."""
@@ -228,6 +244,25 @@ def check_epoch(db: sqlite3.Connection, epoch: Epoch) -> None:
     row = db.execute("SELECT value FROM state WHERE name = 'epoch'").fetchone()
     if row is not None and row[0] > epoch:
         raise Overtaken(epoch, row[0])
+
+
+def _where(query: JobQuery) -> tuple[str, list[object]]:
+    """Return the condition of a query, and its values."""
+    where, values = _matching(query.work_order_id, query.error_code)
+    if query.dead is not None:
+        where += " AND dead" if query.dead else " AND NOT dead"
+    if query.finished_before is not None:
+        where += " AND (finished_at IS NULL OR finished_at < ?)"
+        values.append(microseconds(query.finished_before))
+    return f"WHERE state = ?{where}", [query.state.value, *values]
+
+
+def _matching(
+    work_order_id: WorkOrderId | None, error_code: str | None
+) -> tuple[str, list[object]]:
+    named = {"work_order_id": work_order_id, "error_code": error_code}
+    given = {column: value for column, value in named.items() if value is not None}
+    return "".join(f" AND {column} = ?" for column in given), [*given.values()]
 
 
 def _add(db: sqlite3.Connection, job: Job) -> Job:

@@ -10,7 +10,9 @@ const VIEWS = new Set([
   'statistics',
   'events',
 ]);
-const ORDER_ID = /^[0-9a-f]{24}$/i;
+const ID = /^[0-9a-f]{24}$/i;
+/** Pages that have one of their own for each thing that they are about. */
+const WITH_IDS = new Set(['orders', 'jobs']);
 
 /**
  * Read an address's hash; what can't be read leads to the overview.
@@ -21,7 +23,7 @@ export function parseHash(hash) {
   const [path, search = ''] = hash.replace(/^#?\/?/, '').split('?', 2);
   const [view, id = ''] = path.split('/');
   const query = Object.fromEntries(new URLSearchParams(search));
-  if (view === 'orders' && ORDER_ID.test(id)) return { view, id: id.toLowerCase(), query };
+  if (WITH_IDS.has(view) && ID.test(id)) return { view, id: id.toLowerCase(), query };
   if (view === 'orders' || !VIEWS.has(view)) return { view: 'overview', id: '', query: {} };
   return { view, id: '', query };
 }

@@ -1,7 +1,7 @@
 /** Small pieces that several views are made of. */
 
 import { html } from '../vendor/htm-preact.js';
-import { orderHash } from './hash.js';
+import { hashOf, orderHash } from './hash.js';
 
 /** How states are coloured; all others are quiet. */
 const KINDS = Object.entries({
@@ -58,8 +58,12 @@ export const orderLink = (id, number) =>
     ? html`<a href=${orderHash(id)} data-order=${id} title=${id}>${number || shortId(id)}</a>`
     : '–';
 
+/** Describe a link to a job's page. */
+export const jobLink = (id) =>
+  html`<a class="mono" href=${hashOf('jobs', id)} data-job=${id}>${id}</a>`;
+
 /** Describe an id. */
-export const shortId = (id) => html`<span class="mono">${id}</span>`;
+const shortId = (id) => html`<span class="mono">${id}</span>`;
 
 /** Describe a moment. */
 export function moment(f, at) {

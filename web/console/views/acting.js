@@ -69,6 +69,17 @@ export class Acting {
     }
   }
 
+  /** Look at what would be done, before it is asked whether to; says why where it can't be read. */
+  async look(path) {
+    const { api, t } = this.app;
+    try {
+      return await api.get(path);
+    } catch (failure) {
+      this.say('bad', t('trouble', { why: failure.lost ? t('noAnswer') : failure.message }));
+      return null;
+    }
+  }
+
   /** Say something: good news goes by itself, bad news stays. */
   say(kind, text) {
     clearTimeout(this.forget);

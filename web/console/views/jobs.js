@@ -1,18 +1,12 @@
 /** Jobs by state: what waits, what failed and why; retry, remove, clean. */
 
 import { hashOf, oneOf, orderHash, pageOf } from '../kit/hash.js';
-import { badge, choice, moment, orderLink, panel, shortId, trouble } from '../kit/parts.js';
+import { badge, choice, jobLink, moment, orderLink, panel, trouble } from '../kit/parts.js';
 import { pages, table } from '../kit/table.js';
 import { html } from '../vendor/htm-preact.js';
+import { jobActions, STATE_NAMES } from './job.js';
 
-const NAMES = {
-  waiting: 'jobWaiting',
-  active: 'jobActive',
-  delayed: 'jobDelayed',
-  failed: 'jobFailed',
-  completed: 'jobCompleted',
-};
-const STATES = Object.keys(NAMES);
+const STATES = Object.keys(STATE_NAMES);
 const CODES = [
   'DEAD_LETTER',
   'STORE_REJECTED',
@@ -27,7 +21,7 @@ const GRACES = [
   ['60000', 'graceMinute'],
   ['0', 'graceNone'],
 ];
-const JOBS = 'api/workorder/queue/jobs';
+const QUEUE = 'api/workorder/queue';
 
 /** The list of jobs. */
 export class Jobs {
@@ -36,7 +30,7 @@ export class Jobs {
     this.app = app;
     this.#read(app.route.query);
     this.list = app.poll(this.#path(), 3000);
-    this.counts = new Map(STATES.map((state) => [state, app.poll(this.#counting(state), 5000)]));
+    this.counts = app.poll(this.#counting(), 5000);
   }
 
   /** The heading of the page. */
@@ -48,7 +42,7 @@ export class Jobs {
   moved(query) {
     this.#read(query);
     this.list.turnTo(this.#path());
-    for (const [state, count] of this.counts) count.turnTo(this.#counting(state));
+    this.counts.turnTo(this.#counting());
   }
 
   /** Describe the page. */
@@ -77,11 +71,11 @@ export class Jobs {
   #path() {
     const { state, order, code, page } = this;
     const query = { state, workOrderId: order, code, page: String(page), pageSize: '20' };
-    return `${JOBS}?${new URLSearchParams(query)}`;
+    return `${QUEUE}/jobs?${new URLSearchParams(query)}`;
   }
 
-  #counting(state) {
-    return `${JOBS}?${new URLSearchParams({ state, workOrderId: this.order, pageSize: '1' })}`;
+  #counting(code = '') {
+    return `${QUEUE}/job-counts?${new URLSearchParams({ workOrderId: this.order, code })}`;
   }
 
   #hash(changes) {
@@ -92,13 +86,11 @@ export class Jobs {
 
   #states() {
     const { t, f } = this.app;
-    const count = (state) => {
-      const poll = this.counts.get(state);
-      return poll?.data && poll.shown === poll.path ? ` ${f.count(poll.data.total)}` : '';
-    };
+    const { data, shown, path } = this.counts;
+    const count = (state) => (data && shown === path ? ` ${f.count(data[state])}` : '');
     const tab = (state) => html`<a key=${state} data-state=${state}
       href=${this.#hash({ state, code: state === 'failed' ? this.code : '' })}
-      aria-current=${state === this.state ? 'true' : null}>${t(NAMES[state])}${count(state)}</a>`;
+      aria-current=${state === this.state ? 'true' : null}>${t(STATE_NAMES[state])}${count(state)}</a>`;
     return html`<nav class="tabs" aria-label=${t('jobStates')}>${STATES.map(tab)}</nav>`;
   }
 
@@ -123,26 +115,36 @@ export class Jobs {
 
   #buttons(data) {
     const { t, f, acting } = this.app;
+    const count = f.count(data?.total);
+    const some = this.order || this.code;
+    const label = (name) => (some ? t(`${name}These`, { count }) : t(`${name}All`));
+    const failed = this.state === 'failed' && data?.total > 0;
+    const many = (name, kind) =>
+      failed && acting.button(`${name}-all`, label(name), () => this.#many(name, kind), { kind });
+    return [
+      many('retry', 'main'),
+      many('discard', ''),
+      acting.button('clean', t('clean'), () => this.#clean()),
+    ];
+  }
+
+  /** Retry or discard what fits the filter, once it is said how many jobs that are now. */
+  async #many(name, kind) {
+    const { t, f, acting } = this.app;
     const filter = {
       ...(this.order && { workOrderId: this.order }),
       ...(this.code && { code: this.code }),
     };
-    const count = f.count(data?.total);
-    const label = this.order || this.code ? t('retryThese', { count }) : t('retryAll');
+    const counts = await acting.look(this.#counting(this.code));
+    if (!counts) return;
+    const touched = name === 'retry' ? counts.retryable : counts.failed;
     const question = {
-      title: t('retryAllTitle', { count }),
-      text: t('retryAllText'),
-      yes: t('retry'),
+      title: t(`${name}AllTitle`, { count: f.count(touched) }),
+      text: t(`${name}AllText`),
+      yes: t(name),
+      kind: kind || 'danger',
     };
-    const retryAll = async () => {
-      if (await acting.ask(question))
-        await acting.run('POST', 'api/workorder/queue/retry-failed', filter);
-    };
-    const failed = this.state === 'failed' && data?.total > 0;
-    return [
-      failed && acting.button('retry-all', label, retryAll, { kind: 'main' }),
-      acting.button('clean', t('clean'), () => this.#clean()),
-    ];
+    if (await acting.ask(question)) await acting.run('POST', `${QUEUE}/${name}-failed`, filter);
   }
 
   async #clean() {
@@ -162,8 +164,7 @@ export class Jobs {
     };
     const texts = { title: t('cleanTitle'), text: t('cleanText'), yes: t('cleanDo') };
     const values = await acting.ask({ ...texts, kind: 'danger', fields });
-    if (values)
-      await acting.run('POST', 'api/workorder/queue/clean', { grace: Number(values.grace) });
+    if (values) await acting.run('POST', `${QUEUE}/clean`, { grace: Number(values.grace) });
   }
 
   #table(rows) {
@@ -179,7 +180,7 @@ export class Jobs {
     const received = failed || completed ? `${t('received')} / ${t('finished')}` : t('received');
     return table({
       name: 'jobs',
-      caption: `${this.title}: ${t(NAMES[this.state])}`,
+      caption: `${this.title}: ${t(STATE_NAMES[this.state])}`,
       empty: t('noJobs'),
       rows,
       key: (job) => job.jobId,
@@ -190,8 +191,8 @@ export class Jobs {
         completed && ['after', t('after'), 'number', (job) => f.number(job.result?.afterQuantity)],
         ['times', received, '', times],
         ['attempts', t('attempts'), 'number', (job) => f.count(job.attempts)],
-        ['job', t('job'), '', (job) => shortId(job.jobId)],
-        ['actions', t('actions'), '', (job) => this.#actions(job)],
+        ['job', t('job'), '', (job) => jobLink(job.jobId)],
+        ['actions', t('actions'), '', (job) => jobActions(this.app, job)],
       ],
     });
   }
@@ -200,27 +201,5 @@ export class Jobs {
     if (!error) return null;
     const mark = deadLetter && badge('bad', this.app.t('deadLetter'));
     return html`<b>${error.code}</b> ${mark}<div class="soft detail">${error.message}</div>`;
-  }
-
-  #actions({ jobId, state, type, quantity, workOrderId, workOrderNo }) {
-    const { t, f, acting } = this.app;
-    const path = `${JOBS}/${jobId}`;
-    const lost = { type: t(type), quantity: f.signed(quantity), order: workOrderNo || workOrderId };
-    const question = {
-      title: t('removeTitle', { id: jobId }),
-      text: state === 'waiting' ? t('removeText', lost) : t('removeDoneText'),
-      yes: t('remove'),
-      kind: 'danger',
-    };
-    const remove = async () => {
-      if (await acting.ask(question)) await acting.run('DELETE', path);
-    };
-    const retry = () => acting.run('POST', `${path}/retry`);
-    const button = (name, act) =>
-      acting.button(name, t(name), act, { about: `${t(name)} ${jobId}` });
-    return html`<span class="buttons">
-      ${state === 'failed' && button('retry', retry)}
-      ${(state === 'waiting' || state === 'failed') && button('remove', remove)}
-    </span>`;
   }
 }

@@ -1,7 +1,7 @@
 /** What people have done here: all that is paused, and every action: when, by whom, and why. */
 
 import { hashOf, pageOf } from '../kit/hash.js';
-import { moment, orderLink, panel, shortId, trouble } from '../kit/parts.js';
+import { jobLink, moment, orderLink, panel, trouble } from '../kit/parts.js';
 import { pages, table } from '../kit/table.js';
 import { html } from '../vendor/htm-preact.js';
 import { pauseAll, pauseOne } from './pausing.js';
@@ -47,8 +47,8 @@ export class Operations {
 
   #actions(rows) {
     const { t, f } = this.app;
-    const of = ({ workOrderId, jobId }) =>
-      workOrderId ? orderLink(workOrderId, null) : jobId ? shortId(jobId) : '–';
+    const of = ({ workOrderId, workOrderNo, jobId }) =>
+      workOrderId ? orderLink(workOrderId, workOrderNo) : jobId ? jobLink(jobId) : '–';
     const more = ({ touched }) =>
       Object.entries(touched)
         .map(([name, value]) => `${name} ${value}`)

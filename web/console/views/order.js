@@ -1,8 +1,9 @@
 /** One order: quantities, what its actor does now, its timeline and its last updates. */
 
 import { hashOf, oneOf, pageOf } from '../kit/hash.js';
-import { actorState, badge, panel, stateBadge, terms, trouble } from '../kit/parts.js';
+import { actorState, badge, jobLink, panel, stateBadge, terms, trouble } from '../kit/parts.js';
 import { html } from '../vendor/htm-preact.js';
+import { operating } from './operating.js';
 import { pauseOne } from './pausing.js';
 import { lastUpdates, SHOWN, timeline } from './timeline.js';
 
@@ -24,10 +25,7 @@ export class Order {
     this.detail = app.poll(`api/workorder/detail/${this.id}`, 2500);
     this.actor = app.poll(`api/actors/${this.id}`, 2000);
     this.log = app.poll(this.#logPath(), 4000);
-    const jobs = (state) =>
-      `api/workorder/queue/jobs?state=${state}&workOrderId=${this.id}&pageSize=1`;
-    /** @type {[string, import('../kit/poll.js').Poll][]} */
-    this.jobs = Object.keys(JOBS).map((state) => [state, app.poll(jobs(state), 5000)]);
+    this.jobs = app.poll(`api/workorder/queue/job-counts?workOrderId=${this.id}`, 5000);
   }
 
   /** The heading of the page. */
@@ -95,6 +93,8 @@ export class Order {
 
   #logPath() {
     const query = { page: String(this.page), pageSize: '15', changeType: this.type };
+    // Between what is left out by a filter there are none.
+    if (!this.type) query.operations = 'true';
     return `api/workorder/quantity-logs/${this.id}?${new URLSearchParams(query)}`;
   }
 
@@ -131,6 +131,7 @@ export class Order {
         [t('changed'), f.stamp(order.updateAt)],
         ['ID', html`<span class="mono">${order.id}</span>`],
       ]),
+      operating(app, order),
     );
   }
 
@@ -159,7 +160,7 @@ export class Order {
     return terms([
       [t('actorState'), stateBadge(data.state, actorState(t, data.state))],
       [t('doing'), html`<span data-doing>${doing}</span>`],
-      data.doingJobId && [t('job'), html`<span class="mono">${data.doingJobId}</span>`],
+      data.doingJobId && [t('job'), jobLink(data.doingJobId)],
       [t('depth'), html`<span data-depth>${f.count(data.depth)}</span>`, oldest],
       [t('rate'), f.rate(data.ratePerSecond)],
       [t('meanWait'), mean(data.waitedMs)],
@@ -174,11 +175,11 @@ export class Order {
 
   #jobs() {
     const { t, f } = this.app;
-    const link = ([state, poll], number) => {
+    const link = ([state, name], number) => {
       const hash = hashOf('jobs', '', { state: state === 'waiting' ? '' : state, order: this.id });
-      const text = `${t(JOBS[state])} ${f.count(poll.data?.total)}`;
+      const text = `${t(name)} ${f.count(this.jobs.data?.[state])}`;
       return [number > 0 && ' · ', html`<a href=${hash} data-jobs=${state}>${text}</a>`];
     };
-    return html`<p><span class="soft">${t('ordersJobs')}: </span>${this.jobs.map(link)}</p>`;
+    return html`<p><span class="soft">${t('ordersJobs')}: </span>${Object.entries(JOBS).map(link)}</p>`;
   }
 }

@@ -29,7 +29,7 @@ export function shell(app, inside) {
     ${alarms.announcement()}
     <main key="${route.view} ${route.id}" id="main" tabindex="-1" class=${stale && 'stale'}>
       ${stale && html`<p class="as-of badge warn" data-as-of>${t('asOf', { time: f.time(api.heardAt) })}</p>`}
-      <h1 class=${route.view === 'orders' ? '' : 'unseen'}>${app.view.title}</h1>
+      <h1 class=${route.id ? '' : 'unseen'}>${app.view.title}</h1>
       ${inside}
     </main>
     ${acting.render()}`;

@@ -7,6 +7,7 @@ left to Prometheus.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,9 @@ MINUTE_S: Final = 60
 Severity = Literal["critical", "warning"]
 Show = Literal["node", "order", "actors", "jobs", "paused"]
 """The page of the console that has more of it."""
+_ORDERS: Final = ("order", "work_order_id")
+"""What an order is called among the values of a message."""
+_ID: Final = re.compile("[0-9a-f]{24}")
 _NAMES: Final = {"mongodb": "MongoDB", "sqlite": "SQLite", "redis": "Redis"}
 
 
@@ -71,8 +75,8 @@ class Situation:
     """Commits that are sent again without progress, though the store answers others."""
     oldest: LongestWait | None = None
     failure: LastFailure | None = None
-    paused_numbers: Mapping[WorkOrderId, str] = field(default_factory=dict)
-    """What people call the orders that are paused alone, where it is known."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """What people call the orders that are named, where it is known."""
     fleet: FleetState | None = None
     """The nodes, as the owner knows them."""
     last_refusal: Callable[[str], Event | None] = lambda _code: None
@@ -90,6 +94,21 @@ class Finding:
     params: Mapping[str, object] = field(default_factory=dict)
     since_s: float | None = None
     work_order_id: str | None = None
+    work_order_no: str | None = None
+
+    def orders(self) -> set[str]:
+        """Return the ids of the orders that it names."""
+        named = {self.work_order_id, *(self.params.get(each) for each in _ORDERS)}
+        return {each for each in named if isinstance(each, str) and _ID.fullmatch(each)}
+
+    def called(self, numbers: Mapping[str, str]) -> Finding:
+        """Return it with what people call its orders in the place of their ids, where known."""
+        shown = {
+            name: numbers.get(str(value), value) if name in _ORDERS else value
+            for name, value in self.params.items()
+        }
+        number = numbers.get(self.work_order_id or "")
+        return replace(self, params=shown, work_order_no=number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +190,7 @@ def _orders_paused(rule: Rule, now: Situation) -> Finding | None:
     orders = now.statistics.paused_orders
     if len(orders) <= rule.above:
         return None
-    names = ", ".join(now.paused_numbers.get(each, each) for each in orders[:NAMED])
+    names = ", ".join(now.numbers.get(each, each) for each in orders[:NAMED])
     params = {"count": len(orders), "names": names + (", …" if len(orders) > NAMED else "")}
     return Finding(rule, params, work_order_id=orders[0] if len(orders) == 1 else None)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from aiohttp import web
 
+from actors.domain.model import WorkOrderId
 from actors.errors import NotOwner, StoreUnavailable
 from actors.operators.job_admin import LATEST_DEAD_LETTER
 from web.observe.alarms.conditions import (
@@ -26,7 +27,6 @@ from web.observe.alarms.conditions import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.domain.model import WorkOrderId
     from actors.engine import Actors
     from actors.operators.rows import LongestWait
     from web.app_context import AppContext
@@ -92,8 +92,8 @@ class Alarms:
         """Causes as they were told last."""
         self._failure: LastFailure | None = None
         self._asked_at = -_JOBS_EVERY_S
-        self._numbers: dict[WorkOrderId, str] = {}
-        """What people call the orders that are paused alone."""
+        self._numbers: dict[str, str] = {}
+        """What people call the orders that were named last; of one without a number its id."""
 
     def note(self) -> None:
         """Look at what needs no asking."""
@@ -105,9 +105,12 @@ class Alarms:
         inspector, oldest = self._inspector(), None
         if inspector is not None:
             oldest = (await inspector.summary()).longest
-            await self._ask_for_numbers()
             await self._ask_for_failures()
-        return folded(self._dated(self._situation(oldest)))
+        alarms = self._dated(self._situation(oldest))
+        if await self._ask_for_numbers(alarms):
+            alarms = self._dated(self._situation(oldest))
+        called = [each._replace(finding=each.finding.called(self._numbers)) for each in alarms]
+        return folded(called)
 
     def _situation(self, oldest: LongestWait | None) -> Situation:
         node = self._context.node
@@ -123,7 +126,7 @@ class Alarms:
             unlogged=inspector.unlogged if inspector is not None else 0,
             oldest=oldest,
             failure=self._failure if inspector is not None else None,
-            paused_numbers=self._numbers,
+            numbers=self._numbers,
             fleet=self._fleet.state(),
             last_refusal=partial(node.telemetry.journal.last, "refused"),
             oddities=node.telemetry.oddities,
@@ -166,16 +169,21 @@ class Alarms:
         alarms.sort(key=lambda each: _PLACE[each.finding.rule.code])
         return alarms
 
-    async def _ask_for_numbers(self) -> None:
-        """Look up what people call the orders that are paused alone, each once."""
+    async def _ask_for_numbers(self, alarms: Sequence[Alarm]) -> bool:
+        """Look up what people call the orders that are named, each once; tell of any news."""
         node = self._context.node
-        orders = node.region.statistics().paused_orders[:NAMED]
-        self._numbers = {each: self._numbers[each] for each in orders if each in self._numbers}
-        unknown = [each for each in orders if each not in self._numbers]
-        if unknown and node.status().store.ok:
-            with suppress(StoreUnavailable, TimeoutError):
-                async with asyncio.timeout(_STORE_S):
-                    self._numbers |= await node.store.numbers(unknown)
+        named = set[str]().union(*(each.finding.orders() for each in alarms))
+        named.update(node.region.statistics().paused_orders[:NAMED])
+        self._numbers = {each: self._numbers[each] for each in named if each in self._numbers}
+        unknown = [WorkOrderId(each) for each in sorted(named - self._numbers.keys())]
+        if not unknown or not node.status().store.ok:
+            return False
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_STORE_S):
+                found = await node.store.numbers(unknown)
+                self._numbers |= {each: found.get(each, each) for each in unknown}
+                return True
+        return False
 
     async def _ask_for_failures(self) -> None:
         """Ask the store for the job that failed last; where it does not say, what it last said."""

@@ -26,6 +26,8 @@ class Consequence(TypedDict):
     itself: str | None
     """What happens without anybody, where something does."""
     workOrderId: HexId | None
+    workOrderNo: str | None
+    """Its number; null where it is not known, or there is none."""
     show: Show | None
     """Where the console leads to."""
 

@@ -71,11 +71,45 @@ class Job(TypedDict):
     logContext: JobContext
     requestId: str | None
     attempts: Annotated[int, Field(ge=0)]
+    """Those that came to an end, under whichever owner, with the one that settled it."""
     receivedAt: Moment
     finishedAt: Moment | None
     deadLetter: bool
     error: JobError | None
     result: JobResult | None
+
+
+@reply
+class JobFailure(TypedDict):
+    """An attempt at a job that failed, and when it ended."""
+
+    at: Moment
+    code: str
+    message: str
+
+
+@reply
+class JobDetail(Job):
+    """A job, its attempts that failed, and by what its lines in the log are found."""
+
+    failures: list[JobFailure]
+    """The last ten at most, in their order; an attempt that a change of owner cut short is none."""
+    httpRequestId: str | None
+    """`X-Request-Id` of the call that brought it; null where that is not known any more."""
+
+
+@reply
+class JobCounts(TypedDict):
+    """How many jobs there are in each state."""
+
+    waiting: Annotated[int, Field(ge=0)]
+    active: Annotated[int, Field(ge=0)]
+    delayed: Annotated[int, Field(ge=0)]
+    completed: Annotated[int, Field(ge=0)]
+    failed: Annotated[int, Field(ge=0)]
+    """As many are forgotten where they are discarded by the same filter."""
+    retryable: Annotated[int, Field(ge=0)]
+    """Of the failed ones those that wait again where they are retried by the same filter."""
 
 
 @reply
@@ -98,3 +132,10 @@ class Retried(TypedDict):
     """How many jobs wait again."""
 
     retried: Annotated[int, Field(ge=0)]
+
+
+@reply
+class Discarded(TypedDict):
+    """How many failed jobs are forgotten."""
+
+    discarded: Annotated[int, Field(ge=0)]

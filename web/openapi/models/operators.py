@@ -137,6 +137,8 @@ class Lock(TypedDict):
     """An order that a live actor holds."""
 
     workOrderId: HexId
+    workOrderNo: str | None
+    """Null where its actor has not read it yet."""
     workerId: str
     timestamp: int
     """Milliseconds since 1970."""
@@ -231,6 +233,7 @@ class OperatorAction(TypedDict):
     address: str | None
     reason: str | None
     workOrderId: HexId | None
+    workOrderNo: str | None
     jobId: str | None
     touched: dict[str, str | int | float | None]
     """What else it says: how many were tried again, the level before and after."""

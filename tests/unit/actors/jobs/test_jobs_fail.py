@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.domain.job import JobState
+from actors.domain.job import JOB_UNREADABLE, JobError, JobState
 from actors.domain.messages import Queued, Updated
 from actors.domain.model import JobId
 from actors.errors import (
@@ -131,6 +132,51 @@ async def test_attempts_are_counted_across_owners() -> None:
 
 
 @in_virtual_time
+async def test_a_job_has_as_many_tries_after_people_let_it_wait_again_as_before() -> None:
+    store = a_store(3)
+    async with owner_of(store) as owner:
+        first, *_ = await with_dead_letters(owner)
+        store.commit_rejects = has_poison
+        await owner.desk.retry(first)
+        await settled(owner)
+        kept = stored(store, first)
+    assert (kept.dead, kept.attempts, kept.forgiven, len(kept.failures)) == (True, 6, 3, 6)
+
+
+@in_virtual_time
+async def test_tries_are_the_attempts_that_came_to_an_end_with_the_one_that_settled_it() -> None:
+    store = a_store(3)
+    async with owner_of(store) as owner:
+        done = await queued(owner, job(1))
+        refused = await queued(owner, job(1, "f" * 24))  # type: ignore[arg-type]
+        await settled(owner)
+    kept = stored(store, done)
+    assert (kept.state, kept.attempts, kept.failures) == (JobState.COMPLETED, 1, ())
+    kept = stored(store, refused)
+    assert (kept.state, kept.attempts) == (JobState.FAILED, 1)
+    assert [each.error for each in kept.failures] == [kept.error]
+
+
+@in_virtual_time
+async def test_what_a_crash_took_with_it_is_counted_for_the_next_owner_too() -> None:
+    store = a_store(3)
+    async with owner_of(store, JobOptions(backoff_s=30)) as owner:
+        with dying_on_decide(lambda asked: POISON in asked):
+            await owner.hold()
+            ids = [await queued(owner, job(each)) for each in (POISON, 2)]
+            await turns()
+            await owner.go_on()
+            await asyncio.sleep(1)
+            assert [stored(store, each).attempts for each in ids] == [2, 1]
+    async with owner_of(store) as owner:
+        found, _ = await owner.desk.find(ids[0])
+        assert found.attempts >= 2
+        await settled(owner)
+    assert [stored(store, each).attempts for each in ids] == [3, 2]
+    assert len(stored(store, ids[0]).failures) == 2
+
+
+@in_virtual_time
 async def test_a_job_applied_before_its_actor_died_is_completed_and_applied_once() -> None:
     store = a_store(3)
     async with owner_of(store) as owner:
@@ -152,6 +198,7 @@ async def test_an_update_that_killed_three_actors_is_a_dead_letter_that_survives
         await asyncio.sleep(10)
         kept = stored(store, message.change.job_id)
         assert (kept.state, kept.dead, kept.attempts) == (JobState.FAILED, True, 3)
+        assert len(kept.failures) == 3
         await owner.desk.retry(message.change.job_id)
         await settled(owner)
     assert applied(store) == [POISON]
@@ -176,9 +223,11 @@ async def test_a_dead_letter_that_is_retried_is_applied_once_under_its_own_id() 
     async with owner_of(store) as owner:
         first, *_ = await with_dead_letters(owner)
         retried = await owner.desk.retry(first)
-        assert (retried.id, retried.attempts) == (first, 0)
+        assert (retried.id, retried.attempts) == (first, 3)
         await settled(owner)
-        assert stored(store, first).state is JobState.COMPLETED
+        kept = stored(store, first)
+        assert (kept.state, kept.attempts) == (JobState.COMPLETED, 4)
+        assert [each.error.code for each in kept.failures] == ["STORE_REJECTED"] * 3
         with pytest.raises(JobStateConflict):
             await owner.desk.retry(first)
         with pytest.raises(JobNotFound):
@@ -213,6 +262,26 @@ async def test_failed_jobs_are_retried_by_order_and_by_error(
         await settled(owner)
     expected = 0 if code == "WORK_ORDER_NOT_FOUND" else min(count, 3)
     assert len(applied(store)) + len(applied(store, OTHER)) == expected
+
+
+@in_virtual_time
+async def test_all_failed_jobs_are_retried_once_though_they_fail_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.operators.job_admin._RETRIED_AT_ONCE", 2)
+    store = a_store(3)
+    async with owner_of(store, JobOptions(attempts=1)) as owner:
+        store.commit_rejects = has_poison
+        ids = [await queued(owner, job(POISON)) for _ in range(7)]
+        await settled(owner)
+        lost = stored(store, ids[6])
+        unreadable = JobError(JOB_UNREADABLE, "type can't be read")
+        store.inbox.book.jobs[lost.id] = replace(lost, error=unreadable)
+        counts = await owner.desk.counts()
+        assert (counts.failed, counts.retryable) == (7, 6)
+        assert await owner.desk.retry_failed(None, None) == 6
+        await settled(owner)
+    assert [stored(store, each).attempts for each in ids] == [2, 2, 2, 2, 2, 2, 1]
 
 
 @in_virtual_time

@@ -14,6 +14,7 @@ from actors.errors import (
     NotOwner,
     StoreUnavailable,
 )
+from actors.operators.job_admin import JobCounts
 from tests.fakes import Fault
 from tests.unit.actors.jobs.test_jobs import applied, job, settled
 from tests.unit.actors.jobs.test_jobs_fail import queued, with_dead_letters
@@ -118,6 +119,19 @@ async def test_clean_forgets_the_finished_and_never_what_waits() -> None:
 
 
 @in_virtual_time
+async def test_failed_jobs_are_discarded_by_order_and_by_error_as_they_were_counted() -> None:
+    store = a_store(3)
+    async with owner_of(store) as owner:
+        await with_dead_letters(owner)
+        asked = [(OTHER, None, 1), (None, "STORE_REJECTED", 2), (None, None, 1)]
+        for order_id, code, failed in asked:
+            assert (await owner.desk.counts(order_id, code)).failed == failed
+            assert await owner.desk.discard_failed(order_id, code) == failed
+        await settled(owner)
+    assert store.inbox.book.jobs == {}
+
+
+@in_virtual_time
 async def test_completed_jobs_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.jobs.outcomes.MAX_FINISHED", 10)
     monkeypatch.setattr("actors.jobs.outcomes._BOUND_EVERY", 20)
@@ -153,9 +167,12 @@ async def test_jobs_are_listed_as_they_are_now_in_their_order() -> None:
             assert await ids("waiting", page=2) == (2, [])
             assert (await owner.desk.find(waiting[0]))[1] == "waiting"
             assert (await owner.desk.find(active))[1] == "active"
+            assert await owner.desk.counts() == JobCounts(2, 2, 0, 0, 0, 0)
+            assert await owner.desk.counts(OTHER) == JobCounts(0, 1, 0, 0, 0, 0)
         await settled(owner)
         total, found = await owner.desk.page("completed", ORDER, 1, 20)
         assert (total, len(found)) == (3, 3)
+        assert (await owner.desk.counts(ORDER)).completed == 3
         with pytest.raises(JobNotFound):
             await owner.desk.find(JobId("0" * 24))
 
@@ -171,10 +188,12 @@ async def test_who_owns_nothing_shows_what_is_stored_and_changes_nothing() -> No
         assert (found.id, state) == (job_id, "waiting")
         assert (await owner.desk.page("waiting", None, 1, 20))[0] == 1
         assert (await owner.desk.page("active", None, 1, 20))[0] == 0
+        assert await owner.desk.counts() == JobCounts(1, 0, 0, 0, 0, 0)
         for call in (
             owner.desk.retry(job_id),
             owner.desk.remove(job_id),
             owner.desk.retry_failed(None, None),
+            owner.desk.discard_failed(None, None),
         ):
             with pytest.raises(NotOwner):
                 await call

@@ -8,9 +8,16 @@ import pytest
 
 from actors.domain.messages import Queued, Updated
 from actors.domain.slots import ShardMap
-from actors.errors import NotOwner, StartupError, WorkOrderError
+from actors.errors import (
+    MailboxFull,
+    NotOwner,
+    StartupError,
+    StoreUnavailable,
+    WorkOrderError,
+)
 from actors.node.status import Role
 from actors.operators.rows import ActorQuery, Sort
+from actors.shards.jobs import total_of
 from actors.shards.share import Share, fair_share
 from tests.unit.actors.owner import update
 from tests.unit.actors.plant import until
@@ -148,6 +155,32 @@ async def test_operators_see_all_shards_as_one() -> None:
         assert [lock.since for lock in held] == sorted(lock.since for lock in held)
 
 
+@pytest.mark.parametrize(
+    ("done", "raised"),
+    [
+        ((2, 3), None),
+        ((2, MailboxFull("inbox", 7)), None),
+        ((MailboxFull("inbox", 7),), MailboxFull),
+        ((0, MailboxFull("inbox", 7)), MailboxFull),
+        ((2, MailboxFull("inbox", 7), StoreUnavailable("away")), StoreUnavailable),
+    ],
+)
+async def test_a_full_shard_is_no_failure_where_others_did_something_and_any_other_is(
+    done: tuple[int | Exception, ...], raised: type[Exception] | None
+) -> None:
+    async def act(answer: int | Exception) -> int:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    calls = [act(each) for each in done]
+    if raised is None:
+        assert await total_of(calls) == sum(each for each in done if isinstance(each, int))
+        return
+    with pytest.raises(raised):
+        await total_of(calls)
+
+
 @in_virtual_time
 async def test_jobs_of_all_shards_are_found_by_their_ids_and_in_pages() -> None:
     async with a_cluster() as cluster:
@@ -156,7 +189,7 @@ async def test_jobs_of_all_shards_are_found_by_their_ids_and_in_pages() -> None:
         for order_id in ORDERS:
             await node.region.update(update(1, order_id, wait=False))
         total, first = await node.jobs.page("waiting", None, 1, 25)
-        assert total == 40
+        assert total == (await node.jobs.counts()).waiting == 40
         _, second = await node.jobs.page("waiting", None, 2, 25)
         found = [job for job, _ in first + second]
         assert [job.work_order_id for job in found] == ORDERS, "by the time of their arrival"
@@ -164,7 +197,9 @@ async def test_jobs_of_all_shards_are_found_by_their_ids_and_in_pages() -> None:
         await node.jobs.remove(found[0].id)
         assert (await node.jobs.page("waiting", None, 1, 1))[0] == 39
         assert (await node.jobs.page("waiting", found[1].work_order_id, 1, 9))[0] == 1
+        assert (await node.jobs.counts(found[1].work_order_id)).waiting == 1
         assert await node.jobs.retry_failed(None, None) == 0
+        assert await node.jobs.discard_failed(None, None) == 0
         await node.region.resume()
         await until(lambda: node.region.statistics().jobs == 0)
         assert node.region.statistics().completed == 39

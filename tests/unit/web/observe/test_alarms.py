@@ -27,7 +27,7 @@ from tests.unit.web.observe.test_metrics import alert_rules
 from tests.unit.web.served import served
 from web.app_context import Language
 from web.observe.alarms import RULES, WORDINGS, render_alarm
-from web.observe.alarms.conditions import LastFailure, Situation, findings
+from web.observe.alarms.conditions import Finding, LastFailure, Situation, findings
 from web.observe.alarms.wording import span_text
 from web.observe.metrics import Traffic
 
@@ -269,6 +269,16 @@ def test_the_words_have_the_numbers_in_them(language: Language) -> None:
     assert "ok" in advice, "the last error"
 
 
+def test_orders_are_called_by_their_numbers_wherever_an_alarm_has_their_ids() -> None:
+    params = {"order": "a" * 24, "work_order_id": "b" * 24, "detail": "c" * 24, "count": 2}
+    finding = Finding(RULES[0], params, work_order_id="b" * 24)
+    assert finding.orders() == {"a" * 24, "b" * 24}
+    called = finding.called({"a" * 24: "WO-A", "b" * 24: "WO-B", "c" * 24: "WO-C"})
+    assert called.params == {**params, "order": "WO-A", "work_order_id": "WO-B"}
+    assert (called.work_order_id, called.work_order_no) == ("b" * 24, "WO-B")
+    assert Finding(RULES[0], {"order": "?"}).orders() == set()
+
+
 # -- as operators see them -------------------------------------------------------------------
 
 
@@ -321,6 +331,7 @@ async def test_a_paused_order_leads_to_its_page(first: Served, second: Served) -
     await first.node.region.pause_order(ORDER)
     found = await _alarm(second, "ORDERS_PAUSED")
     assert (found["show"], found["workOrderId"]) == ("order", ORDER)
+    assert found["workOrderNo"] == f"WO-{ORDER}"
     assert f"WO-{ORDER}" in found["message"], "by its number, though it rests"
 
 
@@ -352,9 +363,10 @@ async def test_what_was_given_up_is_told_even_while_the_store_hangs_and_what_is_
     assert (await second.get("/api/alarms"))["ok"], "an unknown order is no dead letter"
     book = store.inbox.book.jobs
     for job_id, job in book.items():
-        book[job_id] = replace(job, dead=True)
+        book[job_id] = replace(job, dead=True, work_order_id=ORDER)
     found = await _alarm(second, "DEAD_LETTERS")
     assert found["show"] == "jobs"
+    assert f"WO-{ORDER}" in found["message"], "by its number, as people know it"
     assert "WORK_ORDER_NOT_FOUND" in found["message"]
     async with first.session.get("/metrics") as reply:
         assert "workorder_dead_letters 1.0" in await reply.text()

@@ -172,7 +172,8 @@ def test_every_alarm_has_its_place_in_the_runbook_and_leads_there(runbook: Path)
     assert [name for name, _, _ in sections] == list(alert_rules())
     for name, _, remedy in sections:
         assert remedy.startswith(("**Do:**", "**处理：**")), name
-        assert alert_rules()[name]["runbook_url"] == f"docs/operating.md#{name.lower()}"
+        link = "{{ $externalLabels.docs_url }}docs/operating.md#" + name.lower()
+        assert alert_rules()[name]["runbook_url"] == link
 
 
 def test_panels_of_the_dashboard_do_not_overlap() -> None:

@@ -30,7 +30,7 @@ async def _do(here: Served, method: str, path: str, body: object = None) -> int:
 
 def test_every_call_that_changes_more_than_an_order_is_audited_and_takes_a_reason() -> None:
     operators = [route for route in ROUTES if route.access == "operator"]
-    assert len(operators) == 10
+    assert len(operators) == 11
     for route in operators:
         assert route.audit, route.name
         assert "reason" in {each.name for each in route.parameters}, route.name
@@ -66,6 +66,7 @@ async def test_actions_are_listed_with_who_why_and_what_they_touched(
             assert {each["outcome"] for each in actions} == {"OK"}
             assert (actions[0]["reason"], actions[1]["reason"]) == ("recount", None)
             assert [each["workOrderId"] for each in actions] == [ORDER, ORDER, None, ORDER, None]
+            assert {each["workOrderNo"] for each in actions} == {f"WO-{ORDER}", None}
             assert [each["touched"] for each in actions[2:]] == [
                 {"grace": 0},
                 {"retried": 0},

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.domain.job import Job, JobError, JobState, Position, Progress
+from actors.domain.job import Failure, Job, JobError, JobState, Position, Progress
 from actors.domain.messages import Queued
-from actors.domain.model import Change, ChangeType, Epoch, JobId, LogContext, WorkOrderId
+from actors.domain.model import Change, ChangeType, Epoch, JobId, LogContext, Trace, WorkOrderId
 from actors.errors import MailboxFull, StoreUnavailable
 from tests.contract.cases import LATEST
 from tests.unit.web.fake_node import ORDER, applied
@@ -47,6 +47,8 @@ def _update(**said: object) -> dict[str, object]:
         ({}, {}, True),
         ({}, {"wait": True}, True),
         ({}, {"wait": None}, True),
+        ({}, {"wait": "no"}, True),
+        ({"Prefer": "respond-async"}, {"wait": 1}, False),
         ({}, {"wait": False}, False),
         ({"Prefer": "respond-async"}, {}, False),
         ({"Prefer": "wait=5, Respond-Async; x=1"}, {}, False),
@@ -73,6 +75,16 @@ async def test_a_caller_says_in_the_header_or_the_body_that_it_does_not_wait(
             "estimatedDelay": 12,
             "replayed": False,
         }
+
+
+@pytest.mark.parametrize("wait", ["no", 0, [], None])
+async def test_a_batch_whose_wait_is_no_boolean_counts(
+    client: Client, node: FakeNode, wait: object
+) -> None:
+    node.region.decide = kept_or_applied
+    asked = {"updates": [_update(wait=wait)], "wait": wait}
+    status, body = await _call(client, "post", "/batch-update-quantity", asked)
+    assert (status, body["code"]) == (200, "UPDATED")
 
 
 @pytest.mark.parametrize(
@@ -107,14 +119,14 @@ async def test_a_full_inbox_is_429_and_says_when_to_come_back(
 @pytest.mark.parametrize(
     ("method", "path", "body", "code", "field"),
     [
-        ("post", "/update-quantity", _update(wait="no"), "INVALID_WAIT", "wait"),
-        ("post", "/batch-update-quantity", {"updates": [1], "wait": 0}, "INVALID_WAIT", "wait"),
         ("get", "/queue/jobs?state=lost", None, "INVALID_JOB_QUERY", "state"),
         ("get", "/queue/jobs?state=failed&code=dead", None, "INVALID_JOB_QUERY", "code"),
         ("get", "/queue/jobs?workOrderId=1", None, "INVALID_WORK_ORDER_ID", "workOrderId"),
         ("get", "/queue/jobs/1", None, "INVALID_JOB_ID", "id"),
         ("delete", "/queue/jobs/x", None, "INVALID_JOB_ID", "id"),
+        ("get", "/queue/job-counts?code=dead", None, "INVALID_JOB_QUERY", "code"),
         ("post", "/queue/retry-failed", {"code": 5}, "INVALID_JOB_QUERY", "code"),
+        ("post", "/queue/discard-failed", {"code": 5}, "INVALID_JOB_QUERY", "code"),
         ("post", "/queue/retry-failed", {"workOrderId": 5}, "INVALID_WORK_ORDER_ID", "workOrderId"),
         ("post", "/1/pause", None, "INVALID_WORK_ORDER_ID", "id"),
     ],
@@ -129,7 +141,7 @@ async def test_what_is_wrong_is_refused_with_the_field_at_fault(
 def _a_job() -> Job:
     context = LogContext(related_barcode="SN1", is_automatic=False)
     change = Change(JOB, ChangeType.OUTPUT, 2.5, context)
-    return Job(WorkOrderId(ORDER), change, Position(1, 1), AT)
+    return Job(WorkOrderId(ORDER), change, Position(1, 1), AT, Trace("request-1"))
 
 
 async def test_a_job_is_shown_with_its_payload_times_and_error(
@@ -137,7 +149,9 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
 ) -> None:
     await node.inbox.add(Epoch(0), [_a_job()])
     error = JobError("DEAD_LETTER", "gave up after 3 attempts")
-    await node.inbox.note(LATEST, [Progress(JOB, JobState.FAILED, AT, 3, error, dead=True)])
+    tried = Failure(AT, JobError("INTERNAL_ERROR", "KeyError()"))
+    dead = Progress(JOB, JobState.FAILED, AT, 3, error, dead=True, failures=(tried,))
+    await node.inbox.note(LATEST, [dead])
     shown = {
         "jobId": JOB,
         "workOrderId": ORDER,
@@ -155,7 +169,12 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
         "result": None,
     }
     status, body = await _call(client, "get", f"/queue/jobs/{JOB.upper()}")
-    assert (status, body["data"]) == (200, shown)
+    at = "2026-11-23T08:00:00.000Z"
+    failures = [{"at": at, "code": "INTERNAL_ERROR", "message": "KeyError()"}]
+    assert (status, body["data"]) == (
+        200,
+        {**shown, "failures": failures, "httpRequestId": "request-1"},
+    )
     status, body = await _call(client, "get", "/queue/jobs?state=failed&pageSize=5")
     counts = {"total": 1, "page": 1, "pageSize": 5, "totalPages": 1, "truncated": False}
     page = {**counts, "jobs": [shown]}
@@ -167,9 +186,27 @@ async def test_a_job_is_shown_with_its_payload_times_and_error(
     assert (status, body["code"]) == (404, "JOB_NOT_FOUND")
 
 
+async def test_failed_jobs_are_counted_by_filter_before_they_are_discarded_by_it(
+    client: Client, node: FakeNode
+) -> None:
+    await node.inbox.add(Epoch(0), [_a_job()])
+    error = JobError("DEAD_LETTER", "gave up")
+    await node.inbox.note(LATEST, [Progress(JOB, JobState.FAILED, AT, 3, error, dead=True)])
+    none = dict.fromkeys(("waiting", "active", "delayed", "completed", "failed", "retryable"), 0)
+
+    for code, failed in (("STORE_REJECTED", 0), ("DEAD_LETTER", 1)):
+        status, body = await _call(client, "get", f"/queue/job-counts?code={code}")
+        assert (status, body["data"]) == (200, {**none, "failed": failed, "retryable": failed})
+        filtered = {"workOrderId": ORDER, "code": code}
+        status, body = await _call(client, "post", "/queue/discard-failed", filtered)
+        assert (status, body["data"]) == (200, {"discarded": failed})
+    assert (await _call(client, "get", "/queue/job-counts"))[1]["data"] == none
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("post", "/queue/discard-failed"),
         ("post", f"/queue/jobs/{JOB}/retry"),
         ("delete", f"/queue/jobs/{JOB}"),
         ("post", "/queue/retry-failed"),

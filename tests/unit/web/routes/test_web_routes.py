@@ -263,6 +263,7 @@ async def test_locks_are_the_orders_of_live_actors(client: Client, node: FakeNod
     assert 5000 <= first.pop("age") < 60_000
     assert first == {
         "workOrderId": ORDER,
+        "workOrderNo": None,
         "workerId": "node-1",
         "timestamp": int(since.timestamp() * 1000),
         "ttl": 4200,
