@@ -189,8 +189,8 @@ class Shelf(Protocol):
         """Return how far they are."""
         ...
 
-    async def next_entry(self, since: int) -> datetime | None:
-        """Return when the log's first entry from `since` on is of; None when there is none."""
+    async def next_entry(self, since: int, until: int) -> datetime | None:
+        """Return when the first entry is of, from `since` on and before `until`, if there is."""
         ...
 
     async def next_hour(self, since: int) -> int | None:
@@ -266,8 +266,8 @@ async def _again(
 
 
 async def _next_hour(shelf: Shelf, state: RollupState, over: int) -> None:
-    entry = await shelf.next_entry(state.through)
-    hour = over if entry is None else min(hour_of(entry), over)
+    entry = await shelf.next_entry(state.through, over)
+    hour = over if entry is None else hour_of(entry)
     through = hour
     if hour < over:
         await shelf.roll(Period(HOURS, hour, hour + HOUR_MS), state)

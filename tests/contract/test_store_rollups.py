@@ -19,6 +19,7 @@ from tests.recounted import recounted
 if TYPE_CHECKING:
     from actors.store import Store
     from tests.contract.backdoor import Backdoor, RealBackdoor
+    from tests.contract.conftest import Database
 
 pytestmark = pytest.mark.adapters
 _ZONE = ZoneInfo("Asia/Shanghai")
@@ -48,6 +49,8 @@ def orders(store: Store, backdoor: RealBackdoor) -> list[Document]:  # noqa: ARG
     for each in orders:
         backdoor.put_order(each)
     entries = [random_entry(chance, number, orders, _BEGUN) for number in range(120)]
+    for each in entries:  # in a few hours, each of which takes its time
+        each["operateTime"] -= timedelta(hours=each["operateTime"].hour % 6)
     entries.append(random_entry(chance, 200, orders, _BEGUN) | {"changeType": "scrap"})
     backdoor.put_logs(entries)
     return orders
@@ -133,6 +136,41 @@ async def test_an_entry_that_comes_while_its_hour_is_rolled_up_is_in_it_later(
     monkeypatch.setattr(shelf, "_write", write_late)
     await _roll(store)
     assert not left
+    await _check(store, backdoor, orders)
+
+
+async def test_two_nodes_that_take_turns_at_random_agree_with_the_log(
+    database: Database, store: Store, backdoor: Backdoor, orders: list[Document]
+) -> None:
+    chance = random.Random(1)  # noqa: S311 -- the same each time
+    sent: list[Any] = []
+    async with database.opened() as other:
+        for _ in range(40):
+            node = chance.choice([store, other])
+            match chance.randrange(5):
+                case 0:
+                    at = _BEGUN + timedelta(minutes=chance.randrange(2_900))
+                    made = await applied(
+                        node,
+                        chance.choice(orders)["_id"],
+                        chance.choice([change(3), output(2), change(-1)]),
+                        at=at,
+                    )
+                    sent.append(made.changes.outcomes)
+                case 1 if sent:
+                    await node.relay(chance.choice(sent))
+                case 2:
+                    await node.statistics.recheck()
+                case _:
+                    now = MORNING + timedelta(hours=chance.randrange(72))
+                    for _ in range(chance.randrange(30)):
+                        await node.statistics.roll_up(_ZONE, _SHIFTS, now)
+            group = chance.choice(_GROUPINGS[:-2])
+            query = replace(_EVERYTHING, group=group)
+            numbers = {each["_id"]: each.get("productionOrderNo") for each in orders}
+            found = await rows(chance.choice([store, other]), query)
+            assert found == recounted(_log(backdoor, orders), numbers, query), group  # type: ignore[arg-type]
+    await _roll(store)
     await _check(store, backdoor, orders)
 
 

@@ -41,6 +41,8 @@ QUANTITY: Final = {
 _STATE: Final = {"_id": "state"}
 _NOTHING: Final = {"generation": 0, "through": 0, "summed": 0, "calendar": ""}
 _DUPLICATE_KEY: Final = 11000
+_SINCE_VERSION: Final = (4, 4)
+"""The first MongoDB that has `$unionWith`."""
 _COUNTED: Final = tuple(
     f"{kind}_{each}" for kind in TYPES for each in ("added", "taken", "increases", "decreases")
 )
@@ -86,6 +88,15 @@ class MongoShelf:
 
     def __init__(self, collections: Callable[[], Collections]) -> None:
         self._collections = collections
+        self._able: bool | None = None
+
+    async def able(self) -> bool:
+        """Return whether the server can answer from roll-ups and log together."""
+        if self._able is None:
+            with reading():
+                told = await self._collections().rollups.database.command("buildInfo")
+            self._able = tuple(told["versionArray"][:2]) >= _SINCE_VERSION
+        return self._able
 
     async def state(self) -> RollupState:
         """Read one document."""
@@ -98,12 +109,13 @@ class MongoShelf:
         marks = {int(hour): str(each) for hour, each in mapping_from(found.get("marks")).items()}
         return RollupState(**numbers, calendar=str(found.get("calendar", "")), marks=marks)
 
-    async def next_entry(self, since: int) -> datetime | None:
+    async def next_entry(self, since: int, until: int) -> datetime | None:
         """Ask the index of times."""
+        time = {"$gte": _at(since), "$lt": _at(until)}
         with reading():
             found = await (
                 self._collections()
-                .logs.find({"operateTime": {"$gte": _at(since)}}, {"operateTime": 1, "_id": 0})
+                .logs.find({"operateTime": time}, {"operateTime": 1, "_id": 0})
                 .sort("operateTime", 1)
                 .limit(1)
                 .to_list(1)

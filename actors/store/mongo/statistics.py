@@ -76,7 +76,7 @@ class MongoStatistics:
 
     async def roll_up(self, zone: tzinfo | None, shifts: tuple[int, ...], now: datetime) -> bool:
         """Roll up a period; those who own no first shard leave that to who does."""
-        if self._collections().shard.index:
+        if self._collections().shard.index or not await self._shelf.able():
             return False
         return await roll_up(self._shelf, zone, shifts, now)
 

@@ -107,12 +107,14 @@ class SqliteShelf:
         """Read a few rows."""
         return await self._threads.read(read_state)
 
-    async def next_entry(self, since: int) -> datetime | None:
+    async def next_entry(self, since: int, until: int) -> datetime | None:
         """Ask the index of times."""
 
         def work(db: sqlite3.Connection) -> datetime | None:
-            query = "SELECT min(operate_time) FROM logs WHERE operate_time >= ?"
-            (first,) = db.execute(query, (since * _US,)).fetchone()
+            query = (
+                "SELECT min(operate_time) FROM logs WHERE operate_time >= ? AND operate_time < ?"
+            )
+            (first,) = db.execute(query, (since * _US, until * _US)).fetchone()
             return None if first is None else time_at(first)
 
         return await self._threads.read(work)
