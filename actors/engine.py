@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from actors.domain.job import Job, JobState
     from actors.domain.messages import OrderLock, OrderWaits, Queued, Updated, UpdateQuantity
     from actors.domain.model import JobId, WorkOrderId
+    from actors.domain.slots import ShardMap
     from actors.errors import WorkOrderError
     from actors.lease.port import Holder
-    from actors.node.status import NodeStatus, OwnershipHistory
+    from actors.node.status import NodeStatus, OwnershipHistory, PartCounts
     from actors.operators.job_admin import JobCounts
     from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
     from actors.orders.region import Backlog, Statistics
     from actors.store.port import Store
+    from actors.store.shards import Member
     from actors.telemetry.journal import Event
     from actors.telemetry.telemetry import Telemetry
 
@@ -193,6 +195,10 @@ class Part(Protocol):
         """Say whether this node serves them, and how its servers are; asks none."""
         ...
 
+    def counts(self) -> PartCounts | None:
+        """Return what is counted of them, as far as is known here; None where it is not known."""
+        ...
+
     def owner_elsewhere(self) -> Holder | None:
         """Return the other node that owns them, as the lease last said; None when none does.
 
@@ -206,12 +212,38 @@ class Part(Protocol):
         ...
 
 
+class Roster(Protocol):
+    """The nodes of an engine that owns nothing in any of them; one keeps what all look at."""
+
+    @property
+    def term(self) -> int:
+        """The number of the time that this node keeps it, counted from 1; 0 while it does not."""
+        ...
+
+    def others(self) -> Sequence[Member]:
+        """Return the other nodes that are there."""
+        ...
+
+
 class Engine(Protocol):
     """What a node's web is put in front of."""
 
     node_id: str
     telemetry: Telemetry
     """What the actors of this process did."""
+
+    @property
+    def shards(self) -> ShardMap | None:
+        """The map of shards, as it was read last; None where all orders have one owner.
+
+        With one, be it of one shard, each call is answered by those whose shards it is about.
+        """
+        ...
+
+    @property
+    def roster(self) -> Roster | None:
+        """None where nodes own orders: an owner keeps what all look at, and hears of the others."""
+        ...
 
     @property
     def store(self) -> Store:
@@ -230,7 +262,10 @@ class Engine(Protocol):
 
     @property
     def parts(self) -> Sequence[Part]:
-        """What has an owner of its own, by shard; one of all orders where there are no shards."""
+        """What has an owner of its own, by shard; one of all orders where there are no shards.
+
+        A list of others, and perhaps of another number, once the orders are cut anew.
+        """
         ...
 
     def part_of(self, order_id: WorkOrderId) -> int:
@@ -281,6 +316,13 @@ class Engine(Protocol):
 
     def ownership(self) -> OwnershipHistory:
         """Tell who owned the actors, as far as this node has seen it."""
+        ...
+
+    async def reshard(self, count: int) -> ShardMap:
+        """Have the orders cut into `count` shards by all nodes; return the map that they leave.
+
+        Raises `ShardsFixed`, `StoreUnavailable`, `LeaseUnavailable`, `OutcomeUnknown`.
+        """
         ...
 
     async def clean(self, grace_s: float) -> int:

@@ -261,5 +261,15 @@ class LeaseSpoilt(LeaseUnavailable):
     """Something else is stored in the lease's place: nobody can take it until that is removed."""
 
 
+class ShardsFixed(WorkOrderError):
+    """A node has a fixed number of shards (`SHARDS`): another number needs it stopped first."""
+
+    code = "SHARDS_FIXED"
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"the number of shards is fixed on node {node}")
+        self.node = node
+
+
 class StartupError(WorkOrderError):
     """The service can't start; `str()` is one line that an operator can act on."""

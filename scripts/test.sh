@@ -6,10 +6,11 @@ usage() {
     cat <<'EOF'
 Usage: scripts/test.sh [--fast] [--coverage] [pytest arguments]
 
-Lint, format, types and import rules, of Python and JavaScript, and beside them all tests. Runs every check and fails when one did. The first run creates .venv, installs the
-locked packages and fetches MongoDB and Redis for the tests, unless mongod and redis-server are on
-PATH. Node and npm have to be there. Where Chromium is not on PATH, root gets it by apt-get; others
-are told how to.
+Lint, format, types and import rules, of Python and JavaScript, and beside them all tests; after
+them those on Ray, in .venv-ray, unless Ray can't be had, which is said. Runs every check and fails
+when one did. The first run creates .venv, installs the locked packages and fetches MongoDB and Redis
+for the tests, unless mongod and redis-server are on PATH. Node and npm have to be there. Where
+Chromium is not on PATH, root gets it by apt-get; others are told how to.
 
   --fast      the tests only
   --coverage  measure branch coverage, too, of the nodes that tests start as well; full runs fail
@@ -66,11 +67,21 @@ if [ -z "$fast" ]; then
     static=$!
     trap 'kill "$static" 2>/dev/null || true; rm -f "$static_output"' EXIT
 fi
+without=
 # Before the tests, whose time limits are not made for downloads.
 check "servers for tests" "$bin/python" -m tests.servers --fetch
 if [ $# -eq 0 ]; then
+    # Beside the tests, which are not to wait for a download.
+    scripts/ray-test.sh --set-up &
+    ray=$!
     # Three processes for two cores: much of the time the tests wait for nodes and servers.
     check "pytest" "$bin/python" -m pytest "${coverage[@]}" --numprocesses 3 --dist worksteal
+    if wait "$ray"; then
+        # By itself: a cluster of three machines is as much as two cores bear.
+        check "pytest on Ray" scripts/ray-test.sh
+    else
+        without="; those on Ray SKIPPED, as said above"
+    fi
 else
     [ ${#coverage[@]} -eq 0 ] || coverage+=(--cov-fail-under=0)
     check "pytest" "$bin/python" -m pytest "${coverage[@]}" "$@"
@@ -85,4 +96,4 @@ if [ ${#failed[@]} -gt 0 ]; then
     say "failed:$(printf ' [%s]' "${failed[@]}")"
     exit 1
 fi
-say "all checks passed"
+say "all checks passed$without"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,9 +65,10 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def databases(shared_mongos: list[MongoServer | MongoReplicaSet]) -> Databases:
+def databases(shared_mongos: list[MongoServer | MongoReplicaSet]) -> Iterator[Databases]:
     """Hand out databases on the shared servers, and take them back."""
-    return Databases(shared_mongos)
+    with closing(Databases(shared_mongos)) as made:
+        yield made
 
 
 @pytest.fixture

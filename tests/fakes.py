@@ -25,6 +25,7 @@ from actors.domain.model import (
     OrderState,
     WorkOrderId,
 )
+from actors.domain.operations import are_done, is_all_counted
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -33,7 +34,9 @@ from actors.errors import (
 )
 from actors.store import Claim, Committed, Evidence, LogPage, Refusal, Stale, StoredOrder
 from actors.store.documents import entry_document, is_same, order_from
-from actors.store.views import detail_row
+from actors.store.operations import operation_document
+from actors.store.supplements import supplements_in
+from actors.store.views import detail_row, operation_row
 from tests.fake_inbox import MemoryInbox
 from tests.fake_records import MemoryRecords
 from tests.fake_views import document_of, found_by_text, found_by_trait, page_of
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
         LogQuery,
         Outcome,
     )
-    from actors.store.port import Found, Trait
+    from actors.store.port import Found, OperationQuery, Trait
     from actors.store.quantities import Statistics
 
 _WRITTEN: Final = (
@@ -81,6 +84,8 @@ Method = Literal[
     "relay",
     "trim",
     "neighbours",
+    "closable",
+    "next_order",
     "dirty",
     "detail",
     "log_page",
@@ -130,6 +135,10 @@ class MemoryStore:
         default_factory=lambda: defaultdict(dict)
     )
     production_orders: dict[WorkOrderId, str] = field(default_factory=dict)
+    originals: dict[WorkOrderId, WorkOrderId] = field(default_factory=dict)
+    """Of supplements."""
+    begins: dict[WorkOrderId, int] = field(default_factory=dict)
+    """What `planStartTime` is compared by."""
     calls: Counter[str] = field(default_factory=Counter)
     late: list[Callable[[], object]] = field(default_factory=list)
     """What was delayed and not yet delivered."""
@@ -289,7 +298,38 @@ class MemoryStore:
             for each in others
             if shared is not None and self.production_orders.get(each.id) == shared
         )
-        return Neighbours(line, shared, Beside(busy, planned))
+        made = sum(
+            each.state.plan_quantity or 0
+            for each in others
+            if self.originals.get(each.id) == order_id and each.state.status != "CANCELLED"
+        )
+        return Neighbours(line, shared, Beside(busy, planned, made))
+
+    async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
+        await self.read("closable")
+        asked = set(self.originals.values())
+        if order_id is not None:
+            asked &= {order_id, self.originals.get(order_id, order_id)}
+        return [each for each in asked if each in self.orders and self._is_closable(each)]
+
+    def _is_closable(self, order_id: WorkOrderId) -> bool:
+        made = [each for each, original in self.originals.items() if original == order_id]
+        return is_all_counted(self.orders[order_id].state) and are_done(
+            self.orders[each].state.status for each in made
+        )
+
+    async def next_order(self, order_id: WorkOrderId) -> WorkOrderId | None:
+        await self.read("next_order")
+        mine = self.orders[order_id].facts
+        fit = [
+            each.id
+            for each in self.orders.values()
+            if each.id in self.begins
+            and each.state.status == "PENDING"
+            and each.facts.production_line_id == mine.production_line_id is not None
+            and each.facts.material_id == mine.material_id is not None
+        ]
+        return min(fit, key=lambda each: (self.begins[each], each), default=None)
 
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         await self.read("load")
@@ -363,7 +403,17 @@ class MemoryStore:
             guard={},
         )
         self.orders[before.id] = stored
+        for entry in supplements_in(change.outcomes):
+            self._make(entry)
         return Committed(replace(stored, state=replace(stored.state), outbox=()))
+
+    def _make(self, entry: OperationEntry) -> None:
+        made, source = WorkOrderId(entry.change.job_id), self.orders[entry.work_order_id]
+        pieces = entry.change.quantity
+        state = OrderState(plan_production_quantity=pieces, plan_quantity=pieces, status="PENDING")
+        facts = replace(source.facts, work_order_no=f"{source.facts.work_order_no}-S1")
+        self.orders[made] = StoredOrder(made, facts, state)
+        self.originals[made] = source.id
 
     def _is_as_decided(self, order: StoredOrder, change: ChangeSet, epoch: Epoch) -> bool:
         before, planned = change.before, change.plan_quantity
@@ -458,6 +508,17 @@ class MemoryStore:
     async def log_page(self, query: LogQuery) -> LogPage:
         await self.read("log_page")
         return page_of(self.written(query.work_order_id), query)
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        await self.read("log_page")
+        order = self.orders.get(query.work_order_id)
+        known = dict(self.operated[query.work_order_id])
+        for each in order.outbox if order else ():
+            if isinstance(each, OperationEntry):
+                known[each.change.job_id] = each
+        fit = [each for each in known.values() if query.has(each.seq)]
+        fit.sort(key=lambda each: (each.operated_at, each.change.job_id), reverse=True)
+        return [operation_row(operation_document(each)) for each in fit[: query.limit]]
 
     async def paused(self) -> bool:
         await self.read("paused")

@@ -193,7 +193,8 @@ def _build_front_door(settings: Settings, url: str) -> Engine:
     from actors.ray.link import LinkOptions  # noqa: PLC0415
 
     assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
-    shards = ShardMap(settings.shards)
+    assert settings.shard_count is not None  # noqa: S101 -- as well
+    shards = ShardMap(settings.shard_count)
     cluster = RayOptions(settings.ray_address, settings.ray_namespace, settings.shard_spare)
     return RayEngine(
         settings.node_id,
@@ -228,10 +229,10 @@ def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:
         store = SqliteStore(settings.data_dir / FILE_NAME)
         return Node(store, new_lease(WHOLE), options, spans)
     mongo = _mongo(settings.mongodb_uri, settings)
-    if settings.shards > 1:
+    if settings.shard_count != 1:
         from actors.shards.node import ShardedNode  # noqa: PLC0415
 
-        return ShardedNode(mongo, new_lease, settings.shards, options, spans)
+        return ShardedNode(mongo, new_lease, settings.shard_count, options, spans)
     from actors.shards.settle import settle_shards  # noqa: PLC0415
 
     async def in_one_shard() -> None:
@@ -254,7 +255,14 @@ def _options(settings: Settings, node_id: str, url: str) -> NodeOptions:
         refuse_repeats=settings.duplicate_scans == "refuse",
     )
     term = TermOptions(
-        limits, settings.commit_batch, settings.commits_in_flight, jobs, _guards(settings)
+        limits,
+        settings.commit_batch,
+        settings.commits_in_flight,
+        jobs,
+        _guards(settings),
+        zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
+        shifts=settings.shift_starts,
+        start_next=settings.start_next_order == "1",
     )
     return NodeOptions(node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss)
 

@@ -80,7 +80,7 @@ def build_app(
     seal = app[SEAL] = Seal(options.cluster_secret)
     forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], seal, tracing)
     app.cleanup_ctx.append(forwarder.open)
-    neighbours = app[NEIGHBOURS] = Neighbours()
+    neighbours = app[NEIGHBOURS] = Neighbours(node.roster)
     fleet = app[FLEET] = Fleet(node, neighbours, options.version, options.expected_nodes)
     app.cleanup_ctx.append(fleet.run)
     app.cleanup_ctx.append(Recorder(node, options.version).run)
@@ -107,7 +107,7 @@ def build_app(
     app[READ_TURNS] = ReadTurns()
     streams = app[STREAMS] = Streams()
     app.on_shutdown.append(streams.end)
-    calls = ShardedCalls(app[CONTEXT], forwarder) if len(node.parts) > 1 else None
+    calls = ShardedCalls(app[CONTEXT], forwarder) if node.shards is not None else None
     for route in ROUTES:
         # Kept by the node that does it, not by one that hands it on.
         kept = replace(route, handler=audited(route.audit, route.handler)) if route.audit else route
@@ -125,7 +125,11 @@ def build_app(
 
 
 def _by_shards(route: Route, calls: ShardedCalls) -> Handler:
-    return scattered(route.handler, calls) if route.scope == "items" else calls.wrap(route)
+    return (
+        scattered(route.handler, calls, route.batch)
+        if route.scope == "items"
+        else calls.wrap(route)
+    )
 
 
 def _wherever_it_belongs(route: Route, forwarder: Forwarder) -> Handler:

@@ -6,6 +6,8 @@ import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from web.wire.batches import UPDATES, Batch
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -82,6 +84,8 @@ class Route:
     scope: Literal["all", "order", "body", "items", "job"] = "all"
     """Which shards it is about: those of all orders; of one, in its path or its body; of each of
     its items; of a job."""
+    batch: Batch = UPDATES
+    """Of one about its items: which kind it is."""
     merge: Merge | None = None
     """Of one about all shards: puts the data together that several nodes gave, by the query."""
     open: bool = False

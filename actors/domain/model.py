@@ -42,6 +42,7 @@ class Operation(StrEnum):
     COMPLETE = "complete"
     CHANGE_PLAN = "change-plan"
     SCRAP = "scrap"
+    SUPPLEMENT = "supplement"
 
 
 class Status(StrEnum):
@@ -120,6 +121,8 @@ class Beside:
     """Whether another order is in progress on the order's line."""
     planned: Number = 0
     """Pieces that the other orders of its production order are to produce."""
+    supplemented: Number = 0
+    """Pieces of its scrap that orders were made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ class Change:
     job_id: JobId
     type: ChangeType | Operation
     quantity: Number
-    """What is moved; of an operation the scrap, or the new plan, else 0."""
+    """What is moved; of an operation the scrap, the new plan or the supplement, else 0."""
     context: LogContext
     request_id: RequestId | None = None
     fingerprint: str = ""

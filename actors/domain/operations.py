@@ -14,7 +14,7 @@ from actors.domain.rules import add, progress_of
 from actors.errors import OperationRefused, QuantityOutOfRange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from actors.domain.commit import StoredOrder
@@ -29,6 +29,7 @@ _FROM: Final[Mapping[Operation, tuple[Status, ...]]] = {
     Operation.COMPLETE: (Status.IN_PROGRESS, Status.PAUSED),
     Operation.CHANGE_PLAN: (Status.PENDING, Status.PAUSED),
     Operation.SCRAP: (Status.IN_PROGRESS, Status.PAUSED, Status.COMPLETED),
+    Operation.SUPPLEMENT: (Status.PAUSED,),
 }
 """The statuses in which each may be done."""
 
@@ -46,6 +47,8 @@ def operate(
     `seq` is that of the order's latest count; `at` becomes the start, end or scrap time.
     """
     operation = Operation(change.type)
+    if operation is Operation.SUPPLEMENT and not change.quantity:
+        change = replace(change, quantity=_unsupplemented(state, change))
     if state.status not in _FROM[operation]:
         return OperationRefused(order.id, operation, "status", state.status)
     after = _DO[operation](state, change, at)
@@ -133,6 +136,36 @@ def _scrap(state: OrderState, change: Change, _at: datetime) -> OrderState | str
     )
 
 
+def _supplement(state: OrderState, change: Change, _at: datetime) -> OrderState | str:
+    if state.input_quantity != state.plan_production_quantity:
+        return "input"
+    if state.scrap_quantity <= 0:
+        return "no-scrap"
+    if not 0 < change.quantity <= _unsupplemented(state, change):
+        return "supplemented"
+    return replace(state)
+
+
+def _unsupplemented(state: OrderState, change: Change) -> Number:
+    made = 0 if change.beside is None else change.beside.supplemented
+    return max(0, add(state.scrap_quantity, -made))
+
+
+def is_all_counted(state: OrderState) -> bool:
+    """Return whether an open order has no piece left to come: each is output, or scrap."""
+    plan = state.plan_production_quantity
+    is_open = state.status in (Status.IN_PROGRESS, Status.PAUSED)
+    return (
+        is_open and bool(plan) and add(state.output_quantity, state.scrap_quantity) >= (plan or 0)
+    )
+
+
+def are_done(supplements: Iterable[object]) -> bool:
+    """Return whether there are supplements, by their statuses, and all are done."""
+    statuses = set(supplements)
+    return Status.COMPLETED in statuses and statuses <= {Status.COMPLETED, Status.CANCELLED}
+
+
 def _fits(plan: Number | None, state: OrderState) -> TypeGuard[Number]:
     return plan is not None and 0 < plan <= (state.plan_quantity or 0)
 
@@ -145,5 +178,6 @@ _DO: Final[Mapping[Operation, Callable[[OrderState, Change, datetime], OrderStat
     Operation.COMPLETE: _complete,
     Operation.CHANGE_PLAN: _change_plan,
     Operation.SCRAP: _scrap,
+    Operation.SUPPLEMENT: _supplement,
 }
 """Each gives the next state, or the reason why it may not be done."""

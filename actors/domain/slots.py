@@ -11,6 +11,8 @@ from typing import Final
 from zlib import crc32
 
 SLOTS: Final = 256
+MAX_SHARDS: Final = 64
+"""As many as may be asked for."""
 
 
 def slot_of(order_id: str) -> int:
@@ -24,6 +26,8 @@ class Shard:
 
     index: int = 0
     count: int = 1
+    version: int = 0
+    """Of the map that it belongs to; 0 where any map of so many shards will do."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.count <= SLOTS:
@@ -59,6 +63,8 @@ class ShardMap:
 
     count: int = 1
     version: int = 0
+    planned: int | None = None
+    """Into how many they are to be cut, as soon as nobody owns a shard of this map."""
 
     def of(self, order_id: str) -> int:
         """Return the index of an order's shard."""
@@ -66,4 +72,8 @@ class ShardMap:
 
     def all(self) -> tuple[Shard, ...]:
         """Return them in the order of their slots."""
-        return tuple(Shard(index, self.count) for index in range(self.count))
+        return tuple(Shard(index, self.count, self.version) for index in range(self.count))
+
+    def includes(self, shard: Shard) -> bool:
+        """Return whether a shard is one of this map's."""
+        return shard.count == self.count and shard.version in (0, self.version)

@@ -112,6 +112,11 @@ class NodeActor(AsyncioActor):
         """The term of ownership, while this node serves."""
         return self._term
 
+    @property
+    def settling(self) -> bool:
+        """Whether commits of terms that ended are under way still."""
+        return self._settling.any
+
     def owner_elsewhere(self) -> Holder | None:
         """Return the holder of the lease while this node is a standby."""
         if self._role is not Role.STANDBY or self._view is None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
-from actors.errors import LeaseSpoilt, NotOwner
+from actors.errors import LeaseSpoilt, NotOwner, ShardsFixed
 from actors.node.actor import NodeActor
 from actors.node.messages import Drain, HandOver, Tick
 from actors.node.options import Always, NodeOptions
-from actors.node.status import NodeStatus, OwnershipHistory
+from actors.node.status import NodeStatus, OwnershipHistory, PartCounts
 from actors.operators.inspector import ActorInspector
 from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Region
+from actors.telemetry.pace import Pace
 from actors.telemetry.samples import SAMPLED_EVERY_S, Gauges
 from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.telemetry import Telemetry
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors.domain.model import Epoch, WorkOrderId
+    from actors.domain.slots import ShardMap
     from actors.lease.port import Holder, Lease
     from actors.node.options import Permit
     from actors.store.port import Store
@@ -33,6 +35,11 @@ __all__ = ["Node", "NodeOptions"]
 
 class Node:
     """The handle on the node's actor for those who put the service together and ask it things."""
+
+    shards: None = None
+    """All orders have one owner."""
+    roster: None = None
+    """An owner keeps what all look at."""
 
     def __init__(
         self,
@@ -59,6 +66,7 @@ class Node:
         self.region = Region(self.telemetry, self._remember_pause, store.neighbours)
         self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs, self.telemetry.tally)
         self._options = options
+        self._pace = Pace()
         self._actor: NodeActor | None = None
         self._clock: asyncio.TimerHandle | None = None
 
@@ -87,7 +95,27 @@ class Node:
             waiting = counts.waiting + counts.delayed
             gauges = Gauges(waiting, counts.active, counts.live_actors, counts.paused)
         self.telemetry.samples.take(gauges)
+        self.look_at_pace()
         self._clock = asyncio.get_running_loop().call_later(SAMPLED_EVERY_S, self.sample)
+
+    def look_at_pace(self) -> None:
+        """Note how many updates are done, for their rate; for whoever samples."""
+        self._pace.note(self.region.done)
+
+    def counts(self) -> PartCounts | None:
+        """Return what is counted of these orders; None where this node does not own them."""
+        term, found = self._actor.term if self._actor else None, self.region.statistics()
+        if term is None or found.jobs is None:
+            return None
+        return PartCounts(
+            found.waiting,
+            found.active,
+            found.delayed,
+            found.live_actors,
+            found.jobs,
+            len(term.committer.ledger),
+            self._pace.per_s,
+        )
 
     async def drain(self, timeout_s: float) -> bool:
         """Finish what is queued, release the lease; `True` when all was finished in time."""
@@ -107,6 +135,15 @@ class Node:
             return True
         finished: bool = await self._actor.actor_ref.ask(HandOver(timeout_s), block=False)
         return finished
+
+    @property
+    def settling(self) -> bool:
+        """Whether commits of terms that ended here are under way still."""
+        return self._actor is not None and self._actor.settling
+
+    async def reshard(self, count: int) -> ShardMap:  # noqa: ARG002 -- the port's
+        """Raise `ShardsFixed`: this node owns all orders, or none."""
+        raise ShardsFixed(self.node_id)
 
     async def close(self) -> None:
         """Close the clients of store and lease. Idempotent."""

@@ -67,6 +67,21 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PartCounts:
+    """What its owner counts of a part of the orders; `per_s` None where no rate is known."""
+
+    waiting: int
+    active: int
+    delayed: int
+    live_actors: int
+    jobs: int
+    unlogged: int
+    """Entries that are committed and not yet in the log."""
+    per_s: float | None
+    """Updates that were done with, a second, lately."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tenure:
     """A node that owned the actors; `since` is when it was first seen to."""
 

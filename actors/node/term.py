@@ -15,10 +15,13 @@ from actors.domain.guards import WATCH_ALL, Guards
 from actors.domain.messages import ReadOrder, Sweep, Tidy, Trim
 from actors.errors import WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
+from actors.node.rolling import keep_rolled_up
+from actors.orders.followups import Followups
 from actors.orders.supervisor import Limits, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
 
     from pykka import ActorRef
 
@@ -45,6 +48,11 @@ class TermOptions:
     in_flight: int = 3
     jobs: JobOptions = field(default_factory=JobOptions)
     guards: Guards = WATCH_ALL
+    start_next: bool = False
+    """Whether the next order of a line is started as one is completed."""
+    zone: tzinfo | None = None
+    """Of the shifts and days that are rolled up; None: the machine's own."""
+    shifts: tuple[int, ...] = (8 * 60, 20 * 60)
 
 
 class Term:
@@ -71,6 +79,7 @@ class Term:
             spans=region.telemetry.spans,
         )
         self._jobs = JobKeeper(store.inbox, epoch, options.jobs, deposed, self._ask_log)
+        self._followups = Followups(store, region, start_next=options.start_next)
         self._supervisor = Supervisor(
             epoch,
             self._committer.actor_ref,
@@ -78,8 +87,10 @@ class Term:
             region.telemetry,
             self._jobs,
             options.guards,
+            self._followups.note,
         )
         self._idle_s = options.limits.idle_s
+        self._calendar = options.zone, options.shifts
         self._upkeep: set[asyncio.Task[None]] = set()
         self._broken = False
 
@@ -136,6 +147,8 @@ class Term:
         self._start(self._jobs.run_unclaimed())
         self._start(self._empty_old_outboxes())
         self._start(self._passivate_idle())
+        self._start(self._followups.run())
+        self._start(keep_rolled_up(self._store.statistics, *self._calendar))
 
     async def finish(self, deadline: float) -> bool:
         """Finish what is queued and empty all outboxes, until `deadline` (loop time).

@@ -30,6 +30,11 @@ class UnsettledTerms:
         if term.settling:
             self._left_s[term] = SETTLE_S
 
+    @property
+    def any(self) -> bool:
+        """Whether a commit of such a term is under way still."""
+        return any(term.settling for term in self._left_s)
+
     def overdue(self, *, possible: bool) -> Term | None:
         """Look again; give a term whose time is over. `possible`: its commits can be settled."""
         now = time.monotonic()

@@ -61,7 +61,7 @@ class NeighbourLocks:
 
     def concerns(self, operation: object) -> bool:
         """Return whether an operation goes by other orders."""
-        return operation in _OF_LINES or operation is Operation.CHANGE_PLAN
+        return operation in _OF_LINES or operation in (Operation.CHANGE_PLAN, Operation.SUPPLEMENT)
 
     async def operate(self, message: UpdateQuantity) -> Updated:
         """Have it done; raises what the order's actor answers, or `StillWaiting`."""
@@ -91,6 +91,21 @@ class NeighbourLocks:
                     await self._settled(message)
         except BaseException as error:  # noqa: BLE001 -- the caller's, whatever it is
             _tell(answer, error)
+
+    async def complete_with_supplements(
+        self,
+        message: UpdateQuantity,
+        closable: Callable[[WorkOrderId], Awaitable[list[WorkOrderId]]],
+    ) -> None:
+        """Complete an original if it still is `closable`, while no supplement is made for it."""
+        order_id = message.work_order_id
+        async with self._lock(_original(order_id), message.deadline):
+            if order_id not in await closable(order_id):
+                return
+            try:
+                await self._orders.apply(message)
+            except OutcomeUnknown:
+                await self._settled(message)
 
     async def _settled(self, message: UpdateQuantity) -> None:
         """Return when the order's actor has come to the end of the operation, or is gone."""
@@ -130,9 +145,15 @@ def _shared(message: UpdateQuantity, found: Neighbours | None) -> str | None:
     """Name what an operation has to have for itself; None where the order shares nothing."""
     if found is None:
         return None
+    if message.change.type is Operation.SUPPLEMENT:
+        return _original(message.work_order_id)
     if message.change.type in _OF_LINES:
         return None if found.line is None else f"line {found.line}"
     return None if found.production_order is None else f"production order {found.production_order}"
+
+
+def _original(order_id: WorkOrderId) -> str:
+    return f"original {order_id}"
 
 
 def _beside(found: Neighbours | None) -> Beside | None:

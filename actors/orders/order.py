@@ -13,7 +13,6 @@ import structlog
 
 from actors.domain.commit import ChangeSet, Committed, Stale
 from actors.domain.decide import decide, questions
-from actors.domain.evidence import size_of_change
 from actors.domain.guards import WATCH_ALL, Guards
 from actors.domain.messages import (
     Crashed,
@@ -39,6 +38,7 @@ from actors.errors import (
 )
 from actors.jobs.outcomes import failure_of
 from actors.orders.memory import BarcodeMemory
+from actors.orders.room import Room
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.delivery import Stage
 from actors.telemetry.telemetry import what_became_of
@@ -52,17 +52,17 @@ if TYPE_CHECKING:
     from actors.domain.commit import CommitResult, StoredOrder
     from actors.domain.decide import Decision, Verdict
     from actors.domain.messages import SupervisorMessage
-    from actors.domain.model import Epoch, WorkOrderId
+    from actors.domain.model import Epoch, OrderState, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.runtime.delivery import Delivery
     from actors.telemetry.telemetry import Telemetry
+
+    Settled = Callable[[WorkOrderId, OrderState, Sequence[Verdict]], None]
 
 _log = structlog.get_logger(__name__)
 
 MAX_TAKEN = 128
 """Messages that one commit takes from the mailbox; half an outbox, see `committer.MAX_OUTBOX`."""
-MAX_TAKEN_BYTES = 2 * 2**20
-"""Bytes that their log entries may have; a third of an outbox, `committer.MAX_OUTBOX_BYTES`."""
 MAX_ATTEMPTS = 3
 """Times a message may kill its actor before it is a dead letter."""
 MAX_VAIN = 8
@@ -83,6 +83,8 @@ class OrderContext:
     jobs: JobKeeper
     guards: Guards = WATCH_ALL
     memory: BarcodeMemory = field(default_factory=BarcodeMemory)
+    settled: Settled | None = None
+    """Told of each order what was committed last."""
 
 
 class WorkOrderActor(AsyncioActor):
@@ -129,7 +131,7 @@ class WorkOrderActor(AsyncioActor):
     async def _update(self, first: Delivery) -> None:
         batch = [first]
         if not first.attempts:  # a suspect is tried alone, so that it takes nobody with it
-            batch += self.take_waiting(MAX_TAKEN - 1, _Room(first))
+            batch += self.take_waiting(MAX_TAKEN - 1, Room(first))
         try:
             again = await self._settle(batch)
             if again:
@@ -216,6 +218,8 @@ class WorkOrderActor(AsyncioActor):
             return False  # a refusal, too, is decided on what is stored now
         memory.keep(self.order_id, recalled, decision.outcomes)
         self._answer(pending, decision.verdicts)
+        if (settled := self._context.settled) is not None:
+            settled(self.order_id, decision.after, decision.verdicts)
         return True
 
     async def _commit(
@@ -252,8 +256,8 @@ class WorkOrderActor(AsyncioActor):
             self.actor_inbox.label = order.facts.work_order_no
 
     async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
-        # No deadline: the committer settles everything it accepts, and until it has, this
-        # actor may not take another message. The askers' deadlines run in the region.
+        # No deadline: until the committer has settled what it accepted, this actor may not take
+        # another message. The askers' deadlines run in the region.
         return await self._context.committer.ask(message, block=False)
 
     async def _wait_for_store(
@@ -376,21 +380,6 @@ class WorkOrderActor(AsyncioActor):
         self.actor_inbox.detach()
         if not self._context.tell_supervisor(Crashed(self.order_id, repr(error))):
             self.actor_inbox.discard(NotOwner("this node gave the actors up"))
-
-
-class _Room:
-    """Tells which waiting messages still find room in the change set that begins with `first`."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, first: Delivery) -> None:
-        self._left = MAX_TAKEN_BYTES - size_of_change(first.message.change)
-
-    def __call__(self, delivery: Delivery) -> bool:
-        if not isinstance(delivery.message, UpdateQuantity) or delivery.attempts:
-            return False
-        self._left -= size_of_change(delivery.message.change)
-        return self._left >= 0
 
 
 def _now() -> datetime:

@@ -153,6 +153,17 @@ class Region:
             return await locks.operate(message)
         return await self.apply(message)
 
+    async def complete_with_supplements(
+        self,
+        message: UpdateQuantity,
+        closable: Callable[[WorkOrderId], Awaitable[list[WorkOrderId]]],
+    ) -> None:
+        """Complete an original, if it still is `closable`; raises as `operate` does."""
+        if self.is_queued(message):
+            raise StillWaiting(paused=True)
+        if self._neighbours is not None:
+            await self._neighbours.complete_with_supplements(message, closable)
+
     def is_queued(self, message: UpdateQuantity) -> bool:
         """Whether the update is only stored now, and applied later."""
         return not message.wait or self.paused or self.is_paused(message.work_order_id)
@@ -288,6 +299,11 @@ class Region:
             paused_orders=tuple(sorted(directory.paused)),
             jobs=len(jobs.known),
         )
+
+    @property
+    def done(self) -> int:
+        """Updates that orders' actors are done with, since the node owns them."""
+        return self._directory.gate.done if self._directory is not None else 0
 
     def clean(self, grace_s: float) -> None:
         """Forget completed and failed updates that finished more than `grace_s` seconds ago."""

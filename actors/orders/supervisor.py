@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from actors.domain.messages import SupervisorMessage
     from actors.domain.model import Epoch, WorkOrderId
     from actors.jobs.keeper import JobKeeper
+    from actors.orders.order import Settled
     from actors.runtime.delivery import Delivery
     from actors.runtime.directory import OrderRef
     from actors.telemetry.telemetry import Telemetry
@@ -72,10 +73,13 @@ class Supervisor(AsyncioActor):
         telemetry: Telemetry,
         jobs: JobKeeper,
         guards: Guards = WATCH_ALL,
+        settled: Settled | None = None,
     ) -> None:
         super().__init__()
         self._limits = limits
-        self._context = OrderContext(epoch, committer, self._tell, telemetry, jobs, guards)
+        self._context = OrderContext(
+            epoch, committer, self._tell, telemetry, jobs, guards, settled=settled
+        )
         gate = Gate(limits.max_waiting, telemetry.waits, telemetry.handlings)
         self.directory = Directory(gate=gate)
         self.stats = telemetry.actors

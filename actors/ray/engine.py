@@ -6,12 +6,16 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from actors.errors import ShardsFixed
 from actors.node.status import NodeStatus, OwnershipHistory, Watched
+from actors.ray.doors import Doors
 from actors.ray.link import ShardLink
 from actors.ray.merged import MergedActors, MergedJobs, MergedOrders, ShardPart, ask_all
 from actors.ray.remote import operate
+from actors.ray.totals import Adder
 from actors.shards.settle import settle_shards
 from actors.shards.status import merged_status
+from actors.store.shards import Member
 from actors.telemetry.samples import SAMPLED_EVERY_S, Gauges
 from actors.telemetry.telemetry import Telemetry
 
@@ -63,6 +67,7 @@ class RayEngine:
         self.node_id, self._url = node_id, url
         self.store, self._shards, self._processes = store, shards, processes
         self.telemetry = Telemetry()
+        self.roster = Doors(Member(node_id, url), lambda: store.shard_map)
         self._history = OwnershipHistory()
         self._watched_store = Watched(store.name)
         self.parts = [
@@ -76,7 +81,9 @@ class RayEngine:
         self._watching: asyncio.Task[None] | None = None
 
     def _link(self, shard: int, options: LinkOptions) -> ShardLink:
-        return ShardLink(shard, lambda: self._processes.handles(shard), options)
+        return ShardLink(
+            shard, lambda: self._processes.handles(shard), options, Adder(self.telemetry).note
+        )
 
     def part_of(self, order_id: WorkOrderId) -> int:
         """Return the index of an order's shard."""
@@ -120,9 +127,19 @@ class RayEngine:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait({self._watching})
+            await self.roster.leave()
         await asyncio.gather(*(part.link.close() for part in self.parts))
         await self._processes.close()
         await self.store.close()
+
+    @property
+    def shards(self) -> ShardMap | None:
+        """The map of shards, where there are several."""
+        return self._shards if self._shards.count > 1 else None
+
+    async def reshard(self, count: int) -> ShardMap:  # noqa: ARG002 -- the port's
+        """Raise `ShardsFixed`: the processes are of a fixed number of shards."""
+        raise ShardsFixed(self.node_id)
 
     # -- what it says of itself --------------------------------------------------------------
 
@@ -148,11 +165,12 @@ class RayEngine:
         return sum(await ask_all(operate(each.link, "clean_locks") for each in self.parts))
 
     async def _watch(self) -> None:
-        """Look at the store, note who owns what, and take samples."""
+        """Look at the store and the other front doors, note who owns what, and take samples."""
         sampled_at = 0.0
         loop = asyncio.get_running_loop()
         while True:
             await self._watched_store.ask(self.store.ping, _ANSWERS_S)
+            await self.roster.look()
             for part in self.parts:
                 if part.link.news is not None:
                     status = part.status()

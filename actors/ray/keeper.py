@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from actors.errors import StartupError
+from actors.errors import PayloadUnreadable, StartupError
+from actors.ray.news import read_news
 from actors.ray.process import ShardProcess
+from actors.wire.payload import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +81,11 @@ class _Kept:
     place: int
     """Which of the machines it should be on, counted round."""
     actor: Any = None
+    machine: str = ""
+    """Where it is, by the cluster's id; empty while that is not known."""
+    serving: bool = False
+    moved_among: Sequence[str] = ()
+    """The machines that there were when it was last moved: once among the same ones is enough."""
     heard_at: float = 0.0
     patience_s: float = _STARTS_S
     """How long it may be silent."""
@@ -86,10 +93,16 @@ class _Kept:
     def starts(self) -> None:
         """Note that it is about to be started."""
         self.heard_at, self.patience_s = time.monotonic(), _STARTS_S
+        self.machine, self.serving = "", False
 
-    def answers(self) -> None:
+    def forget(self) -> None:
+        """Note that it is gone for good."""
+        self.actor, self.machine, self.serving = None, "", False
+
+    def answers(self, machine: str, *, serving: bool) -> None:
         """Note that it was heard."""
         self.heard_at, self.patience_s = time.monotonic(), _MUTE_S
+        self.machine, self.serving = machine, serving
 
 
 class Keeper:
@@ -167,7 +180,7 @@ class Keeper:
                     max_task_retries=0,
                     num_cpus=0,
                     resources={RESOURCE: 1},
-                    scheduling_strategy=_place(nodes, each.place),
+                    scheduling_strategy=_place(self._apart(each, nodes), each.place),
                 ).remote(self._build, each.shard, each.name)
                 each.starts()
 
@@ -177,6 +190,7 @@ class Keeper:
             try:
                 made = [each for each in self._kept if each.actor is not None]
                 await asyncio.gather(*map(self._look_at, made))
+                await asyncio.to_thread(self._move_apart)
                 if any(each.actor is None for each in self._kept):
                     await asyncio.to_thread(self._make)
             except Exception:  # noqa: BLE001 -- the next look may do better
@@ -187,20 +201,49 @@ class Keeper:
 
         try:
             async with asyncio.timeout(_ANSWERS_S):
-                await kept.actor.info.remote()
+                info = await kept.actor.info.remote()
+                machine = await _machine_of(kept.actor)
         except ActorUnavailableError:  # Ray is about to restart it
             kept.starts()
         except ActorDiedError:
             # For good: somebody ended it, and its name is free.
             _log.warning("shard_process_gone", name=kept.name)
-            kept.actor = None
+            kept.forget()
         except TimeoutError:
             if time.monotonic() - kept.heard_at > kept.patience_s:
                 _log.warning("shard_process_mute", name=kept.name, within_s=kept.patience_s)
                 kept.starts()
                 await asyncio.to_thread(_ray().kill, kept.actor, no_restart=False)
         else:
-            kept.answers()
+            kept.answers(machine, serving=_serves(bytes(info)))
+
+    def _beside(self, kept: _Kept) -> list[_Kept]:
+        """Return the other processes of its shard."""
+        return [each for each in self._kept if each.shard == kept.shard and each is not kept]
+
+    def _apart(self, kept: _Kept, nodes: Sequence[str]) -> Sequence[str]:
+        """Return the machines on which no other process of its shard is; all if it is on each."""
+        taken = {each.machine for each in self._beside(kept)}
+        return [each for each in nodes if each not in taken] or nodes
+
+    def _move_apart(self) -> None:
+        """End spares that are on the machine of their owner, where there is another one.
+
+        Ray has them there since a machine was lost, and leaves them when it is back.
+        """
+        pairs = [
+            spare
+            for spare in self._kept
+            for owner in self._beside(spare)
+            if owner.serving and not spare.serving and owner.machine == spare.machine != ""
+        ]
+        nodes = _nodes() if pairs else []
+        for spare in pairs:
+            if len(nodes) > 1 and spare.moved_among != nodes:
+                _log.info("shard_process_moved", name=spare.name)
+                spare.moved_among = nodes
+                _ray().kill(spare.actor, no_restart=True)
+                spare.forget()
 
 
 def _ray() -> Any:  # noqa: ANN401
@@ -209,6 +252,21 @@ def _ray() -> Any:  # noqa: ANN401
     import ray  # noqa: PLC0415 -- of an optional extra, and slow
 
     return ray
+
+
+async def _machine_of(actor: Any) -> str:  # noqa: ANN401
+    try:
+        return str(await actor.machine.remote())
+    except AttributeError:  # of an earlier release
+        return ""
+
+
+def _serves(info: bytes) -> bool:
+    """Return whether a process says that it does, in a form that is known here."""
+    try:
+        return read_news(unpack(info, least=1)[0]).status.serving
+    except PayloadUnreadable:  # of a release that is not next to this one
+        return False
 
 
 def _nodes() -> list[str]:

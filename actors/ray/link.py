@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from actors.domain.messages import UpdateQuantity
     from actors.orders.batch import Answer
+    from actors.ray.totals import Written
 
 UNANSWERED_S: Final = 4.0
 """Seconds after which a call counts as failed: with nothing to say it is answered after 2."""
@@ -52,7 +53,7 @@ class ShardHandle(Protocol):
         ...
 
     async def info(self) -> bytes:
-        """Say how it is: see `actors.ray.news`."""
+        """Say how it is: see `actors.ray.shard.ShardServer.info`."""
         ...
 
 
@@ -106,9 +107,15 @@ class ShardLink:
     """The way to one shard. `handles` gives the processes that may serve it, as of now."""
 
     def __init__(
-        self, shard: int, handles: Callable[[], Iterable[ShardHandle]], options: LinkOptions
+        self,
+        shard: int,
+        handles: Callable[[], Iterable[ShardHandle]],
+        options: LinkOptions,
+        counted: Callable[[str, Written], None] = lambda *_: None,
     ) -> None:
+        """With `counted`, which is told each second what the process that serves has counted."""
         self.shard = shard
+        self._counted = counted
         self._handles, self._options = handles, options
         self._buffer: deque[_Group] = deque()
         self.waiting = 0
@@ -323,7 +330,7 @@ class ShardLink:
 
     async def _served_by(self, handle: ShardHandle) -> tuple[ShardHandle, News] | None:
         try:
-            news = await _news_of(handle)
+            news = await self._news_of(handle)
         except Exception:  # noqa: BLE001 -- it is as good as not there
             return None
         return (handle, news) if news.status.serving else None
@@ -339,7 +346,7 @@ class ShardLink:
         """Learn how the process is that serves, also while there is nothing to send."""
         try:
             async with asyncio.timeout(UNANSWERED_S):
-                news = await _news_of(session.handle)
+                news = await self._news_of(session.handle)
         except Exception as error:  # noqa: BLE001 -- whatever the way there raises
             self._lose(session, repr(error))
             return
@@ -352,14 +359,19 @@ class ShardLink:
             # What it has is still answered; what waits here goes to its successor.
             self._leave(session)
 
+    async def _news_of(self, handle: ShardHandle) -> News:
+        written, *counted = unpack(await handle.info(), least=1)
+        news = read_news(written)
+        if news.status.serving and counted:  # an earlier release does not tell
+            # Whatever another one tells: no order depends on it.
+            with suppress(LookupError, TypeError, ValueError):
+                self._counted(*counted[:2])
+        return news
+
     def _run(self, work: Any) -> None:  # noqa: ANN401
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _news_of(handle: ShardHandle) -> News:
-    return read_news(unpack(await handle.info(), least=1)[0])
 
 
 def _read(session: _Session, answer: bytes) -> tuple[News, list[tuple[int, list[Answer]]]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import JobStateConflict, NotOwner
+from actors.node.status import PartCounts
 from actors.operators.job_admin import LIVE_STATES, JobAdmin, size_of
 from actors.orders.region import Backlog, Statistics
 from actors.ray.remote import RemoteActors, RemoteJobs, RemoteOrders, status_of
@@ -48,6 +49,16 @@ class ShardPart:
     def owner_elsewhere(self) -> Holder | None:
         """Return None: wherever its owner is, the link reaches it."""
         return None
+
+    def counts(self) -> PartCounts | None:
+        """Return what the shard counted last; its rate is not told."""
+        news = self.link.news
+        found = news.statistics if news is not None and news.status.serving else None
+        if news is None or found is None or found.jobs is None:
+            return None
+        waiting = found.waiting + self.link.waiting
+        known = found.active, found.delayed, found.live_actors, found.jobs
+        return PartCounts(waiting, *known, news.unlogged, None)
 
     def confirms(self, holder: Holder) -> bool:  # noqa: ARG002 -- the port's
         """Return False: no call is handed to another node."""

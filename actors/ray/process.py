@@ -41,6 +41,12 @@ class ShardProcess:
         """Say how it is."""
         return await (await self._started()).info()
 
+    async def machine(self) -> str:
+        """Return the id by which the cluster knows this machine."""
+        from ray import get_runtime_context  # noqa: PLC0415 -- of an optional extra
+
+        return str(get_runtime_context().get_node_id())
+
     async def _started(self) -> ShardServer:
         # Ray makes this object outside of the loop on which it calls it.
         if self._server is None:

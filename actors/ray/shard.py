@@ -11,6 +11,7 @@ from actors.errors import OutcomeUnknown, StoreUnavailable, WorkOrderError
 from actors.ray.exchange import Exchange
 from actors.ray.news import News
 from actors.ray.operations import OPERATIONS
+from actors.ray.totals import totals_of
 from actors.wire.payload import pack, unpack, write_answer
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ class ShardServer:
         return await operation.run(self._node, arguments)
 
     async def info(self) -> bytes:
-        """Say how it is; answer: `News`."""
-        return pack(self._news().written())
+        """Say how it is; answer: `News`, the name of the exchange, and what was counted."""
+        counted = totals_of(self._node.telemetry)
+        return pack(self._news().written(), self._exchange.name, counted)
 
     async def wait_failed(self) -> None:
         """Return when the process must end."""

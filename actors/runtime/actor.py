@@ -107,7 +107,9 @@ class AsyncioActor(pykka.Actor):
 
     def finished(self, count: int) -> None:
         """Say that `count` messages of `take_waiting` are done with."""
-        self.actor_inbox.gate.active -= count
+        gate = self.actor_inbox.gate
+        gate.active -= count
+        gate.done += count
 
     def begin_draining(self) -> None:
         """Start to drain the mailbox, until nothing waits: at once, or in a task."""

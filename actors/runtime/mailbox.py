@@ -73,6 +73,8 @@ class Gate:
         self.waiting = 0
         self.active = 0
         """Messages taken by an actor and not finished."""
+        self.done = 0
+        """Of those that were taken together, how many are."""
         self.max_waiting = max_waiting
         self.wait_s = 0.0
         """Time waited in these mailboxes, in seconds, smoothed over about the last fifty."""

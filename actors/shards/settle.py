@@ -19,33 +19,41 @@ _log = structlog.get_logger(__name__)
 
 
 async def settle_shards(
-    members: Members, count: int, new_lease: Callable[[Shard], Lease]
+    members: Members, count: int | None, new_lease: Callable[[Shard], Lease]
 ) -> ShardMap:
-    """Return the map with `count` shards; it moves on where the stored one has another number.
+    """Return the map with `count` shards; without a count, the map as it is stored.
+
+    It moves on where the stored one has, or is to have, another number.
 
     Raises:
-        StartupError: it can't move on, as a node owns a shard under the stored one; or store or
-            lease can't be asked.
+        StartupError: it can't move on to `count`, as a node owns a shard under the stored one; or
+            store or lease can't be asked.
 
     """
     try:
-        while (stored := await members.read()).count != count:
-            owner = await _owner_under(stored, new_lease)
-            if owner is not None:
+        while True:
+            stored = await members.read()
+            wanted = count or stored.planned or stored.count
+            if stored.planned is None and stored.count == wanted:
+                return stored
+            owners = await owners_under(stored, new_lease)
+            if owners and count is None:
+                return stored
+            if owners:
                 raise StartupError(
                     f"SHARDS is {count}, and the orders are cut into {stored.count} shards, of"
-                    f" which {owner} owns some: start this node with SHARDS={stored.count}, or stop"
-                    " all nodes first"
+                    f" which {min(owners)} owns some: start this node with"
+                    f" SHARDS={stored.planned or stored.count}, or stop all nodes first"
                 )
-            if await members.move(stored, count):
-                _log.warning("shards_moved", before=stored.count, shards=count)
+            if await members.move(stored, wanted):
+                _log.warning("shards_moved", before=stored.count, shards=wanted)
     except (StoreUnavailable, OutcomeUnknown, LeaseUnavailable) as error:
         raise StartupError(f"the map of shards can't be read: {error}") from error
-    return stored
 
 
-async def _owner_under(stored: ShardMap, new_lease: Callable[[Shard], Lease]) -> str | None:
-    """Return a node that holds the lease of a shard of the stored map; None where none does."""
+async def owners_under(stored: ShardMap, new_lease: Callable[[Shard], Lease]) -> set[str]:
+    """Return the nodes that hold the lease of a shard of the stored map."""
+    owners = set()
     for shard in stored.all():
         lease = new_lease(shard)
         await lease.open()
@@ -54,5 +62,5 @@ async def _owner_under(stored: ShardMap, new_lease: Callable[[Shard], Lease]) ->
         finally:
             await lease.close()
         if view is not None:
-            return view.holder.node
-    return None
+            owners.add(view.holder.node)
+    return owners

@@ -4,7 +4,9 @@ Every implementation passes `tests/contract/test_store_*.py` and `test_inbox.py`
 
 * `commit` is one compare-and-set per order: it applies only where `seq`, `revision` and the
   fields that the rules read are still as `before` says and the stored epoch is not above the
-  caller's. It never does half of a change set.
+  caller's. It never does half of a change set. The order that a supplement makes, under the id
+  of its entry, is there once `commit` reported it as applied; where an owner died before, once
+  `neighbours` was asked of its source, or its outcome was relayed.
 * What `commit` reported as applied is durable (majority and journaled, or fsynced).
 * Applied outcomes are readable at once through `log_page` and `evidence` + the committer's
   ledger, whether or not `relay` ran.
@@ -64,6 +66,22 @@ class LogPage:
 
     total: int
     logs: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationQuery:
+    """The newest operations of an order that stand behind some counts, the newest first."""
+
+    work_order_id: WorkOrderId
+    first: int = 0
+    """Of the counts, the lowest seq; 0 for operations before any count."""
+    last: int | None = None
+    """The highest one; None without a bound."""
+    limit: int = 100
+
+    def has(self, seq: int) -> bool:
+        """Return whether operations behind the count with this seq are meant."""
+        return self.first <= seq and (self.last is None or seq <= self.last)
 
 
 class Trait(StrEnum):
@@ -209,7 +227,24 @@ class Store(Protocol):
         ...
 
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
-        """Return what the order shares with others, and how these are; None for an unknown one."""
+        """Return what the order shares with others, and how these are; None for an unknown one.
+
+        Raises `OutcomeUnknown` where it had to make an order that was missing.
+        """
+        ...
+
+    async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
+        """Return orders to complete: `is_all_counted`, with supplements that `are_done`.
+
+        With an `order_id` only it and its original are looked at, else all orders of this shard.
+        """
+        ...
+
+    async def next_order(self, order_id: WorkOrderId) -> WorkOrderId | None:
+        """Return the PENDING order of the same line and material that is to begin first.
+
+        By `planStartTime`; None where there is none, in this shard.
+        """
         ...
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -231,6 +266,10 @@ class Store(Protocol):
 
     async def log_page(self, query: LogQuery) -> LogPage:
         """Return a page of the log with outboxes merged in: all that was acknowledged."""
+        ...
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        """Return operations as documents, ids as text, outboxes merged in, with their `seq`."""
         ...
 
     async def paused(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _MS: Final = timedelta(milliseconds=1)
 _STEP: Final = timedelta(days=7)
 """No clock is changed and changed back in less."""
+_MARGIN: Final = timedelta(days=2)
+"""Beyond the times asked for: of the shifts and days that these are in."""
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 MINUTE_MS: Final = 60_000
@@ -72,17 +75,20 @@ class Calendar:
     """Local time, as arithmetic that every database knows.
 
     `offsets` are (from when on, what to add to UTC), in milliseconds, ascending, the first for all
-    before it too; `shifts` are minutes of the day at which one begins, ascending.
+    before it too; `shifts` are minutes of the day at which one begins, ascending. Calendars with
+    one `name` agree where both are known; "" agrees with none.
     """
 
     offsets: tuple[tuple[int, int], ...] = ((0, 0),)
     shifts: tuple[int, ...] = (8 * 60, 20 * 60)
+    name: str = ""
 
     @classmethod
     def of(
         cls, zone: tzinfo | None, since: datetime, until: datetime, shifts: Sequence[int]
     ) -> Calendar:
-        """Find the offsets of a zone (None: the machine's own) between two aware times."""
+        """Find the offsets of a zone (None: the machine's own) around two aware times."""
+        since, until = since - _MARGIN, until + _MARGIN
         offsets = [(milliseconds(since), _offset_ms(zone, since))]
         at = since
         while at < until:
@@ -91,11 +97,25 @@ class Calendar:
                 changed = _changed(zone, at, after)
                 offsets.append((milliseconds(changed), _offset_ms(zone, changed)))
             at = after
-        return cls(tuple(offsets), tuple(sorted(shifts)))
+        place = (time.tzname, time.timezone, time.altzone) if zone is None else zone
+        starts = tuple(sorted(shifts))
+        return cls(tuple(offsets), starts, f"{place} {','.join(map(str, starts))}")
+
+    @property
+    def whole_hours(self) -> bool:
+        """Whether no shift and no day begins within an hour of UTC."""
+        (_, first), *later = self.offsets
+        times = [first, *(each for change in later for each in change)]
+        return not any(each % HOUR_MS for each in times) and not any(
+            each * MINUTE_MS % HOUR_MS for each in self.shifts
+        )
 
     def bucket(self, dimension: Dimension, at: datetime) -> int:
         """Return when the hour, shift or day that `at` is in began, in local milliseconds."""
-        utc = milliseconds(at)
+        return self.local(dimension, milliseconds(at))
+
+    def local(self, dimension: Dimension, utc: int) -> int:
+        """Return the same for a time in milliseconds since 1970."""
         reached = [offset for since, offset in self.offsets[1:] if since <= utc]
         local = utc + (reached[-1] if reached else self.offsets[0][1])
         if dimension is Dimension.HOUR:
@@ -195,4 +215,22 @@ class Statistics(Protocol):
 
         Without a group there is one row, of all. Raises `StoreUnavailable`.
         """
+        ...
+
+    async def roll_up(self, zone: tzinfo | None, shifts: tuple[int, ...], now: datetime) -> bool:
+        """Do the next small piece of work for roll-ups; tell whether there may be more.
+
+        Any node may, also several at once. Raises `StoreUnavailable` and `OutcomeUnknown`.
+        """
+        ...
+
+    async def recheck(self) -> int:
+        """Let hours of the last week whose entries are more or fewer now be rolled up anew.
+
+        Gives how many. Raises the same.
+        """
+        ...
+
+    async def rebuild(self) -> None:
+        """Let all be rolled up anew; until then the log answers. Raises the same."""
         ...

@@ -19,6 +19,8 @@ class Member:
 
     node: str
     url: str
+    follows: bool = False
+    """Whether it goes by the stored number of shards, and need not be stopped for another."""
 
 
 class Members(Protocol):
@@ -29,10 +31,17 @@ class Members(Protocol):
         ...
 
     async def move(self, was: ShardMap, count: int) -> bool:
-        """Cut the orders into `count` shards, unless the map is no longer as it `was`.
+        """Cut the orders into `count` shards, unless the map is of another version than it `was`.
 
         From then on no owner under the old map changes a waiting or failed job, or a pause; nor
         does any claim an epoch. Raises `OutcomeUnknown`.
+        """
+        ...
+
+    async def plan(self, was: ShardMap, count: int) -> bool:
+        """Have the nodes `move` the map as soon as they own nothing, unless it is not as it `was`.
+
+        From then on nobody claims an epoch under this map. Raises `OutcomeUnknown`.
         """
         ...
 

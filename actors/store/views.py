@@ -65,6 +65,12 @@ def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**_LOG_DEFAULTS, **as_stored, "seq": seq}
 
 
+def operation_row(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an operation's document as `operations` shows it: ids as text, of ours the `seq`."""
+    seq = count_from(mapping_from(document.get(OURS)).get("seq"))
+    return {name: shown(value) for name, value in document.items() if name != OURS} | {"seq": seq}
+
+
 def detail_row(
     document: Mapping[str, Any], material: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

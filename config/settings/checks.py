@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 if TYPE_CHECKING:
     from pathlib import Path
 
+MAX_SHARDS: Final = 64
 _MAX_DATABASE_NAME_BYTES: Final = 63
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _MAX_LABEL: Final = 30
@@ -74,6 +75,16 @@ def check_node_id(node_id: str) -> str:
     if not _NODE_ID.fullmatch(node_id):
         raise ValueError("must be 1 to 100 characters out of A-Z a-z 0-9 . _ -")
     return node_id
+
+
+def check_shards(count: object) -> object:
+    """Return a number from 1 to 64, or "stored"; raise ValueError otherwise."""
+    text = str(count).lower()
+    if text == "stored":
+        return text
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_SHARDS:
+        raise ValueError(f"must be a whole number from 1 to {MAX_SHARDS}, or stored")
+    return int(text)
 
 
 def check_ray_address(address: str) -> str:

@@ -75,10 +75,7 @@ def conflicts(given: Mapping[str, str]) -> list[tuple[str, str]]:
         )
         found.append(("MONGODB_URI", problem))
     if given.get("ACTOR_ENGINE", "").strip().lower() == "ray":
-        if uri is None:
-            found.append(("ACTOR_ENGINE", "needs MONGODB_URI: other processes can't share SQLite"))
-        elif not {"REDIS_URL", "REDIS_HOST"} & given.keys():
-            found.append(("ACTOR_ENGINE", "needs Redis: other machines can't share a file lease"))
+        found.extend(_unfit_for_ray(given))
     parts = [name for name in _REDIS_PARTS if name in given]
     if "REDIS_URL" in given and parts:
         problem = f"says it all: unset {', '.join(parts)}, or unset REDIS_URL and set REDIS_HOST"
@@ -86,6 +83,17 @@ def conflicts(given: Mapping[str, str]) -> list[tuple[str, str]]:
     elif parts and "REDIS_HOST" not in given:
         problem = "has no effect without REDIS_HOST: set that too, or unset this to use a file"
         found.extend((name, problem) for name in parts)
+    return found
+
+
+def _unfit_for_ray(given: Mapping[str, str]) -> list[tuple[str, str]]:
+    found = []
+    if "MONGODB_URI" not in given:
+        found.append(("ACTOR_ENGINE", "needs MONGODB_URI: other processes can't share SQLite"))
+    elif not {"REDIS_URL", "REDIS_HOST"} & given.keys():
+        found.append(("ACTOR_ENGINE", "needs Redis: other machines can't share a file lease"))
+    if given.get("SHARDS", "").strip().lower() == "stored":
+        found.append(("SHARDS", "must be a number with ACTOR_ENGINE=ray"))
     return found
 
 

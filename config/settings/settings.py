@@ -112,6 +112,11 @@ class Settings(Variables):
         return self.mongodb_db or _checks.database_in_uri(self.mongodb_uri.get_secret_value())
 
     @property
+    def shard_count(self) -> int | None:
+        """Return how many shards there are; None where the store says it."""
+        return None if self.shards == "stored" else self.shards
+
+    @property
     def redis_dsn(self) -> SecretStr | None:
         """Return one URL for the Redis client, made of REDIS_HOST and so on if need be."""
         if self.redis_host is None:

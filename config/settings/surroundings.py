@@ -82,9 +82,9 @@ class Surroundings(BaseSettings):
     )
     console_write: Literal["0", "1"] = setting(
         "0",
-        "1 lets the page at /console pause, resume, clean, retry and remove; without it that page"
-        " only shows.",
-        "1 表示允许 /console 页面暂停、恢复、清理、重试和删除；否则该页面只能查看。",
+        "1 lets the page at /console operate orders, pause, resume, clean, retry and remove;"
+        " without it that page only shows.",
+        "1 表示允许 /console 页面操作工单、暂停、恢复、清理、重试和删除；否则该页面只能查看。",
     )
     environment: Annotated[str, AfterValidator(_checks.check_label)] = setting(
         "",
@@ -192,14 +192,14 @@ class Surroundings(BaseSettings):
         "其他节点访问本节点（把请求转给处理者）所用的地址。",
         shown="http://HOST:PORT",
     )
-    shards: int = number(
+    shards: Annotated[int | Literal["stored"], BeforeValidator(_checks.check_shards)] = setting(
         1,
-        1,
-        64,
-        "Parts that the orders are cut into, each with an owner of its own; several nodes share"
-        " them out. The same on all nodes; needs MONGODB_URI where it is more than 1.",
-        "把工单分成多少个分片，每个分片各有一个处理者，由多个节点分担。"
-        "所有节点须相同；大于 1 时须设置 MONGODB_URI。",
+        "Parts that the orders are cut into, 1 to 64, each with an owner of its own; several nodes"
+        " share them out. stored: as many as `plan reshard` said last, without a restart. The same"
+        " on all nodes; needs MONGODB_URI where it is not 1.",
+        "把工单分成多少个分片（1 到 64），每个分片各有一个处理者，由多个节点分担。"
+        "stored：以 `plan reshard` 最后指定的数目为准，无需重启。"
+        "所有节点须相同；不为 1 时须设置 MONGODB_URI。",
     )
     actor_engine: Annotated[Literal["pykka", "ray"], BeforeValidator(lower)] = setting(
         "pykka",

@@ -98,6 +98,12 @@ class Variables(Surroundings):
         "投入减报废已达 planProductionQuantity 时是否不再计投入：watch 照常计数并提示，"
         "enforce 答复 409 OVER_PLAN。",
     )
+    start_next_order: Literal["0", "1"] = setting(
+        "0",
+        "1 starts, as an order is completed, the PENDING order of the same line and material that"
+        " has the earliest planStartTime.",
+        "1 表示工单完成时自动开始同一产线、同一物料中 planStartTime 最早的 PENDING 工单。",
+    )
     max_batch: int = number(
         1000,
         1,

@@ -18,6 +18,8 @@ from scripts.bench.processes import (
     ChildFailedError,
     child,
     cpu_s,
+    cpu_s_by_name,
+    family,
     resident_bytes,
     wait_until_ready,
 )
@@ -54,6 +56,8 @@ class Target:
     """Whether it runs without MongoDB as well."""
     calls_itself: bool = False
     """Whether it makes its own load, by the options of `load`."""
+    ready_s: float = 30.0
+    """How long its start may take."""
 
 
 TARGETS: Final[dict[str, Target]] = {
@@ -99,13 +103,16 @@ class Measurement:
     load: dict[str, Any]
     """The load's own result."""
     cpu_us: float
-    """CPU of the process measured, in microseconds per update (or call that changes nothing)."""
+    """CPU of the process measured and those below it, in microseconds per update (or call that
+    changes nothing)."""
     mongod_cpu_us: float
     memory_mb: float
-    """Resident, after the load."""
+    """Resident, of the same processes, after the load."""
     mongod_memory_mb: float
     check: Check | None
     """None where nothing is stored."""
+    cpu_us_by: Mapping[str, float] = field(default_factory=dict)
+    """The same by the processes' names."""
 
     @property
     def per_second(self) -> float:
@@ -162,7 +169,7 @@ class Run:
         if not target.ours:
             arguments += ["--port", str(self._port)]
         with child(arguments, log, self._environment(), target.root) as process:
-            wait_until_ready(process, self._port, log)
+            wait_until_ready(process, self._port, log, target.ready_s)
             self.pid = process.pid
             if target.ours:
                 first = self._scenario.orders
@@ -262,10 +269,14 @@ def measure(
         with ExitStack() as stack:
             if not what.calls_itself:
                 stack.enter_context(run.started())
-            before = cpu_s(run.pid), cpu_s(mongod)
+            before = cpu_s_by_name(run.pid), cpu_s(mongod)
             load = run.load()
-            used = cpu_s(run.pid) - before[0], cpu_s(mongod) - before[1]
-            memory = resident_bytes(run.pid), resident_bytes(mongod)
+            used_by = {
+                name: seconds - before[0].get(name, 0.0)
+                for name, seconds in cpu_s_by_name(run.pid).items()
+            }
+            used = sum(used_by.values()), cpu_s(mongod) - before[1]
+            memory = sum(map(resident_bytes, family(run.pid))), resident_bytes(mongod)
             check = run.check_served(load)
         check = check or run.check_stored(load)
     count = max(1, load["acknowledged"])
@@ -280,4 +291,5 @@ def measure(
         memory_mb=memory[0] / 2**20,
         mongod_memory_mb=memory[1] / 2**20,
         check=check,
+        cpu_us_by={name: each / count * 1e6 for name, each in used_by.items()},
     )

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -105,16 +105,18 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Return once `/readyz` answers 200; raise ChildFailedError after 30 s or when it ended."""
-    deadline = time.monotonic() + _READY_S
+def wait_until_ready(
+    process: subprocess.Popen[bytes], port: int, log: Path, within_s: float = _READY_S
+) -> None:
+    """Return once `/readyz` answers 200; raise ChildFailedError after that or when it ended."""
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ChildFailedError(f"ended with status {process.returncode} at start", log)
         if _is_ready(port):
             return
         time.sleep(_POLL_S)
-    raise ChildFailedError(f"not ready after {_READY_S:.0f} s", log)
+    raise ChildFailedError(f"not ready after {within_s:.0f} s", log)
 
 
 def _is_ready(port: int) -> bool:
@@ -137,6 +139,35 @@ def cpu_s(pid: int) -> float:
     # The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
     user, system = stat.rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def family(pid: int) -> Iterator[int]:
+    """Return a process and all below it; none for 0."""
+    if pid:
+        yield pid
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for each in task.read_text(encoding="ascii").split():
+                yield from family(int(each))
+
+
+def cpu_s_by_name(pid: int) -> dict[str, float]:
+    """Return the CPU seconds of a process and of all below it, by their names."""
+    used: dict[str, float] = {}
+    for each in family(pid):
+        used[_name(each)] = used.get(_name(each), 0.0) + cpu_s(each)
+    return used
+
+
+def _name(pid: int) -> str:
+    """Return the module that Python runs, what Ray calls it, or the program."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "gone"
+    if words[0].startswith("ray::"):
+        return words[0].removeprefix("ray::").split(".")[0]
+    return words[words.index("-m") + 1] if "-m" in words else Path(words[0].split(" ")[0]).name
 
 
 def resident_bytes(pid: int | str = "self") -> int:

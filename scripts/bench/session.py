@@ -22,7 +22,7 @@ from scripts.bench.scenarios import SCENARIOS, capped, named
 from tests.servers import MongoReplicaSet, MongoServer, RedisServer, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from scripts.bench.scenarios import Scenario
 
@@ -140,6 +140,7 @@ def run(
     scenarios: Sequence[Scenario],
     names: Sequence[str],
     among: Mapping[str, Target] = TARGETS,
+    shown: Callable[[Sequence[Measurement]], str] = table,
 ) -> int:
     """Measure, print the table and write the figures; return the exit status."""
     exit_on_sigterm()
@@ -148,7 +149,7 @@ def run(
     except (ChildFailedError, ServerError) as error:
         say(str(error))
         return 1
-    print(table(found))
+    print(shown(found))
     write(args, found)
     return status(found)
 

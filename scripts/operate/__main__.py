@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from scripts.operate import acting, checking, looking, streaming
+from scripts.operate import acting, checking, looking, sharding, streaming
 from scripts.operate.screen import speak_any_locale
 from scripts.operate.words import COMMANDS, choose, language
 from web import SERVICE, VERSION
@@ -69,6 +69,8 @@ for command in (
     acting.clean,
     acting.log_level,
     acting.operate,
+    sharding.shards,
+    sharding.reshard,
     checking.smoke,
 ):
     app.command(cls=_Command)(command)

@@ -151,13 +151,16 @@ def operate(  # noqa: PLR0913 -- the options of a command
     *,
     plan_quantity: Annotated[float | None, typer.Option("--plan", help="The new plan.")] = None,
     quantity: Annotated[float | None, typer.Option(help="Pieces of scrap; 1 if not said.")] = None,
+    supplement: Annotated[
+        float | None, typer.Option(help="Pieces of a supplement; all scrap if not said.")
+    ] = None,
     barcode: Annotated[str | None, typer.Option(help="Barcode of the scrap.")] = None,
     operator: Annotated[str | None, typer.Option(help="Who does it, for the log.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     key: Annotated[str | None, typer.Option(help="Key by which it is done once.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
 ) -> Shown:
-    """Start, pause, resume, cancel or complete an order, change its plan, or count scrap."""
+    """Start, pause, resume, cancel or complete an order, change its plan, count scrap, or more."""
     if not yes:
         question = "{operation} of order {order}?"
         typer.confirm(say(question, operation=operation.value, order=order), abort=True)
@@ -166,6 +169,7 @@ def operate(  # noqa: PLR0913 -- the options of a command
         "operation": operation.value,
         "planProductionQuantity": plan_quantity,
         "quantity": quantity,
+        "supplementQuantity": supplement,
         "logContext": _given(context),
         "requestId": key or str(uuid4()),
     }

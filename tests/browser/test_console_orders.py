@@ -161,3 +161,50 @@ async def test_from_an_alarm_to_the_right_order_takes_no_more_than_three_clicks(
     await expect(console.page.locator('[data-quantity="input"]')).to_have_text("4")
     await console.see("overview")
     await expect(alarm).to_have_count(0)
+
+
+async def test_an_order_is_operated_once_it_is_confirmed_and_its_timeline_shows_it(
+    visitors: Visitors, site: Place
+) -> None:
+    which = 7101
+    line = f"{which:024}"
+    plan = {"planQuantity": 10, "planProductionQuantity": 10}
+    await put_orders(site, which, status="PENDING", productionLineId=line, **plan)
+    console = Console(await visitors.come(site.node.uri))
+    page = console.page
+    await console.open(f"#/orders/{order_id(which)}")
+    offered = page.locator("[data-operations] button")
+    await expect(offered).to_have_text(["Start", "Change plan", "Cancel order"])
+
+    await console.act("op-start").click()
+    await console.answer(yes=False)
+    await expect(offered.first).to_have_text("Start")
+    await console.act("op-start").click()
+    await page.get_by_label("Why").fill("first shift")
+    await console.answer(yes=True)
+    assert await console.told()
+    await expect(offered).to_have_text(["Pause", "Complete", "Scrap"])
+
+    assert await Floor(site.node).update(which) == ["UPDATED"]
+    await console.act("op-scrap").click()
+    await page.locator('[name="relatedBarcode"]').fill("SN-7101")
+    await console.answer(yes=True)
+    assert await console.told()
+    kinds = console.rows("timeline").locator('[data-cell="type"]')
+    await expect(kinds).to_have_text(["Scrap", "Input", "Start"])
+    first = console.rows("timeline").first
+    await expect(first.locator('[data-cell="barcode"]')).to_have_text("SN-7101")
+    await expect(console.rows("timeline").last).to_contain_text("first shift")
+
+    console.visitor.watch.forgive("status of 409")
+    await console.act("op-scrap").click()
+    await page.locator('[name="relatedBarcode"]').fill("SN-7101")
+    await console.answer(yes=True)
+    assert "scrap already" in await console.told("bad")
+    await console.act("op-pause").click()
+    await console.answer(yes=True)
+    await expect(console.act("op-supplement")).to_be_visible()
+    await console.act("op-change-plan").click()
+    await page.locator('[name="planProductionQuantity"]').fill("8")
+    await console.answer(yes=True)
+    await expect(kinds.first).to_have_text("Change plan")

@@ -93,6 +93,7 @@ async def test_axe_finds_nothing_wrong_with_any_view_and_a_phone_need_not_scroll
             ("#/jobs?state=failed", '[data-table="jobs"] [data-row]'),
             ("#/nodes", '[data-table="nodes"] [data-row]'),
             ("#/operations", '[data-table="paused"] [data-row]'),
+            ("#/statistics?by=order", '[data-table="plans"] [data-row]'),
             ("#/events", '[data-panel="events"] .badge.ok'),
         ):
             await page.set_viewport_size({"width": _PHONE_PX, "height": 640})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.axe import violations
 from tests.browser.console import Console
 from tests.browser.floor import Floor, number_of, put_orders
 from tests.contract.backdoor import MongoBackdoor
@@ -117,3 +118,32 @@ async def test_a_stopped_store_and_a_killed_node_are_told_in_plain_words_and_pas
     await expect(lost).to_have_count(0)
     assert await Floor(place.node).update(1) == ["UPDATED"]
     await expect(console.row("hotBusiest", order_id(1))).to_contain_text(number_of(1))
+
+
+async def test_shards_are_listed_beside_the_nodes_where_there_are_any(
+    visitors: Visitors, shared_node: ServiceNode
+) -> None:
+    """Canned: what the call itself tells is shown in tests/unit/web/cluster."""
+    visitor = await visitors.come(shared_node.uri)
+    console = Console(visitor)
+    await console.open("#/nodes")
+    await expect(console.panel("nodes")).to_be_visible()
+    await expect(console.panel("shards")).to_have_count(0)
+    counts = {"waiting": 3, "jobs": 7, "unlogged": 17, "ratePerSecond": 12.5}
+    rows: list[dict[str, object]] = [
+        {"shard": 0, "node": "north", "epoch": 7, "serving": True, "paused": False},
+        {"shard": 1, "node": None, "epoch": 0, "serving": False, "paused": False},
+    ]
+    rows[0] |= {"leaseLeftMs": 4000, "counts": counts}
+    rows[1] |= {"leaseLeftMs": None, "counts": None}
+    told = {"count": 2, "version": 3, "planned": 4, "shards": rows}
+    body = {"success": True, "message": "", "code": "OK", "data": told}
+    await visitor.context.route("**/api/shards", lambda route: route.fulfill(json=body))
+    await expect(console.rows("shards")).to_have_count(2)
+    served = console.row("shards", "0")
+    for text in ("north", "served", "12.5", "3", "7", "17"):
+        await expect(served).to_contain_text(text)
+    await expect(console.row("shards", "1")).to_contain_text("not served")
+    await expect(console.panel("shards")).to_contain_text("To be 4 in a moment")
+    assert await violations(console.page) == []
+    await visitor.context.close()

@@ -48,6 +48,8 @@ class Callers(Crew):
     history: HistoryWriter
     seed: int
     pace: Pace = field(default_factory=Pace)
+    first: int = 0
+    """The number of its first caller, where several crews share a history."""
     served_at: list[float] = field(default_factory=list)
     open_at: Counter[int] = field(default_factory=Counter)
     """Requests under way, by node."""
@@ -63,7 +65,7 @@ class Callers(Crew):
     def start(self) -> None:
         """Set the callers to work."""
         self._open()
-        for number in range(self.pace.callers):
+        for number in range(self.first, self.first + self.pace.callers):
             self._begin(self._work(number))
 
     async def served(self, count: int, within_s: float = 60) -> None:

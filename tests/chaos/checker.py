@@ -29,6 +29,8 @@ KINDS: Final = (
     "told not applied, but was",
     "applied after its DELETE",
     "pauses that did not hold",
+    "guarded counts wrong",
+    "operations half done",
 )
 _APPLIED: Final = 200
 _OK: Final = 200

@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.schema import REFUSALS
+from tests.chaos.bench import Bench, check_bench
 from tests.chaos.callers import Callers, Pace
 from tests.chaos.checker import check, read_books
 from tests.chaos.faults import FAULTS
@@ -22,10 +23,13 @@ from tests.chaos.stage import Stage, Strike
 from tests.servers import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tests.contract.backdoor import MongoBackdoor
 
 _TOLD: Final = 2000
 """Characters of what a server said when it did not come up."""
+_OK: Final = 200
 _CALM: Final = 40
 """Final answers after a fault, before the next one."""
 
@@ -65,6 +69,11 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
             stage = asyncio.run(_perform(fleet, history, options, say))
         fleet.stop_nodes()
         figures = examine(fleet, path)
+        if fleet.bench:
+            if all(status != _OK for status, _ in stage.bench.told.values()):
+                figures.mistakes.append("nothing was done at the bench")
+            for kind, what in check_bench(fleet.backdoor, stage.bench.orders, stage.bench.told):
+                figures.verdict.complain(kind, what)
         for strike in stage.strikes:
             _measure(stage, figures, strike)
         figures.mistakes += stage.mistakes
@@ -76,16 +85,17 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
 
 def examine(fleet: Fleet, history: Path) -> Figures:
     """Check a history that is closed against the database of a fleet."""
-    books = read_books(fleet.backdoor, fleet.orders)
-    refused = {
-        each["planServer"].get("requestId") for each in fleet.backdoor.database[REFUSALS].find()
-    }
+    figures = judged(fleet.backdoor, fleet.orders, history)
+    figures.fence_rejections = sum(node.points.rejections for node in fleet.nodes)
+    return figures
+
+
+def judged(backdoor: MongoBackdoor, orders: Sequence[Mapping[str, Any]], history: Path) -> Figures:
+    """Check a history that is closed against a database; `orders` are those of before."""
+    books = read_books(backdoor, orders)
+    refused = {each["planServer"].get("requestId") for each in backdoor.database[REFUSALS].find()}
     verdict = check(read_history(history), books, read_operations(history), refused)
-    return Figures(
-        verdict,
-        entries=sum(len(each.log) for each in books),
-        fence_rejections=sum(node.points.rejections for node in fleet.nodes),
-    )
+    return Figures(verdict, entries=sum(len(each.log) for each in books))
 
 
 def _measure(stage: Stage, figures: Figures, strike: Strike) -> None:
@@ -104,14 +114,17 @@ async def _perform(
     orders = [str(each["_id"]) for each in fleet.orders]
     urls = [node.uri for node in fleet.nodes]
     callers = Callers(urls, orders, history, options.seed, options.pace)
-    stage = Stage(fleet, callers, options.seed, options.short)
+    bench = Bench(urls, [str(each["_id"]) for each in fleet.bench], options.seed)
+    stage = Stage(fleet, callers, options.seed, options.short, bench=bench)
     desk = Operators(urls, orders[::10], callers, history, options.seed)
     try:
         await _break_everything(stage, desk if options.operators else None, options, say)
         await desk.finish()
+        await bench.finish()
         await callers.finish()
         await fleet.emptied()
     finally:
+        await bench.close()
         await desk.close()
         await callers.close()
     callers.unsettled += desk.unsettled
@@ -125,6 +138,8 @@ async def _break_everything(
     callers.start()
     if desk is not None:
         desk.start()
+    if stage.fleet.bench:
+        stage.bench.start()
     await callers.served(2 * _CALM)
     for name in _plan(options):
         before, began = len(stage.strikes), time.monotonic()

@@ -24,6 +24,8 @@ class Hit:
     """The longest time without a final answer, from the fault until service was normal."""
     resumed_s: float | None
     """From the end of the outage to the first final answer, where the outage had an end."""
+    others_gap_s: float | None = None
+    """The gap of those shards that were not hit, where any was."""
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ class Figures:
                     "in_flight": each.in_flight,
                     "gap_s": round(each.gap_s, 3),
                     "resumed_s": each.resumed_s and round(each.resumed_s, 3),
+                    "others_gap_s": each.others_gap_s and round(each.others_gap_s, 3),
                 }
                 for each in self.hits
             ],
@@ -113,14 +116,16 @@ def _fault_rows(hits: Sequence[Hit]) -> list[str]:
     for hit in hits:
         by_fault[hit.fault].append(hit)
     titles = f"{'fault':26}{'times':>6}{'in flight':>11}{'gap p50':>10}{'p99':>8}{'max':>8}"
-    rows = [f"{titles}{'resumed':>9}"]
+    rows = [f"{titles}{'resumed':>9}{'others':>8}"]
     for fault, some in sorted(by_fault.items()):
         gaps = sorted(each.gap_s for each in some)
         resumed = [each.resumed_s for each in some if each.resumed_s is not None]
+        others = [each.others_gap_s for each in some if each.others_gap_s is not None]
         rows.append(
             f"{fault:26}{len(some):6}{sum(each.in_flight for each in some):11}"
             f"{quantile(gaps, 0.5):9.2f}s{quantile(gaps, 0.99):7.2f}s{gaps[-1]:7.2f}s"
             + (f"{max(resumed):8.2f}s" if resumed else f"{'-':>9}")
+            + (f"{max(others):7.2f}s" if others else f"{'-':>8}")
         )
     return rows
 

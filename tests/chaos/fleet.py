@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from actors.domain.job import JobState
 from actors.store.schema import INBOX
+from tests.chaos.bench import ENFORCED, bench_orders
 from tests.chaos.controls import CONTROL_VARIABLE
 from tests.chaos.points import FOLDER_VARIABLE, Points
 from tests.contract.backdoor import MongoBackdoor
@@ -116,6 +117,8 @@ class Fleet:
         self.orders: list[dict[str, Any]] = [
             _order(_FIRST + each) for each in range(options.orders)
         ]
+        self.bench = [] if options.control else bench_orders()
+        """Of which the guards are enforced; a control breaks one thing at a time."""
         self._undo = ExitStack()
 
     # -- beginning and end -------------------------------------------------------------------
@@ -133,7 +136,7 @@ class Fleet:
             for number in range(self.options.nodes):
                 self.nodes.append(self._make_node(number))
                 undo.callback(self.nodes[-1].close)
-            for order in self.orders:
+            for order in (*self.orders, *self.bench):
                 self.backdoor.put_order(order)
             for node in self.nodes:
                 node.start()
@@ -165,6 +168,8 @@ class Fleet:
             CONTROL_VARIABLE: (self.options.control or "") if number == 0 else "",
         }
         node = ChaosNode(environment, self.folder / f"node-{number}", number)
+        if self.bench:
+            node.environment |= ENFORCED
         if node.tight:
             node.environment |= {"ACTOR_IDLE_S": "0.1", "MAX_ACTORS": "20"}
         self.to_node.append(self.wires.to(node.port))

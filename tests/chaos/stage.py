@@ -10,8 +10,10 @@ from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
+from tests.chaos.bench import Bench
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.chaos.callers import Callers
     from tests.chaos.fleet import ChaosNode, Fleet
@@ -45,6 +47,7 @@ class Stage:
     strikes: list[Strike] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     """What a fault found wrong by itself, such as an answer that should have been 404."""
+    bench: Bench = field(default_factory=lambda: Bench([], [], 0))
     rng: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,12 +120,16 @@ class Stage:
 
     def longest_gap_s(self, since: float, until: float) -> float:
         """Return the longest time without a final answer between two moments."""
-        served = self.callers.served_at
-        times = served[bisect_left(served, since) : bisect_left(served, until)]
-        return max(b - a for a, b in pairwise([since, *times, until]))
+        return longest_gap_s(self.callers.served_at, since, until)
 
     def resumed_after_s(self, moment: float) -> float:
         """Return how long after a moment the first final answer came."""
         served = self.callers.served_at
         place = bisect_left(served, moment)
         return served[place] - moment if place < len(served) else float("inf")
+
+
+def longest_gap_s(served_at: Sequence[float], since: float, until: float) -> float:
+    """Return the longest time without one of these ordered moments between two moments."""
+    times = served_at[bisect_left(served_at, since) : bisect_left(served_at, until)]
+    return max(b - a for a, b in pairwise([since, *times, until]))

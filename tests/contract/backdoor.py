@@ -24,10 +24,18 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-_IDS: Final = ("_id", "workOrderId", "materialId", "productionLineId", "processStepId")
+_IDS: Final = (
+    "_id",
+    "workOrderId",
+    "materialId",
+    "productionLineId",
+    "processStepId",
+    "originalWorkOrderId",
+)
 _TIMES: Final = (
     "createAt",
     "updateAt",
+    "planStartTime",
     "actualEndTime",
     "operateTime",
     "createdAt",

@@ -35,6 +35,8 @@ Driver = Literal["motor", "pymongo"]
 MONGO_STORES = ("standalone-pymongo", "replica-set-motor")
 OTHER_MONGO_STORES = ("standalone-motor", "replica-set-pymongo")
 FAKES = ("memory", "simulation")
+_TIMEOUT_S = 60.0
+"""Only a hang reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     with server.client() as client:
         yield Database(
             request.param,
-            lambda: MongoStore(server.uri, name, driver=driver),
+            lambda: MongoStore(server.uri, name, driver=driver, timeout_s=_TIMEOUT_S),
             MongoBackdoor(client, name),
         )
 

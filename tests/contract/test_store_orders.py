@@ -117,6 +117,8 @@ async def test_orders_are_found_by_a_part_of_their_number_and_by_what_their_log_
         assert await found(trait, text[1:]) == ([], False)
     gone = new_order_id()
     assert await store.numbers([order_id, gone]) == {order_id: f"WO-{mark}-7"}
+    backdoor.edit_order(order_id, {"workOrderNo": 0})
+    assert await store.numbers([order_id, gone]) == {order_id: "0"}
 
 
 @pytest.mark.adapters("memory")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ import pytest
 
 from actors.store.quantities import Calendar, Dimension, QuantityQuery, QuantityRow, Sums
 from tests.contract.cases import LINE, MATERIAL, STEP, order_document
+from tests.contract.logged import random_entry, rows
 from tests.recounted import recounted
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _SINCE = datetime(2026, 10, 24, 22, tzinfo=UTC)
 _UNTIL = datetime(2026, 10, 26, 23, tzinfo=UTC)
 _BERLIN = Calendar.of(ZoneInfo("Europe/Berlin"), _SINCE, _UNTIL, (8 * 60, 13 * 60 + 30, 20 * 60))
 _MANY = 1_200
-_NOT_ALWAYS = {"isAutomatic", "barcodeOperation", "operatorId", "processStepId", "workOrderNo"}
 _EVERYTHING = QuantityQuery(_SINCE, _UNTIL, calendar=_BERLIN)
 
 
@@ -40,44 +40,16 @@ def entries(store: Store, backdoor: RealBackdoor) -> list[Document]:  # noqa: AR
         if number:
             order["productionOrderNo"] = f"MO-{number}"
         backdoor.put_order(order)
-    made = [_entry(chance, number, orders) for number in range(150)]
+    made = [random_entry(chance, number, orders, _SINCE) for number in range(150)]
     # What counts for nothing: another type of change, no number, no time.
     made += [
-        _entry(chance, 200, orders) | {"changeType": "scrap"},
-        _entry(chance, 201, orders) | {"changeQuantity": "many"},
-        _entry(chance, 202, orders) | {"changeQuantity": True},
-        _entry(chance, 203, orders) | {"changeQuantity": "3"},
+        random_entry(chance, 200, orders, _SINCE) | {"changeType": "scrap"},
+        random_entry(chance, 201, orders, _SINCE) | {"changeQuantity": "many"},
+        random_entry(chance, 202, orders, _SINCE) | {"changeQuantity": True},
+        random_entry(chance, 203, orders, _SINCE) | {"changeQuantity": "3"},
     ]
     backdoor.put_logs(made)
     return made
-
-
-def _entry(chance: random.Random, number: int, orders: list[Document]) -> Document:
-    order = chance.choice(orders)
-    entry: Document = {
-        "_id": f"{number + 1:024x}",
-        "workOrderId": order["_id"],
-        "workOrderNo": order["workOrderNo"],
-        "materialId": MATERIAL,
-        "materialName": chance.choice(["主板", "外壳", None]),
-        "productionLineId": chance.choice(["line 1", "line 2"]),
-        "productionLineName": "SMT一线",
-        "changeType": chance.choice(["input", "output"]),
-        "changeQuantity": chance.choice([1, 1, 1, -1, 0, 2.5, 0.1]),
-        "processStepId": chance.choice([STEP, None]),
-        "processName": "贴片",
-        "barcodeOperation": chance.choice(["SCAN_PROCESS", "OTHER", "UNBIND_PROCESS"]),
-        "operatorId": chance.choice(["SYSTEM", "7", "12"]),
-        "operatorName": chance.choice(["王", "李"]),
-        "isAutomatic": chance.choice([True, False]),
-        "operateTime": _SINCE + timedelta(milliseconds=chance.randrange(49 * 3_600_000)),
-    }
-    left_out = set(chance.sample(sorted(entry), 2)) & _NOT_ALWAYS
-    return {name: each for name, each in entry.items() if name not in left_out}
-
-
-async def rows(store: Store, query: QuantityQuery) -> list[QuantityRow]:
-    return [row async for part in store.statistics.quantities(query) for row in part]
 
 
 def _production_orders(backdoor: Backdoor, entries: list[Document]) -> dict[str, str]:

@@ -56,17 +56,18 @@ async def shards(whole: MongoStore) -> AsyncIterator[tuple[Owned, Owned]]:
         yield first, second
 
 
-async def _owned(whole: MongoStore, index: int, undo: AsyncExitStack) -> Owned:
-    shard = TWO.all()[index]
-    store = whole.part(shard)
+async def _owned(
+    whole: MongoStore, index: int, undo: AsyncExitStack, shards: ShardMap = TWO
+) -> Owned:
+    store = whole.part(shards.all()[index])
     undo.push_async_callback(store.close)
     await store.open()
     epoch = await store.claim_epoch(f"node-{index}", url=f"http://node-{index}")
-    return Owned(store, epoch, _order_of(index))
+    return Owned(store, epoch, _order_of(index, shards))
 
 
-def _order_of(index: int) -> WorkOrderId:
-    return next(each for each in iter(new_order_id, "") if TWO.of(each) == index)
+def _order_of(index: int, shards: ShardMap = TWO) -> WorkOrderId:
+    return next(each for each in iter(new_order_id, "") if shards.of(each) == index)
 
 
 async def test_neither_is_deposed_by_the_other(shards: tuple[Owned, Owned]) -> None:

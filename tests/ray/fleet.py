@@ -6,28 +6,30 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
+import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from redis import Redis
 
+from actors.domain.model import WorkOrderId
+from actors.domain.slots import ShardMap
 from tests.chaos.fleet import DATABASE, orders_from
 from tests.contract.backdoor import MongoBackdoor
 from tests.proxy import HOST, Wires
+from tests.ray.machine import Machine
 from tests.servers import MongoReplicaSet, RedisServer
 from tests.service.nodes import ServiceNode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.proxy import Wire
+    from collections.abc import Callable
+    from pathlib import Path
 
 SHARDS: Final = 2
 TTL_S: Final = 3.0
-_ROOT: Final = Path(__file__).resolve().parents[2]
 _FIRST: Final = 0x6560A00000000000000E0000
 _DEADLINE_S: Final = 100
 _POLL_S: Final = 0.05
@@ -43,54 +45,6 @@ _PRIVATE: Final = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
 }
-
-
-class Machine:
-    """One machine of the cluster that takes shards, with a wire of its own to Redis."""
-
-    def __init__(
-        self,
-        cluster: Any,  # noqa: ANN401 -- Ray's classes have no useful types
-        folder: Path,
-        wire: Wire,
-        environment: Mapping[str, str],
-    ) -> None:
-        self._cluster, self.folder, self.wire = cluster, folder, wire
-        folder.mkdir()
-        self._environment = {
-            **environment,
-            "PYTHONPATH": str(_ROOT),
-            "REDIS_PORT": str(wire.port),
-            "LOG_FILE": str(folder / "log.jsonl"),
-        }
-        self.node: Any = None
-
-    def start(self) -> None:
-        """Join the cluster."""
-        self.node = self._cluster.add_node(
-            num_cpus=0, resources={"shard": 4}, env_vars=self._environment
-        )
-
-    @property
-    def raylet(self) -> Any:  # noqa: ANN401 -- a Popen
-        """Return the machine's own process of Ray."""
-        return self.node.all_processes["raylet"][0].process
-
-    def kill_raylet(self) -> None:
-        """End it as a power cut does; one that is not reaped would keep its workers."""
-        self.raylet.kill()
-        self.raylet.wait()
-        self._cluster.remove_node(self.node, allow_graceful=False)
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """Return what its shards logged under `name`, the oldest first."""
-        found = []
-        for path in self.folder.glob("log.*.jsonl"):
-            for line in path.read_text(errors="replace").splitlines():
-                event = json.loads(line) if line.endswith("}") else {}
-                if event.get("event") == name:
-                    found.append(event)
-        return sorted(found, key=lambda event: event["timestamp"])
 
 
 class RayFleet:
@@ -140,27 +94,39 @@ class RayFleet:
         }
 
     def _start_cluster(self, undo: ExitStack) -> None:
+        # Ray's sockets need a short path, and files of its own.
+        files = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+        undo.callback(shutil.rmtree, files, ignore_errors=True)
         # For good: Ray reads it once in a process.
         os.environ.update(_PRIVATE)
+        os.environ["RAY_TMPDIR"] = files
+        # What the head knows outlasts it.
+        os.environ["RAY_REDIS_ADDRESS"] = f"{HOST}:{self.redis.port}"
         from ray.cluster_utils import Cluster  # noqa: PLC0415 -- reads the environment
 
         head = {"num_cpus": 0, "include_dashboard": False}
-        self.cluster = Cluster(initialize_head=True, head_node_args=head)
-        undo.callback(self.cluster.shutdown)
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        undo.callback(self._cluster.shutdown)
         for number in range(2):
             wire = self.wires.to(self.redis.port)
             folder = self.folder / f"machine-{number}"
-            self.machines.append(Machine(self.cluster, folder, wire, self._settings()))
+            self.machines.append(Machine(self._cluster, folder, wire, self._settings()))
             self.machines[-1].start()
 
     def _door(self, number: int) -> ServiceNode:
         environment = {
             **self._settings(),
             **_PRIVATE,
+            "RAY_TMPDIR": os.environ["RAY_TMPDIR"],
             "NODE_ID": f"door-{number}",
-            "RAY_ADDRESS": self.cluster.address,
+            "RAY_ADDRESS": self._cluster.address,
         }
         return ServiceNode(environment, self.folder / f"door-{number}")
+
+    def orders_of(self, shard: int) -> list[str]:
+        """Return the ids of a shard's orders."""
+        ids = (str(each["_id"]) for each in self.orders)
+        return [each for each in ids if ShardMap(SHARDS).of(WorkOrderId(each)) == shard]
 
     # -- who owns ----------------------------------------------------------------------------
 
@@ -172,15 +138,13 @@ class RayFleet:
 
     def machine_of(self, process: str) -> Machine:
         """Return the machine on which a process was started last."""
-        return max(self.machines, key=lambda machine: self._started_at(machine, process))
+        return max(
+            self.machines, key=lambda machine: str(machine.started(process).get("timestamp", ""))
+        )
 
     def pid_of(self, process: str) -> int:
-        """Return the id of a process as the system knows it."""
-        machine = self.machine_of(process)
-        started = [
-            each for each in machine.events("shard_process_started") if each["name"] == process
-        ]
-        return int(started[-1]["pid"])
+        """Return the id of a process as the system knows it; 0 where it never started."""
+        return int(self.machine_of(process).started(process).get("pid", 0))
 
     def kill(self, process: str) -> None:
         """Kill a shard's process."""
@@ -192,43 +156,47 @@ class RayFleet:
         os.kill(pid, signal.SIGSTOP)
         return pid
 
-    async def taken_over(self, shard: int, before: str) -> float:
-        """Wait until another process holds a shard's lease; give the seconds that it took."""
-        began = time.monotonic()
-        while time.monotonic() - began < _DEADLINE_S:
-            holder = await asyncio.to_thread(self.holder, shard)
-            if holder not in ("", before):
-                return time.monotonic() - began
+    # -- the head ----------------------------------------------------------------------------
+
+    def kill_gcs(self) -> None:
+        """Kill what knows of all processes and machines."""
+        self._cluster.head_node.kill_gcs_server()
+
+    def start_gcs(self) -> None:
+        """Start it again, on what Redis has."""
+        self._cluster.head_node.start_gcs_server()
+
+    # -- what is waited for --------------------------------------------------------------------
+
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until something is so; raises TimeoutError."""
+        end = time.monotonic() + _DEADLINE_S
+        while not await asyncio.to_thread(condition):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{what}: not in {_DEADLINE_S} s")
             await asyncio.sleep(_POLL_S)
-        raise TimeoutError(f"shard {shard} is still {before}'s after {_DEADLINE_S} s")
+
+    async def taken_over(self, shard: int, before: str) -> None:
+        """Wait until another process holds a shard's lease."""
+        await self.until(
+            lambda: self.holder(shard) not in ("", before), f"shard {shard} taken from {before}"
+        )
 
     async def replaced(self, process: str, pid: int) -> None:
         """Wait until a process runs under another id."""
-        async with asyncio.timeout(_DEADLINE_S):
-            while await asyncio.to_thread(self.pid_of, process) == pid:  # noqa: ASYNC110
-                await asyncio.sleep(_POLL_S)
+        await self.until(lambda: self.pid_of(process) != pid, f"{process} is another process")
 
     async def whole(self) -> None:
-        """Wait until both processes of each shard are there."""
-        began = time.monotonic()
-        while time.monotonic() - began < _DEADLINE_S:
-            if await asyncio.to_thread(self._is_whole):
-                return
-            await asyncio.sleep(_POLL_S)
-        raise TimeoutError(f"not all processes are there after {_DEADLINE_S} s")
+        """Wait until each shard has an owner, and its two processes are there, on two machines."""
+        await self.until(self._is_whole, "all processes are there")
 
     def _is_whole(self) -> bool:
-        names = [f"shard-{shard}{letter}" for shard in range(SHARDS) for letter in "ab"]
-        return all(_lives(self.pid_of(name)) for name in names)
-
-    @staticmethod
-    def _started_at(machine: Machine, process: str) -> str:
-        started = [
-            each["timestamp"]
-            for each in machine.events("shard_process_started")
-            if each["name"] == process
-        ]
-        return started[-1] if started else ""
+        pairs = [[f"shard-{shard}{letter}" for letter in "ab"] for shard in range(SHARDS)]
+        return (
+            all(map(self.holder, range(SHARDS)))
+            and all(_lives(self.pid_of(each)) for pair in pairs for each in pair)
+            and all(self.machine_of(a) is not self.machine_of(b) for a, b in pairs)
+        )
 
 
 def _lives(pid: int) -> bool:
@@ -236,4 +204,4 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    return pid > 0

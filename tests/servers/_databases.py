@@ -10,6 +10,7 @@ from actors.store.mongo.client import INDEXES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pymongo import MongoClient
     from pymongo.collection import Collection
 
     from tests.servers._mongo import MongoReplicaSet, MongoServer
@@ -20,6 +21,7 @@ class Databases:
 
     def __init__(self, servers: list[MongoServer | MongoReplicaSet]) -> None:
         self._servers = servers
+        self._clients: dict[str, MongoClient[dict[str, Any]]] = {}
         self._spare: list[str] = []
 
     def take(self) -> str:
@@ -28,15 +30,25 @@ class Databases:
 
     def give_back(self, name: str) -> None:
         """Empty the database; a collection that is not as the service makes it is dropped."""
-        for server in self._servers:
-            with server.client() as client:
-                for found in client[name].list_collections():
-                    collection = client[name][found["name"]]
-                    if found.get("options") or not _has_our_indexes(collection):
-                        collection.drop()
-                    else:
-                        collection.delete_many({})
+        for client in self._opened():
+            for found in client[name].list_collections():
+                collection = client[name][found["name"]]
+                if found.get("options") or not _has_our_indexes(collection):
+                    collection.drop()
+                else:
+                    collection.delete_many({})
         self._spare.append(name)
+
+    def close(self) -> None:
+        """Close what is open to the servers."""
+        for client in self._clients.values():
+            client.close()
+
+    def _opened(self) -> list[MongoClient[dict[str, Any]]]:
+        for server in self._servers:
+            if server.uri not in self._clients:
+                self._clients[server.uri] = server.client()
+        return [self._clients[server.uri] for server in self._servers]
 
 
 def _has_our_indexes(collection: Collection[dict[str, Any]]) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.service.places import Place
 
-KILLS = int(os.environ.get("CRASH_KILLS", "5"))
+KILLS = int(os.environ.get("CRASH_KILLS", "3"))
 SEED = 20261123
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.service.places import Place
 
-EDITS = 400
+EDITS = 150
 CALLS_PER_EDIT = 4
 CODES = {"UPDATED", "PARTIALLY_UPDATED", "NOT_UPDATED", "DUPLICATE_OPERATION"}
 

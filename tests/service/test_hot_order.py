@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 ORDER = "6560a0000000000000000001"
 CALLERS = 32
-UPDATES = 2_000
+UPDATES = 1_000
 
 
-async def test_2000_updates_of_one_order_by_32_callers_are_all_applied(place: Place) -> None:
+async def test_1000_updates_of_one_order_by_32_callers_are_all_applied(place: Place) -> None:
     start = Start(orders=(_order(),))
     await place.open(start)
     async with session(place.node.uri) as client:

@@ -29,7 +29,7 @@ API = "/api/workorder"
 SHARDS = ShardMap(4)
 WITHIN_S = 60.0
 """Only a hang reaches it."""
-_PATIENCE = aiohttp.ClientTimeout(total=5)
+PATIENCE = aiohttp.ClientTimeout(total=5)
 """With a node that is frozen."""
 
 
@@ -52,6 +52,16 @@ class Pair:
                     self.backdoor.put_order(document)
                     self.orders.append(document["_id"])
                     left -= 1
+
+    def check_exact(self) -> None:
+        """Hold the stored orders and their logs against what was answered with success."""
+        for order_id in self.orders:
+            assert self.backdoor.order(order_id)["inputQuantity"] == self.applied[order_id]
+            entries = sorted(
+                (each["planServer"]["seq"], each["afterQuantity"])
+                for each in self.backdoor.logs(order_id)
+            )
+            assert entries == [(seq, seq) for seq in range(1, self.applied[order_id] + 1)]
 
 
 @pytest.fixture
@@ -131,7 +141,7 @@ async def test_two_nodes_work_and_one_that_is_frozen_or_killed_loses_nothing(pai
     first, second = pair.nodes
     pair.put_orders(2)
     async with AsyncExitStack() as undo:
-        session = await undo.enter_async_context(aiohttp.ClientSession(timeout=_PATIENCE))
+        session = await undo.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE))
         calls = Calls(pair, session)
         await first.started()
         assert set((await calls.until_shared({"a"})).values()) == {"a"}
@@ -143,31 +153,25 @@ async def test_two_nodes_work_and_one_that_is_frozen_or_killed_loses_nothing(pai
                     await calls.send(order_id, f"k{next(numbers)}", node)
 
         callers = [asyncio.create_task(caller(node)) for node in (first, second, first)]
-        await _more(pair, 20)
+        await more(pair, 20)
         await second.started()  # it joins under load
         await calls.until_shared({"a", "b"})
-        await _more(pair, 50)
+        await more(pair, 50)
         second.pause()
         await calls.until_shared({"a"})
         second.resume()  # what it still holds to be its own is refused
         await calls.until_shared({"a", "b"})
-        await _more(pair, 20)
+        await more(pair, 20)
         await second.killed()
         await calls.until_shared({"a"})
-        await _more(pair, 50)
+        await more(pair, 50)
         going = False
         await asyncio.gather(*callers)
     await first.stopped()
-    for order_id in pair.orders:
-        assert pair.backdoor.order(order_id)["inputQuantity"] == pair.applied[order_id]
-        entries = sorted(
-            (each["planServer"]["seq"], each["afterQuantity"])
-            for each in pair.backdoor.logs(order_id)
-        )
-        assert entries == [(seq, seq) for seq in range(1, pair.applied[order_id] + 1)]
+    pair.check_exact()
 
 
-async def _more(pair: Pair, updates: int) -> None:
+async def more(pair: Pair, updates: int) -> None:
     """Wait until as many more were answered."""
     target = pair.applied.total() + updates
     async with asyncio.timeout(WITHIN_S):

@@ -23,16 +23,16 @@ def test_the_day_is_the_same_in_every_run_and_has_all_that_a_day_has() -> None:
     codes = Counter(update.expected for call in calls for update in call.updates)
 
     assert make_day() == DAY
-    assert DAY.calls >= 5_000
+    assert DAY.calls >= 1_700
     assert len(DAY.scripts) == CALLERS == 32
     assert len(DAY.start.orders) == 40
-    assert codes["DUPLICATE_OPERATION"] > 100
+    assert codes["DUPLICATE_OPERATION"] > 30
     assert codes["REQUEST_ID_CONFLICT"] > 5
-    assert sum(call.batch for call in calls) > 50
-    assert sum(call.copies > 1 for call in calls) > 50
-    assert sum(call.repeats is not None for call in calls) > 50
-    assert sum(not call.keyed for call in calls) > 1_000
-    assert len(evening) > 200
+    assert sum(call.batch for call in calls) > 16
+    assert sum(call.copies > 1 for call in calls) > 16
+    assert sum(call.repeats is not None for call in calls) > 16
+    assert sum(not call.keyed for call in calls) > 300
+    assert len(evening) > 60
     assert all(call.repeats is not None for call in evening)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
-    from actors.store.port import Found, LogPage, LogQuery, Trait
+    from actors.store.port import Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from tests.sim.database import Database
     from tests.sim.faults import Faults
@@ -237,6 +237,12 @@ class SimStore:
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         raise NotImplementedError(order_id)
 
+    async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:  # noqa: ARG002
+        return []  # no order here is a supplement
+
+    async def next_order(self, order_id: WorkOrderId) -> WorkOrderId | None:
+        raise NotImplementedError(order_id)
+
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         raise NotImplementedError(text, limit)
 
@@ -249,6 +255,9 @@ class SimStore:
     async def log_page(self, query: LogQuery) -> LogPage:
         entries = await self.read(lambda: self._db.written(query.work_order_id))
         return page_of(entries, query)
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        raise NotImplementedError(query)
 
     async def insert_orders(self, documents: Sequence[Mapping[str, Any]]) -> int:
         raise NotImplementedError(documents)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from tests.trace.orders import Start
 
 CALLERS: Final = 32
-_PRODUCTS: Final = 1860
-_BATCHES: Final = 110
-_ADJUSTMENTS: Final = 130
-_ODD_CALLS: Final = 60
-_EVENING: Final = 240
+_PRODUCTS: Final = 620
+_BATCHES: Final = 40
+_ADJUSTMENTS: Final = 45
+_ODD_CALLS: Final = 40
+_EVENING: Final = 80
 _DUPLICATE: Final = "DUPLICATE_OPERATION"
 
 Script = tuple[Call, ...]

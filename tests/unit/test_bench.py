@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -21,6 +24,8 @@ from scripts.bench.chart import draw, groups, in_chinese
 from scripts.bench.load import Load
 from scripts.bench.measure import TARGETS, Measurement, as_arguments
 from scripts.bench.orders import log_entry, order_document
+from scripts.bench.processes import cpu_s_by_name
+from scripts.bench.ray import tables
 from scripts.bench.report import ratios, table, with_spread
 from scripts.bench.scenarios import AXES, SCENARIOS, Scenario, capped, named, up_to
 from scripts.bench.session import is_measured, schedule
@@ -259,3 +264,19 @@ def test_charts_are_in_chinese_as_well() -> None:
     scenarios = [*SCENARIOS.values(), *chain(*AXES.values())]
     said = " ".join(in_chinese(text) for text in (*map(str, scenarios), *TARGETS))
     assert set(re.findall("[A-Za-z]+", said)) == {"Zipf", "actor", "pymongo"}
+
+
+def test_cpu_is_told_of_each_kind_of_process_below_the_one_that_was_started() -> None:
+    below = [sys.executable, "-m", "asyncio"]
+    with subprocess.Popen(below, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        assert cpu_s_by_name(os.getpid())["asyncio"] >= 0
+        child.kill()
+    assert cpu_s_by_name(0) == {}
+    found = [
+        replace(_measured("service", 0, 9.0), cpu_us_by={"web": 900.4}),
+        replace(_measured("ray", 0, 9.0), cpu_us_by={"web": 400.0, "ShardProcess": 800.0}),
+    ]
+    *_, titles, _line, plain, on_ray = tables(found).splitlines()
+    assert titles.endswith("| CPU µs: web | CPU µs: ShardProcess |")
+    assert plain.endswith("| service | 900 | 0 |")
+    assert on_ray.endswith("| ray | 400 | 800 |")

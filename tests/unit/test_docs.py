@@ -253,6 +253,8 @@ def _call(command: str) -> _Call:
                 body = next(words)
             case "-H":
                 assert ": " in next(words)
+            case "-o":
+                next(words)
             case _:
                 assert not word.startswith("-")
                 assert not url

@@ -63,6 +63,16 @@ _ALARM = {
 _NODE = {"node": "north", "role": "owner", "epoch": 3, "url": "http://10.0.0.11:3001"}
 
 
+def _shards(count: int, planned: int | None = None) -> dict[str, Any]:
+    counts = {"waiting": 3, "active": 1, "unlogged": 17, "ratePerSecond": 123.4}
+    row = {"node": "north", "epoch": 7, "serving": True, "leaseLeftMs": 4000, "counts": counts}
+    gone = {"node": None, "epoch": 0, "serving": False, "leaseLeftMs": None, "counts": None}
+    rows = [{"shard": index, **row} for index in range(count)]
+    if planned is not None:
+        rows[-1] |= gone
+    return {"count": count, "version": 2, "planned": planned, "shards": rows}
+
+
 class Canned:
     """What the service answers, by path; `said` is what it was asked."""
 
@@ -72,6 +82,7 @@ class Canned:
         """In the body or the query of the last call."""
         self.alarms: list[dict[str, Any]] = []
         self.serving = True
+        self.shards: dict[str, Any] = _shards(4)
         self.failure: Exception | None = None
 
     def answer(self, method: str, path: str) -> dict[str, Any]:
@@ -98,6 +109,7 @@ class Canned:
             },
             "/api/actors/hot": {kind: [_ROW] * 30 for kind in overview.KINDS},
             "/api/workorder/queue/pause": {"paused": True},
+            "/api/shards": self.shards,
             "/api/workorder/queue/jobs": {
                 **_PAGE,
                 "jobs": [_FAILED],
@@ -184,6 +196,32 @@ def test_a_monitor_is_told_in_one_line_and_by_the_exit_code(
     assert result.output.count("\n") == 1
 
 
+def test_another_number_of_shards_is_waited_for(
+    canned: Canned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[dict[str, Any] | Exception]
+    looks = [_shards(4, planned=2), Unreachable("between two maps"), _shards(2, planned=None)]
+
+    def next_look(_seconds: float) -> None:
+        look = looks.pop(0)
+        canned.failure = look if isinstance(look, Exception) else None
+        canned.shards = canned.shards if isinstance(look, Exception) else look
+
+    monkeypatch.setattr("scripts.operate.sharding.time.sleep", next_look)
+    done = run("reshard", "2")
+    assert done.exit_code == 0, done.output
+    assert "shards: 2, version 2" in done.output
+    assert canned.said[0] == ("POST", "/api/shards")
+    assert len(canned.said) == 4
+
+
+def test_shards_that_are_not_served_in_time_are_an_error(canned: Canned) -> None:
+    canned.shards = _shards(2, planned=4)
+    late = run("reshard", "4", "--wait", "0")
+    assert (late.exit_code, "not all shards are served" in late.output) == (1, True)
+    assert run("reshard", "65").exit_code == 2
+
+
 def test_the_release_is_told(canned: Canned) -> None:
     assert run("--version").output == f"work-order-service {VERSION}\n"
     assert canned.said == []
@@ -236,7 +274,7 @@ def test_many_failed_jobs_are_never_chosen_by_leaving_something_out(
 
 @pytest.mark.parametrize("lang", words.LANGUAGES)
 @pytest.mark.parametrize(
-    "command", ["status", "hot", "nodes", "jobs", f"job {_JOB_ID}", "watch --looks 1"]
+    "command", ["status", "hot", "nodes", "shards", "jobs", f"job {_JOB_ID}", "watch --looks 1"]
 )
 def test_all_lines_fit_80_columns_and_what_is_left_out_is_named(
     canned: Canned, monkeypatch: pytest.MonkeyPatch, command: str, lang: str

@@ -163,6 +163,37 @@ def test_for_ray_its_packages_are_installed(tmp_path: Path) -> None:
     assert _run(script, "--set-up", **setting).stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("pip", "ray", "reason"),
+    [
+        (1, 0, f"{_RAY_LOCK} can't be installed"),
+        (0, 1, "there is none for Python 3.99"),
+    ],
+)
+def test_where_there_is_no_ray_its_tests_are_skipped_on_one_line(
+    pip: int, ray: int, reason: str, tmp_path: Path
+) -> None:
+    script = _copy_of_the_scripts(tmp_path) / "ray-test.sh"
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    shutil.copy(tmp_path / "requirements-dev.lock", tmp_path / ".venv")
+    own = (
+        f'#!/bin/sh\ncase "$*" in *install*) exit {pip} ;; *ray*) exit {ray} ;;'
+        " *version) echo Python 3.99 ;; esac\n"
+    )
+    (tmp_path / "own").write_text(own)
+    made = ".venv-ray/lib/python3.99/site-packages .venv-ray/bin"
+    python.write_text(
+        f'#!/bin/sh\n[ "$2" != venv ] || {{ mkdir -p {made}; install own .venv-ray/bin/python; }}\n'
+    )
+    python.chmod(0o755)
+    for arguments, status in (((), 0), (("--set-up",), 1)):
+        answer = _run(script, *arguments)
+        assert (answer.returncode, answer.stdout) == (status, "")
+        assert answer.stderr.count("\n") == 1
+        assert answer.stderr.startswith(f"SKIPPED: no tests on Ray: {reason}")
+
+
 @pytest.mark.parametrize("lock", [*_LOCKS, _RAY_LOCK])
 def test_a_lock_pins_every_package_by_hash_and_names_no_address(lock: str) -> None:
     text = (_CHECKOUT / lock).read_text()

@@ -189,8 +189,10 @@ def term_of(node: Engine) -> int:
     """Return the epoch in which this node keeps what all nodes should know; 0 while it does not.
 
     The owner does; with several shards, the owner of the first. Where the actors are in processes
-    of their own, no node does.
+    of their own, the nodes agree on one of them.
     """
+    if node.roster is not None:
+        return node.roster.term
     first = node.parts[0].status()
     return first.epoch if first.node == node.node_id else 0
 

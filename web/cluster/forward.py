@@ -30,6 +30,7 @@ from web.cluster.hop import (
 )
 from web.cluster.peer import PeerHealth, PeerWatch, repeat
 from web.cluster.seal import path_of
+from web.cluster.watches import Watches
 from web.tracing.port import UNTRACED
 from web.wire.bodies import read_body
 from web.wire.problems import NOT_APPLIED, READ_TOO_LONG, Problem, RequestError
@@ -98,13 +99,7 @@ class Forwarder:
         self._context = context
         self._seal = seal
         self._tracing = tracing
-        allowed, parts = context.options.node_url_allow, context.node.parts
-        self.watches = tuple(
-            PeerWatch(part, seal, allowed, shard if len(parts) > 1 else None, context.node.status)
-            for shard, part in enumerate(parts)
-        )
-        """One for each part that has an owner of its own."""
-        self.watch = self.watches[0]
+        self._watches = Watches(context, seal)
         self.updates: aiohttp.ClientSession | None = None
         self.operators: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
@@ -127,15 +122,23 @@ class Forwarder:
         if self.operators is None:
             return
         async with asyncio.TaskGroup() as group:
-            for watch in self.watches:
-                group.create_task(watch.run(self.operators))
+            group.create_task(self._watches.run(self.operators))
             store = self._context.node.store
             group.create_task(repeat(_LEARNS_S, lambda: self._seal.learn(store)))
 
+    @property
+    def watches(self) -> tuple[PeerWatch, ...]:
+        """One for each part that has an owner of its own."""
+        return self._watches.all
+
+    @property
+    def watch(self) -> PeerWatch:
+        """That of the first part: of all orders where there are no shards."""
+        return self.watches[0]
+
     def tell(self, figures: Callable[[], Mapping[str, object]]) -> None:
         """Have owners told of these figures too, whenever they are asked how they are."""
-        for watch in self.watches:
-            watch.figures = figures
+        self._watches.tell(figures)
 
     def owner(self) -> PeerHealth | None:
         """Return the node by which updates that come here are served; None when none can be.

@@ -1,4 +1,7 @@
-"""The nodes that ask this one how it is: each says who and how it is, in a header of that call."""
+"""The nodes that ask this one how it is: each says who and how it is, in a header of that call.
+
+Front doors before actors in processes of their own do not ask each other: their roster knows them.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from aiohttp import web
 
+from actors.node.status import Role
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from actors.engine import Roster
     from actors.node.status import NodeStatus
 
 REPORT: Final = "X-Node-Report"
@@ -46,7 +52,8 @@ class Neighbour:
 class Neighbours:
     """Those that were heard of in the last seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, roster: Roster | None = None) -> None:
+        self._roster = roster
         self._known: dict[str, Neighbour] = {}
 
     def heard(self, report: str) -> None:
@@ -68,7 +75,11 @@ class Neighbours:
         """Return them by name, and forget the others."""
         since = time.monotonic() - PRESENT_S
         self._known = {name: each for name, each in self._known.items() if each.heard_at > since}
-        return sorted(self._known.values(), key=lambda each: each.node)
+        others = () if self._roster is None else self._roster.others()
+        doors = [
+            Neighbour(each.node, each.url, Role.OWNER, "", time.monotonic()) for each in others
+        ]
+        return sorted([*self._known.values(), *doors], key=lambda each: each.node)
 
 
 NEIGHBOURS: Final = web.AppKey("neighbours", Neighbours)

@@ -18,6 +18,7 @@ import { Operations } from './views/operations.js';
 import { Order } from './views/order.js';
 import { Overview } from './views/overview.js';
 import { shell } from './views/shell.js';
+import { Statistics } from './views/statistics.js';
 
 const LANGUAGE = 'work-order-console-language';
 const LOST = [{ severity: 'critical' }];
@@ -28,6 +29,7 @@ const VIEWS = {
   jobs: Jobs,
   nodes: Nodes,
   operations: Operations,
+  statistics: Statistics,
   events: Events,
 };
 

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from actors.domain.guards import Guard
 from actors.node.status import Role
+from web.observe.shard_metrics import shard_metrics
 from web.wire.cuts import REASONS
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class NodeCollector(Collector):
         yield from self._waiting()
         if self.summary is not None:
             yield from _actors(self.summary)
+        yield from shard_metrics(_PREFIX, self._context.node)
         yield from self._calls()
         if self._context.logs is not None:
             yield _counter("log_lines_dropped", "Log lines lost", self._context.logs.dropped)

@@ -1,4 +1,4 @@
-"""Has the past kept while this node is the owner: figures each minute, marks as they come."""
+"""Has the past kept by the node whose turn it is: figures each minute, marks as they come."""
 
 from __future__ import annotations
 
@@ -28,33 +28,40 @@ _log = structlog.get_logger(__name__)
 
 
 class Recorder:
-    """The keeper of one node, at work only while that one owns the actors."""
+    """The keeper of one node, at work only while that one keeps what all look at."""
 
     def __init__(self, node: Engine, version: str) -> None:
         self._node, self._version = node, version
-        self._marked_epoch = 0
+        self._marked_epoch = self._marked_term = 0
         self._past: PastKeeper | None = None
 
     async def step(self) -> None:
-        """Mark that this node has become the owner, and keep the minute that is over."""
-        epoch = term_of(self._node)
-        if not epoch:
+        """Mark who has become the owner, and keep the minute that is over."""
+        term = term_of(self._node)
+        if not term:
             self._past = None
             return
-        if self._past is None or self._marked_epoch != epoch:
+        if self._past is None or self._marked_term != term:
             self._past = PastKeeper(self._node.telemetry.samples, self._node.store.records)
-            await self._mark(epoch)
+        await self._mark(term)
         await self._past.keep()
 
-    async def _mark(self, epoch: int) -> None:
-        records = self._node.store.records
-        marks = [mark_record("owner", self._node.node_id)]
-        known = await read_marks(records, datetime.now(UTC) - _MONTH)
-        deployed = [each.text for each in known if each.what == "deployed"]
-        if deployed[-1:] != [self._version]:
-            marks.append(mark_record("deployed", self._version))
-        await records.put(marks)
-        self._marked_epoch = epoch
+    async def _mark(self, term: int) -> None:
+        """Mark an owner once, and the version where it is a new one."""
+        owner, records = self._node.parts[0].status(), self._node.store.records
+        marks = []
+        # A front door that begins to look does not know since when its first owner is one.
+        is_new = self._marked_epoch or owner.node == self._node.node_id
+        if owner.epoch not in (0, self._marked_epoch) and is_new:
+            marks.append(mark_record("owner", owner.node))
+        if self._marked_term != term:
+            known = await read_marks(records, datetime.now(UTC) - _MONTH)
+            deployed = [each.text for each in known if each.what == "deployed"]
+            if deployed[-1:] != [self._version]:
+                marks.append(mark_record("deployed", self._version))
+        if marks:
+            await records.put(marks)
+        self._marked_epoch, self._marked_term = owner.epoch or self._marked_epoch, term
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """Work until the application ends."""

@@ -22,6 +22,7 @@ from web.openapi.failures import (
 from web.openapi.fields import ENVELOPE, FIELDS
 from web.openapi.parameters import LANGUAGE
 from web.route import JSON
+from web.wire.batches import OPERATIONS, UPDATES
 from web.wire.texts import render
 
 if TYPE_CHECKING:
@@ -199,8 +200,8 @@ class _Writer:
     def _body(self, body: Body) -> dict[str, object]:
         schema = body.model.model_json_schema(ref_template=_REFS)
         self.schemas.update(schema.pop("$defs", {}))
-        if "updates" in schema["properties"]:
-            schema["properties"]["updates"]["maxItems"] = self._options.max_batch
+        for items in {UPDATES.items, OPERATIONS.items} & schema["properties"].keys():
+            schema["properties"][items]["maxItems"] = self._options.max_batch
         self.schemas[body.model.__name__] = schema
         examples = {name: {"value": value} for name, value in body.examples.items()}
         ref = {"$ref": _REFS.format(model=body.model.__name__)}

@@ -8,6 +8,7 @@ from web.app_context import Language
 from web.openapi.models.failures import (
     CountedScan,
     FieldAtFault,
+    FixedShards,
     Full,
     JobInTheWay,
     PlanReached,
@@ -85,6 +86,7 @@ _DATA: Final[Mapping[str, tuple[type, dict[str, object]]]] = {
         JobInTheWay,
         {"jobId": "00000000000000000000000a", "state": "active"},
     ),
+    "SHARDS_FIXED": (FixedShards, {"node": "factory-1"}),
     "BODY_TOO_LARGE": (SizeLimit, {"limit": 1_048_576}),
     "MAILBOX_FULL": (Full, {"scope": "mailbox", "capacity": 1000}),
     "SERVICE_UNAVAILABLE": (Unserved, {"paused": False}),
@@ -111,13 +113,13 @@ _FIELDS: Final = {
     "INVALID_UPDATES": "updates",
     "INVALID_DATE": "startDate",
     "INVALID_GRACE": "grace",
-    "INVALID_WAIT": "wait",
     "INVALID_JOB_ID": "id",
     "INVALID_JOB_QUERY": "state",
     "INVALID_ACTOR_QUERY": "sort",
     "INVALID_SEARCH": "by",
     "INVALID_STATISTICS_QUERY": "group",
     "INVALID_LOG_LEVEL": "level",
+    "INVALID_SHARDS": "shards",
     "INVALID_HEADER": "Origin",
 }
 _SAMPLE: Final[Mapping[str, object]] = {
@@ -134,6 +136,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "plan": 100,
     "operation": "start",
     "status": "IN_PROGRESS",
+    "node": "factory-1",
 }
 
 

@@ -87,6 +87,11 @@ LOG: Final = (
     ),
     _query("endDate", _MOMENT, "Until then; a date alone means its whole day", "2026-11-30"),
 )
+OPERATIONS: Final = _query(
+    "operations",
+    {"type": "boolean"},
+    "Whether the operations that stand between the page's changes are shown too, without a filter",
+)
 STATISTICS: Final = (
     _query(
         "group",

@@ -33,12 +33,13 @@ async def nodes(request: web.Request) -> web.Response:
     others = [_neighbour(each) for each in request.app[NEIGHBOURS].present()]
     fleet = request.app[FLEET].state()
     others += [_gone(each) for each in fleet.gone] if fleet else []
-    status = request.app[CONTEXT].node.status()
+    engine = request.app[CONTEXT].node
+    status = engine.status()
     known = {each["node"] for each in others} | {mine["node"]}
-    if status.lease_holder is not None and status.lease_holder not in known:
-        others.append(
-            _gone(Seen(status.lease_holder, mine["ownerUrl"] or "", None, None), "not heard of")
-        )
+    # Where the leases are of processes that are no nodes, their holders are none that is missing.
+    told = None if engine.roster is not None else status.lease_holder
+    if told is not None and told not in known:
+        others.append(_gone(Seen(told, mine["ownerUrl"] or "", None, None), "not heard of"))
     data: Nodes = {
         "leaseHolder": mine["leaseHolder"],
         "leaseLeftMs": mine["leaseLeftMs"],

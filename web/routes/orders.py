@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from actors.errors import NotOwner, WorkOrderNotFound
-from actors.store.port import Found, Trait
+from actors.store.port import Found, OperationQuery, Trait
 from web.app_context import CONTEXT
 from web.openapi import parameters
-from web.openapi.models.work_orders import FoundOrders, LogPage, Order
+from web.openapi.models import work_orders as models
 from web.route import API, NO_ORDER, UNREAD, Route
 from web.wire import merging
 from web.wire.json_body import encode_rows
 from web.wire.naming import named_order
-from web.wire.queries import page_fields, parse_log_query, parse_search
+from web.wire.queries import page_fields, parse_log_query, parse_search, wants_operations
 from web.wire.replies import success
 from web.wire.turns import reading
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from actors.domain.model import WorkOrderId
     from actors.engine import Engine
-    from actors.store import Store
-    from web.openapi.models.work_orders import FoundOrder
+    from actors.store import LogPage, LogQuery, Store
     from web.wire.queries import SearchQuery
 
 _SHORTEST_PART: Final = 3
@@ -49,7 +48,7 @@ async def search(request: web.Request) -> web.Response:
     node = request.app[CONTEXT].node
     async with reading(request, query.limit + 1):
         found = await _search(node.store, query._replace(limit=query.limit + 1))
-    data: FoundOrders = {
+    data: models.FoundOrders = {
         "more": len(found.orders) > query.limit,
         "allSearched": found.all_searched,
         "orders": [await _found(node, each) for each in found.orders[: query.limit]],
@@ -70,7 +69,7 @@ async def _search(store: Store, query: SearchQuery) -> Found:
     return Found(tuple(found.values())[:limit], others.all_searched)
 
 
-async def _found(node: Engine, order: Mapping[str, Any]) -> FoundOrder:
+async def _found(node: Engine, order: Mapping[str, Any]) -> models.FoundOrder:
     order_id = order["id"]
     return {
         "id": order_id,
@@ -98,13 +97,29 @@ async def quantity_logs(request: web.Request) -> web.Response:
     order_id = await named_order(request)
     query = parse_log_query(order_id, request.query, request.app[CONTEXT].options.time_zone)
     async with reading(request, query.page_size):
-        page = await request.app[CONTEXT].node.store.log_page(query)
-        data = {
+        store = request.app[CONTEXT].node.store
+        page = await store.log_page(query)
+        data: dict[str, object] = {
             "success": True,
             **page_fields(page.total, query.page, query.page_size, len(page.logs)),
             "logs": await encode_rows(page.logs),
         }
+        if wants_operations(request.query):
+            beside = _beside(query, page)
+            data["operations"] = await store.operations(beside) if beside is not None else []
         return success(request, data, "OK.logs")
+
+
+def _beside(query: LogQuery, page: LogPage) -> OperationQuery | None:
+    """Say which operations stand between the counts of a page; None where it has none of ours."""
+    seqs = [seq for each in page.logs if (seq := each["seq"]) is not None]
+    is_last = query.page * query.page_size >= page.total
+    if not (seqs or is_last) or (query.page > 1 and not page.logs):
+        return None
+    first = 0 if is_last else min(seqs)
+    return OperationQuery(
+        query.work_order_id, first, None if query.page == 1 else max(seqs, default=0)
+    )
 
 
 ROUTES: Final = (
@@ -114,7 +129,7 @@ ROUTES: Final = (
         path=f"{API}/detail/{{id}}",
         handler=detail,
         tag="Orders",
-        reply=Order,
+        reply=models.Order,
         text="OK.detail",
         failures=(*NO_ORDER, *UNREAD),
         parameters=(parameters.ORDER_ID,),
@@ -127,7 +142,7 @@ ROUTES: Final = (
         needs="view",
         merge=merging.found,
         tag="Orders",
-        reply=FoundOrders,
+        reply=models.FoundOrders,
         text="OK.search",
         failures=("INVALID_SEARCH", *UNREAD),
         parameters=parameters.SEARCH,
@@ -139,9 +154,9 @@ ROUTES: Final = (
         path=f"{API}/quantity-logs/{{id}}",
         handler=quantity_logs,
         tag="Orders",
-        reply=LogPage,
+        reply=models.LogPage,
         text="OK.logs",
         failures=("INVALID_WORK_ORDER_ID", "INVALID_TYPE", "INVALID_DATE", *UNREAD),
-        parameters=(parameters.ORDER_ID, *parameters.LOG),
+        parameters=(parameters.ORDER_ID, *parameters.LOG, parameters.OPERATIONS),
     ),
 )

@@ -14,7 +14,7 @@ from web.app_context import CALL, CONTEXT
 from web.cluster.forward import Part
 from web.cluster.hop import FORWARDED_BY, refuse_if_misled
 from web.cluster.shards import body_of
-from web.routes.updates import ITEM_NUMBERS, batch_reply, echo
+from web.routes.batches import ITEM_NUMBERS, batch_reply, failed_item
 from web.wire.bodies import PART, read_batch
 from web.wire.problems import RequestError, problem_of
 from web.wire.replies import failure
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
     from web.cluster.peer import PeerWatch
     from web.cluster.shards import ShardedCalls
+    from web.wire.batches import Batch
 
 _HTTP_OK = 200
 
 
-def scattered(here: Handler, calls: ShardedCalls) -> Handler:
-    """Wrap the handler of batches."""
+def scattered(here: Handler, calls: ShardedCalls, batch: Batch) -> Handler:
+    """Wrap the handler of a kind of batches."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         refuse_if_misled(request)
@@ -41,14 +42,20 @@ def scattered(here: Handler, calls: ShardedCalls) -> Handler:
         if not calls.any_elsewhere:
             return await here(request)
         body = await read_batch(request)
-        items = body.get("updates")
+        items = body.get(batch.items)
         if not isinstance(items, list) or len(items) > request.app[CONTEXT].options.max_batch:
             return await here(request)  # which says what is wrong with it
         groups = _by_owner(items, calls)
         if list(groups) in ([], [""]):
             return await here(request)
         parts = [
-            _answer(request, here, calls, watch, _body_of(body, items, numbers))
+            _answer(
+                request,
+                here,
+                calls,
+                watch,
+                _body_of(body, batch, items, numbers),
+            )
             for watch, numbers in groups.values()
         ]
         replies = await asyncio.gather(*parts)
@@ -56,7 +63,7 @@ def scattered(here: Handler, calls: ShardedCalls) -> Handler:
         if len(refused) == len(replies):
             return refused[0]
         numbers = (some for _, some in groups.values())
-        return _merged(request, items, list(zip(numbers, replies, strict=True)))
+        return _merged(request, batch, items, list(zip(numbers, replies, strict=True)))
 
     return handle
 
@@ -75,9 +82,11 @@ def _by_owner(
     return groups
 
 
-def _body_of(whole: dict[str, object], items: Sequence[object], numbers: Sequence[int]) -> bytes:
+def _body_of(
+    whole: dict[str, object], batch: Batch, items: Sequence[object], numbers: Sequence[int]
+) -> bytes:
     """Return the body of a part; whatever was read can be read there as well."""
-    part = {"updates": [items[number] for number in numbers], ITEM_NUMBERS: numbers}
+    part = {batch.items: [items[number] for number in numbers], ITEM_NUMBERS: numbers}
     return json.dumps({**whole, **part}).encode()
 
 
@@ -98,6 +107,7 @@ async def _answer(
 
 def _merged(
     request: web.Request,
+    batch: Batch,
     items: Sequence[object],
     parts: Sequence[tuple[Sequence[int], web.Response]],
 ) -> web.Response:
@@ -107,25 +117,18 @@ def _merged(
         if reply.status == _HTTP_OK:
             rows = body["data"]["results"]
         else:
-            rows = [_failed(items[number], body, reply) for number in numbers]
+            rows = [_failed(items[number], batch, body, reply) for number in numbers]
         for number, row in zip(numbers, rows, strict=True):
             results[number] = {**row, "index": number}
-    return batch_reply(request, [results[number] for number in range(len(items))])
+    return batch_reply(request, batch, [results[number] for number in range(len(items))])
 
 
-def _failed(item: object, body: dict[str, Any], reply: web.Response) -> dict[str, Any]:
+def _failed(
+    item: object, batch: Batch, body: dict[str, Any], reply: web.Response
+) -> dict[str, Any]:
     """Return the row of an item whose owner refused the whole part, or did not answer."""
-    asked = item if isinstance(item, dict) else {}
     after = reply.headers.get("Retry-After", "")
-    return {
-        "success": False,
-        "code": body["code"],
-        "message": body["message"],
-        "error": body["message"],
-        "workOrderId": echo(asked.get("workOrderId")),
-        "type": echo(asked.get("type")),
-        "retryable": after.isdigit(),
-        "status": reply.status,
-        "retryAfter": int(after) if after.isdigit() else None,
-        "data": body["data"],
-    }
+    again_s = int(after) if after.isdigit() else None
+    return failed_item(
+        item, batch, (body["code"], body["message"], reply.status, again_s), body["data"]
+    )

@@ -1,17 +1,19 @@
-"""Rows of statistics as JSON and as CSV."""
+"""Rows of statistics as JSON, as CSV and in workbooks."""
 
 from __future__ import annotations
 
 import csv
 import io
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.store.quantities import TIMES, local_text, name_key
+from actors.store.quantities import TIMES, Dimension, local_text, name_key
 from web.wire.dates import to_text
 from web.wire.spreadsheet import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import tzinfo
 
     from actors.store.quantities import QuantityQuery, QuantityRow, Sums
     from web.openapi.models.statistics import QuantitySums, QuantityTotals, StatisticsRow
@@ -70,24 +72,51 @@ def _keys(query: QuantityQuery, row: QuantityRow) -> list[str | bool | None]:
     ]
 
 
+def columns(query: QuantityQuery) -> list[str]:
+    """Return the heads of an export's columns."""
+    heads: list[str] = []
+    for dimension in query.group:
+        heads += [str(dimension), *([f"{dimension}Name"] if name_key(dimension) else [])]
+    heads += [f"{kind}.{name}" for kind in ("input", "output") for name in _SUMS]
+    return [*heads, *_RATES]
+
+
 def csv_heading(query: QuantityQuery) -> bytes:
     """Return the first line of an export, behind the mark by which spreadsheets know UTF-8."""
-    columns: list[object] = []
-    for dimension in query.group:
-        columns += [str(dimension), *([f"{dimension}Name"] if name_key(dimension) else [])]
-    columns += [f"{kind}.{name}" for kind in ("input", "output") for name in _SUMS]
-    columns += _RATES
-    return b"\xef\xbb\xbf" + _lines([columns])
+    return b"\xef\xbb\xbf" + _lines([columns(query)])
 
 
 def csv_lines(query: QuantityQuery, rows: Iterable[QuantityRow]) -> bytes:
     """Return the lines of rows."""
-    return _lines(_cells(query, row) for row in rows)
+    return _lines(_cells(query, row, _keys(query, row)) for row in rows)
 
 
-def _cells(query: QuantityQuery, row: QuantityRow) -> list[object]:
+def sheet_rows(
+    query: QuantityQuery, rows: Iterable[QuantityRow], zone: tzinfo | None
+) -> Iterator[list[Any]]:
+    """Make the cells of rows, all times on the clocks of `zone` (None: the machine's own)."""
+    for row in rows:
+        keys = [
+            _on_the_clock(dimension, key) if dimension in TIMES and type(key) is int else key
+            for dimension, key in zip(query.group, row.keys, strict=True)
+        ]
+        cells = _cells(query, row, keys)
+        first = len(cells) - len(_RATES)
+        cells[first : first + 2] = [
+            None if at is None else at.astimezone(zone).replace(tzinfo=None)
+            for at in (row.first, row.last)
+        ]
+        yield cells
+
+
+def _on_the_clock(dimension: Dimension, bucket: int) -> date:
+    at = datetime.fromisoformat(local_text(dimension, bucket))
+    return at.date() if dimension is Dimension.DAY else at
+
+
+def _cells(query: QuantityQuery, row: QuantityRow, keys: Sequence[object]) -> list[object]:
     cells: list[object] = []
-    for dimension, key, name in zip(query.group, _keys(query, row), row.names, strict=True):
+    for dimension, key, name in zip(query.group, keys, row.names, strict=True):
         cells += [key, *([name] if name_key(dimension) else [])]
     totals: Mapping[str, Any] = total_fields(row)
     for kind in ("input", "output"):

@@ -22,6 +22,7 @@ from web.routes import (
     queue,
     queue_jobs,
     service,
+    shards,
     statistics,
     updates,
 )
@@ -47,6 +48,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *alarms.ROUTES,
     *audit.ROUTES,
     *nodes.ROUTES,
+    *shards.ROUTES,
     *events.ROUTES,
     *log_level.ROUTES,
 )

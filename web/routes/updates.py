@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors.domain.decide import is_done_before
@@ -14,20 +13,28 @@ from actors.domain.model import ChangeType, JobId, RequestId, Trace
 from actors.errors import DuplicateOperation, WorkOrderError
 from actors.runtime.slices import in_slices
 from web.app_context import CALL, CONTEXT
-from web.cluster.hop import BELIEVED, allowed_s
+from web.cluster.hop import allowed_s
 from web.openapi import parameters
 from web.openapi.models import work_orders as models
 from web.route import API, JSON_BODY, NO_ORDER, ORDER, Body, Route
-from web.wire.bodies import PART, read_batch, read_body
-from web.wire.json_body import mended
+from web.routes.batches import (
+    about,
+    batch_reply,
+    item_in,
+    items_of,
+    keys_of,
+    refuse_if_none_was_tried,
+    refused_item,
+)
+from web.wire.batches import UPDATES
+from web.wire.bodies import read_batch, read_body
 from web.wire.prefer import longest_wait_s, prefers_async
-from web.wire.problems import Problem, RequestError, as_sent, invalid, problem_of
+from web.wire.problems import Problem, RequestError, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
     BatchBody,
     UpdateBody,
     check_request_id,
-    merge_request_ids,
     parse_update,
     parse_wait,
     read_update,
@@ -35,7 +42,7 @@ from web.wire.schemas import (
 from web.wire.texts import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from aiohttp import web
 
@@ -44,12 +51,9 @@ if TYPE_CHECKING:
     from actors.orders.region import Backlog
     from web.app_context import AppContext, Language
 
-ITEM_NUMBERS: Final = "itemNumbers"
-"""In the body of a part of a batch: which of its items these are. Believed of nodes alone."""
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
-_LOGGED_ORDERS: Final = 20
 
 
 async def update_quantity(request: web.Request) -> web.Response:
@@ -80,27 +84,19 @@ async def batch_update_quantity(request: web.Request) -> web.Response:
     deadline = _deadline(request, wait=wait)
     key = key_in_header(request)
     body = await read_batch(request)
-    key = merge_request_ids(key, body.get("requestId"))
     wait = parse_wait(body, default=wait)
-    items = _items(body, context.options.max_batch)
-    numbers = numbers_of(request, body, len(items))
+    items = items_of(body, UPDATES, context.options.max_batch)
+    key_of = keys_of(request, body, key, len(items))
 
     def parse(numbered: tuple[int, object]) -> UpdateQuantity | Problem:
         index, item = numbered
-        outer = key and f"{key}#{numbers[index]}"
-        return _parse_item(request, item, outer, deadline, wait=wait)
+        return _parse_item(request, item, key_of(index), deadline, wait=wait)
 
     parsed = await in_slices(parse, enumerate(items))
-    request[CALL].about.update(_about(parsed))
+    request[CALL].about.update(about(parsed))
     outcomes = await _apply(request, parsed)
-    _refuse_if_none_was_tried(outcomes)
-    return batch_reply(request, await _results(request, items, outcomes))
-
-
-def _about(parsed: list[UpdateQuantity | Problem]) -> dict[str, object]:
-    """Return what the log says of a batch: its size, and the first of its orders."""
-    orders = dict.fromkeys(each.work_order_id for each in parsed if not isinstance(each, Problem))
-    return {"updates": len(parsed), "work_order_ids": list(islice(orders, _LOGGED_ORDERS))}
+    refuse_if_none_was_tried(outcomes)
+    return batch_reply(request, UPDATES, await _results(request, items, outcomes))
 
 
 class _Repeat(NamedTuple):
@@ -136,15 +132,6 @@ def _unquoted(value: str) -> str:
     """Return the content of a string of RFC 8941, as the header's draft has it; else the value."""
     quoted = _QUOTED.fullmatch(value)
     return value if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
-
-
-def _items(body: dict[str, object], limit: int) -> list[object]:
-    items = body.get("updates")
-    if not isinstance(items, list) or not items:
-        raise invalid("INVALID_UPDATES", "updates")
-    if len(items) > limit:
-        raise invalid("INVALID_UPDATES", "updates", "size", limit=limit, actual=len(items))
-    return items
 
 
 def _preferences(request: web.Request) -> Sequence[str]:
@@ -233,14 +220,10 @@ def _parse_item(
     request: web.Request, item: object, key: str | None, deadline: float, *, wait: bool
 ) -> UpdateQuantity | Problem:
     try:
-        if not isinstance(item, dict):
-            raise invalid("MISSING_PARAMS", "workOrderId")
-        for field in ("workOrderId", "type"):
-            if item.get(field) in (None, ""):
-                raise invalid("MISSING_PARAMS", field)
-        outer = None if key is None or item.get("requestId") is not None else RequestId(key)
+        asked = item_in(item, UPDATES)
+        outer = None if key is None or asked.get("requestId") is not None else RequestId(key)
         most, trace = request.app[CONTEXT].options.max_quantity, request[CALL].trace
-        return parse_update(item, outer, deadline, trace, wait=wait, max_quantity=most)
+        return parse_update(asked, outer, deadline, trace, wait=wait, max_quantity=most)
     except RequestError as error:
         return error.problem
 
@@ -263,15 +246,6 @@ def _outcome(message: UpdateQuantity, answer: Answer, context: AppContext) -> _D
     return problem_of(answer) if isinstance(answer, WorkOrderError) else answer
 
 
-def _refuse_if_none_was_tried(outcomes: list[_Done | Problem]) -> None:
-    """Fail the call as a whole where nothing was applied and all of it may be sent again."""
-    first = outcomes[0]
-    if isinstance(first, Problem) and all(
-        isinstance(each, Problem) and each.retry_after_s is not None for each in outcomes
-    ):
-        raise RequestError(first)
-
-
 async def _results(
     request: web.Request, items: list[object], outcomes: list[_Done | Problem]
 ) -> list[dict[str, Any]]:
@@ -283,24 +257,6 @@ async def _results(
         return _item_result(index, item, outcome, backlog, language)
 
     return await in_slices(result, enumerate(zip(items, outcomes, strict=True)))
-
-
-def batch_reply(request: web.Request, results: Sequence[Mapping[str, Any]]) -> web.Response:
-    """Return what became of the items of a batch, given in their order."""
-    succeeded = sum(each["success"] for each in results)
-    counts = {"total": len(results), "succeeded": succeeded, "failed": len(results) - succeeded}
-    queued = sum(each.get("code") == "QUEUED" for each in results)
-    text = _batch_text(succeeded, counts["failed"], queued)
-    return success(request, {**counts, "results": results}, text, {**counts, "queued": queued})
-
-
-def _batch_text(succeeded: int, failed: int, queued: int) -> str:
-    """Return the name of the message about a batch."""
-    if not failed:
-        return "QUEUED.batch" if queued else "UPDATED.batch"
-    if not succeeded:
-        return "NOT_UPDATED"
-    return "PARTIALLY_UPDATED.queued" if queued else "PARTIALLY_UPDATED"
 
 
 def _item_result(
@@ -319,39 +275,7 @@ def _item_result(
             "code": text.partition(".")[0],
             "message": render(text, language, _params(outcome)),
         }
-    outcome = as_sent(outcome, str(asked.get("workOrderId")))
-    message = render(outcome.text, language, outcome.params)
-    return {
-        "index": index,
-        "success": False,
-        "code": outcome.code,
-        "message": message,
-        "error": message,
-        "workOrderId": echo(asked.get("workOrderId")),
-        "type": echo(asked.get("type")),
-        "retryable": outcome.retry_after_s is not None,
-        "status": outcome.status,
-        "retryAfter": outcome.retry_after_s,
-        "data": outcome.data,
-        **(outcome.data or {}),
-    }
-
-
-def numbers_of(request: web.Request, body: dict[str, object], count: int) -> Sequence[int]:
-    """Return the items' numbers in the batch as its caller sent it, which their keys have."""
-    told = body.get(ITEM_NUMBERS)
-    if (PART in request or request.get(BELIEVED)) and isinstance(told, list):
-        numbers = [each for each in told if isinstance(each, int)]
-        if len(numbers) == count:
-            return numbers
-    return range(count)
-
-
-def echo(value: object) -> object:
-    """Return what a caller sent in the place of an id or a word, if it can be shown."""
-    if isinstance(value, str):
-        return mended(value)
-    return value if isinstance(value, int | float) else None
+    return {"index": index, **refused_item(item, outcome, UPDATES, language)}
 
 
 _UNBIND: Final = {
@@ -381,7 +305,6 @@ ROUTES: Final = (
             "INVALID_TYPE",
             "INVALID_QUANTITY",
             "INVALID_REQUEST_ID",
-            "INVALID_WAIT",
             "DUPLICATE_OPERATION",
             "OVER_PLAN",
             "ORDER_UNREADABLE",
@@ -413,7 +336,6 @@ ROUTES: Final = (
             *JSON_BODY,
             "INVALID_UPDATES",
             "INVALID_REQUEST_ID",
-            "INVALID_WAIT",
             "MAILBOX_FULL",
         ),
         parameters=parameters.UPDATE,

@@ -1,9 +1,9 @@
-"""Decode the body of a batch in pieces, so that a large one does not keep the event loop."""
+"""Batches: which there are, and their bodies decoded in pieces, which do not keep the loop."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.runtime.slices import in_slices
 from web.wire.json_body import MAX_TOKENS, NOT_JSON, READ_SLOWLY, decode, decode_object
@@ -20,13 +20,35 @@ _GAP: Final = 128 * 1024
 _UP_TO_A_BRACKET: Final = re.compile(
     rb'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL
 )
-_BEGIN: Final = re.compile(rb'(?<!\\)"updates"\s*+:\s*+\[')
+_BEGIN: Final = re.compile(rb'(?<!\\)"(updates|operations)"\s*+:\s*+\[')
 _COMMA: Final = re.compile(rb"\s*+,")
 _IN_ITEMS: Final = 2
 
 
+class Batch(NamedTuple):
+    """One kind of batch: the names of its fields, and of its messages."""
+
+    items: str
+    """In its body."""
+    what: str
+    """In an item: what is to be done."""
+    done: str
+    done_in_part: str
+    not_done: str
+
+
+UPDATES: Final = Batch("updates", "type", "UPDATED.batch", "PARTIALLY_UPDATED", "NOT_UPDATED")
+OPERATIONS: Final = Batch(
+    "operations",
+    "operation",
+    "OK.operated.batch",
+    "PARTIALLY_UPDATED.operations",
+    "NOT_UPDATED.operations",
+)
+
+
 async def decode_batch(body: bytes, most_tokens: int) -> dict[str, object]:
-    """Read a body that must hold a JSON object, and may hold many items in `updates`.
+    """Read a body that must hold a JSON object, and may hold many items, of either kind.
 
     Others go on in between. Raises `RequestError` as `decode_object`; of `most_tokens`, one item
     and what is beside the items may have `MAX_TOKENS`.
@@ -42,7 +64,7 @@ async def decode_batch(body: bytes, most_tokens: int) -> dict[str, object]:
         return decode_object(body)
     whole = decode_object(body[: pieces[0].start] + body[pieces[-1].stop :])
     decoded = await in_slices(decode, (b"[" + body[piece] + b"]" for piece in pieces))
-    whole["updates"] = _joined(decoded)
+    whole[cutter.name] = _joined(decoded)
     return whole
 
 
@@ -57,11 +79,13 @@ def _joined(decoded: list[object]) -> list[object]:
 
 
 class _Cutter:
-    """Finds whole items of `updates`, many together, without the commas between the pieces."""
+    """Finds whole items, many together, without the commas between the pieces."""
 
     def __init__(self, body: bytes) -> None:
         self.pieces: list[slice] = []
         """None where there are no items, or too much is between two brackets."""
+        self.name = ""
+        """The field that they are in."""
         self._found: list[slice] = []
         self._body = body
         self._depth = self._start = 0
@@ -84,8 +108,9 @@ class _Cutter:
         end = bracket.end()
         if bracket[1] in b"[{":
             self._depth += 1
-            if self._depth == _IN_ITEMS and _BEGIN.search(self._body, bracket.start(), end):
-                self._start = end
+            begin = _BEGIN.search(self._body, bracket.start(), end)
+            if self._depth == _IN_ITEMS and begin:
+                self._start, self.name = end, begin[1].decode()
             return
         self._depth -= 1
         if self._depth < _IN_ITEMS and self._start:

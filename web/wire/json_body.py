@@ -1,7 +1,7 @@
 """JSON in and out, precise about what is wrong with a body.
 
-What many encoders write and JSON lacks (NaN, half a surrogate pair) is read: it concerns the item
-that it stands in, and is refused only there where it can't be counted.
+What many encoders write and JSON lacks (NaN, half a surrogate pair, a byte of another encoding) is
+read: it concerns the item that it stands in, and is refused only there where it can't be counted.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ READ_SLOWLY: Final = 128 * 1024
 _LONGEST: Final = 20
 """Characters of a whole number of 64 bits."""
 _HALF: Final = re.compile("[\ud800-\udfff]")
+NO_UTF8: Final = re.compile("[\udc80-\udcff]")
+"""What bytes that are no UTF-8 are read as."""
 
 
 def encode(value: object) -> bytes:
@@ -101,21 +103,26 @@ def _refuse_duplicates(body: bytes) -> None:
                 seen.add(name)
         return fields
 
-    json.loads(body, object_pairs_hook=unique)
+    json.loads(_as_text(body), object_pairs_hook=unique)
 
 
 _SHOWN: Final = 100
 
 
 def _decode_leniently(body: bytes) -> object:
-    """Read what is JSON but for NaN, infinite numbers and halves of surrogate pairs."""
+    """Read what is JSON but for NaN, infinite numbers and text that is no Unicode."""
     if len(body) > READ_SLOWLY:
         raise RequestError(NOT_JSON)
     try:
-        value: object = json.loads(body.decode(), parse_int=_whole)
+        value: object = json.loads(_as_text(body), parse_int=_whole)
     except ValueError:
         raise RequestError(NOT_JSON) from None
     return value
+
+
+def _as_text(body: bytes) -> str:
+    """Decode a body; each byte that is no UTF-8 becomes half a surrogate pair (`NO_UTF8`)."""
+    return body.decode("utf-8-sig", "surrogateescape")
 
 
 def _whole(digits: str) -> int | float:

@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from actors.domain.model import LogContext
 from actors.domain.rules import normalize
-from web.wire.json_body import mended
+from web.wire.json_body import NO_UTF8, mended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ MAX_TEXT: Final = 2000
 MAX_ORIGINAL: Final = 200
 """Characters that are kept of what counts as not said."""
 _CUT: Final = "…"
+_DIGEST_BYTES: Final = 8
 _TRUE: Final = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE: Final = frozenset({"false", "0", "no", "off", "f", "n"})
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
@@ -145,9 +146,10 @@ class _Reader:
                 self.set_aside(name)
             return None
         kept = mended(text)
-        if len(kept) > MAX_TEXT:
-            # Two barcodes that are cut must not become one, or the second would not count.
-            kept = _cut(kept, MAX_TEXT, _digest(text) if is_identity else "")
+        if is_identity and (len(kept) > MAX_TEXT or NO_UTF8.search(text)):
+            # Two barcodes that lose characters must not become one, or the second would not count.
+            kept = kept[: MAX_TEXT - 2 * _DIGEST_BYTES - 1] + _digest(text) + _CUT
+        kept = _cut(kept, MAX_TEXT)
         if kept != text:
             self._altered[name] = text
         return kept or None
@@ -195,15 +197,12 @@ def _cast(value: object) -> str | None:
     return None
 
 
-def _cut(text: str, most: int, end: str = "") -> str:
-    if len(text) <= most:
-        return text
-    end += _CUT
-    return text[: most - len(end)] + end
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + _CUT
 
 
 def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _as_text(value: object) -> str:

@@ -126,6 +126,14 @@ def found(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
     return {**every[0], "orders": list(rows.values())}
 
 
+def shards(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
+    """Return each shard as its owner tells of it; as the first node does where none does."""
+    rows = {row["shard"]: row for row in reversed(every[0]["shards"])}
+    told = [row for each in every for row in each["shards"] if row["counts"] is not None]
+    rows |= {row["shard"]: row for row in told if row["shard"] in rows}
+    return {**every[0], "shards": sorted(rows.values(), key=lambda row: row["shard"])}
+
+
 def _page(query: Mapping[str, str], name: str, rows: list[Data], every: Sequence[Data]) -> Data:
     page, size = parse_page(query)
     total = sum(map(_total, every))

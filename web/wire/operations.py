@@ -42,8 +42,23 @@ class OperationBody(BaseBody):
     """Pieces of scrap."""
     plan_production_quantity: _Pieces | None = None
     """The new plan, of a change-plan."""
+    supplement_quantity: _Pieces | None = None
+    """Pieces that a supplement is made for; without it, all scrap that has none yet."""
     log_context: Context = None
     """Who and why; for scrap with its `relatedBarcode`."""
+    request_id: Key | None = None
+
+
+class OperationItem(OperationBody):
+    """One of many, with the order that it is about."""
+
+    work_order_id: str
+
+
+class OperationsBody(BaseBody):
+    """Many operations. Each item is checked by itself, so that a bad one fails alone."""
+
+    operations: Annotated[list[OperationItem], Field(min_length=1)]
     request_id: Key | None = None
 
 
@@ -76,6 +91,8 @@ def parse_operation(
 def _quantity(asked: OperationBody) -> Number:
     if asked.operation is Operation.SCRAP:
         return normalize(asked.quantity)
+    if asked.operation is Operation.SUPPLEMENT:
+        return normalize(asked.supplement_quantity or 0)
     if asked.operation is not Operation.CHANGE_PLAN:
         return 0
     if asked.plan_production_quantity is None:

@@ -23,6 +23,7 @@ from actors.errors import (
     PoisonMessage,
     QuantityOutOfRange,
     RequestIdConflict,
+    ShardsFixed,
     StillWaiting,
     StoreRejected,
     StoreUnavailable,
@@ -51,6 +52,7 @@ STATUS: Final[Mapping[str, int]] = {
     "INVALID_DATE": 400,
     "INVALID_GRACE": 400,
     "INVALID_LOG_LEVEL": 400,
+    "INVALID_SHARDS": 400,
     "INVALID_WAIT": 400,
     "INVALID_JOB_ID": 400,
     "INVALID_JOB_QUERY": 400,
@@ -70,6 +72,7 @@ STATUS: Final[Mapping[str, int]] = {
     "OPERATION_REFUSED": 409,
     "ORDER_UNREADABLE": 409,
     "JOB_STATE_CONFLICT": 409,
+    "SHARDS_FIXED": 409,
     "BODY_TOO_LARGE": 413,
     "UNSUPPORTED_ENCODING": 415,
     "HOST_NOT_ALLOWED": 421,
@@ -199,6 +202,10 @@ def _lease_spoilt(error: LeaseSpoilt) -> _Described:
     return "SERVICE_UNAVAILABLE.lease_spoilt", {"detail": str(error)}, {}
 
 
+def _shards_fixed(error: ShardsFixed) -> _Described:
+    return error.code, {"node": error.node}, {"node": error.node}
+
+
 def _plain(text: str) -> Callable[[WorkOrderError], _Described]:
     return lambda _error: (text, {}, {})
 
@@ -220,6 +227,7 @@ _TABLE: Final[Mapping[type[WorkOrderError], Callable[..., _Described]]] = {
     StillWaiting: _still_waiting,
     StoreUnavailable: _plain("SERVICE_UNAVAILABLE.store"),
     NotApplied: _plain("SERVICE_UNAVAILABLE"),
+    ShardsFixed: _shards_fixed,
     LeaseSpoilt: _lease_spoilt,
     LeaseUnavailable: _plain("SERVICE_UNAVAILABLE.lease"),
     OutcomeUnknown: _plain("TIMEOUT"),

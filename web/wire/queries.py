@@ -69,6 +69,11 @@ def parse_log_query(
     )
 
 
+def wants_operations(query: Mapping[str, str]) -> bool:
+    """Return whether the operations between the counts are asked for."""
+    return query.get("operations", "").strip().lower() in ("1", "true")
+
+
 class JobPageQuery(NamedTuple):
     """Which page of which jobs is asked for."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 import orjson
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -37,6 +38,7 @@ from actors.domain.model import (
     new_job_id,
 )
 from actors.domain.rules import normalize
+from actors.domain.slots import MAX_SHARDS
 from web.app_context import LogLevel
 from web.wire.json_body import decode_object
 from web.wire.log_context import LogContextBody, SaidContext, read_context
@@ -64,6 +66,14 @@ _Quantity = (
 )
 
 
+def _boolean(said: object) -> bool | None:
+    """Return what is a boolean; all else says nothing, as what was counted counts without it."""
+    return said if isinstance(said, bool) else None
+
+
+Wait = Annotated[bool | None, BeforeValidator(_boolean)]
+
+
 class BaseBody(BaseModel):
     """What all bodies have in common."""
 
@@ -80,7 +90,7 @@ class UpdateBody(BaseBody):
     quantity: _Quantity = 1
     log_context: Context = None
     request_id: Key | None = None
-    wait: Annotated[bool, Field(strict=True)] | None = None
+    wait: Wait = None
 
 
 class BatchBody(BaseBody):
@@ -88,7 +98,7 @@ class BatchBody(BaseBody):
 
     updates: Annotated[list[UpdateBody], Field(min_length=1)]
     request_id: Key | None = None
-    wait: Annotated[bool, Field(strict=True)] | None = None
+    wait: Wait = None
 
 
 class JobFilterBody(BaseBody):
@@ -110,6 +120,12 @@ class LogLevelBody(BaseBody):
     """Body of a change of `log-level`."""
 
     level: LogLevel
+
+
+class ShardsBody(BaseBody):
+    """Body of a change of the number of shards."""
+
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS, strict=True)]
 
 
 _UPDATE: Final = UpdateBody.__pydantic_validator__
@@ -220,13 +236,9 @@ def parse_job_id(text: str) -> JobId:
 
 
 def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT001 -- what else
-    """Read whether the caller of a batch waits; raises `RequestError`."""
-    wait = body.get("wait")
-    if wait is None:
-        return default
-    if not isinstance(wait, bool):
-        raise invalid("INVALID_WAIT", "wait")
-    return wait
+    """Read whether the caller of a batch waits; what is no boolean says nothing."""
+    wait = _boolean(body.get("wait"))
+    return default if wait is None else wait
 
 
 def parse_filter_body(body: Mapping[str, object]) -> tuple[str | None, str | None]:
@@ -250,6 +262,14 @@ def parse_log_level(body: Mapping[str, object]) -> LogLevel:
     except ValidationError:
         allowed = ", ".join(get_args(LogLevel))
         raise invalid("INVALID_LOG_LEVEL", "level", allowed=allowed) from None
+
+
+def parse_shards(body: Mapping[str, object]) -> int:
+    """Read into how many shards the orders are to be cut; raises `RequestError`."""
+    try:
+        return ShardsBody.model_validate(body).shards
+    except ValidationError:
+        raise invalid("INVALID_SHARDS", "shards", limit=MAX_SHARDS) from None
 
 
 def parse_grace(body: Mapping[str, object]) -> float:
@@ -322,7 +342,5 @@ def _refusal(error: ValidationError, body: Mapping[str, object]) -> RequestError
             return invalid("INVALID_TYPE", field)
         case "quantity":
             return invalid("INVALID_QUANTITY", field, limit=MAX_QUANTITY)
-        case "wait":
-            return invalid("INVALID_WAIT", field)
         case _:
             return invalid("INVALID_REQUEST_ID", field, limit=MAX_REQUEST_ID)

@@ -65,6 +65,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.audit": Text("获取操作记录成功", "Audit read"),
     "OK.paused": Text("获取已暂停的工单成功", "Paused orders read"),
     "OK.locks": Text("获取锁统计成功", "Locks read"),
+    "OK.shards": Text("获取分片成功", "Shards read"),
+    "OK.reshard": Text("分片数更改中", "The number of shards is changing"),
     "OK.jobs": Text("获取任务列表成功", "Jobs read"),
     "OK.job": Text("获取任务成功", "Job read"),
     "OK.job_counts": Text("获取任务计数成功", "Jobs counted"),
@@ -85,6 +87,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.operated.replayed": Text(
         "该操作此前已执行，返回首次结果",
         "This operation was done before; this is its first result",
+    ),
+    "OK.operated.batch": Text(
+        "批量工单操作完成，共 {total} 条", "Batch done: all {total} operations are done"
+    ),
+    "PARTIALLY_UPDATED.operations": Text(
+        "批量工单操作部分成功：成功 {succeeded} 条，失败 {failed} 条",
+        "Batch partly done: {succeeded} operations are done, {failed} failed",
+    ),
+    "NOT_UPDATED.operations": Text(
+        "批量工单操作全部失败，共 {failed} 条", "Batch failed: none of {failed} operations is done"
     ),
     "OK.guards": Text("获取计数规则成功", "Guards read"),
     "OK.log_level": Text("日志级别", "Log level"),
@@ -184,12 +196,19 @@ TEXTS: Final[Mapping[str, Text]] = {
     "INVALID_GRACE": Text(
         "{field} 必须是不小于 0 的毫秒数", "{field} must be a number of milliseconds, 0 or more"
     ),
-    "INVALID_WAIT": Text("{field} 必须是 true 或 false", "{field} must be true or false"),
     "INVALID_JOB_ID": Text(
         "任务ID（{field}）必须是 24 位十六进制字符串", "{field} must be text of 24 hex digits"
     ),
     "INVALID_LOG_LEVEL": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
+    ),
+    "INVALID_SHARDS": Text(
+        "{field} 必须是 1 到 {limit} 的整数", "{field} must be a whole number from 1 to {limit}"
+    ),
+    "SHARDS_FIXED": Text(
+        "节点 {node} 的分片数是固定的（SHARDS）：请把各节点的 SHARDS 设为 stored 并重启",
+        "The number of shards is fixed on node {node} (SHARDS): restart each node with"
+        " SHARDS=stored",
     ),
     "INVALID_ACTOR_QUERY": Text(
         "{field} 必须是以下值之一：{allowed}", "{field} must be one of: {allowed}"
@@ -284,6 +303,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "OPERATION_REFUSED.scrapped": Text(
         "该条码已报废，不能重复报废", "This barcode is scrap already"
+    ),
+    "OPERATION_REFUSED.input": Text(
+        "投入数量须等于计划生产数量，才能创建补单",
+        "inputQuantity must equal planProductionQuantity before a supplement is made",
+    ),
+    "OPERATION_REFUSED.no-scrap": Text(
+        "没有报废，不能创建补单", "There is no scrap that a supplement would make up for"
+    ),
+    "OPERATION_REFUSED.supplemented": Text(
+        "补单数量之和将超过报废数量", "The supplements would together exceed the scrap"
     ),
     "OPERATION_REFUSED.line": Text(
         "该产线已有进行中的工单，不能执行 {operation}",

@@ -7,6 +7,7 @@ import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from bson import ObjectId
 from bson.errors import InvalidDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
@@ -33,6 +34,7 @@ from actors.store.schema import (
     PRODUCTION_ORDER,
     RECORDS,
     REFUSALS,
+    ROLLUPS,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +69,16 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             partialFilterExpression={"status": "IN_PROGRESS"},
         ),
         IndexModel([(PRODUCTION_ORDER, ASCENDING)], name="plan_server_production_order"),
+        IndexModel(
+            [("originalWorkOrderId", ASCENDING), ("status", ASCENDING)],
+            name="plan_server_original",
+            partialFilterExpression={"originalWorkOrderId": {"$gt": ObjectId("0" * 24)}},
+        ),
+        IndexModel(
+            [(LINE, ASCENDING), ("planStartTime", ASCENDING)],
+            name="plan_server_next",
+            partialFilterExpression={"status": "PENDING"},
+        ),
     ),
     LOGS: (
         # The shared schema's own; made here too, for a database the main service has not met.
@@ -120,6 +132,7 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
         ),
     ),
     RECORDS: (IndexModel([("kind", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]),),
+    ROLLUPS: (IndexModel([("view", ASCENDING), ("level", ASCENDING), ("at", ASCENDING)]),),
     REFUSALS: (IndexModel([(f"{OURS}.requestKey", ASCENDING)], unique=True),),
     OPERATIONS: (
         IndexModel([("workOrderId", ASCENDING), ("operatedAt", DESCENDING)]),

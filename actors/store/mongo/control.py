@@ -23,6 +23,7 @@ from actors.store.mongo.reads import claimed_epoch, shards_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from actors.domain.slots import Shard
     from actors.store.mongo.reads import Collections
 
 COUNT: Final = {"_id": "owner"}
@@ -42,6 +43,8 @@ async def claim_epoch(at: Collections, node: str, above: int, url: str) -> Epoch
             await _note_owner(at, epoch, node, url)
             await note_slots(at)
         await fence_off(at, epoch)
+    # A move of the map in between has fenced off the epochs before its own, perhaps not this one.
+    await _check_map(at)
     return epoch
 
 
@@ -77,11 +80,15 @@ async def _note_owner(at: Collections, epoch: Epoch, node: str, url: str) -> Non
 
 
 async def _check_map(at: Collections) -> None:
-    """Raise `StoreRejected` where the orders are cut into another number of shards by now."""
+    """Raise `StoreRejected` where the orders are cut in another way by now, or are to be."""
     with reading():
         stored = shards_in(await at.state.find_one(CONTROL))
-    if stored.count != at.shard.count:
-        raise StoreRejected(f"the orders are cut into {stored.count} shards")
+    if not stored.includes(at.shard):
+        raise StoreRejected(
+            f"the orders are cut into {stored.count} shards, by version {stored.version} of the map"
+        )
+    if stored.planned is not None:
+        raise StoreRejected(f"the orders are being cut into {stored.planned} shards")
 
 
 async def note_slots(at: Collections) -> None:
@@ -132,10 +139,17 @@ def unfenced(epoch: Epoch, fence: str = "fence") -> dict[str, Any]:
 async def change_control(at: Collections, epoch: Epoch, change: Mapping[str, Any]) -> None:
     """Change the document of pauses; raises `Overtaken`, `OutcomeUnknown`, `StoreUnavailable`."""
     with writing(), suppress(DuplicateKeyError):  # it is there, and marked by a later owner
-        same_map = {} if at.shard.whole else {"shards.count": at.shard.count}
-        mine = CONTROL | unfenced(epoch, at.fence) | same_map
+        mine = CONTROL | unfenced(epoch, at.fence) | _same_map(at.shard)
         await at.state.update_one(mine, change, upsert=True)
     await check(at, epoch)
+
+
+def _same_map(shard: Shard) -> dict[str, Any]:
+    """Return the condition of the document of the map that a shard is one of it still."""
+    if shard.whole:
+        return {"shards.count": {"$in": [1, None]}}
+    version = {"shards.version": shard.version} if shard.version else {}
+    return {"shards.count": shard.count} | version
 
 
 async def check(at: Collections, epoch: Epoch) -> None:
@@ -150,8 +164,9 @@ async def check(at: Collections, epoch: Epoch) -> None:
 
 
 async def _epoch_of_shard(at: Collections) -> int:
-    """Return the highest epoch of the shard; where the map is another by now, of all."""
+    """Return the highest epoch of the shard; where the map is another by now, one above all."""
     ids = {"$in": [each["_id"] for each in (COUNT, CONTROL, at.owner)]}
     found = {each["_id"]: each for each in await at.state.find({"_id": ids}).to_list(None)}
-    same = shards_in(found.get(CONTROL["_id"])).count == at.shard.count
-    return claimed_epoch(found.get((at.owner if same else COUNT)["_id"]))
+    if shards_in(found.get(CONTROL["_id"])).includes(at.shard):
+        return claimed_epoch(found.get(at.owner["_id"]))
+    return claimed_epoch(found.get(COUNT["_id"])) + 1

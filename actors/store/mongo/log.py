@@ -11,10 +11,10 @@ from bson import ObjectId
 from actors.runtime.slices import in_slices
 from actors.store.mongo.reads import fetch
 from actors.store.pages import within
-from actors.store.port import LogPage, LogQuery
+from actors.store.port import LogPage, LogQuery, OperationQuery
 from actors.store.schema import OURS
 from actors.store.values import count_from, is_far_time, mapping_from, order_time
-from actors.store.views import log_row
+from actors.store.views import log_row, operation_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,22 @@ async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa:
     return LogPage(in_log + len(pending), tuple(await in_slices(log_row, shown)))
 
 
+async def operations(orders: Any, log: Any, query: OperationQuery) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Do `Store.operations`; the outbox first, as for the log."""
+    order_id = ObjectId(query.work_order_id)
+    order = await orders.find_one({"_id": order_id}, {f"{OURS}.outbox": 1})
+    last = {} if query.last is None else {"$lte": query.last}
+    condition = {"workOrderId": order_id, f"{OURS}.seq": {"$gte": query.first, **last}}
+    newest = log.find(condition).sort([("operatedAt", -1), ("_id", -1)]).limit(query.limit)
+    found = {each["_id"]: each for each in await newest.to_list(None)}
+    for each in _outbox_of(order):
+        seq = count_from(mapping_from(each.get(OURS)).get("seq")) or 0
+        if each.get("operation") and query.has(seq):
+            found[each["_id"]] = each
+    rows = sorted(found.values(), key=lambda each: (each["operatedAt"], each["_id"]), reverse=True)
+    return [operation_row(each) for each in rows[: query.limit]]
+
+
 def _condition(order_id: ObjectId, query: LogQuery, pending: Sequence[Document]) -> dict[str, Any]:
     condition: dict[str, Any] = {"workOrderId": order_id}
     if pending:
@@ -64,9 +80,13 @@ def _condition(order_id: ObjectId, query: LogQuery, pending: Sequence[Document])
 
 
 def _matching_entries(order: Document | None, query: LogQuery) -> list[Document]:
+    return [each for each in _outbox_of(order) if _matches(each, query)]
+
+
+def _outbox_of(order: Document | None) -> list[Document]:
     outbox = mapping_from((order or {}).get(OURS)).get("outbox")
     entries = outbox if isinstance(outbox, list) else ()
-    return [each for each in entries if isinstance(each, Mapping) and _matches(each, query)]
+    return [each for each in entries if isinstance(each, Mapping)]
 
 
 def _matches(entry: Document, query: LogQuery) -> bool:

@@ -11,10 +11,8 @@ from bson import ObjectId
 
 from actors.domain.evidence import Evidence, EvidenceQuery, Refusal
 from actors.domain.model import (
-    Beside,
     Epoch,
     LogEntry,
-    Neighbours,
     OperationEntry,
     WorkOrderId,
 )
@@ -28,7 +26,6 @@ from actors.store.pages import bytes_of
 from actors.store.port import MAX_HISTORY, MAX_WHOLE, Claim
 from actors.store.schema import (
     INBOX,
-    LINE,
     LOGS,
     MATERIALS,
     NODE_STATE,
@@ -36,12 +33,11 @@ from actors.store.schema import (
     ORDER_FIELDS,
     ORDERS,
     OURS,
-    PLAN,
-    PRODUCTION_ORDER,
     RECORDS,
     REFUSALS,
+    ROLLUPS,
 )
-from actors.store.values import count_from, id_from, mapping_from, number_from
+from actors.store.values import count_from, id_from, mapping_from
 from actors.store.views import detail_row
 
 if TYPE_CHECKING:
@@ -92,6 +88,7 @@ class Collections:
     inbox: Any
     records: Any
     operations: Any
+    rollups: Any
     shard: Shard = WHOLE
 
     @property
@@ -127,6 +124,7 @@ class Collections:
             database[INBOX],
             database[RECORDS],
             database[OPERATIONS],
+            database[ROLLUPS],
         )
 
 
@@ -162,8 +160,16 @@ def claimed_epoch(state: Mapping[str, Any] | None) -> int:
 def shards_in(control: Mapping[str, Any] | None) -> ShardMap:
     """Return the map of shards that the document of pauses holds too; one shard when none."""
     stored = mapping_from((control or {}).get("shards"))
-    count = count_from(stored.get("count")) or 1
-    return ShardMap(count if count <= SLOTS else 1, count_from(stored.get("version")) or 0)
+    return ShardMap(
+        _number_of_shards(stored.get("count")) or 1,
+        count_from(stored.get("version")) or 0,
+        _number_of_shards(stored.get("planned")),
+    )
+
+
+def _number_of_shards(value: object) -> int | None:
+    count = count_from(value)
+    return count if count and count <= SLOTS else None
 
 
 async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
@@ -337,26 +343,3 @@ async def claim(at: Collections) -> Claim | None:
     epoch = claimed_epoch(state)
     url = str(left.get("url", "")) if left.get("epoch") == epoch else ""
     return Claim(Epoch(epoch), str(state.get("node", "")), url)
-
-
-async def neighbours(at: Collections, order_id: WorkOrderId) -> Neighbours | None:
-    """Do `Store.neighbours`."""
-    mine = ObjectId(order_id)
-    with reading():
-        order = await at.orders.find_one({"_id": mine}, {LINE: 1, PRODUCTION_ORDER: 1})
-        if order is None:
-            return None
-        line, shared = order.get(LINE), order.get(PRODUCTION_ORDER)
-        busy = line is not None and await at.orders.find_one(
-            {LINE: line, "status": "IN_PROGRESS", "_id": {"$ne": mine}}, {"_id": 1}
-        )
-        others: list[dict[str, Any]] = []
-        if shared is not None:
-            condition = {PRODUCTION_ORDER: shared, "_id": {"$ne": mine}}
-            others = await at.orders.find(condition, {PLAN: 1}).to_list(None)
-    planned = sum((number_from(each.get(PLAN)) or 0 for each in others), start=0)
-    return Neighbours(
-        None if line is None else str(line),
-        None if shared is None else str(shared),
-        Beside(bool(busy), planned),
-    )

@@ -17,6 +17,7 @@ from actors.store.mongo.client import reading
 from actors.store.mongo.reads import BARCODE_INDEX, details_of
 from actors.store.port import BARCODE_ENTRIES, SEARCHED_ENTRIES, Found, Trait
 from actors.store.schema import OURS
+from actors.store.values import text_from
 from actors.store.views import id_range, number_ranges
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ async def numbers(at: Collections, ids: Sequence[WorkOrderId]) -> dict[WorkOrder
     condition = {"_id": {"$in": [ObjectId(each) for each in ids]}}
     with reading():
         found = await at.orders.find(condition, {_NUMBER: 1}).to_list(None)
-    named = ((each["_id"], each.get(_NUMBER)) for each in found)
-    return {WorkOrderId(str(id_)): str(number) for id_, number in named if number}
+    named = ((each["_id"], text_from(each.get(_NUMBER))) for each in found)
+    return {WorkOrderId(str(id_)): number for id_, number in named if number}
 
 
 async def search_by(at: Collections, trait: Trait, text: str, limit: int) -> Found:

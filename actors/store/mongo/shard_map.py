@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from actors.store.mongo.client import reading, writing
 from actors.store.mongo.control import CONTROL, claim_counter
@@ -39,21 +41,42 @@ class MongoShardMap:
         """Cut the orders anew; `check` then tells each owner under the old map."""
         with writing():
             await self._at.inbox.create_index(_BY_SLOT)
-            # Above every owner's: who finds another map than its own finds this epoch too.
-            epoch = await claim_counter(self._at, "", 0, "")
-            await self._at.state.update_one(CONTROL, {"$max": {"fence": epoch}}, upsert=True)
-            moved = await self._at.state.update_one(
-                CONTROL | {"shards.version": was.version or None},
-                {"$set": {"shards": {"count": count, "version": was.version + 1}}},
+            moved = await self._change(
+                was, {"shards": {"count": count, "version": was.version + 1}}
             )
-        return bool(moved.matched_count)
+            if moved:
+                # Behind it, and above every owner's: one of all orders asks for the epoch alone.
+                epoch = await claim_counter(self._at, "", 0, "")
+                await self._at.state.update_one(CONTROL, {"$max": {"fence": epoch}})
+        return moved
+
+    async def plan(self, was: ShardMap, count: int) -> bool:
+        """Write down what is to come, in the map; `claim_epoch` heeds it."""
+        with writing():
+            return await self._change(was, {"shards.count": was.count, "shards.planned": count})
+
+    async def _change(self, was: ShardMap, fields: dict[str, Any]) -> bool:
+        """Set fields of the document of the map, if it has the version still; it is made here."""
+        same = CONTROL | {"shards.version": was.version or None}
+        with suppress(DuplicateKeyError):  # it is there, and has another version
+            await self._at.state.update_one(same, {"$set": fields}, upsert=True)
+            return True
+        return False
 
     async def beat(self, me: Member, within_s: float) -> Sequence[Member]:
         """Write down this node with the server's time, and read the others."""
         with writing():
             mine: dict[str, Any] = await self._at.state.find_one_and_update(
                 {"_id": f"{_NODE}{me.node}"},
-                [{"$set": {"url": {"$literal": me.url}, "seen": "$$NOW"}}],
+                [
+                    {
+                        "$set": {
+                            "url": {"$literal": me.url},
+                            "follows": me.follows,
+                            "seen": "$$NOW",
+                        }
+                    }
+                ],
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
@@ -66,7 +89,10 @@ class MongoShardMap:
                     {"_id": _ALL_NODES, "seen": {"$lt": now - _FORGOTTEN_AFTER}}
                 )
         present = (each for each in found if (now - each["seen"]).total_seconds() <= within_s)
-        members = [Member(each["_id"][len(_NODE) :], str(each["url"])) for each in present]
+        members = [
+            Member(each["_id"][len(_NODE) :], str(each["url"]), each.get("follows") is True)
+            for each in present
+        ]
         return sorted(members, key=lambda member: member.node)
 
     async def leave(self, me: Member) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import reading
+from actors.store.mongo.rollups import LOG_KEYS, QUANTITY, TYPES, MongoShelf, log_key, periods, sums
 from actors.store.quantities import (
     AUTOMATIC,
     DAY_MS,
@@ -19,30 +21,26 @@ from actors.store.quantities import (
     Dimension,
     QuantityRow,
     Sums,
+    milliseconds,
     name_key,
     pieces,
 )
-from actors.store.schema import ORDERS
+from actors.store.rollups import cover, late_hours, recheck, roll_up, view_of
+from actors.store.schema import LOGS, ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from datetime import tzinfo
 
     from actors.store.mongo.reads import Collections
     from actors.store.quantities import QuantityQuery
+    from actors.store.rollups import Cover
 
 Expression = Any
 """An aggregation expression."""
 
-_TYPES: Final = ("input", "output")
 _SUMS: Final = ("added", "taken", "increases", "decreases")
 _AT_ONCE: Final = 500
-_QUANTITY: Final = {
-    "$cond": [
-        {"$eq": [{"$type": "$changeQuantity"}, "bool"]},
-        0,
-        {"$convert": {"input": "$changeQuantity", "to": "double", "onError": 0, "onNull": 0}},
-    ]
-}
 
 
 class MongoStatistics:
@@ -50,15 +48,20 @@ class MongoStatistics:
 
     def __init__(self, collections: Callable[[], Collections]) -> None:
         self._collections = collections
+        self._shelf = MongoShelf(collections)
 
     async def quantities(self, query: QuantityQuery) -> AsyncIterator[Sequence[QuantityRow]]:
         """Aggregate; what does not fit into the server's memory goes to its disk."""
         at = self._collections()
         with reading():
             condition = await _condition(at, query)
-            found = at.logs.aggregate(
-                _pipeline(query, condition), allowDiskUse=True, batchSize=_AT_ONCE
-            )
+            source, pipeline = at.logs, _pipeline(query, condition)
+            if view_of(query) is not None:
+                state = await self._shelf.state()
+                if parts := cover(query, state):
+                    source = at.rollups
+                    pipeline = _covered(query, condition, parts, state.generation)
+            found = source.aggregate(pipeline, allowDiskUse=True, batchSize=_AT_ONCE)
             if inspect.isawaitable(found):  # with PyMongo's own API
                 found = await found
             try:
@@ -71,9 +74,28 @@ class MongoStatistics:
             finally:
                 await found.close()
 
+    async def roll_up(self, zone: tzinfo | None, shifts: tuple[int, ...], now: datetime) -> bool:
+        """Roll up a period; those who own no first shard leave that to who does."""
+        if self._collections().shard.index:
+            return False
+        return await roll_up(self._shelf, zone, shifts, now)
+
+    async def recheck(self) -> int:
+        """Mark hours whose entries are more or fewer than they were."""
+        return 0 if self._collections().shard.index else await recheck(self._shelf)
+
+    async def rebuild(self) -> None:
+        """Let all be rolled up anew."""
+        await self._shelf.restart()
+
+    async def mark_late(self, times: Iterable[datetime]) -> None:
+        """Let hours that are over be rolled up anew: entries of these times are in the log now."""
+        if hours := late_hours(map(milliseconds, times), datetime.now(UTC)):
+            await self._shelf.mark(hours)
+
 
 async def _condition(at: Collections, query: QuantityQuery) -> dict[str, Any]:
-    types = _TYPES if query.change_type is None else (query.change_type,)
+    types = TYPES if query.change_type is None else (query.change_type,)
     condition: dict[str, Any] = {
         "operateTime": {"$gte": query.since, "$lte": query.until},
         "changeType": {"$in": list(types)},
@@ -94,11 +116,75 @@ async def _condition(at: Collections, query: QuantityQuery) -> dict[str, Any]:
 
 
 def _pipeline(query: QuantityQuery, condition: Mapping[str, Any]) -> list[dict[str, Any]]:
-    stages: list[dict[str, Any]] = [
+    return [*_summed(query, condition), *_finished(query)]
+
+
+def _summed(query: QuantityQuery, condition: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
         {"$match": condition},
-        {"$set": {"quantity": _QUANTITY}},
-        {"$group": {"_id": _keys(query), **_names(query), **_sums()}},
+        {"$set": {"quantity": QUANTITY}},
+        {"$group": {"_id": _keys(query), **_names(query), **sums()}},
     ]
+
+
+def _covered(
+    query: QuantityQuery, condition: Mapping[str, Any], parts: Cover, generation: int
+) -> list[dict[str, Any]]:
+    """Add up roll-ups, and what the log has beside them."""
+    live = [{"operateTime": {"$gte": since, "$lte": until}} for since, until in parts.live]
+    kinds = TYPES if query.change_type is None else (query.change_type,)
+    stages: list[dict[str, Any]] = [
+        {"$match": periods(parts.view, parts.spans, generation)},
+        {"$unwind": "$rows"},
+        {"$match": _row_condition(query, condition, kinds)},
+        {
+            "$group": {
+                "_id": _keys(query, rolled=True),
+                **_rolled_names(query, kinds),
+                **_rolled_sums(kinds),
+            }
+        },
+    ]
+    if live:
+        rest = _summed(query, {"$and": [condition, {"$or": live}]})
+        stages.append({"$unionWith": {"coll": LOGS, "pipeline": rest}})
+    return [*stages, _added_up(query), *_finished(query)]
+
+
+def _row_condition(
+    query: QuantityQuery, condition: Mapping[str, Any], kinds: Iterable[str]
+) -> dict[str, Any]:
+    """Turn what entries have to be into what rows of roll-ups have to be: of that key and kind."""
+    wanted: list[Any] = [{"$or": [{f"rows.{kind}_entries": {"$gt": 0}} for kind in kinds]}]
+    for each in condition.get("$and", [condition]):
+        for dimension in query.where:
+            name = LOG_KEYS.get(dimension)
+            if name in each:
+                flag = query.where[dimension]
+                wanted.append({"rows.key": flag if name == AUTOMATIC else each[name]})
+    return {"$and": wanted}
+
+
+def _rolled_names(query: QuantityQuery, kinds: Iterable[str]) -> dict[str, Expression]:
+    name = {"$max": [f"$rows.{kind}_name" for kind in kinds]}
+    return {each: {"$max": name} for each in _names(query)}
+
+
+def _rolled_sums(kinds: Iterable[str]) -> dict[str, Expression]:
+    added: dict[str, Expression] = {}
+    for kind in TYPES:
+        for each in _SUMS:
+            name = f"{kind}_{each}"
+            added[name] = {"$sum": f"$rows.{name}" if kind in kinds else 0}
+    made = "output" in kinds
+    return added | {
+        "first": {"$min": "$rows.first" if made else None},
+        "last": {"$max": "$rows.last" if made else None},
+    }
+
+
+def _finished(query: QuantityQuery) -> list[dict[str, Any]]:
+    stages: list[dict[str, Any]] = []
     if Dimension.PRODUCTION_ORDER in query.group:
         stages += _by_production_order(query)
     stages.append({"$sort": {"_id": 1}})
@@ -107,23 +193,23 @@ def _pipeline(query: QuantityQuery, condition: Mapping[str, Any]) -> list[dict[s
     return stages
 
 
-def _keys(query: QuantityQuery) -> Expression:
-    return {f"k{n}": _key(each, query.calendar) for n, each in enumerate(query.group)} or None
+def _keys(query: QuantityQuery, *, rolled: bool = False) -> Expression:
+    keys = enumerate(query.group)
+    return {f"k{n}": _key(each, query.calendar, rolled=rolled) for n, each in keys} or None
 
 
-def _key(dimension: Dimension, calendar: Calendar) -> Expression:
+def _key(dimension: Dimension, calendar: Calendar, *, rolled: bool = False) -> Expression:
     if dimension in TIMES:
-        return _bucket(dimension, calendar)
-    if dimension is Dimension.AUTOMATIC:
-        return {"$ne": [f"${AUTOMATIC}", False]}
-    if dimension is Dimension.PRODUCTION_ORDER:
-        return "$workOrderId"  # until the order is looked up
-    key, _, default = FIELDS[dimension]
-    return {"$convert": {"input": f"${key}", "to": "string", "onError": default, "onNull": default}}
+        return _bucket(dimension, calendar, "$at" if rolled else "$operateTime")
+    value = "$rows.key" if rolled else log_key(dimension)
+    if dimension in (Dimension.AUTOMATIC, Dimension.PRODUCTION_ORDER):
+        return value  # an order, until it is looked up
+    default = FIELDS[dimension].default
+    return {"$convert": {"input": value, "to": "string", "onError": default, "onNull": default}}
 
 
-def _bucket(dimension: Dimension, calendar: Calendar) -> Expression:
-    utc = {"$toLong": "$operateTime"}
+def _bucket(dimension: Dimension, calendar: Calendar, at: str) -> Expression:
+    utc = {"$toLong": at}
     (_, first), *later = calendar.offsets
     offset: Expression = first
     if later:
@@ -151,29 +237,9 @@ def _names(query: QuantityQuery) -> dict[str, Expression]:
     return {f"n{n}": {"$max": f"${name}"} for n, name in named if name is not None}
 
 
-def _sums() -> dict[str, Expression]:
-    sums: dict[str, Expression] = {}
-    for kind in _TYPES:
-        of_kind = {"$eq": ["$changeType", kind]}
-        for sign, operator, summed, entries in (
-            (1, "$gt", "added", "increases"),
-            (-1, "$lt", "taken", "decreases"),
-        ):
-            such = {"$and": [of_kind, {operator: ["$quantity", 0]}]}
-            counted = {"$multiply": ["$quantity", sign]}
-            sums[f"{kind}_{summed}"] = {"$sum": {"$cond": [such, counted, 0]}}
-            sums[f"{kind}_{entries}"] = {"$sum": {"$cond": [such, 1, 0]}}
-    made = {"$and": [{"$eq": ["$changeType", "output"]}, {"$gt": ["$quantity", 0]}]}
-    when = {"$cond": [made, "$operateTime", None]}
-    # Of nothing there is no first: both leave nulls out.
-    return sums | {"first": {"$min": when}, "last": {"$max": when}}
-
-
 def _by_production_order(query: QuantityQuery) -> list[dict[str, Any]]:
     """Look up each order's number, and group once more."""
     place = f"_id.k{query.group.index(Dimension.PRODUCTION_ORDER)}"
-    sums = {f"{kind}_{each}": {"$sum": f"${kind}_{each}"} for kind in _TYPES for each in _SUMS}
-    names = {name: {"$max": f"${name}"} for name in _names(query)}
     number = {"$arrayElemAt": [f"$order.{PRODUCTION_ORDER}", 0]}
     return [
         {
@@ -194,16 +260,21 @@ def _by_production_order(query: QuantityQuery) -> list[dict[str, Any]]:
                 }
             }
         },
-        {
-            "$group": {
-                "_id": "$_id",
-                **names,
-                **sums,
-                "first": {"$min": "$first"},
-                "last": {"$max": "$last"},
-            }
-        },
+        _added_up(query),
     ]
+
+
+def _added_up(query: QuantityQuery) -> dict[str, Any]:
+    """Group what was grouped before."""
+    return {
+        "$group": {
+            "_id": "$_id",
+            **{name: {"$max": f"${name}"} for name in _names(query)},
+            **{f"{kind}_{each}": {"$sum": f"${kind}_{each}"} for kind in TYPES for each in _SUMS},
+            "first": {"$min": "$first"},
+            "last": {"$max": "$last"},
+        }
+    }
 
 
 def _row(query: QuantityQuery, found: Mapping[str, Any]) -> QuantityRow:

@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from actors.domain.commit import Committed, Stale, StoredOrder
-from actors.domain.model import Epoch, Neighbours, WorkOrderId
+from actors.domain.model import Epoch, LogEntry, Neighbours, WorkOrderId
 from actors.errors import (
     OutcomeUnknown,
     RelayRejected,
@@ -25,7 +25,7 @@ from actors.errors import (
     StoreUnavailable,
 )
 from actors.store.documents import is_same, outcome_from
-from actors.store.mongo import reads, search
+from actors.store.mongo import families, reads, search
 from actors.store.mongo.bson import (
     CODEC,
     EncodedOnce,
@@ -49,7 +49,7 @@ from actors.store.mongo.client import (
 )
 from actors.store.mongo.control import CONTROL, change_control, claim_epoch, cluster_secret
 from actors.store.mongo.inbox import MongoInbox
-from actors.store.mongo.log import log_page
+from actors.store.mongo.log import log_page, operations
 from actors.store.mongo.orders import insert_orders
 from actors.store.mongo.outcomes import insert_outcomes
 from actors.store.mongo.reads import OUTCOMES, Collections, claimed_epoch, evidence, load
@@ -58,6 +58,7 @@ from actors.store.mongo.shard_map import MongoShardMap
 from actors.store.mongo.statistics import MongoStatistics
 from actors.store.operations import scrap_records
 from actors.store.schema import OURS, SCRAPPED
+from actors.store.supplements import supplements_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.slots import Shard
-    from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, Trait
+    from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from actors.store.records import Records
 
@@ -86,7 +87,8 @@ class MongoStore:
         self._at: Collections
         self.inbox: Inbox = MongoInbox(lambda: self._at)
         self.records: Records = MongoRecords(lambda: self._at)
-        self.statistics: Statistics = MongoStatistics(lambda: self._at)
+        self._statistics = MongoStatistics(lambda: self._at)
+        self.statistics: Statistics = self._statistics
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
@@ -178,16 +180,24 @@ class MongoStore:
     # -- committing --------------------------------------------------------------------------
 
     async def commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
-        """Compare-and-set each order in one round trip."""
+        """Compare-and-set each order in one round trip; supplements are made behind it."""
         if not changes:
             return []
+        results = await self._commit(epoch, changes)
+        for change, result in zip(changes, results, strict=True):
+            if isinstance(result, Committed) and (made := supplements_in(change.outcomes)):
+                with sent():
+                    await families.make_supplements(self._at, made)
+        return results
+
+    async def _commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         written = [changed_fields(change) for change in changes]
         afters = [
             _after(epoch, change, fields) for change, fields in zip(changes, written, strict=True)
         ]
         rejected: dict[int, StoreRejected] = {}
         try:
-            operations = [
+            updates = [
                 UpdateOne(
                     self._filter(epoch, change.before) | plan_filter(change),
                     self._update(epoch, change, fields, after),
@@ -195,12 +205,12 @@ class MongoStore:
                 for change, fields, after in zip(changes, written, afters, strict=True)
             ]
             with writing():
-                matched = await self._write(operations, rejected)
+                matched = await self._write(updates, rejected)
         except (*UNSTORABLE, StoreRejected) as error:
             if len(changes) == 1:
                 return [StoreRejected(str(error)[:300])]
             with sent():
-                return [(await self.commit(epoch, [change]))[0] for change in changes]
+                return [(await self._commit(epoch, [change]))[0] for change in changes]
         if matched == len(changes):
             return [Committed(after) for after in afters]
         with sent():
@@ -290,11 +300,16 @@ class MongoStore:
 
     async def relay(self, outcomes: Sequence[Outcome]) -> None:
         """Insert outcomes into log and refusals, by majority; a second time does no harm."""
+        await families.make_supplements(self._at, supplements_in(outcomes))
         refused: dict[str, str] = {}
         for collection, kind in zip(self._at.of_outcomes, OUTCOMES, strict=True):
             some = [each for each in outcomes if isinstance(each, kind)]
             if some:
                 refused |= await insert_outcomes(collection, some, self._encoded)
+        # Behind the insertion: what breaks off before it is relayed, and marked, once more.
+        await self._statistics.mark_late(
+            each.operate_time for each in outcomes if isinstance(each, LogEntry)
+        )
         for outcome in outcomes:
             if outcome.change.job_id not in refused:
                 self._encoded.forget(outcome)
@@ -324,7 +339,15 @@ class MongoStore:
 
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         """Read what the order shares with others, and how these are."""
-        return await reads.neighbours(self._at, order_id)
+        return await families.neighbours(self._at, order_id)
+
+    async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
+        """Find originals whose supplements are all done."""
+        return await families.closable(self._at, order_id)
+
+    async def next_order(self, order_id: WorkOrderId) -> WorkOrderId | None:
+        """Find the order that is next on a line."""
+        return await families.next_order(self._at, order_id)
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""
@@ -342,6 +365,11 @@ class MongoStore:
         """Read a page of the log, the outbox merged in."""
         with reading():
             return await log_page(self._at.orders, self._at.logs, query)
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        """Read operations, the outbox merged in."""
+        with reading():
+            return await operations(self._at.orders, self._at.operations, query)
 
     async def paused(self) -> bool:
         """Return whether processing is paused."""

@@ -13,6 +13,7 @@ from actors.errors import RelayRejected, StoreRejected
 from actors.store.documents import counts_of
 from actors.store.operations import scrap_records
 from actors.store.schema import GUARDED, OURS, PLANNED, SCRAPPED
+from actors.store.sqlite.families import insert_supplement
 from actors.store.sqlite.rows import (
     OrderRow,
     entry_row,
@@ -26,6 +27,7 @@ from actors.store.sqlite.rows import (
     to_text,
     write_order,
 )
+from actors.store.supplements import supplements_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +112,8 @@ class _Batch:
     _entries: list[tuple[Any, ...]] = field(default_factory=list)
     _operations: list[tuple[Any, ...]] = field(default_factory=list)
     _refusals: list[tuple[Any, ...]] = field(default_factory=list)
+    _supplements: list[tuple[dict[str, Any], OperationEntry]] = field(default_factory=list)
+    """What is made of which order."""
 
     def commit(self, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         results = [self._commit_one(change) for change in changes]
@@ -117,6 +121,8 @@ class _Batch:
         insert_entries(self.db, self._entries)
         insert_operations(self.db, self._operations)
         insert_refusals(self.db, self._refusals)
+        for source, entry in self._supplements:
+            insert_supplement(self.db, source, entry)
         return results
 
     def _commit_one(self, change: ChangeSet) -> CommitResult:
@@ -142,6 +148,7 @@ class _Batch:
         self._entries += entries
         self._operations += operations
         self._refusals += refusals
+        self._supplements += [(document, each) for each in supplements_in(change.outcomes)]
         return Committed(after)
 
 

@@ -103,7 +103,40 @@ _INBOX: Final = (
     """CREATE INDEX IF NOT EXISTS logs_barcodes
         ON logs (work_order_id, related_barcode, operate_time DESC)
         WHERE related_barcode IS NOT NULL""",
+    """CREATE INDEX IF NOT EXISTS orders_original
+        ON orders (json_extract(document, '$.originalWorkOrderId'))
+        WHERE json_extract(document, '$.originalWorkOrderId') IS NOT NULL""",
     "CREATE INDEX IF NOT EXISTS logs_time ON logs (operate_time)",
+    # Times of roll-ups are in milliseconds, but for the first and last output's.
+    """CREATE TABLE IF NOT EXISTS rollups (
+        view TEXT NOT NULL,
+        level TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        key ANY,
+        input_name ANY,
+        output_name ANY,
+        input_entries INTEGER NOT NULL,
+        output_entries INTEGER NOT NULL,
+        input_added REAL NOT NULL,
+        input_increases INTEGER NOT NULL,
+        input_taken REAL NOT NULL,
+        input_decreases INTEGER NOT NULL,
+        output_added REAL NOT NULL,
+        output_increases INTEGER NOT NULL,
+        output_taken REAL NOT NULL,
+        output_decreases INTEGER NOT NULL,
+        first INTEGER,
+        last INTEGER
+    ) STRICT""",
+    "CREATE INDEX IF NOT EXISTS rollups_period ON rollups (view, level, at)",
+    """CREATE TABLE IF NOT EXISTS rollup_hours (
+        at INTEGER PRIMARY KEY NOT NULL,
+        entries INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE IF NOT EXISTS rollup_marks (
+        hour INTEGER PRIMARY KEY NOT NULL,
+        mark TEXT NOT NULL
+    ) STRICT""",
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",

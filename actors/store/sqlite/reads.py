@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from actors.domain.evidence import Evidence, Move
-from actors.domain.model import Beside, LogPosition, Neighbours
+from actors.domain.model import MAX_QUANTITY, LogPosition
 from actors.store.contexts import request_key
 from actors.store.documents import change_type_from, outcome_from
 from actors.store.pages import within
 from actors.store.port import MAX_HISTORY, MAX_WHOLE
-from actors.store.schema import LINE, PLAN, PRODUCTION_ORDER
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
 from actors.store.values import number_from
-from actors.store.views import detail_row, log_row
+from actors.store.views import detail_row, log_row, operation_row
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
-    from actors.store.port import LogQuery
+    from actors.store.port import LogQuery, OperationQuery
 
 
 # One value a statement, not a JSON list of them: SQLite ends a text in JSON at a NUL.
@@ -44,8 +43,12 @@ _MOVES: Final = (
 )
 _BY_BARCODE: Final = f"{_MOVES} AND related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
 _WITH_BARCODE: Final = f"{_MOVES} AND related_barcode > '' LIMIT ?"
-_LINE: Final = f"json_extract(document, '$.{LINE}')"
-_SHARED: Final = f"json_extract(document, '$.{PRODUCTION_ORDER}')"
+
+_OPERATIONS: Final = (
+    "SELECT document FROM operations WHERE work_order_id = ?"
+    " AND json_extract(document, '$.planServer.seq') BETWEEN ? AND ?"
+    " ORDER BY operated_at DESC, id DESC LIMIT ?"
+)
 
 
 def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
@@ -106,6 +109,13 @@ def read_log_page(db: sqlite3.Connection, query: LogQuery) -> tuple[int, list[st
     return total, list(within((text for (text,) in rows), query.max_bytes))
 
 
+def read_operations(db: sqlite3.Connection, query: OperationQuery) -> list[Mapping[str, Any]]:
+    """Do `Store.operations`."""
+    last = MAX_QUANTITY if query.last is None else query.last
+    rows = db.execute(_OPERATIONS, (query.work_order_id, query.first, last, query.limit))
+    return [operation_row(log_document(text)) for (text,) in rows]
+
+
 def log_row_of(text: str) -> Mapping[str, Any]:
     """Return an entry as `Store.log_page` shows it."""
     return log_row(log_document(text))
@@ -132,26 +142,3 @@ def read_detail(db: sqlite3.Connection, order_id: WorkOrderId) -> Mapping[str, A
         return None
     document = orjson.loads(row[0])
     return detail_row(document, read_material(db, document))
-
-
-def read_neighbours(db: sqlite3.Connection, order_id: WorkOrderId) -> Neighbours | None:
-    """Do `Store.neighbours`; lines and production orders have no index here, and few orders."""
-    row = db.execute(
-        f"SELECT {_LINE}, {_SHARED} FROM orders WHERE id = ?",  # noqa: S608 made of constants
-        (order_id,),
-    ).fetchone()
-    if row is None:
-        return None
-    line, shared = row
-    (busy,) = db.execute(
-        f"SELECT EXISTS (SELECT 1 FROM orders WHERE {_LINE} = ? AND id <> ?"  # noqa: S608
-        " AND json_extract(document, '$.status') = 'IN_PROGRESS')",
-        (line, order_id),
-    ).fetchone()
-    plans = db.execute(
-        f"SELECT json_extract(document, '$.{PLAN}') FROM orders"  # noqa: S608
-        f" WHERE {_SHARED} = ? AND id <> ?",
-        (shared, order_id),
-    )
-    planned = sum((number_from(plan) or 0 for (plan,) in plans), start=0)
-    return Neighbours(line, shared, Beside(bool(busy), planned))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import orjson
 
@@ -19,6 +20,7 @@ from actors.store.documents import (
     refusal_document,
 )
 from actors.store.operations import operation_document
+from actors.store.rollups import late_hours
 from actors.store.schema import OURS
 from actors.store.values import id_from, time_from
 
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_MS: Final = 1_000
+"""Microseconds, as the column counts."""
+_OPERATE_TIME: Final = 3
+"""Its place in a row of `entry_row`."""
 _LOG_TIMES: Final = ("operateTime", "createdAt", "updatedAt", "refusedAt", "operatedAt")
 
 
@@ -96,10 +102,26 @@ def write_order(db: sqlite3.Connection, rows: Iterable[tuple[str, str]]) -> None
 
 def insert_entries(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Add rows of `entry_row`; raises sqlite3.IntegrityError where id, seq or key is taken."""
+    rows = list(rows)
     db.executemany(
         "INSERT INTO logs (id, work_order_id, seq, operate_time, change_type, related_barcode,"
         " process_step_id, request_key, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
+    )
+    times = (row[_OPERATE_TIME] // _MS for row in rows if row[_OPERATE_TIME] is not None)
+    if late := late_hours(times, datetime.now(UTC)):
+        mark_hours(db, late)
+
+
+def mark_hours(db: sqlite3.Connection, hours: Iterable[int]) -> None:
+    """Let hours, in milliseconds since 1970, be rolled up anew."""
+    db.executemany(
+        "INSERT OR REPLACE INTO rollup_marks (hour, mark) VALUES (?, ?)",
+        [(hour, uuid4().hex) for hour in hours],
+    )
+    db.execute(
+        "INSERT INTO state (name, value) VALUES ('rollup_stamp', 1)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + 1"
     )
 
 

@@ -8,6 +8,7 @@ import orjson
 
 from actors.store.port import BARCODE_ENTRIES, SEARCHED_ENTRIES, Found, Trait
 from actors.store.sqlite.rows import read_material
+from actors.store.values import text_from
 from actors.store.views import detail_row, id_range, number_ranges
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def numbers(db: sqlite3.Connection, ids: Sequence[WorkOrderId]) -> dict[WorkOrde
     """Do `Store.numbers`."""
     statement = f"SELECT {_NUMBER} FROM orders WHERE id = ?"  # noqa: S608 made of constants
     found = ((each, db.execute(statement, (each,)).fetchone()) for each in ids)
-    return {each: str(row[0]) for each, row in found if row is not None and row[0]}
+    named = ((each, row and text_from(row[0])) for each, row in found)
+    return {each: number for each, number in named if number}
 
 
 def search_by(db: sqlite3.Connection, trait: Trait, text: str, limit: int) -> Found:

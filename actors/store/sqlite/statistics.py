@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.quantities import (
-    AUTOMATIC,
     DAY_MS,
-    FIELDS,
     HOUR_MS,
     MINUTE_MS,
     PRODUCTION_ORDER,
@@ -23,13 +22,29 @@ from actors.store.quantities import (
     name_key,
     pieces,
 )
+from actors.store.rollups import cover, recheck, roll_up, view_of
+from actors.store.sqlite.rollups import (
+    COUNTS,
+    KINDS,
+    SqliteShelf,
+    automatic,
+    field,
+    log_key,
+    periods,
+    quantity,
+    read_state,
+    sums_of_log,
+)
 from actors.store.sqlite.rows import microseconds, time_at
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime, tzinfo
 
     from actors.store.quantities import QuantityQuery
+    from actors.store.rollups import Cover
+    from actors.store.sqlite.file import SqliteFile
     from actors.store.sqlite.threads import SqliteThreads
 
 _AT_ONCE: Final = 500
@@ -37,27 +52,28 @@ _AHEAD: Final = 2
 """Parts that are read before somebody took the one before."""
 _MS: Final = 1_000
 """Microseconds, as the column counts."""
-_NUMBERS: Final = "('integer', 'real', 'text')"
 _UTC: Final = f"(operate_time / {_MS})"
 
 
 class SqliteStatistics:
     """Implements `actors.store.quantities.Statistics`."""
 
-    def __init__(self, threads: SqliteThreads) -> None:
+    def __init__(self, file: SqliteFile, threads: SqliteThreads) -> None:
         self._threads = threads
+        self._shelf = SqliteShelf(file, threads)
         self._one = asyncio.Lock()
 
     async def quantities(self, query: QuantityQuery) -> AsyncIterator[Sequence[QuantityRow]]:
         """Read in a reader's thread, no more than two parts ahead of who takes them."""
-        statement, values = _select(query)
         parts: asyncio.Queue[list[Any] | None] = asyncio.Queue()
         room = threading.Semaphore(_AHEAD)
         loop = asyncio.get_running_loop()
         gone = False
 
         def work(db: sqlite3.Connection) -> None:
-            found = db.execute(statement, values)
+            state = read_state(db) if view_of(query) is not None else None
+            covered = None if state is None else cover(query, state)
+            found = db.execute(*_select(query, covered))
             while (part := found.fetchmany(_AT_ONCE)) and not gone:
                 room.acquire()
                 loop.call_soon_threadsafe(parts.put_nowait, part)
@@ -81,54 +97,113 @@ class SqliteStatistics:
                 gone = True
                 room.release(_AHEAD + 1)
 
+    async def roll_up(self, zone: tzinfo | None, shifts: tuple[int, ...], now: datetime) -> bool:
+        """Roll up a period."""
+        return await roll_up(self._shelf, zone, shifts, now)
 
-def _select(query: QuantityQuery) -> tuple[str, list[Any]]:
+    async def recheck(self) -> int:
+        """Mark hours whose entries are more or fewer than they were."""
+        return await recheck(self._shelf)
+
+    async def rebuild(self) -> None:
+        """Let all be rolled up anew."""
+        await self._shelf.restart()
+
+
+def _select(query: QuantityQuery, covered: Cover | None) -> tuple[str, list[Any]]:
+    number = len(query.group)
+    grouped = ", ".join(str(n + 1) for n in range(number))
+    ends = f" ORDER BY {grouped}" if grouped else ""
+    ends += "" if query.limit is None else f" LIMIT {query.limit:d}"
+    grouped = f" GROUP BY {grouped}" if grouped else ""
+    if covered is None:
+        select, values = _from_log(query)
+        return f"{select}{grouped}{ends}", values
+    rolled, values = _from_rollups(query, covered)
+    parts = [f"{rolled}{grouped}"]
+    for since, until in covered.live:
+        select, more = _from_log(replace(query, since=since, until=until))
+        parts.append(f"{select}{grouped}")
+        values += more
+    columns = [f"c{n}" for n in range(2 * number + len(COUNTS) + 2)]
+    keys, names, sums = columns[:number], columns[number : 2 * number], columns[2 * number :]
+    added = [*keys, *(f"max({each})" for each in names), *_added_up(sums)]
+    union = " UNION ALL ".join(parts)
+    together = f"WITH parts ({', '.join(columns)}) AS ({union})"
+    return f"{together} SELECT {', '.join(added)} FROM parts{grouped}{ends}", values  # noqa: S608 constants
+
+
+def _added_up(columns: Sequence[str]) -> list[str]:
+    """Add up columns that are as those of `_sums`."""
+    counts = [
+        f"total({each})" if n % 2 == 0 else f"coalesce(sum({each}), 0)"
+        for n, each in enumerate(columns[:8])
+    ]
+    return [*counts, f"min({columns[8]})", f"max({columns[9]})"]
+
+
+def _from_rollups(query: QuantityQuery, covered: Cover) -> tuple[str, list[Any]]:
+    kinds = KINDS if query.change_type is None else (query.change_type,)
+    keys = [
+        _bucket(each, query.calendar, "at") if each in TIMES else _rolled_key(each)
+        for each in query.group
+    ]
+    name = f"max({kinds[0]}_name)" if len(kinds) == 1 else f"max({_greater(kinds)})"
+    names = ["NULL" if name_key(each) is None else name for each in query.group]
+    columns = [each if each.partition("_")[0] in kinds else "0" for each in COUNTS]
+    made = ("first", "last") if "output" in kinds else ("NULL", "NULL")
+    where, values = periods(covered.view, covered.spans)
+    clauses = [where, "(" + " OR ".join(f"{kind}_entries > 0" for kind in kinds) + ")"]
+    for dimension, wanted in query.where.items():
+        clauses.append(f"{_rolled_key(dimension)} = ?")
+        values.append(wanted)
+    select = ", ".join([*keys, *names, *_added_up([*columns, *made])])
+    of_order = _JOIN.format("key") if _of_order(query) else ""
+    return f"SELECT {select} FROM rollups{of_order} WHERE {' AND '.join(clauses)}", values  # noqa: S608 constants
+
+
+def _greater(kinds: Sequence[str]) -> str:
+    """Return the greater of the names of both kinds; SQLite's own `max` of two knows no NULL."""
+    one, other = (f"{kind}_name" for kind in kinds)
+    return f"max(coalesce({one}, {other}), coalesce({other}, {one}))"
+
+
+def _rolled_key(dimension: Dimension) -> str:
+    if dimension is Dimension.PRODUCTION_ORDER:
+        return field(PRODUCTION_ORDER, "orders")
+    return "rollups.key"
+
+
+_JOIN: Final = " LEFT JOIN orders ON orders.id = {}"
+
+
+def _of_order(query: QuantityQuery) -> bool:
+    return Dimension.PRODUCTION_ORDER in (*query.group, *query.where)
+
+
+def _from_log(query: QuantityQuery) -> tuple[str, list[Any]]:
     keys = [_key(each, query.calendar) for each in query.group]
     names = [_name(each) for each in query.group]
     where, values = _where(query)
-    grouped = " GROUP BY " + ", ".join(str(n + 1) for n in range(len(keys))) if keys else ""
-    ordered = " ORDER BY " + ", ".join(str(n + 1) for n in range(len(keys))) if keys else ""
-    limit = "" if query.limit is None else f" LIMIT {query.limit:d}"
-    columns = ", ".join([*keys, *names, *_sums()])
-    of_order = (
-        " LEFT JOIN orders ON orders.id = logs.work_order_id"
-        if Dimension.PRODUCTION_ORDER in (*query.group, *query.where)
-        else ""
-    )
-    source = f"(SELECT *, {_quantity()} AS quantity FROM logs) AS logs{of_order}"  # noqa: S608 constants
-    return f"SELECT {columns} FROM {source} WHERE {where}{grouped}{ordered}{limit}", values  # noqa: S608 the same
-
-
-def _field(name: str, table: str = "logs") -> str:
-    return f"json_extract({table}.document, '$.{name}')"
-
-
-def _quantity() -> str:
-    kind = "json_type(document, '$.changeQuantity')"
-    value = "CAST(json_extract(document, '$.changeQuantity') AS REAL)"
-    return f"CASE WHEN {kind} IN {_NUMBERS} THEN {value} ELSE 0 END"
+    columns = ", ".join([*keys, *names, *sums_of_log()])
+    of_order = _JOIN.format("logs.work_order_id") if _of_order(query) else ""
+    source = f"(SELECT *, {quantity()} AS quantity FROM logs) AS logs{of_order}"  # noqa: S608 constants
+    return f"SELECT {columns} FROM {source} WHERE {where}", values  # noqa: S608 the same
 
 
 def _key(dimension: Dimension, calendar: Calendar) -> str:
     if dimension in TIMES:
         return _bucket(dimension, calendar)
-    if dimension is Dimension.AUTOMATIC:
-        return _automatic()
     if dimension is Dimension.PRODUCTION_ORDER:
-        return _field(PRODUCTION_ORDER, "orders")
-    key, _, default = FIELDS[dimension]
-    return _field(key) if default is None else f"coalesce({_field(key)}, '{default}')"
+        return field(PRODUCTION_ORDER, "orders")
+    return log_key(dimension)
 
 
-def _automatic() -> str:
-    return f"json_type(logs.document, '$.{AUTOMATIC}') IS NOT 'false'"
-
-
-def _bucket(dimension: Dimension, calendar: Calendar) -> str:
+def _bucket(dimension: Dimension, calendar: Calendar, utc: str = _UTC) -> str:
     (_, first), *later = calendar.offsets
-    cases = " ".join(f"WHEN {_UTC} >= {since} THEN {each}" for since, each in reversed(later))
+    cases = " ".join(f"WHEN {utc} >= {since} THEN {each}" for since, each in reversed(later))
     offset = f"CASE {cases} ELSE {first} END" if cases else str(first)
-    local = f"({_UTC} + {offset})"
+    local = f"({utc} + {offset})"
     if dimension is not Dimension.SHIFT:
         unit = HOUR_MS if dimension is Dimension.HOUR else DAY_MS
         return f"{local} - {local} % {unit}"
@@ -143,20 +218,7 @@ def _bucket(dimension: Dimension, calendar: Calendar) -> str:
 
 def _name(dimension: Dimension) -> str:
     name = name_key(dimension)
-    return "NULL" if name is None else f"max({_field(name)})"
-
-
-def _sums() -> list[str]:
-    columns = []
-    for kind in ("input", "output"):
-        for counted, such in (("quantity", "quantity > 0"), ("-quantity", "quantity < 0")):
-            such = f"change_type = '{kind}' AND {such}"  # noqa: PLW2901
-            columns += [
-                f"total(CASE WHEN {such} THEN {counted} END)",
-                f"count(CASE WHEN {such} THEN 1 END)",
-            ]
-    made = "CASE WHEN change_type = 'output' AND quantity > 0 THEN operate_time END"
-    return [*columns, f"min({made})", f"max({made})"]
+    return "NULL" if name is None else f"max({field(name)})"
 
 
 def _where(query: QuantityQuery) -> tuple[str, list[Any]]:
@@ -171,7 +233,7 @@ def _where(query: QuantityQuery) -> tuple[str, list[Any]]:
         values.append(query.change_type)
     for dimension, wanted in query.where.items():
         if dimension is Dimension.AUTOMATIC:
-            clauses.append(_automatic() if wanted else f"NOT ({_automatic()})")
+            clauses.append(automatic() if wanted else f"NOT ({automatic()})")
             continue
         column = (
             "logs.work_order_id"

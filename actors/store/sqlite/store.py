@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.domain.model import Epoch
 from actors.runtime.slices import in_slices
 from actors.store.port import Claim, LogPage
-from actors.store.sqlite import commit, reads, search
+from actors.store.sqlite import commit, families, reads, search
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
 from actors.store.sqlite.records import SqliteRecords
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
-    from actors.store.port import Found, Inbox, LogQuery, Trait
+    from actors.store.port import Found, Inbox, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from actors.store.records import Records
 
@@ -58,7 +58,7 @@ class SqliteStore:
         self._threads = SqliteThreads(self._file)
         self.inbox: Inbox = SqliteInbox(self._file, self._threads)
         self.records: Records = SqliteRecords(self._file, self._threads)
-        self.statistics: Statistics = SqliteStatistics(self._threads)
+        self.statistics: Statistics = SqliteStatistics(self._file, self._threads)
 
     async def open(self) -> None:
         """Make or check the file; raises `StartupError`."""
@@ -172,7 +172,15 @@ class SqliteStore:
 
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         """Read what the order shares with others, and how these are."""
-        return await self._threads.read(lambda db: reads.read_neighbours(db, order_id))
+        return await self._threads.read(lambda db: families.read_neighbours(db, order_id))
+
+    async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
+        """Find originals whose supplements are all done."""
+        return await self._threads.read(lambda db: families.read_closable(db, order_id))
+
+    async def next_order(self, order_id: WorkOrderId) -> WorkOrderId | None:
+        """Find the order that is next on a line."""
+        return await self._threads.read(lambda db: families.read_next_order(db, order_id))
 
     async def search(self, text: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Find orders by the beginning of their id or number."""
@@ -190,6 +198,10 @@ class SqliteStore:
         """Return a page of the log."""
         total, texts = await self._threads.read(lambda db: reads.read_log_page(db, query))
         return LogPage(total, tuple(await in_slices(reads.log_row_of, texts)))
+
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        """Return operations, the newest first."""
+        return await self._threads.read(lambda db: reads.read_operations(db, query))
 
     async def paused(self) -> bool:
         """Return whether processing is paused."""

@@ -278,6 +278,18 @@ test('an operation is sent again with its key until it is known', async (t) => {
   assert.deepEqual(service.bodies[0].logContext, { relatedBarcode: 'SN1' });
 });
 
+test('many operations are sent again with one key until they are known', async (t) => {
+  const { service, client } = await setUp(t);
+  const done = '{"success":true,"message":"","code":"OK","data":{"total":1}}';
+  service.faults.push(breaks, says(done));
+  /** @type {Array<{ workOrderId: string, operation: 'pause' }>} */
+  const operations = [{ workOrderId: ORDER, operation: 'pause' }];
+  const result = await client.batchOperateWorkOrders(operations);
+  assert.equal(result.total, 1);
+  const body = { operations, requestId: result.requestId };
+  assert.deepEqual(service.bodies, [body, body]);
+});
+
 test('an operation that is refused says why, and one in doubt that it is', async (t) => {
   const { service, client } = await setUp(t, { deadlineMs: 1000 });
   service.faults.push(answers(409, 'OPERATION_REFUSED'));

@@ -14,6 +14,7 @@ test('what is written is read back', () => {
     ['actors', '', { sort: 'oldest', search: 'WO 7/&=#?' }],
     ['orders', ORDER, { page: '3', type: 'input' }],
     ['jobs', '', { state: 'failed', code: 'DEAD_LETTER' }],
+    ['statistics', '', { by: 'line', period: '30d' }],
   ];
   for (const [view, id, query] of states) {
     assert.deepStrictEqual(parseHash(hashOf(view, id, query)), { view, id, query });

@@ -1,4 +1,4 @@
-"""Every row of the callers' contract, end to end, on the embedded default and on servers."""
+"""Every row of the callers' contract, end to end; those that the store matters to, on each."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.service.http.conftest import Backend
 
 API = "/api/workorder"
+on_one_store = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+"""For what the stores have no part in; what they do has its rows in `tests/contract`."""
 DETAIL_FIELDS = (
     "id workOrderNo materialCode materialName status planQuantity planProductionQuantity"
     " inputQuantity outputQuantity scrapQuantity progress productionLineName createAt updateAt"
@@ -89,6 +91,7 @@ async def test_an_update_is_in_the_order_and_in_its_log(http: ClientSession) -> 
     )
 
 
+@on_one_store
 async def test_a_decrease_is_cut_and_says_so(http: ClientSession) -> None:
     await _update(http, 1, quantity=2)
     cut = (await _update(http, 1, quantity=-5))["data"]
@@ -107,6 +110,7 @@ async def test_a_retry_with_its_key_gets_the_first_answer(http: ClientSession) -
     assert (await _get(http, f"/detail/{order_id(1)}"))[1]["data"]["inputQuantity"] == 4
 
 
+@on_one_store
 async def test_a_repeated_first_step_scan_is_counted_once_and_refused_under_a_key(
     http: ClientSession,
 ) -> None:
@@ -127,6 +131,7 @@ async def test_a_repeated_first_step_scan_is_counted_once_and_refused_under_a_ke
     assert (await _update(http, 1, logContext=context))["status"] == 200
 
 
+@on_one_store
 async def test_an_unknown_order_is_404_and_holds_no_lock(http: ClientSession) -> None:
     unknown = await _update(http, 99)
     assert (unknown["status"], unknown["code"]) == (404, "WORK_ORDER_NOT_FOUND")
@@ -135,6 +140,7 @@ async def test_an_unknown_order_is_404_and_holds_no_lock(http: ClientSession) ->
     assert (await _get(http, "/queue/locks"))[1]["data"] == {"total": 0, "locks": []}
 
 
+@on_one_store
 async def test_a_batch_keeps_the_order_of_one_orders_items(http: ClientSession) -> None:
     updates: list[dict[str, Any]] = [
         {"workOrderId": order_id(1), "type": "input", "quantity": 5},
@@ -167,6 +173,7 @@ async def test_a_batch_sent_again_with_its_key_is_applied_once(http: ClientSessi
     assert (await _get(http, f"/detail/{order_id(2)}"))[1]["data"]["inputQuantity"] == 4
 
 
+@on_one_store
 async def test_logs_are_paged_and_filtered(http: ClientSession) -> None:
     for quantity in range(1, 6):
         await _update(http, 1, quantity=quantity)
@@ -180,6 +187,7 @@ async def test_logs_are_paged_and_filtered(http: ClientSession) -> None:
     assert (await _get(http, f"{path}?endDate={tomorrow}"))[1]["data"]["total"] == 10
 
 
+@on_one_store
 async def test_paused_updates_wait_and_resume_lets_them_through(http: ClientSession) -> None:
     assert (await _post(http, "/queue/pause"))[1]["success"] is True
     waiting = await _update(http, 1, quantity=2)
@@ -236,6 +244,7 @@ async def test_a_live_owners_lease_is_never_cleaned_away(http: ClientSession) ->
     assert (await _get(http, "/queue/locks"))[1]["data"]["total"] == 1
 
 
+@on_one_store
 async def test_clean_forgets_finished_updates(http: ClientSession) -> None:
     await _update(http, 1)
     await _update(http, 99)
@@ -259,6 +268,7 @@ async def test_health_names_what_the_node_stands_on(http: ClientSession, backend
             assert reply.status == 200
 
 
+@on_one_store
 async def test_every_update_leaves_its_line_and_other_calls_their_access_line(
     http: ClientSession, service: ServiceProcess
 ) -> None:

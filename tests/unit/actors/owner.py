@@ -99,6 +99,8 @@ class Owner:
         store: MemoryStore,
         jobs: JobOptions | None = None,
         guards: Guards = WATCH_ALL,
+        *,
+        start_next: bool = False,
         **limits: Any,  # noqa: ANN401 of Limits
     ) -> Owner:
         """Take over: claim an epoch and serve."""
@@ -111,7 +113,9 @@ class Owner:
             list[int](),
         )
         epoch = await store.claim_epoch("node")
-        options = TermOptions(Limits(**limits), jobs=jobs or JobOptions(), guards=guards)
+        options = TermOptions(
+            Limits(**limits), jobs=jobs or JobOptions(), guards=guards, start_next=start_next
+        )
         term = Term(store, region, epoch, options, deposed.append)
         await term.begin()
         return cls(store, region, term, deposed)
@@ -165,10 +169,12 @@ async def owner_of(
     store: MemoryStore,
     jobs: JobOptions | None = None,
     guards: Guards = WATCH_ALL,
+    *,
+    start_next: bool = False,
     **limits: Any,  # noqa: ANN401 of Limits
 ) -> AsyncIterator[Owner]:
     """Own the actors; afterwards nothing may wait, be handled, or be under way."""
-    owner = await Owner.begin(store, jobs, guards, **limits)
+    owner = await Owner.begin(store, jobs, guards, start_next=start_next, **limits)
     gate = owner.gate
     try:
         yield owner

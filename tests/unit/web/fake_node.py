@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from actors.domain.evidence import Evidence, EvidenceQuery
 from actors.domain.messages import Queued, Updated, UpdateQuantity
 from actors.domain.model import Epoch
-from actors.errors import NotOwner, WorkOrderError
+from actors.errors import NotOwner, ShardsFixed, WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
-from actors.node.status import Dependency, NodeStatus, OwnershipHistory, Role
+from actors.node.status import Dependency, NodeStatus, OwnershipHistory, PartCounts, Role
 from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Backlog, Statistics
 from actors.store import LogPage, LogQuery
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from actors.domain.messages import OrderLock
     from actors.domain.model import WorkOrderId
+    from actors.domain.slots import ShardMap
     from actors.lease import Holder
     from actors.node.node import Node
     from actors.operators.inspector import ActorInspector
+    from actors.store.port import OperationQuery
 
 ORDER = "00000000000000000000000a"
 COUNTS = Statistics(4, 2, 30, 5, 1, 9, paused=False, wait_ms=12.4)
@@ -119,6 +121,8 @@ class FakeStore:
     orders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     page: LogPage = field(default_factory=lambda: LogPage(0, ()))
     queries: list[LogQuery] = field(default_factory=list)
+    operated: Sequence[Mapping[str, Any]] = ()
+    asked_operations: list[OperationQuery] = field(default_factory=list)
     failure: Exception | None = None
     gate: asyncio.Event | None = None
     secret: str = ""
@@ -149,6 +153,10 @@ class FakeStore:
             raise self.failure
         return self.page
 
+    async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
+        self.asked_operations.append(query)
+        return self.operated
+
 
 async def _no_log(_query: EvidenceQuery) -> Evidence:
     return Evidence()
@@ -157,8 +165,11 @@ async def _no_log(_query: EvidenceQuery) -> Evidence:
 class FakeNode:
     """An owner with nothing to do."""
 
+    roster: Any = None
+
     def __init__(self) -> None:
         self.node_id = "node-1"
+        self.shards = None
         self.started = True
         self.region = FakeRegion()
         self.telemetry = Telemetry()
@@ -202,6 +213,12 @@ class FakeNode:
 
     def become(self, **changes: object) -> None:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+
+    def counts(self) -> PartCounts | None:
+        return PartCounts(4, 2, 1, 9, 3, 5, 12.34)
+
+    async def reshard(self, _count: int) -> ShardMap:
+        raise ShardsFixed(self.node_id)
 
     @property
     def parts(self) -> tuple[FakeNode]:

@@ -89,12 +89,15 @@ export type Operation =
   | 'cancel'
   | 'complete'
   | 'change-plan'
-  | 'scrap';
+  | 'scrap'
+  | 'supplement';
 
 export interface OperationOptions {
   /** Pieces of scrap, 1 if not said. */
   quantity?: number;
   planProductionQuantity?: number;
+  /** Of a supplement; all scrap that has none yet, if not said. */
+  supplementQuantity?: number;
   /** Who and why; for scrap with its relatedBarcode. */
   logContext?: Record<string, unknown> | null;
   requestId?: string;
@@ -121,6 +124,10 @@ export interface PlanServerClient {
     operation: Operation,
     options?: OperationOptions,
   ): Promise<Result>;
+  batchOperateWorkOrders(
+    operations: Array<{ workOrderId: unknown; operation: Operation } & OperationOptions>,
+    options?: { requestId?: string },
+  ): Promise<BatchResult>;
   getWorkOrderDetail(workOrderId: unknown): Promise<Result>;
   getQuantityLogs(workOrderId: unknown, options?: LogQuery): Promise<Result>;
   getQueueStats(): Promise<Result>;

@@ -255,12 +255,24 @@ class PlanServerClient {
    * It is sent again, with one key, until it is known what became of it; it never waits in the
    * outbox, as its rules hold for now.
    */
-  async operateWorkOrder(workOrderId, operation, options = {}) {
-    const requestId = options.requestId ?? randomUUID();
-    const path = `${API}/${encodeURIComponent(String(workOrderId))}/operations`;
-    const body = JSON.stringify({ ...options, operation, requestId });
+  operateWorkOrder(workOrderId, operation, options = {}) {
+    const path = `${encodeURIComponent(String(workOrderId))}/operations`;
+    return this.operate(path, { ...options, operation });
+  }
+
+  /**
+   * Do many operations, each with workOrderId, operation and what it needs; `results` has each
+   * one's answer. Sent again by one key for all: what is done is not done twice.
+   */
+  batchOperateWorkOrders(operations, options = {}) {
+    return this.operate('batch-operations', { ...options, operations });
+  }
+
+  async operate(path, asked) {
+    const requestId = asked.requestId ?? randomUUID();
+    const body = JSON.stringify({ ...asked, requestId });
     try {
-      const request = { method: 'POST', path, body };
+      const request = { method: 'POST', path: `${API}/${path}`, body };
       const done = await this.calls.call(request, now() + this.options.deadlineMs);
       return { ...this.told(done), requestId };
     } catch (error) {

@@ -16,10 +16,12 @@ from .outbox_file import DeadLetter, KeyTaken, OutboxFull, OutboxUnusable, Usage
 from .replay import Replayer
 from .results import (
     QUEUED_FALLBACK,
+    Asked,
     Invalid,
     Result,
     Update,
     make_operation,
+    make_operations,
     make_update,
     text_of,
 )
@@ -217,6 +219,7 @@ class PlanServerClient:
         *,
         quantity: float | None = None,
         plan_production_quantity: float | None = None,
+        supplement_quantity: float | None = None,
         log_context: object = None,
         request_id: str | None = None,
     ) -> Result:
@@ -227,14 +230,36 @@ class PlanServerClient:
         """
         try:
             asked = make_operation(
-                operation, quantity, plan_production_quantity, log_context, request_id
+                operation,
+                quantity,
+                plan_production_quantity,
+                supplement_quantity,
+                log_context,
+                request_id,
             )
         except Invalid as error:
             return self._failed(error.code)
-        path = f"{_API}/{quote(str(work_order_id), safe='')}/operations"
+        return await self._operate(f"{quote(str(work_order_id), safe='')}/operations", asked)
+
+    async def batch_operate_work_orders(
+        self, operations: Sequence[Mapping[str, Any]], *, request_id: str | None = None
+    ) -> Result:
+        """Do many operations: each a mapping with `workOrderId`, `operation` and what it needs.
+
+        `results` has each one's answer, in the order given. It is sent again as one alone is, by
+        one key for all: what is done is not done twice.
+        """
+        try:
+            asked = make_operations(operations, request_id)
+        except Invalid as error:
+            return self._failed(error.code)
+        return await self._operate("batch-operations", asked)
+
+    async def _operate(self, path: str, asked: Asked) -> Result:
         end = asyncio.get_running_loop().time() + self._options.deadline_s
         try:
-            reply = await self._calls.call(Request("POST", path, asked.body), end)
+            request = Request("POST", f"{_API}/{path}", asked.body)
+            reply = await self._calls.call(request, end)
         except Unsettled as error:
             code = "TIMEOUT" if error.maybe_applied else "SERVICE_UNAVAILABLE"
             reason = "" if error.maybe_applied else error.reason

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,6 +131,7 @@ def make_operation(
     operation: str,
     quantity: float | None,
     plan_production_quantity: float | None,
+    supplement_quantity: float | None,
     log_context: object,
     request_id: str | None,
 ) -> Asked:
@@ -140,10 +141,17 @@ def make_operation(
         "operation": operation,
         "quantity": quantity,
         "planProductionQuantity": plan_production_quantity,
+        "supplementQuantity": supplement_quantity,
         "logContext": log_context,
     }
     given = {name: value for name, value in fields.items() if value is not None}
     return Asked(key, _encoded({**given, "requestId": key}).encode())
+
+
+def make_operations(operations: Sequence[object], request_id: str | None) -> Asked:
+    """Give many operations one key; what is wrong with them, the service says."""
+    key = str(uuid.uuid4()) if request_id is None else request_id
+    return Asked(key, _encoded({"operations": list(operations), "requestId": key}).encode())
 
 
 def make_item(item: object) -> Update:

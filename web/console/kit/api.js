@@ -65,6 +65,25 @@ export class Api {
     }
   }
 
+  /** Save what a path gives as a file, once all of it is there; throws a `Failure`. */
+  async save(path, name) {
+    const response = await this.fetch(path, {});
+    if (!response.ok) throw this.#refused(response, await this.#read(response));
+    let whole;
+    try {
+      whole = await response.blob();
+    } catch {
+      // It was cut off, which says that it is not whole.
+      throw new Failure({ message: '', code: 'NO_ANSWER', lost: true });
+    }
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(whole);
+    link.download = name;
+    link.click();
+    // Soon enough to free it, and when the browser has taken it.
+    setTimeout(() => URL.revokeObjectURL(link.href), READ_MS);
+  }
+
   /** Fetch with language and token; throws a `Failure` when nothing answers. */
   async fetch(path, options) {
     const headers = {

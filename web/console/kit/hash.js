@@ -1,6 +1,15 @@
 /** The state of the page in its address: `#/orders/<id>`, `#/actors?sort=oldest&search=…`. */
 
-const VIEWS = new Set(['overview', 'actors', 'orders', 'jobs', 'nodes', 'operations', 'events']);
+const VIEWS = new Set([
+  'overview',
+  'actors',
+  'orders',
+  'jobs',
+  'nodes',
+  'operations',
+  'statistics',
+  'events',
+]);
 const ID = /^[0-9a-f]{24}$/i;
 /** Pages that have one of their own for each thing that they are about. */
 const WITH_IDS = new Set(['orders', 'jobs']);

@@ -3,6 +3,7 @@
 import { hashOf, oneOf, pageOf } from '../kit/hash.js';
 import { actorState, badge, jobLink, panel, stateBadge, terms, trouble } from '../kit/parts.js';
 import { html } from '../vendor/htm-preact.js';
+import { operating } from './operating.js';
 import { pauseOne } from './pausing.js';
 import { lastUpdates, SHOWN, timeline } from './timeline.js';
 
@@ -92,6 +93,8 @@ export class Order {
 
   #logPath() {
     const query = { page: String(this.page), pageSize: '15', changeType: this.type };
+    // Between what is left out by a filter there are none.
+    if (!this.type) query.operations = 'true';
     return `api/workorder/quantity-logs/${this.id}?${new URLSearchParams(query)}`;
   }
 
@@ -128,6 +131,7 @@ export class Order {
         [t('changed'), f.stamp(order.updateAt)],
         ['ID', html`<span class="mono">${order.id}</span>`],
       ]),
+      operating(app, order),
     );
   }
 

@@ -32,7 +32,7 @@ function button({ t, acting }, paused, what, path, { resume, ...question }) {
 }
 
 /** Describe the field for a reason, in a question before something is done. */
-const whyField = (t) => (values) =>
+export const whyField = (t) => (values) =>
   html`<label class="field">
   <span>${t('whyAsked')}</span>
   <input type="text" name="reason" maxlength="500" value=${values.reason ?? ''}

@@ -4,7 +4,7 @@ import { hashOf } from '../kit/hash.js';
 import { badge } from '../kit/parts.js';
 import { html } from '../vendor/htm-preact.js';
 
-const VIEWS = ['overview', 'actors', 'jobs', 'nodes', 'operations', 'events'];
+const VIEWS = ['overview', 'actors', 'jobs', 'nodes', 'operations', 'statistics', 'events'];
 
 /** Describe all of it around `inside`. */
 export function shell(app, inside) {

@@ -24,14 +24,27 @@ export function timeline(app, { data, type, hash }) {
   });
   return html`
     <div class="filters">${types}</div>
-    ${data && log(app, data.logs)}
+    ${data && log(app, merged(data))}
     ${data && pages(app, data, (page) => hash({ page }), t('timeline'))}`;
+}
+
+/** Put the operations between the changes that they stand behind, newest first. */
+function merged({ logs, operations = [] }) {
+  const left = [...operations];
+  const rows = [];
+  for (const row of logs) {
+    while (row.seq !== null && left[0]?.seq >= row.seq) rows.push(left.shift());
+    rows.push(row);
+  }
+  return [...rows, ...left];
 }
 
 function log({ t, f }, rows) {
   const progress = (row) =>
     row.afterProgress !== null && html`<span class="soft"> ${f.percent(row.afterProgress)}</span>`;
   const joined = (...parts) => parts.filter(Boolean).join(' · ') || '–';
+  const changed = ({ operation, quantity, changeQuantity }) =>
+    operation ? (quantity ? f.number(quantity) : '–') : f.signed(changeQuantity);
   return table({
     name: 'timeline',
     caption: t('timeline'),
@@ -39,12 +52,17 @@ function log({ t, f }, rows) {
     rows,
     key: (row) => row._id,
     columns: [
-      ['at', t('at'), '', (row) => moment(f, row.operateTime)],
-      ['type', t('changeType'), '', (row) => t(row.changeType)],
-      ['change', t('change'), 'number', (row) => f.signed(row.changeQuantity)],
-      ['after', t('after'), 'number', (row) => f.number(row.afterQuantity)],
+      ['at', t('at'), '', (row) => moment(f, row.operateTime ?? row.operatedAt)],
+      [
+        'type',
+        t('changeType'),
+        '',
+        (row) => (row.operation ? t(`op.${row.operation}`) : t(row.changeType)),
+      ],
+      ['change', t('change'), 'number', changed],
+      ['after', t('after'), 'number', (row) => (row.operation ? '–' : f.number(row.afterQuantity))],
       ['status', t('orderStatus'), '', (row) => [t(row.afterStatus), progress(row)]],
-      ['seq', t('seq'), 'number', (row) => f.number(row.seq)],
+      ['seq', t('seq'), 'number', (row) => (row.operation ? '–' : f.number(row.seq))],
       ['barcode', t('barcode'), '', (row) => row.relatedBarcode || '–'],
       ['operator', t('operator'), '', (row) => row.operatorName || row.operatorId || '–'],
       ['reason', t('reason'), '', (row) => joined(row.reason, row.remark)],

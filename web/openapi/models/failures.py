@@ -14,7 +14,6 @@ ITEM: Final = (
     "INVALID_TYPE",
     "INVALID_QUANTITY",
     "INVALID_REQUEST_ID",
-    "INVALID_WAIT",
     "WORK_ORDER_NOT_FOUND",
     "DUPLICATE_OPERATION",
     "OVER_PLAN",
@@ -26,6 +25,23 @@ ITEM: Final = (
     "SYSTEM_ERROR",
 )
 """One item of a batch."""
+
+OPERATION_ITEM: Final = (
+    "MISSING_PARAMS",
+    "INVALID_WORK_ORDER_ID",
+    "INVALID_OPERATION",
+    "INVALID_QUANTITY",
+    "INVALID_REQUEST_ID",
+    "WORK_ORDER_NOT_FOUND",
+    "OPERATION_REFUSED",
+    "ORDER_UNREADABLE",
+    "REQUEST_ID_CONFLICT",
+    "MAILBOX_FULL",
+    "SERVICE_UNAVAILABLE",
+    "TIMEOUT",
+    "SYSTEM_ERROR",
+)
+"""The same of operations."""
 
 
 @reply
@@ -104,6 +120,13 @@ class JobInTheWay(UnknownJob):
 
     state: str
     result: NotRequired[dict[str, object]]
+
+
+@reply
+class FixedShards(TypedDict):
+    """A node that can't follow to another number of shards."""
+
+    node: str
 
 
 @reply

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from actors.domain.model import Operation
+from web.openapi.models.failures import OPERATION_ITEM
 from web.openapi.models.reply import HexId, SentId, reply
+from web.openapi.models.work_orders import BatchItem, Failed
 
 
 @reply
@@ -21,7 +23,7 @@ class Operated(TypedDict):
     workOrderId: SentId
     operation: Operation
     quantity: float
-    """Pieces of scrap, or the new plan; else 0."""
+    """Pieces of scrap, the new plan, or pieces of the supplement; else 0."""
     beforeQuantity: float
     """Scrap, or else the plan."""
     afterQuantity: float
@@ -33,3 +35,33 @@ class Operated(TypedDict):
     """That of the order's latest count before it."""
     replayed: bool
     """Whether this is the outcome of an earlier call with the same key."""
+    supplementWorkOrderId: NotRequired[HexId]
+    """The order that a supplement made."""
+
+
+@reply
+class OperatedItem(Operated, BatchItem):
+    """An item that is done."""
+
+    code: Literal["OK"]
+
+
+@reply
+class FailedOperation(Failed):
+    """An item that failed, with what is known of its code's cause."""
+
+    code: Annotated[str, Field(json_schema_extra={"enum": list(OPERATION_ITEM)})]
+    operation: object
+    """As it was sent."""
+    reason: NotRequired[str]
+    """Why it is refused; the order's status is in `data`."""
+
+
+@reply
+class OperatedBatch(TypedDict):
+    """What became of each item, in the order sent."""
+
+    total: int
+    succeeded: int
+    failed: int
+    results: list[OperatedItem | FailedOperation]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from actors.domain.model import ChangeType
+from actors.domain.model import ChangeType, Operation
 from web.openapi.models.failures import ITEM
 from web.openapi.models.reply import HexId, Moment, SentId, open_reply, reply
 
@@ -61,44 +61,43 @@ class Repeated(_Taken):
 
 
 @reply
-class _Item(TypedDict):
+class BatchItem(TypedDict):
+    """What became of one item."""
+
     index: Annotated[int, Field(ge=0)]
     """Place in the batch, from 0 on."""
     message: str
 
 
 @reply
-class UpdatedItem(Updated, _Item):
+class UpdatedItem(Updated, BatchItem):
     """An item that was applied."""
 
     code: Literal["UPDATED"]
 
 
 @reply
-class QueuedItem(Queued, _Item):
+class QueuedItem(Queued, BatchItem):
     """An item that is kept and waits."""
 
     code: Literal["QUEUED"]
 
 
 @reply
-class RepeatedItem(Repeated, _Item):
+class RepeatedItem(Repeated, BatchItem):
     """An item whose scan was counted before."""
 
     code: Literal["DUPLICATE_OPERATION"]
 
 
 @reply
-class FailedItem(_Item):
-    """An item that failed, with what is known of its code's cause."""
+class Failed(BatchItem):
+    """An item of any kind that failed, with what is known of its code's cause."""
 
     success: Literal[False]
     error: str
     """The message again, under the name that callers know."""
-    code: Annotated[str, Field(json_schema_extra={"enum": list(ITEM)})]
     workOrderId: object
-    """As it was sent."""
-    type: object
     """As it was sent."""
     retryable: bool
     """Whether it was not applied, and may be sent again."""
@@ -107,7 +106,7 @@ class FailedItem(_Item):
     retryAfter: float | None
     """Seconds after which it may be sent again; null where it may not."""
     data: object
-    """The `data` of that answer, whose fields stand here as well."""
+    """The `data` of that answer, whose fields stand here as well, where they have room."""
     field: NotRequired[str]
     """The field that is wrong."""
     value: NotRequired[str]
@@ -116,14 +115,23 @@ class FailedItem(_Item):
     """The total that would be out of range."""
     limit: NotRequired[int]
     replayed: NotRequired[bool]
-    relatedBarcode: NotRequired[str | None]
-    processStepId: NotRequired[str | None]
-    planProductionQuantity: NotRequired[float]
     requestId: NotRequired[str]
     scope: NotRequired[str]
     """What is full."""
     capacity: NotRequired[int]
     paused: NotRequired[bool]
+
+
+@reply
+class FailedItem(Failed):
+    """An item that failed, with what is known of its code's cause."""
+
+    code: Annotated[str, Field(json_schema_extra={"enum": list(ITEM)})]
+    type: object
+    """As it was sent."""
+    relatedBarcode: NotRequired[str | None]
+    processStepId: NotRequired[str | None]
+    planProductionQuantity: NotRequired[float]
 
 
 @reply
@@ -226,6 +234,37 @@ class LogEntry(TypedDict):
 
 
 @reply
+class OperationEntry(TypedDict):
+    """One operation of the whole order."""
+
+    _id: HexId
+    operation: Operation
+    workOrderId: HexId
+    workOrderNo: str | None
+    materialId: str | None
+    materialCode: str | None
+    materialName: str | None
+    productionLineId: str | None
+    productionLineName: str | None
+    quantity: float
+    beforeQuantity: float
+    afterQuantity: float
+    beforeStatus: str | None
+    afterStatus: str | None
+    beforeProgress: float
+    afterProgress: float
+    relatedBarcode: str | None
+    operatorId: str | None
+    operatorName: str | None
+    reason: str | None
+    remark: str | None
+    source: str | None
+    operatedAt: Moment
+    seq: int | None
+    """That of the latest change before it."""
+
+
+@reply
 class Page(TypedDict):
     """One page of how many there are."""
 
@@ -249,6 +288,8 @@ class LogPage(BoundedPage):
 
     success: Literal[True]
     logs: list[LogEntry]
+    operations: NotRequired[list[OperationEntry]]
+    """Where they are asked for: the newest 100 between the page's changes, the newest first."""
 
 
 @reply

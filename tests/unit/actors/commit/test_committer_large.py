@@ -15,7 +15,7 @@ from actors.commit.committer import MAX_OUTBOX_BYTES
 from actors.domain.evidence import size_of
 from actors.domain.model import ChangeType, OrderFacts, OrderState
 from actors.errors import OutcomeUnknown, StoreUnavailable
-from actors.orders.order import MAX_TAKEN_BYTES
+from actors.orders.room import MAX_TAKEN_BYTES
 from actors.store import Committed, Stale
 from actors.store.documents import outcome_document
 from tests.contract.cases import change, decide

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,15 @@ import pytest
 from actors.domain.decide import decide
 from actors.domain.evidence import Evidence
 from actors.domain.messages import Updated
-from actors.domain.model import LogContext, Operation, OperationEntry, OrderState, Status
+from actors.domain.model import (
+    Beside,
+    LogContext,
+    Operation,
+    OperationEntry,
+    OrderState,
+    Status,
+)
+from actors.domain.operations import are_done, is_all_counted
 from actors.errors import OperationRefused
 from actors.store.documents import outcome_document, outcome_from
 from tests.unit.strategies import AT, EPOCH, make_change, output_of, stored_order
@@ -27,6 +36,7 @@ _ALLOWED = {
     Operation.COMPLETE: {"IN_PROGRESS", "PAUSED"},
     Operation.CHANGE_PLAN: {"PENDING", "PAUSED"},
     Operation.SCRAP: {"IN_PROGRESS", "PAUSED", "COMPLETED"},
+    Operation.SUPPLEMENT: {"PAUSED"},
 }
 
 
@@ -59,12 +69,13 @@ def reasons(decision: Decision) -> list[str | None]:
 @pytest.mark.parametrize("what", Operation)
 @pytest.mark.parametrize("status", _ALL)
 def test_each_is_allowed_in_its_statuses_only(what: Operation, status: str | None) -> None:
-    decision = decided(order(status), operation(what, 50, barcode="SN-1"))
+    before = order(status, input_quantity=100, scrap_quantity=50)
+    decision = decided(before, operation(what, 50, barcode="SN-1"))
     if status in _ALLOWED[what]:
         assert isinstance(decision.outcomes[0], OperationEntry)
     else:
         assert (reasons(decision), decision.outcomes) == (["status"], ())
-        assert decision.after == order(status)
+        assert decision.after == before
 
 
 def test_an_order_s_life() -> None:
@@ -133,3 +144,64 @@ def test_an_entry_is_read_back_as_it_was() -> None:
     change = operation(Operation.SCRAP, 2, key="k", barcode="SN-1")
     [entry] = decided(order("PAUSED"), change).outcomes
     assert outcome_from(outcome_document(entry)) == entry
+
+
+@pytest.mark.parametrize(
+    ("asked", "made", "state", "outcome"),
+    [
+        (0, 0, {}, 3),
+        (0, 1, {}, 2),
+        (1, 2, {}, 1),
+        (2, 2, {}, "supplemented"),
+        (0, 3, {}, "supplemented"),
+        (4, 0, {}, "supplemented"),
+        (0, 0, {"scrap_quantity": 0}, "no-scrap"),
+        (0, 0, {"input_quantity": 99}, "input"),
+        (0, 0, {"input_quantity": 101}, "input"),
+    ],
+)
+def test_a_supplement_is_for_scrap_that_has_none_yet(
+    asked: Number, made: Number, state: dict[str, Any], outcome: Number | str
+) -> None:
+    before = order("PAUSED", **{"input_quantity": 100, "scrap_quantity": 3} | state)
+    beside = Beside(supplemented=made)
+    decision = decided(before, replace(operation(Operation.SUPPLEMENT, asked), beside=beside))
+    if isinstance(outcome, str):
+        assert reasons(decision) == [outcome]
+    else:
+        [entry] = decision.outcomes
+        assert entry.change.quantity == outcome
+        assert isinstance(outcome_from(outcome_document(entry)), OperationEntry)
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "counted"),
+    [
+        ("PAUSED", {"output_quantity": 98}, True),
+        ("IN_PROGRESS", {"output_quantity": 99}, True),
+        ("PAUSED", {"output_quantity": 97}, False),
+        ("PENDING", {"output_quantity": 98}, False),
+        ("COMPLETED", {"output_quantity": 98}, False),
+        ("PAUSED", {"output_quantity": 98, "plan_production_quantity": None}, False),
+    ],
+)
+def test_an_open_order_is_all_counted_once_each_piece_is_output_or_scrap(
+    status: str, state: dict[str, Any], *, counted: bool
+) -> None:
+    assert is_all_counted(order(status, **{"scrap_quantity": 2} | state)) is counted
+
+
+@pytest.mark.parametrize(
+    ("statuses", "done"),
+    [
+        (["COMPLETED", "CANCELLED", "COMPLETED"], True),
+        (["COMPLETED", "PAUSED"], False),
+        (["CANCELLED"], False),
+        ([], False),
+        (["COMPLETED", None], False),
+    ],
+)
+def test_supplements_are_done_once_all_are_completed_or_cancelled(
+    statuses: list[object], *, done: bool
+) -> None:
+    assert are_done(statuses) is done

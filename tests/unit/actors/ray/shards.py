@@ -84,6 +84,8 @@ class FakeShard:
     dead: bool = False
     frozen: bool = False
     loses_answers: bool = False
+    counted: list[Any] = field(default_factory=list)
+    """What its release tells of it besides the news."""
     calls: list[int] = field(default_factory=list)
     """Groups in each call that arrived."""
     at_once: int = 0
@@ -119,7 +121,7 @@ class FakeShard:
 
     async def info(self) -> bytes:
         await self._travel()
-        return pack(self._news())
+        return pack(self._news(), *self.counted)
 
     async def _travel(self) -> None:
         await asyncio.sleep(HERE_S)

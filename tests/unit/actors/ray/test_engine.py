@@ -27,6 +27,7 @@ from actors.orders.supervisor import Limits
 from actors.ray.engine import RayEngine
 from actors.ray.link import LinkOptions
 from actors.ray.shard import ShardServer
+from actors.store.shards import Member
 from tests.unit.actors.owner import update
 from tests.unit.actors.shards.cluster import (
     ORDERS,
@@ -82,10 +83,20 @@ class Processes:
             if name[0] == str(shard) and name not in self.gone
         ]
 
+    def shared(self) -> Processes:
+        """Return the same for another front door, which finds them running and leaves them so."""
+        return _Shared(self.cluster, self.servers, self.gone)
+
     async def end(self, name: str) -> None:
         """End a process in good order: the spare has the lease at once."""
         self.gone.add(name)
         await self.servers[name].close(1.0)
+
+
+class _Shared(Processes):
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass
@@ -96,12 +107,13 @@ class Door:
     processes: Processes
 
 
-def door(shards: ShardMap = SHARDS) -> Door:
-    cluster = Cluster(store=Store())
-    processes = Processes(cluster)
+def door(shards: ShardMap = SHARDS, name: str = "door", processes: Processes | None = None) -> Door:
+    processes = processes or Processes(Cluster(store=Store()))
+    cluster = processes.cluster
     store: Any = cluster.store
     options = LinkOptions()
-    engine = RayEngine("door", "http://door", store, shards, processes, options, cluster.new_lease)
+    url = f"http://{name}"
+    engine = RayEngine(name, url, store, shards, processes, options, cluster.new_lease)
     return Door(engine, processes)
 
 
@@ -243,3 +255,50 @@ async def test_a_front_door_with_another_number_of_shards_does_not_start() -> No
         other.processes.cluster.leases = at.processes.cluster.leases
         with pytest.raises(StartupError, match="SHARDS is 2, and the orders are cut into 4"):
             await other.engine.start()
+
+
+@in_virtual_time
+async def test_a_front_door_counts_what_the_shards_do_from_when_it_is_there() -> None:
+    async with an_open_door() as at:
+        await at.engine.region.update_many([update(order_id=each) for each in ORDERS])
+        await asyncio.sleep(2)
+        late = door(name="late", processes=at.processes.shared()).engine
+        await late.start()
+        await asyncio.sleep(2)
+        assert isinstance(await late.region.update(update(order_id=order_in(1))), Updated)
+        await asyncio.sleep(2)
+        for engine, updates in ((at.engine, 41), (late, 1)):
+            counted = engine.telemetry
+            assert counted.outcomes == {("applied", "UPDATED"): updates}
+            assert (counted.commits.entries, counted.end_to_end.count) == (updates, updates)
+            assert sum(counted.end_to_end.counts) == updates
+        # Of those that another process has applied since.
+        await at.processes.end("1a")
+        await asyncio.sleep(2)
+        await late.region.update(update(order_id=order_in(1)))
+        await asyncio.sleep(2)
+        assert late.telemetry.outcomes == {("applied", "UPDATED"): 2}
+        await late.close()
+
+
+@in_virtual_time
+async def test_one_front_door_keeps_what_all_look_at_and_the_next_one_when_it_is_gone() -> None:
+    async with an_open_door() as at:
+        await asyncio.sleep(2)
+        assert (at.engine.roster.term, at.engine.roster.others()) == (1, [])
+        first = door(name="a-door", processes=at.processes.shared()).engine
+        await first.start()
+        await asyncio.sleep(2)
+        assert (at.engine.roster.term, first.roster.term) == (0, 1)
+        assert at.engine.roster.others() == [Member("a-door", "http://a-door")]
+        assert first.roster.others() == [Member("door", "http://door")]
+        await first.close()
+        await asyncio.sleep(2)
+        assert (at.engine.roster.term, at.engine.roster.others()) == (2, [])
+
+        at.processes.cluster.store.shard_map.reachable = False
+        await asyncio.sleep(2)
+        assert at.engine.roster.term == 2, "the store is away for a moment"
+        await asyncio.sleep(5)
+        assert at.engine.roster.term == 0, "others may see what this one does not"
+        at.processes.cluster.store.shard_map.reachable = True

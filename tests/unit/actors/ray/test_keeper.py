@@ -12,8 +12,17 @@ import pytest
 
 from actors.domain.slots import ShardMap
 from actors.errors import StartupError
+from actors.orders.region import Statistics
 from actors.ray.keeper import Keeper, RayOptions
+from actors.ray.news import News
+from actors.wire.payload import pack, unpack
+from tests.unit.actors.ray.shards import status
 from tests.virtual_time import in_virtual_time
+
+
+def news(*, serving: bool = False) -> News:
+    counts = Statistics(0, 0, 0, 0, 0, 0, paused=False, wait_ms=0.0)
+    return News(status(serving=serving), counts)
 
 
 class Died(Exception):
@@ -32,16 +41,30 @@ class Actor:
     options: dict[str, Any]
     error: Exception | None = None
     mute: bool = False
+    at: str = ""
+    """The machine that it is on."""
+    serving: bool = False
+    unreadable: bool = False
+    """Whether it answers in the form of a far release."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- its methods
+        if name == "machine":
+            return SimpleNamespace(remote=self._machine)
         return SimpleNamespace(remote=self._answer)
+
+    async def _machine(self) -> str:
+        if not self.at:
+            raise AttributeError("an earlier release")
+        return self.at
 
     async def _answer(self, *payload: bytes) -> bytes:
         if self.mute:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
-        return payload[0] if payload else b"news"
+        if self.unreadable:
+            return b'["a far version"]'
+        return payload[0] if payload else pack(news(serving=self.serving).written())
 
 
 @dataclass
@@ -52,6 +75,8 @@ class Cluster:
     actors: dict[str, Actor] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    """Those that were ended for good."""
     joined: dict[str, Any] = field(default_factory=dict)
     refuses: bool = False
     fails_to_make: int = 0
@@ -88,9 +113,14 @@ class Cluster:
         return SimpleNamespace(remote=make)
 
     def kill(self, actor: Actor, *, no_restart: bool) -> None:
-        assert not no_restart
-        self.killed.append(actor.options["name"])
-        actor.mute = False
+        name = actor.options["name"]
+        if no_restart:
+            actor.error = Died()
+            self.moved.append(name)
+            del self.actors[name]
+        else:
+            self.killed.append(name)
+            actor.mute = False
 
 
 @pytest.fixture
@@ -146,7 +176,7 @@ async def _makes(cluster: Cluster) -> None:
     first, second = kept.handles(1)
     assert await first.exchange(b"a") == b"a"
     assert await second.operate(b"b") == b"b"
-    assert await second.info() == b"news"
+    assert unpack(await second.info(), least=1) == [news().written()]
     await kept.close()
     assert not cluster.joined
 
@@ -187,6 +217,58 @@ def test_what_is_mute_or_gone_is_replaced_and_what_is_restarted_is_waited_for(
     cluster: Cluster,
 ) -> None:
     _replaces(cluster)
+
+
+@in_virtual_time
+async def _far_release(cluster: Cluster) -> None:
+    kept = keeper()
+    await kept.open()
+    cluster.actors["shard-0a"].unreadable = True
+    await asyncio.sleep(100)
+    assert cluster.killed == []
+    cluster.actors.pop("shard-1a").error = Died()
+    await asyncio.sleep(20)
+    assert cluster.made[-1] == "shard-1a"
+    await kept.close()
+
+
+def test_one_that_answers_in_an_unknown_form_is_left_alone_and_holds_up_no_other(
+    cluster: Cluster,
+) -> None:
+    _far_release(cluster)
+
+
+@in_virtual_time
+async def _moves(cluster: Cluster) -> None:
+    cluster.machines = ("m1",)
+    kept = keeper(shards=1)
+    await kept.open()
+    owner, spare = (cluster.actors[f"shard-0{letter}"] for letter in "ab")
+    owner.serving, owner.at, spare.at = True, "m1", "m1"
+    await asyncio.sleep(10)
+    assert cluster.moved == [], "there is no other machine"
+
+    cluster.machines = ("m1", "m2")
+    await asyncio.sleep(5)
+    assert cluster.moved == ["shard-0b"]
+    moved = cluster.actors["shard-0b"]
+    assert moved.options["scheduling_strategy"] == ("m2", True)
+    assert len(kept.handles(0)) == 2
+
+    # There was no room for it: it is not moved again and again.
+    moved.at = "m1"
+    await asyncio.sleep(20)
+    assert cluster.moved == ["shard-0b"]
+    cluster.machines = ("m1", "m3")
+    await asyncio.sleep(5)
+    assert cluster.moved == ["shard-0b"] * 2
+    await kept.close()
+
+
+def test_a_spare_on_its_owners_machine_is_moved_once_there_is_another_one(
+    cluster: Cluster,
+) -> None:
+    _moves(cluster)
 
 
 @in_virtual_time

@@ -12,6 +12,8 @@ from actors.domain.messages import Updated
 from actors.errors import MailboxFull, NotOwner, OutcomeUnknown, StillWaiting
 from actors.ray.exchange import PARKED_S
 from actors.ray.link import UNANSWERED_S, LinkOptions, ShardLink
+from actors.ray.totals import Adder
+from actors.telemetry.telemetry import Telemetry
 from tests.unit.actors.ray.shards import FakeShard, SlowOrders, update
 from tests.virtual_time import in_virtual_time
 
@@ -260,3 +262,18 @@ async def test_operations_go_to_the_process_that_serves() -> None:
         shard.dead, shard.frozen = False, True
         with pytest.raises(OutcomeUnknown):
             await link.operate("held", [3], 1.0)
+
+
+@in_virtual_time
+@pytest.mark.parametrize("counted", [["a"], ["a", {}], ["a", None], ["a", {"times": 1}, "more"]])
+async def test_a_process_of_another_release_serves_whatever_it_tells_of_its_counts(
+    counted: list[Any],
+) -> None:
+    shard = FakeShard(counted=counted)
+    telemetry = Telemetry()
+    link = ShardLink(0, lambda: [shard], LinkOptions(), Adder(telemetry).note)
+    link.open()
+    await asyncio.sleep(5)
+    assert link.served.is_set()
+    assert not telemetry.outcomes
+    await link.close()

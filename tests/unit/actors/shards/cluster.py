@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.domain.slots import Shard, ShardMap
@@ -52,9 +52,16 @@ class MemoryMembers:
 
     async def move(self, was: ShardMap, count: int) -> bool:
         self._ask()
-        if self.map != was:
+        if self.map.version != was.version:
             return False
         self.map = ShardMap(count, was.version + 1)
+        return True
+
+    async def plan(self, was: ShardMap, count: int) -> bool:
+        self._ask()
+        if self.map.version != was.version:
+            return False
+        self.map = replace(self.map, planned=count)
         return True
 
     async def beat(self, me: Member, within_s: float) -> Sequence[Member]:
@@ -102,13 +109,22 @@ class ShardedMemory:
     def __init__(self) -> None:
         self.shard_map = MemoryMembers()
         self.stores = [MemoryStore() for _ in SHARDS.all()]
+        self.others: dict[tuple[int, int], MemoryStore] = {}
         self.inbox = Inboxes(self.stores)
         self.records = MemoryRecords()
         for order_id in ORDERS:
             self.stores[SHARDS.of(order_id)].put(order_id)
 
     def part(self, shard: Shard) -> MemoryStore:
-        return self.stores[shard.index]
+        """Return the shard's store: for another number of shards than `SHARDS`, one of its own."""
+        if shard.count == SHARDS.count:
+            return self.stores[shard.index]
+        key = shard.index, shard.count
+        if key not in self.others:
+            self.others[key] = MemoryStore()
+            for order_id in filter(shard.has, ORDERS):
+                self.others[key].put(order_id)
+        return self.others[key]
 
     async def open(self) -> None: ...
 
@@ -131,15 +147,15 @@ class Cluster:
     def new_lease(self, shard: Shard) -> MemoryLease:
         return MemoryLease(self.leases[shard.index % len(self.leases)])
 
-    def new_node(self, name: str, count: int = SHARDS.count) -> ShardedNode:
+    def new_node(self, name: str, count: int | None = SHARDS.count) -> ShardedNode:
         options = NodeOptions(name, f"http://{name}", TTL_S, TermOptions(Limits()))
         store: Any = self.store
         node = ShardedNode(store, self.new_lease, count, options)
         self.nodes.append(node)
         return node
 
-    async def start(self, name: str) -> ShardedNode:
-        node = self.new_node(name)
+    async def start(self, name: str, count: int | None = SHARDS.count) -> ShardedNode:
+        node = self.new_node(name, count)
         await node.start()
         return node
 

@@ -330,11 +330,12 @@ async def test_an_operation_is_sent_again_with_its_key_until_it_is_known(
     done = says(b'{"success": true, "message": "", "code": "OK", "data": {"operation": "scrap"}}')
     service.faults.extend([breaks, answers(503, "SERVICE_UNAVAILABLE", Retry_After="0"), done])
     result = await client.operate_work_order(
-        ORDER, "scrap", quantity=2, log_context={"relatedBarcode": "SN1"}
+        ORDER, "scrap", quantity=2, supplement_quantity=3, log_context={"relatedBarcode": "SN1"}
     )
     assert (result["success"], result["operation"]) == (True, "scrap")
     assert {body["requestId"] for body in service.bodies} == {result["requestId"]}
     assert service.bodies[0]["logContext"] == {"relatedBarcode": "SN1"}
+    assert service.bodies[0]["supplementQuantity"] == 3
     assert "planProductionQuantity" not in service.bodies[0]
 
 
@@ -432,3 +433,14 @@ def test_options_that_can_not_work_are_refused() -> None:
         ClientOptions(fallback=False, deadline_s=0)
     with pytest.raises(ValueError, match="address"):
         PlanServerClient([], quick(None))
+
+
+async def test_many_operations_are_sent_again_with_one_key_until_they_are_known(
+    service: FakeService, client: PlanServerClient
+) -> None:
+    done = says(b'{"success": true, "message": "", "code": "OK", "data": {"total": 1}}')
+    service.faults.extend([breaks, done])
+    items = [{"workOrderId": ORDER, "operation": "pause"}]
+    result = await client.batch_operate_work_orders(items)
+    assert (result["success"], result["total"]) == (True, 1)
+    assert service.bodies == [{"operations": items, "requestId": result["requestId"]}] * 2

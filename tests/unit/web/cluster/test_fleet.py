@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from actors.errors import StoreUnavailable
 from actors.node.status import Role
+from actors.store.shards import Member
 from tests.unit.web.fake_node import FakeNode
 from tests.unit.web.served import served
 from tests.virtual_time import in_virtual_time
-from web.app import Options
+from web.app import Options, build_app
 from web.cluster.fleet import LOOKED_EVERY_S, Fleet, FleetState
 from web.cluster.neighbours import Neighbours, report_of
 
@@ -182,3 +185,33 @@ def test_figures_that_are_none_are_not_shown() -> None:
     (found,) = neighbours.present()
     assert (found.version, found.up_s, found.lag_ms, found.store_ok) == (None, None, None, None)
     assert found.lease_ok is True
+
+
+async def test_front_doors_are_the_nodes_and_the_holders_of_the_shards_leases_are_none(
+    node: FakeNode, options: Options
+) -> None:
+    roster = SimpleNamespace(term=1, others=lambda: [Member("door-b", "http://b")])
+    node.roster = roster
+    # As the engine says: it is this front door, and a shard's process has the lease.
+    node.become(node="node-1", lease_holder="shard-0a.host")
+    app = build_app(node.as_node(), options)
+    async with TestClient(TestServer(app)) as client, client.get("/api/nodes") as reply:
+        data = (await reply.json())["data"]
+    assert [each["node"] for each in data["nodes"]] == ["node-1", "door-b"]
+    assert data["expected"] == 1
+    roster.term = 0
+    assert Fleet(node.as_node(), Neighbours(roster), "0.2.0", 2).state() is None
+
+
+@in_virtual_time
+async def test_a_front_door_that_is_gone_is_missed_by_the_one_that_counts() -> None:
+    town = _Town(expected=2)
+    here = [Member("door-b", "http://b")]
+    town.node.roster = SimpleNamespace(term=1, others=lambda: here)
+    town.neighbours = Neighbours(town.node.roster)
+    town.fleet = Fleet(town.node.as_node(), town.neighbours, "0.2.0", 2)
+    assert (await town.goes_on(60)).missing_s == 0
+    here.clear()
+    poor = await town.goes_on(30)
+    assert (poor.present, [each.node for each in poor.gone]) == (1, ["door-b"])
+    assert poor.missing_s > 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from actors.store.shards import Member
 from web.cluster.neighbours import Neighbours
 
 
@@ -43,3 +45,14 @@ def test_a_node_that_is_silent_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> 
     neighbours.heard(_report())
     monkeypatch.setattr("web.cluster.neighbours.PRESENT_S", -1.0)
     assert neighbours.present() == []
+
+
+def test_front_doors_that_do_not_ask_each_other_are_known_by_their_roster() -> None:
+    roster = SimpleNamespace(term=1, others=lambda: [Member("door-b", "http://b")])
+    (known,) = Neighbours(roster).present()
+    assert (known.node, known.url, known.role, known.version) == (
+        "door-b",
+        "http://b",
+        "owner",
+        None,
+    )

@@ -79,12 +79,14 @@ class Front:
 
 
 @asynccontextmanager
-async def served(cluster: Cluster, name: str) -> AsyncIterator[Front]:
+async def served(
+    cluster: Cluster, name: str, count: int | None = SHARDS.count
+) -> AsyncIterator[Front]:
     (sock,) = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     store: Any = cluster.store
     options = NodeOptions(name, url, 2.0, TermOptions(Limits()))
-    node = ShardedNode(store, cluster.new_lease, SHARDS.count, options)
+    node = ShardedNode(store, cluster.new_lease, count, options)
     runner = web.AppRunner(build_app(node, Options(request_timeout_s=5.0)), **RUNNER_OPTIONS)
     await runner.setup()
     await node.start()
@@ -103,7 +105,7 @@ async def fronts() -> AsyncIterator[tuple[Front, Front]]:
     async with AsyncExitStack() as undo:
         cluster = Cluster(store=WebMemory())
         for lease in cluster.leases:
-            lease.ttl_s = 2.0
+            lease.ttl_s = WITHIN_S
         first = await undo.enter_async_context(served(cluster, "a"))
         second = await undo.enter_async_context(served(cluster, "b"))
         await _until_all_served(first, second)
@@ -268,9 +270,32 @@ async def test_an_operation_is_done_whichever_node_owns_the_order(
     for front in fronts:
         for order_id in ORDERS[:8]:
             barcode = {"relatedBarcode": f"{front.node.node_id}-{order_id}"}
-            body = {"operation": "scrap", "logContext": barcode}
-            done = await front.post(f"{API}/{order_id}/operations", body)
+            scrap = {"operation": "scrap", "logContext": barcode}
+            done = await front.post(f"{API}/{order_id}/operations", scrap)
             assert done["success"], done
+        barcode = {"relatedBarcode": f"{front.node.node_id}-many"}
+        each = {"operation": "scrap", "logContext": barcode}
+        many = [{**each, "workOrderId": order_id} for order_id in ORDERS]
+        for replayed in (False, True):
+            body = {"operations": many, "requestId": f"{front.node.node_id}-many"}
+            done = await front.post(f"{API}/batch-operations", body)
+            assert (done["code"], done["data"]["succeeded"]) == ("OK", len(ORDERS))
+            assert {row["replayed"] for row in done["data"]["results"]} == {replayed}
+
+
+async def test_an_item_whose_owner_refused_the_whole_part_has_what_is_known_of_the_cause(
+    fronts: tuple[Front, Front],
+) -> None:
+    first, second = fronts
+    ours = next(each for each in ORDERS if SHARDS.of(each) in owned(first.node))
+    theirs = next(each for each in ORDERS if SHARDS.of(each) in owned(second.node))
+    await first.post(f"{API}/{theirs}/pause", {})
+    items = [{"workOrderId": each, "operation": "pause"} for each in (theirs, ours)]
+    done = await first.post(f"{API}/batch-operations", {"operations": items})
+    refused, paused = done["data"]["results"]
+    assert (refused["code"], refused["operation"]) == ("SERVICE_UNAVAILABLE", "pause")
+    assert refused["paused"] is refused["data"]["paused"] is True
+    assert paused["afterStatus"] == "PAUSED"
 
 
 async def test_what_is_paused_is_one_list_with_who_did_it_and_the_node_that_acts_keeps_it(

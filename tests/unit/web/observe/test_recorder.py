@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,20 @@ async def test_an_owner_marks_its_take_over_and_a_new_version_once() -> None:
     assert _marks(node) == [("owner", "node-1"), ("deployed", "0.1.0"), ("owner", "node-1")]
     await Recorder(node.as_node(), "0.2.0").step()
     assert _marks(node)[-1] == ("deployed", "0.2.0")
+
+
+@in_virtual_time
+async def test_a_front_door_marks_the_owners_that_change_while_it_looks() -> None:
+    node = FakeNode()
+    node.roster = SimpleNamespace(term=0)
+    recorder = Recorder(node.as_node(), "0.1.0")
+    await recorder.step()
+    assert not node.store.records.kept, "another one keeps them"
+    node.roster.term = 1
+    for owner, epoch in (("shard-0a", 3), ("shard-0a", 3), ("", 0), ("shard-0b", 4)):
+        node.become(node=owner, epoch=epoch)
+        await recorder.step()
+    assert _marks(node) == [("deployed", "0.1.0"), ("owner", "shard-0b")]
 
 
 async def _away() -> None:

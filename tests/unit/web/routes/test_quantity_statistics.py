@@ -15,6 +15,7 @@ from actors.errors import StoreUnavailable
 from actors.store.quantities import QuantityQuery, QuantityRow, Sums
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER
+from tests.workbooks import sheet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -150,7 +151,7 @@ async def test_without_dates_it_is_the_last_month_and_without_entries_nothing(
         ("startDate=yesterday", "INVALID_DATE"),
     ],
 )
-@pytest.mark.parametrize("path", ["quantities", "quantities.csv", "plans"])
+@pytest.mark.parametrize("path", ["quantities", "quantities.csv", "quantities.xlsx", "plans"])
 async def test_what_can_not_be_read_is_refused(
     client: Client, path: str, asked: str, code: str
 ) -> None:
@@ -189,6 +190,24 @@ async def test_the_export_has_the_same_rows_and_no_formulas(client: Client) -> N
         assert (reply.status, await reply.read()) == (200, b"")
 
 
+@pytest.mark.usefixtures("log")
+async def test_the_workbook_has_the_same_rows_on_the_clocks_of_the_place(client: Client) -> None:
+    path = f"{_PATH}.xlsx?{_DAYS}&group=operator,shift,day"
+    async with client.get(path) as reply:
+        assert reply.headers["Content-Disposition"] == 'attachment; filename="quantities.xlsx"'
+        heading, *rows = sheet(await reply.read())
+    found = [dict(zip(heading, row, strict=True)) for row in rows]
+    evening = found[-1]
+    assert [row["operatorName"] for row in found] == ["李", "'=1+1", "'=1+1"]
+    assert evening["shift"] == datetime(2026, 11, 23, 20)  # noqa: DTZ001 -- as a cell has it
+    assert evening["day"] == datetime(2026, 11, 23)  # noqa: DTZ001 -- the same
+    assert evening["firstOutputAt"] == datetime(2026, 11, 23, 20, 20)  # noqa: DTZ001 -- the same
+    assert evening["output.net"] == 3
+    assert evening["outputPerHour"] is None
+    async with client.head(path) as reply:
+        assert (reply.status, await reply.read()) == (200, b"")
+
+
 class _Failing:
     """Statistics of a store that goes away after its first rows."""
 
@@ -201,9 +220,10 @@ async def test_an_export_that_can_not_be_finished_is_no_whole_one(
     client: Client, node: FakeNode
 ) -> None:
     node.store = cast("Any", type("Broken", (), {"statistics": _Failing()})())
-    with pytest.raises(ClientError):
-        async with client.get(f"{_PATH}.csv?group=order") as reply:
-            await reply.read()
+    for form in ("csv", "xlsx"):
+        with pytest.raises(ClientError):
+            async with client.get(f"{_PATH}.{form}?group=order") as reply:
+                await reply.read()
     async with client.get(f"{_PATH}?group=order") as reply:
         assert reply.status == 503
 

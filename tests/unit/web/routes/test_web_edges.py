@@ -111,6 +111,14 @@ async def test_a_body_that_is_not_json_is_400_in_both_languages(client: Client) 
         assert words in body["message"]
 
 
+async def test_a_body_in_another_encoding_counts(client: Client, node: FakeNode) -> None:
+    said = f'{{"workOrderId": "{ORDER}", "type": "input", "logContext": {{"remark": "返工"}}}}'
+    async with client.post(UPDATE, data=said.encode("gbk")) as reply:
+        body = await reply.json()
+    assert (reply.status, body["code"]) == (200, "UPDATED")
+    assert node.region.asked[0].change.context.remark == "\ufffd" * 4
+
+
 async def test_an_unknown_path_is_404_in_the_envelope(client: Client, logged: LogRecorder) -> None:
     for headers, words in (({}, "接口不存在"), (ENGLISH, "no such path")):
         path = "/api/workorder/" + "x" * 300

@@ -47,6 +47,8 @@ def _update(**said: object) -> dict[str, object]:
         ({}, {}, True),
         ({}, {"wait": True}, True),
         ({}, {"wait": None}, True),
+        ({}, {"wait": "no"}, True),
+        ({"Prefer": "respond-async"}, {"wait": 1}, False),
         ({}, {"wait": False}, False),
         ({"Prefer": "respond-async"}, {}, False),
         ({"Prefer": "wait=5, Respond-Async; x=1"}, {}, False),
@@ -73,6 +75,16 @@ async def test_a_caller_says_in_the_header_or_the_body_that_it_does_not_wait(
             "estimatedDelay": 12,
             "replayed": False,
         }
+
+
+@pytest.mark.parametrize("wait", ["no", 0, [], None])
+async def test_a_batch_whose_wait_is_no_boolean_counts(
+    client: Client, node: FakeNode, wait: object
+) -> None:
+    node.region.decide = kept_or_applied
+    asked = {"updates": [_update(wait=wait)], "wait": wait}
+    status, body = await _call(client, "post", "/batch-update-quantity", asked)
+    assert (status, body["code"]) == (200, "UPDATED")
 
 
 @pytest.mark.parametrize(
@@ -107,8 +119,6 @@ async def test_a_full_inbox_is_429_and_says_when_to_come_back(
 @pytest.mark.parametrize(
     ("method", "path", "body", "code", "field"),
     [
-        ("post", "/update-quantity", _update(wait="no"), "INVALID_WAIT", "wait"),
-        ("post", "/batch-update-quantity", {"updates": [1], "wait": 0}, "INVALID_WAIT", "wait"),
         ("get", "/queue/jobs?state=lost", None, "INVALID_JOB_QUERY", "state"),
         ("get", "/queue/jobs?state=failed&code=dead", None, "INVALID_JOB_QUERY", "code"),
         ("get", "/queue/jobs?workOrderId=1", None, "INVALID_WORK_ORDER_ID", "workOrderId"),

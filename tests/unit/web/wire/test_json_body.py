@@ -51,8 +51,6 @@ def test_no_body_counts_as_an_empty_object() -> None:
         b'{"a": undefined}',
         b"{'a': 1}",
         b'{"a": 1,}',
-        b'{"a": "\xff"}',
-        b'{"a": "\xed\xa0\xbd"}',
         b'{"a": "\\ud83"}',
         b'{"a": nan}',
         b'{"a": 01}',
@@ -80,6 +78,7 @@ def test_json_that_is_no_object_is_refused(body: bytes) -> None:
         (b'{"quantity" : 1 , "quantity" : 5}', "quantity"),
         (b'{"quantity": 1, "quant\\u0069ty": 5}', "quantity"),
         (b'{"logContext": {"reason": "a", "reason": "b"}}', "reason"),
+        (b'{"reason": "\xff", "reason": "b"}', "reason"),
         (b'{"updates": [{"type": "input", "type": "output"}]}', "type"),
     ],
 )
@@ -93,6 +92,8 @@ def test_colons_in_texts_are_no_repeated_fields() -> None:
 
 def test_what_many_encoders_write_and_json_lacks_is_read() -> None:
     assert decode(b'{"a": "x\\ud83d", "b": "\\ud83d\\ude00"}') == {"a": "x\ud83d", "b": "😀"}
+    assert decode(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert decode('{"a": "字"}'.encode("gbk")) == {"a": "\udcd7\udcd6"}
     numbers = decode(b"[-Infinity, 1e999, 12345678901234567890123, -9223372036854775808]")
     assert numbers == [-inf, inf, 1.2345678901234568e22, -9223372036854775808]
 

@@ -136,6 +136,13 @@ def test_barcodes_that_are_cut_stay_apart() -> None:
     assert (len(one), one[0], one[-1]) == (MAX_TEXT, "x", "…")
 
 
+def test_barcodes_of_another_encoding_stay_apart() -> None:
+    texts = ["SN-\udcd7\udcd6", "SN-\udcd7\udcd7", "SN-\udcd7\udcd6"]
+    one, other, again = (_said(relatedBarcode=text).related_barcode or "" for text in texts)
+    assert one.startswith("SN-\ufffd\ufffd")
+    assert one == again != other
+
+
 @pytest.mark.parametrize(
     ("text", "stored"),
     [("a\ud83d", "a\ufffd"), ("\ude00b\ud83d", "\ufffdb\ufffd"), ("😀", "😀")],

@@ -63,6 +63,7 @@ def _examples() -> list[WorkOrderError]:
         errors.JobStateConflict("00000000000000000000000c", "active"),
         errors.LeaseUnavailable("down"),
         errors.LeaseSpoilt("garbage"),
+        errors.ShardsFixed("factory-1"),
         errors.OrderUnreadable("00000000000000000000000a", "inputQuantity", "'1,000'"),
         errors.PayloadUnreadable("version 2"),
         errors.StartupError("port taken"),

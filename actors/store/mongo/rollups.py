@@ -1,0 +1,303 @@
+"""Roll-ups in MongoDB: a document for each period and view, with a row for each key."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from bson import ObjectId
+from pymongo import ReplaceOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from actors.store.mongo.client import reading, writing
+from actors.store.quantities import AUTOMATIC, FIELDS, HOUR_MS, Dimension, milliseconds, name_key
+from actors.store.rollups import HOURS, TOTAL, VIEWS, RollupState, different
+from actors.store.values import count_from, mapping_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from actors.store.mongo.reads import Collections
+    from actors.store.rollups import Period
+
+Expression = Any
+"""An aggregation expression."""
+
+TYPES: Final = ("input", "output")
+LOG_KEYS: Final[Mapping[Dimension, str]] = {
+    **{dimension: each.key for dimension, each in FIELDS.items()},
+    Dimension.PRODUCTION_ORDER: "workOrderId",
+    Dimension.AUTOMATIC: AUTOMATIC,
+}
+"""Where an entry has what it is grouped by."""
+QUANTITY: Final = {
+    "$cond": [
+        {"$eq": [{"$type": "$changeQuantity"}, "bool"]},
+        0,
+        {"$convert": {"input": "$changeQuantity", "to": "double", "onError": 0, "onNull": 0}},
+    ]
+}
+_STATE: Final = {"_id": "state"}
+_NOTHING: Final = {"generation": 0, "through": 0, "summed": 0, "calendar": ""}
+_DUPLICATE_KEY: Final = 11000
+_COUNTED: Final = tuple(
+    f"{kind}_{each}" for kind in TYPES for each in ("added", "taken", "increases", "decreases")
+)
+_ENTRIES: Final = tuple(f"{kind}_entries" for kind in TYPES)
+_NAMES: Final = tuple(f"{kind}_name" for kind in TYPES)
+
+
+def log_key(dimension: Dimension) -> Expression:
+    """Return what an entry is grouped by, as it is in the log."""
+    name = f"${LOG_KEYS[dimension]}"
+    return {"$ne": [name, False]} if dimension is Dimension.AUTOMATIC else name
+
+
+def sums() -> dict[str, Expression]:
+    """Return the sums of entries whose `quantity` is a number."""
+    found: dict[str, Expression] = {}
+    for kind in TYPES:
+        of_kind = {"$eq": ["$changeType", kind]}
+        for sign, operator, summed, entries in (
+            (1, "$gt", "added", "increases"),
+            (-1, "$lt", "taken", "decreases"),
+        ):
+            such = {"$and": [of_kind, {operator: ["$quantity", 0]}]}
+            counted = {"$multiply": ["$quantity", sign]}
+            found[f"{kind}_{summed}"] = {"$sum": {"$cond": [such, counted, 0]}}
+            found[f"{kind}_{entries}"] = {"$sum": {"$cond": [such, 1, 0]}}
+    made = {"$and": [{"$eq": ["$changeType", "output"]}, {"$gt": ["$quantity", 0]}]}
+    when = {"$cond": [made, "$operateTime", None]}
+    # Of nothing there is no first: both leave nulls out.
+    return found | {"first": {"$min": when}, "last": {"$max": when}}
+
+
+def periods(view: str, spans: Iterable[Period], generation: int) -> dict[str, Any]:
+    """Return the condition of the documents of neighbouring periods."""
+    of_spans = [
+        {"level": level, "at": {"$gte": _at(start), "$lt": _at(end)}} for level, start, end in spans
+    ]
+    return {"view": view, "stamp": {"$gte": generation}, "$or": of_spans}
+
+
+class MongoShelf:
+    """Implements `actors.store.rollups.Shelf`."""
+
+    def __init__(self, collections: Callable[[], Collections]) -> None:
+        self._collections = collections
+
+    async def state(self) -> RollupState:
+        """Read one document."""
+        with reading():
+            found = await self._collections().rollups.find_one(_STATE) or {}
+        numbers = {
+            name: count_from(found.get(name)) or 0
+            for name in ("stamp", "generation", "through", "summed")
+        }
+        marks = {int(hour): str(each) for hour, each in mapping_from(found.get("marks")).items()}
+        return RollupState(**numbers, calendar=str(found.get("calendar", "")), marks=marks)
+
+    async def next_entry(self, since: int) -> datetime | None:
+        """Ask the index of times."""
+        with reading():
+            found = await (
+                self._collections()
+                .logs.find({"operateTime": {"$gte": _at(since)}}, {"operateTime": 1, "_id": 0})
+                .sort("operateTime", 1)
+                .limit(1)
+                .to_list(1)
+            )
+        return found[0]["operateTime"] if found else None
+
+    async def next_hour(self, since: int) -> int | None:
+        """Ask the index of periods."""
+        generation = (await self.state()).generation
+        with reading():
+            found = await (
+                self._collections()
+                .rollups.find(
+                    {
+                        "view": TOTAL,
+                        "level": HOURS,
+                        "at": {"$gte": _at(since)},
+                        "stamp": {"$gte": generation},
+                    },
+                    {"at": 1},
+                )
+                .sort("at", 1)
+                .limit(1)
+                .to_list(1)
+            )
+        return milliseconds(found[0]["at"]) if found else None
+
+    async def roll(self, hour: Period, state: RollupState) -> None:
+        """Group the entries of an hour by all views at once."""
+        at = self._collections()
+        facets = {view or HOURS: [_by_view(view)] for view in VIEWS}
+        time = {"$gte": _at(hour.start), "$lt": _at(hour.end)}
+        with reading():
+            [found] = await _all(
+                at.logs,
+                [
+                    {"$match": {"operateTime": time}},
+                    {"$set": {"quantity": QUANTITY}},
+                    {"$facet": {**facets, "all": [{"$count": "entries"}]}},
+                ],
+            )
+        entries = found["all"][0]["entries"] if found["all"] else 0
+        await self._write(
+            hour, state, {view: found[view or HOURS] for view in VIEWS}, entries=entries
+        )
+
+    async def sum_up(self, period: Period, state: RollupState) -> None:
+        """Group the rows of a period's hours once more."""
+        at = self._collections()
+        hours = (period._replace(level=HOURS),)
+        rows = {}
+        for view in VIEWS:
+            with reading():
+                rows[view] = await _all(
+                    at.rollups,
+                    [
+                        {"$match": periods(view, hours, state.generation)},
+                        {"$unwind": "$rows"},
+                        {"$replaceWith": "$rows"},
+                        {
+                            "$group": {
+                                "_id": "$key",
+                                **{n: {"$sum": f"${n}"} for n in (*_ENTRIES, *_COUNTED)},
+                                **{n: {"$max": f"${n}"} for n in (*_NAMES, "last")},
+                                "first": {"$min": "$first"},
+                            }
+                        },
+                    ],
+                )
+        await self._write(period, state, rows)
+
+    async def _write(
+        self,
+        period: Period,
+        state: RollupState,
+        rows: Mapping[str, list[dict[str, Any]]],
+        *,
+        entries: int | None = None,
+    ) -> None:
+        writes = []
+        for view in VIEWS:
+            document: dict[str, Any] = {
+                "_id": f"{view}|{period.level}|{period.start}",
+                "view": view,
+                "level": period.level,
+                "at": _at(period.start),
+                "stamp": state.stamp,
+                "rows": [{"key": row.pop("_id", None), **row} for row in rows[view]],
+            }
+            if view == TOTAL and entries is not None:
+                document["entries"] = entries
+            older = {"_id": document["_id"], "stamp": {"$lte": state.stamp}}
+            writes.append(ReplaceOne(older, document, upsert=True))
+        with writing():
+            try:
+                await self._collections().rollups.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                # What has a later stamp is newer, and stays.
+                details: Mapping[str, Any] = error.details or {}
+                failed = details.get("writeErrors", [])
+                if details.get("writeConcernErrors") or any(
+                    each["code"] != _DUPLICATE_KEY for each in failed
+                ):
+                    raise
+
+    async def unmark(self, hour: int, state: RollupState) -> None:
+        """Take away this very mark."""
+        name = f"marks.{hour}"
+        with writing():
+            await self._collections().rollups.update_one(
+                {**_STATE, name: state.marks[hour]}, {"$unset": {name: ""}}
+            )
+
+    async def advance(self, before: RollupState, after: RollupState) -> None:
+        """Compare and set."""
+        names = ("through", "summed", "calendar")
+        changed = {name: getattr(after, name) for name in names}
+        if before == RollupState():
+            with writing():
+                try:
+                    await self._collections().rollups.insert_one(
+                        {**_STATE, **_NOTHING, "stamp": 0, **changed}
+                    )
+                except DuplicateKeyError:
+                    return  # another node was first
+            return
+        expected = {name: getattr(before, name) for name in names}
+        with writing():
+            await self._collections().rollups.update_one(
+                {**_STATE, "stamp": before.stamp, **expected}, {"$set": changed}
+            )
+
+    async def recount(self, since: int, until: int) -> set[int]:
+        """Count by the index of times alone, and compare."""
+        at = self._collections()
+        state = await self.state()
+        time = {"$gte": _at(since), "$lt": _at(until)}
+        of_entry = {"$toLong": "$operateTime"}
+        hour = {"$subtract": [of_entry, {"$mod": [of_entry, HOUR_MS]}]}
+        span = {"view": TOTAL, "level": HOURS, "at": time, "stamp": {"$gte": state.generation}}
+        with reading():
+            counted = await _all(
+                at.logs,
+                [
+                    {"$match": {"operateTime": time}},
+                    {"$project": {"_id": 0, "operateTime": 1}},
+                    {"$group": {"_id": hour, "entries": {"$sum": 1}}},
+                ],
+            )
+            known = await at.rollups.find(span, {"at": 1, "entries": 1}).to_list(None)
+        return different(
+            {int(each["_id"]): each["entries"] for each in counted},
+            {milliseconds(each["at"]): each.get("entries", 0) for each in known},
+        )
+
+    async def mark(self, hours: set[int]) -> None:
+        """Mark hours, and advance the stamp, in one write."""
+        marks = {f"marks.{hour}": str(ObjectId()) for hour in hours}
+        with writing():
+            await self._collections().rollups.update_one(
+                _STATE,
+                {"$set": marks, "$inc": {"stamp": 1}, "$setOnInsert": _NOTHING},
+                upsert=True,
+            )
+
+    async def restart(self) -> None:
+        """Let nothing count that was rolled up before."""
+        new = {"$add": [{"$ifNull": ["$stamp", 0]}, 1]}
+        fields = {**_NOTHING, "stamp": new, "generation": new}
+        with writing():
+            await self._collections().rollups.update_one(
+                _STATE, [{"$unset": "marks"}, {"$set": fields}], upsert=True
+            )
+
+
+def _by_view(view: str) -> dict[str, Any]:
+    dimension = VIEWS[view]
+    grouped = sums()
+    for kind in TYPES:
+        such = {"$eq": ["$changeType", kind]}
+        grouped[f"{kind}_entries"] = {"$sum": {"$cond": [such, 1, 0]}}
+        if dimension is not None and (name := name_key(dimension)) is not None:
+            grouped[f"{kind}_name"] = {"$max": {"$cond": [such, f"${name}", None]}}
+    key = None if dimension is None else log_key(dimension)
+    return {"$group": {"_id": key, **grouped}}
+
+
+async def _all(collection: Any, pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: ANN401 -- either driver's
+    found = collection.aggregate(pipeline, allowDiskUse=True)
+    if inspect.isawaitable(found):  # with PyMongo's own API
+        found = await found
+    rows: list[dict[str, Any]] = await found.to_list(None)
+    return rows
+
+
+def _at(since_start: int) -> datetime:
+    return datetime.fromtimestamp(since_start / 1000, UTC)

@@ -1,0 +1,163 @@
+"""Roll-ups: whatever comes late, twice or in between, they answer as a recount of the log does."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from actors.store.quantities import Calendar, Dimension, QuantityQuery
+from tests.contract.cases import MORNING, applied, change, order_document, output
+from tests.contract.logged import Document, random_entry, rows
+from tests.recounted import recounted
+
+if TYPE_CHECKING:
+    from actors.store import Store
+    from tests.contract.backdoor import Backdoor, RealBackdoor
+
+pytestmark = pytest.mark.adapters
+_ZONE = ZoneInfo("Asia/Shanghai")
+_SHIFTS = (8 * 60, 20 * 60)
+_BEGUN = MORNING - timedelta(days=1, minutes=20)
+_END = MORNING + timedelta(days=1, minutes=10)
+_LATER = MORNING + timedelta(days=3)
+_EVERYTHING = QuantityQuery(_BEGUN, _END, calendar=Calendar.of(_ZONE, _BEGUN, _END, _SHIFTS))
+_GROUPINGS = [
+    (),
+    *((each,) for each in Dimension),
+    *itertools.product(
+        (Dimension.LINE, Dimension.ORDER, Dimension.AUTOMATIC, Dimension.PRODUCTION_ORDER),
+        (Dimension.HOUR, Dimension.SHIFT, Dimension.DAY),
+    ),
+    (Dimension.DAY, Dimension.OPERATOR, Dimension.SHIFT),
+    (Dimension.LINE, Dimension.OPERATOR),
+]
+
+
+@pytest.fixture
+def orders(store: Store, backdoor: RealBackdoor) -> list[Document]:  # noqa: ARG001 opened by now
+    """Put a log of two days and two hours."""
+    chance = random.Random(7)  # noqa: S311 -- the same each time
+    orders = [order_document(status="IN_PROGRESS") for _ in range(3)]
+    orders[1]["productionOrderNo"] = "MO-1"
+    for each in orders:
+        backdoor.put_order(each)
+    entries = [random_entry(chance, number, orders, _BEGUN) for number in range(120)]
+    entries.append(random_entry(chance, 200, orders, _BEGUN) | {"changeType": "scrap"})
+    backdoor.put_logs(entries)
+    return orders
+
+
+async def _roll(store: Store, now: datetime = _LATER, shifts: tuple[int, ...] = _SHIFTS) -> None:
+    while await store.statistics.roll_up(_ZONE, shifts, now):
+        pass
+
+
+def _log(backdoor: Backdoor, orders: list[Document]) -> list[Document]:
+    return [each for order in orders for each in backdoor.logs(order["_id"])]
+
+
+async def _check(store: Store, backdoor: Backdoor, orders: list[Document]) -> None:
+    """Ask in many ways, of the whole and of odd parts of the time."""
+    entries = _log(backdoor, orders)
+    numbers = {each["_id"]: each.get("productionOrderNo") for each in orders}
+    chance = random.Random(3)  # noqa: S311 -- the same each time
+    queries = [replace(_EVERYTHING, group=group) for group in _GROUPINGS]
+    wheres: list[dict[Dimension, str | bool]] = [
+        {Dimension.ORDER: orders[0]["_id"]},
+        {Dimension.PRODUCTION_ORDER: "MO-1"},
+        {Dimension.PRODUCTION_ORDER: "MO-1", Dimension.ORDER: orders[0]["_id"]},
+        {Dimension.OPERATOR: "SYSTEM"},
+        {Dimension.BARCODE_OPERATION: "OTHER"},
+        {Dimension.AUTOMATIC: False},
+    ]
+    for where in wheres:
+        group = (Dimension.DAY, *where)
+        queries.append(replace(_EVERYTHING, where=where, group=group[: chance.randrange(3)]))
+        queries.append(replace(queries[-1], change_type=chance.choice(["input", "output"])))
+    queries.append(replace(_EVERYTHING, group=(Dimension.OPERATOR,), change_type="input"))
+    for each in chance.sample(queries, 12):
+        cut = [timedelta(seconds=chance.randrange(90_000)) for _ in range(2)]
+        queries.append(replace(each, since=_BEGUN + cut[0], until=_END - cut[1]))
+    for query in queries:
+        assert await rows(store, query) == recounted(entries, numbers, query), query  # type: ignore[arg-type]
+
+
+async def test_what_is_rolled_up_and_what_is_not_yet_are_one_answer(
+    store: Store, backdoor: Backdoor, orders: list[Document]
+) -> None:
+    await _roll(store, MORNING)
+    await _check(store, backdoor, orders)
+    await _roll(store)
+    await _check(store, backdoor, orders)
+
+
+async def test_late_entries_count_at_once_and_once(
+    store: Store, backdoor: Backdoor, orders: list[Document]
+) -> None:
+    await applied(store, orders[0]["_id"], change(3))
+    await _roll(store)
+    made = await applied(store, orders[0]["_id"], change(5), output(2), change(-1))
+    await _check(store, backdoor, orders)
+    await store.relay(made.changes.outcomes)
+    await _roll(store)
+    await _check(store, backdoor, orders)
+
+
+async def test_another_calendar_has_other_shifts(
+    store: Store, backdoor: Backdoor, orders: list[Document]
+) -> None:
+    await _roll(store, shifts=(6 * 60, 14 * 60))
+    await _check(store, backdoor, orders)
+    await _roll(store)
+    await _check(store, backdoor, orders)
+
+
+async def test_an_entry_that_comes_while_its_hour_is_rolled_up_is_in_it_later(
+    store: Store, backdoor: Backdoor, orders: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf: Any = store.statistics._shelf  # type: ignore[attr-defined]  # noqa: SLF001 -- between its reading and writing
+    write, left = shelf._write, [1, 2, 3]  # noqa: SLF001
+
+    async def write_late(period: Any, *args: Any, **more: Any) -> None:  # noqa: ANN401
+        morning = int(MORNING.timestamp() * 1000)
+        if left and period.start <= morning < period.end:
+            await applied(store, orders[left.pop() - 1]["_id"], change(7))
+        await write(period, *args, **more)
+
+    monkeypatch.setattr(shelf, "_write", write_late)
+    await _roll(store)
+    assert not left
+    await _check(store, backdoor, orders)
+
+
+async def test_entries_of_another_program_are_found_by_their_number(
+    store: Store, backdoor: RealBackdoor, orders: list[Document]
+) -> None:
+    await _roll(store)
+    middle = replace(_EVERYTHING, since=MORNING - timedelta(hours=20), until=MORNING)
+    before = await rows(store, middle)
+    backdoor.delete_logs(orders[0]["_id"])
+    # Nobody told of that: the roll-ups are what answers.
+    assert await rows(store, middle) == before != recounted(_log(backdoor, orders), {}, middle)
+    assert await store.statistics.recheck() > 0
+    assert await store.statistics.recheck() == 0
+    await _check(store, backdoor, orders)
+    await _roll(store)
+    await _check(store, backdoor, orders)
+
+
+async def test_a_rebuild_forgets_what_was_rolled_up(
+    store: Store, backdoor: RealBackdoor, orders: list[Document]
+) -> None:
+    await _roll(store)
+    backdoor.delete_logs(orders[0]["_id"])
+    await store.statistics.rebuild()
+    await _check(store, backdoor, orders)
+    await _roll(store)
+    await _check(store, backdoor, orders)
