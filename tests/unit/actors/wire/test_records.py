@@ -29,6 +29,7 @@ _NOT_SENT = {
     "Move",
     "Neighbours",
     "OperationEntry",
+    "PartCounts",
     "Watched",
 }
 """What is in these modules and is neither a message nor in one."""
