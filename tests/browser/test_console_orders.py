@@ -208,3 +208,40 @@ async def test_an_order_is_operated_once_it_is_confirmed_and_its_timeline_shows_
     await page.locator('[name="planProductionQuantity"]').fill("8")
     await console.answer(yes=True)
     await expect(kinds.first).to_have_text("Change plan")
+
+
+async def test_an_absurd_quantity_is_found_from_the_alarm_that_it_raises_and_taken_back(
+    visitors: Visitors, site: Place
+) -> None:
+    floor, poisoned, absurd = Floor(site.node), 73, 9_007_199_254_740_000
+    await put_orders(site, poisoned)
+    assert await floor.update(poisoned, quantity=absurd) == ["UPDATED"]
+    assert set(await floor.update(poisoned, times=60, quantity=5_000)) == {"INVALID_QUANTITY"}
+    console = Console(await visitors.come(site.node.uri))
+    await console.open()
+    alarm = console.alarm("REFUSALS_JUMP")
+    await expect(alarm).to_contain_text(number_of(poisoned))
+    await alarm.get_by_role("link").click()
+    await expect(console.rows("updates").first).to_contain_text("INVALID_QUANTITY")
+    await expect(console.rows("timeline")).to_contain_text("+9,007,199,254,740,000")
+    assert await floor.update(poisoned, quantity=-absurd) == ["UPDATED"]
+    assert await floor.update(poisoned, quantity=5_000) == ["UPDATED"]
+    await expect(console.page.locator('[data-quantity="input"]')).to_have_text("5,000")
+
+
+async def test_a_refused_barcode_leads_to_its_order_and_the_reason(
+    visitors: Visitors, site: Place
+) -> None:
+    floor, which = Floor(site.node), 74
+    await put_orders(site, which)
+    said = {"relatedBarcode": "SN-74-REFUSED", "processStepId": f"{5:024}"}
+    scan = {"logContext": {**said, "barcodeOperation": "SCAN_PROCESS"}}
+    assert await floor.update(which, requestId="scan-74-1", **scan) == ["UPDATED"]
+    assert await floor.update(which, requestId="scan-74-2", **scan) == ["DUPLICATE_OPERATION"]
+    console = Console(await visitors.come(site.node.uri))
+    await console.open("#/actors")
+    await console.page.locator('select[name="by"]').select_option("barcode")
+    await console.page.get_by_label("Search", exact=True).fill("SN-74-REFUSED")
+    await console.row("stored", order_id(which)).get_by_text(number_of(which)).click()
+    await expect(console.rows("updates").first).to_contain_text("DUPLICATE_OPERATION")
+    await expect(console.rows("timeline")).to_contain_text("SN-74-REFUSED")

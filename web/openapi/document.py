@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import TypeAdapter
 
 from web.app_context import Language
+from web.openapi.chinese import CHINESE
 from web.openapi.examples import example_of
 from web.openapi.failures import (
     ALWAYS,
@@ -18,6 +19,7 @@ from web.openapi.failures import (
     data_models,
     failure_example,
 )
+from web.openapi.fields import ENVELOPE, FIELDS
 from web.openapi.parameters import LANGUAGE
 from web.route import JSON
 from web.wire.batches import OPERATIONS, UPDATES
@@ -51,6 +53,8 @@ _MEANINGS: Final[Mapping[int, str]] = {
 }
 _FIRST_TAG: Final = "Updates"
 """What the service is for; its parts for operators come behind."""
+_TEXTS: Final = frozenset({"description", "summary"})
+_EXAMPLES: Final = frozenset({"example", "examples", "default"})
 _SCHEME: Final = "token"
 _BEARER: Final = {
     "type": "http",
@@ -64,13 +68,21 @@ _ABOUT: Final = (
 )
 
 
-def write_document(routes: Sequence[Route], options: Options) -> dict[str, Any]:
-    """Write the document of an application with `routes`."""
+_IN_CHINESE: Final = {
+    **{en: zh for zh, en in (*FIELDS.values(), *ENVELOPE.values())},
+    **CHINESE,
+}
+
+
+def write_document(
+    routes: Sequence[Route], options: Options, language: Language = Language.ENGLISH
+) -> dict[str, Any]:
+    """Write the document of an application with `routes`, what it is for before all else."""
     writer = _Writer(options)
     paths: dict[str, dict[str, object]] = {}
-    for route in routes:
+    for route in sorted(routes, key=lambda each: each.tag != _FIRST_TAG):
         paths.setdefault(route.path, {})[route.method.lower()] = writer.operation(route)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {"title": options.service, "version": options.version, "description": _ABOUT},
         # Where this document is: also behind a proxy's prefix.
@@ -80,9 +92,51 @@ def write_document(routes: Sequence[Route], options: Options) -> dict[str, Any]:
         "components": {
             "responses": writer.elsewhere(),
             "securitySchemes": {_SCHEME: _BEARER},
-            "schemas": dict(sorted(writer.schemas.items())),
+            "schemas": _described(writer.schemas),
         },
     }
+    return _translated(document) if language is Language.CHINESE else document
+
+
+def in_chinese(text: str) -> str | None:
+    """Return what the document says in English, in Chinese; None where that is not known.
+
+    A text that ends in codes, behind a colon, keeps them.
+    """
+    text = " ".join(text.split())
+    if text in _IN_CHINESE:
+        return _IN_CHINESE[text]
+    if text.endswith("."):  # the whole of what a summary says without it
+        whole = _IN_CHINESE.get(text[:-1])
+        return None if whole is None else f"{whole}。"
+    said, _, codes = text.rpartition(": ")
+    return f"{_IN_CHINESE[said]}：{codes}" if said in _IN_CHINESE else None
+
+
+def _translated(node: Any) -> Any:  # noqa: ANN401 -- a document, or a part of one
+    """Return it with its descriptions and summaries in Chinese; examples stay as they are."""
+    if isinstance(node, list):
+        return [_translated(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        name: (in_chinese(each) or each)
+        if name in _TEXTS and isinstance(each, str)
+        else each
+        if name in _EXAMPLES
+        else _translated(each)
+        for name, each in node.items()
+    }
+
+
+def _described(schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Say of each field what it means, where its model does not; sort the models by name."""
+    for name, schema in schemas.items():
+        for field, said in schema.get("properties", {}).items():
+            known = FIELDS.get(f"{name}.{field}") or FIELDS.get(field)
+            if known is not None:
+                said.setdefault("description", known[1])
+    return dict(sorted(schemas.items()))
 
 
 def failures_of(route: Route) -> tuple[str, ...]:
@@ -162,7 +216,7 @@ class _Writer:
         if not route.bare:
             schema = _envelope(success=True, data=schema, codes=route.codes)
             for name in route.extra:
-                schema["properties"][name] = {"type": "integer"}
+                schema["properties"][name] = {"type": "integer", "description": FIELDS[name][1]}
                 schema["required"].append(name)
             params = example if isinstance(example, dict) else {}
             example = {
@@ -203,15 +257,18 @@ class _Writer:
         return self._written[kind]
 
 
-def _envelope(*, success: bool, data: object, codes: Iterable[str]) -> dict[str, Any]:
+def _envelope(*, success: bool, data: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any]:
+    fields: dict[str, dict[str, Any]] = {
+        "success": {"const": success},
+        "message": {"type": "string"},
+        "data": dict(data),
+        "code": {"enum": list(codes)},
+    }
+    for name, (_, meaning) in ENVELOPE.items():
+        fields[name].setdefault("description", meaning)
     return {
         "type": "object",
-        "properties": {
-            "success": {"const": success},
-            "message": {"type": "string"},
-            "data": data,
-            "code": {"enum": list(codes)},
-        },
+        "properties": fields,
         "required": ["success", "message", "data", "code"],
     }
 
@@ -224,7 +281,10 @@ def _headers(status: int) -> dict[str, object]:
         }
     }
     if status == _NO_TOKEN:
-        headers["WWW-Authenticate"] = {"schema": {"const": "Bearer"}}
+        headers["WWW-Authenticate"] = {
+            "description": "The scheme of tokens",
+            "schema": {"const": "Bearer"},
+        }
     if status in _WAITS:
         headers["Retry-After"] = {"description": "Seconds", "schema": {"type": "integer"}}
     return headers

@@ -163,6 +163,9 @@ UPDATE: Final = (
 LAST_EVENT: Final = Parameter(
     "Last-Event-ID", "header", {"type": "string"}, "Go on after this event, as browsers do"
 )
+LANG: Final = _query(
+    "lang", {"enum": ["en", "zh"]}, "Language; without it English, of the page the browser's"
+)
 LANGUAGE: Final = Parameter(
     "Accept-Language", "header", {"type": "string"}, "Messages are Chinese, or English", "en"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from web.wire.json_body import encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web.app_context import Options
+    from web.app_context import Language, Options
     from web.route import Route
 
 
@@ -25,30 +25,24 @@ class Document:
         self._routes = routes
         self._options = options
 
-    async def encoded(self) -> bytes:
-        """Return the document as JSON."""
-        return await asyncio.to_thread(lambda: self._encoded)
-
-    async def page(self) -> str:
-        """Return the document as a page."""
-        return await asyncio.to_thread(lambda: self._page)
+        self._encode = cache(lambda language: encode(self._content(language)))
+        self._show = cache(lambda language: page(self._content(language), language))
 
     # In a thread, as the first time takes tenths of a second; twice at once does no harm.
 
-    @cached_property
-    def _content(self) -> dict[str, Any]:
+    async def encoded(self, language: Language) -> bytes:
+        """Return the document as JSON."""
+        return await asyncio.to_thread(self._encode, language)
+
+    async def page(self, language: Language) -> str:
+        """Return the document as a page."""
+        return await asyncio.to_thread(self._show, language)
+
+    def _content(self, language: Language) -> dict[str, Any]:
         # A start must not wait for the models of all replies, nor have them in memory.
         from web.openapi.document import write_document  # noqa: PLC0415
 
-        return write_document(self._routes, self._options)
-
-    @cached_property
-    def _encoded(self) -> bytes:
-        return encode(self._content)
-
-    @cached_property
-    def _page(self) -> str:
-        return page(self._content)
+        return write_document(self._routes, self._options, language)
 
 
 DOCUMENT: Final = web.AppKey("document", Document)

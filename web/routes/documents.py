@@ -6,15 +6,22 @@ from typing import Final
 
 from aiohttp import web
 
-from web.app_context import CONTEXT
-from web.openapi import DOCUMENT
+from web.app_context import CALL, CONTEXT, Language
+from web.openapi import DOCUMENT, parameters
 from web.openapi.page import CONTENT_SECURITY_POLICY
 from web.route import Route
+
+_LANGUAGES: Final = {"en": Language.ENGLISH, "zh": Language.CHINESE}
+
+
+def _chosen(request: web.Request) -> Language | None:
+    """Return the language that the address names; None where it names none."""
+    return _LANGUAGES.get(request.query.get("lang", ""))
 
 
 async def openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI document."""
-    body = await request.app[DOCUMENT].encoded()
+    body = await request.app[DOCUMENT].encoded(_chosen(request) or Language.ENGLISH)
     return web.Response(body=body, headers=request.app[CONTEXT].headers)
 
 
@@ -25,7 +32,7 @@ async def docs(request: web.Request) -> web.Response:
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     # The page's addresses are relative to where it is.
     up = "../" if request.path.endswith("/") else ""
-    page = await request.app[DOCUMENT].page()
+    page = await request.app[DOCUMENT].page(_chosen(request) or request[CALL].language)
     return web.Response(body=page.replace("{up}", up).encode(), headers=headers)
 
 
@@ -39,6 +46,7 @@ ROUTES: Final = (
         tag="Service",
         reply=dict[str, object],
         bare=True,
+        parameters=(parameters.LANG,),
     ),
     Route(
         name="docs",
@@ -50,6 +58,7 @@ ROUTES: Final = (
         reply=str,
         bare=True,
         media="text/html",
+        parameters=(parameters.LANG,),
         example="<!doctype html>…",
     ),
 )

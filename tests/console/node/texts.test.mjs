@@ -38,7 +38,7 @@ test('no text is left that nothing names', () => {
   // What comes from the service is not in the sources: states, roles, events, what an actor does;
   // nor are the names of what is done with many jobs, which are put together.
   const fromOutside =
-    /^(event\.|(retry|discard)(All|These|AllTitle|AllText)$|[A-Z_]+$|idle$|waiting$|active$|delayed$|standby$|taking_over$|draining$|stopped$|critical$|warning$|committing$|reading the |waiting for the )/;
+    /^(event\.|op\.|opText\.|(retry|discard)(All|These|AllTitle|AllText)$|[A-Z_]+$|idle$|waiting$|active$|delayed$|standby$|taking_over$|draining$|stopped$|critical$|warning$|committing$|reading the |waiting for the )/;
   const unused = Object.keys(TEXTS).filter(
     (name) => !fromOutside.test(name) && !sources.includes(`'${name}'`),
   );

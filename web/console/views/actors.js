@@ -40,6 +40,11 @@ export class Actors {
     this.found.turnTo(this.#searchPath());
   }
 
+  /** Let go: what is still being typed must not lead back here. */
+  stop() {
+    clearTimeout(this.typing);
+  }
+
   /** Describe the page. */
   render() {
     const { app, list, found, title } = this;

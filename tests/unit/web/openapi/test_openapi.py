@@ -10,9 +10,11 @@ import pytest
 
 from actors.node.status import Dependency, Role
 from tests.unit.web.fake_node import ORDER
-from web.app_context import Options, Token
-from web.openapi.document import failures_of, write_document
+from web.app_context import Language, Options, Token
+from web.openapi.chinese import CHINESE
+from web.openapi.document import failures_of, in_chinese, write_document
 from web.openapi.failures import NOT_OF_A_ROUTE
+from web.openapi.fields import FIELDS
 from web.routes.table import ROUTES
 from web.wire.problems import STATUS
 
@@ -76,7 +78,7 @@ def test_every_code_is_in_the_document_with_its_status() -> None:
     for _, operation in _OPERATIONS:
         for status, reply in operation["responses"].items():
             schema = reply["content"].get("application/json", {}).get("schema", {})
-            if schema.get("properties", {}).get("success") == {"const": False}:
+            if schema.get("properties", {}).get("success", {}).get("const") is False:
                 for code in schema["properties"]["code"]["enum"]:
                     listed.setdefault(code, set()).add(int(status))
     for code in _DOCUMENT["components"]["schemas"]["FailedItem"]["properties"]["code"]["enum"]:
@@ -174,7 +176,11 @@ async def test_the_page_names_all_and_loads_nothing(
     assert [code for code in routes_codes if code not in text] == []
     anchors = set(re.findall(r' id="(\w+)"', text))
     addresses = re.findall(r'(?:href|src|action)="([^"]*)"', text)
-    assert {each for each in addresses if not each.startswith("#")} == {expected, "data:,"}
+    assert {each for each in addresses if not each.startswith("#")} == {
+        f"{expected}?lang=zh",
+        "?lang=en",
+        "data:,",
+    }
     assert {each[1:] for each in addresses if each.startswith("#")} <= anchors
     assert not re.search(r"url\(|@import|fetch\(|XMLHttp", text)
 
@@ -184,3 +190,80 @@ async def test_what_the_document_says_of_ids_is_what_the_service_takes(client: C
     for order_id in (ORDER, ORDER.upper(), ORDER[1:], f"{ORDER}0", f"g{ORDER[1:]}"):
         async with client.get(f"/api/workorder/detail/{order_id}") as reply:
             assert (reply.status == 400) is not bool(pattern.fullmatch(order_id))
+
+
+# -- what people read ------------------------------------------------------------------------
+
+
+def _meanings(node: Any) -> Iterator[str]:  # noqa: ANN401 -- a document, or a part of one
+    if isinstance(node, list):
+        for each in node:
+            yield from _meanings(each)
+    if isinstance(node, dict):
+        for name, each in node.items():
+            if name in ("description", "summary") and isinstance(each, str):
+                yield each
+            elif name not in ("example", "examples", "default"):
+                yield from _meanings(each)
+
+
+def test_every_operation_parameter_and_field_says_what_it_means() -> None:
+    for name, operation in _OPERATIONS:
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert all(each["description"] for each in operation["parameters"]), name
+    lacking = [
+        f"{name}.{field}"
+        for name, schema in _DOCUMENT["components"]["schemas"].items()
+        for field, said in schema.get("properties", {}).items()
+        if not said.get("description")
+    ]
+    assert lacking == []
+    for name, content in _contents():
+        schema = content["schema"]
+        assert all(each["description"] for each in schema.get("properties", {}).values()), name
+
+
+def test_all_that_it_says_is_said_in_chinese_and_nothing_else_is_translated() -> None:
+    english = dict.fromkeys(_meanings(_DOCUMENT))
+    assert len(english) > 400
+    assert [each for each in english if in_chinese(each) is None] == []
+    known = {" ".join(each.split()) for each in english}
+    known |= {each.rpartition(": ")[0] for each in known}
+    assert set(CHINESE) - known == set()
+    named = {
+        name
+        for model, schema in _DOCUMENT["components"]["schemas"].items()
+        for field in schema.get("properties", {})
+        for name in (field, f"{model}.{field}")
+    }
+    assert set(FIELDS) - named == set()
+
+
+def test_in_chinese_it_is_the_same_document() -> None:
+    document = write_document(ROUTES, Options(), Language.CHINESE)
+    assert list(document["paths"]) == list(_DOCUMENT["paths"])
+    assert (
+        document["components"]["schemas"]["Job"]["properties"]["attempts"]["description"]
+        != (_DOCUMENT["components"]["schemas"]["Job"]["properties"]["attempts"]["description"])
+    )
+    assert all(re.search("[\u4e00-\u9fff]", each) for each in _meanings(document))
+
+
+def test_the_call_that_the_service_is_for_comes_first() -> None:
+    assert _OPERATIONS[0][0] == "POST /api/workorder/update-quantity"
+
+
+async def test_both_are_had_in_both_languages_and_compressed(client: Client) -> None:
+    for path, language, word in (
+        ("/docs?lang=zh", "en", "恰好生效一次"),
+        ("/docs", "zh-CN", "恰好生效一次"),
+        ("/docs", "en", "exactly once"),
+        ("/docs?lang=en", "zh-CN", "exactly once"),
+        ("/openapi.json", "zh-CN", "exactly once"),
+        ("/openapi.json?lang=zh", "en", "恰好生效一次"),
+    ):
+        headers = {"Accept-Language": language, "Accept-Encoding": "gzip"}
+        async with client.get(path, headers=headers) as reply:
+            assert reply.headers["Content-Encoding"] == "gzip"
+            assert word in await reply.text()

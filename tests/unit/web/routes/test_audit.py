@@ -30,7 +30,7 @@ async def _do(here: Served, method: str, path: str, body: object = None) -> int:
 
 def test_every_call_that_changes_more_than_an_order_is_audited_and_takes_a_reason() -> None:
     operators = [route for route in ROUTES if route.access == "operator"]
-    assert len(operators) == 11
+    assert len(operators) == 12
     for route in operators:
         assert route.audit, route.name
         assert "reason" in {each.name for each in route.parameters}, route.name
