@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.async_api import expect
@@ -235,7 +235,7 @@ async def test_a_refused_barcode_leads_to_its_order_and_the_reason(
     floor, which = Floor(site.node), 74
     await put_orders(site, which)
     said = {"relatedBarcode": "SN-74-REFUSED", "processStepId": f"{5:024}"}
-    scan = {"logContext": {**said, "barcodeOperation": "SCAN_PROCESS"}}
+    scan: dict[str, Any] = {"logContext": {**said, "barcodeOperation": "SCAN_PROCESS"}}
     assert await floor.update(which, requestId="scan-74-1", **scan) == ["UPDATED"]
     assert await floor.update(which, requestId="scan-74-2", **scan) == ["DUPLICATE_OPERATION"]
     console = Console(await visitors.come(site.node.uri))
