@@ -44,6 +44,7 @@ async def test_a_killed_owner_is_seen_to_be_replaced(
         "REDIS_HOST": redis.host,
         "REDIS_PORT": str(redis.port),
         "LEASE_TTL": "1",
+        "EXPECTED_NODES": "2",
     }
     first, second = (
         ServiceNode(settings | {"NODE_ID": name}, tmp_path / name) for name in ("first", "second")
@@ -79,8 +80,14 @@ async def test_a_killed_owner_is_seen_to_be_replaced(
     await expect(page.locator('[data-quantity="input"]')).to_have_text("40")
     await expect(console.panel("timeline")).to_contain_text("40 in all")
 
+    await console.see("overview")
+    alarm = console.alarm("NO_STANDBY")
+    await expect(alarm).to_contain_text("missing: first")
+    await alarm.get_by_role("link").click()
+    await expect(console.row("nodes", "first")).to_be_visible()
 
-async def test_a_stopped_store_and_a_killed_node_are_told_in_plain_words_and_pass(
+
+async def test_a_frozen_or_stopped_store_and_a_killed_node_are_told_in_plain_words_and_pass(
     visitors: Visitors, ends: ExitStack, tmp_path: Path
 ) -> None:
     mongo = ends.enter_context(MongoServer(tmp_path / "mongo"))
@@ -94,18 +101,19 @@ async def test_a_stopped_store_and_a_killed_node_are_told_in_plain_words_and_pas
     await console.open()
     await expect(console.panel("alarms")).to_contain_text("No alarms")
 
-    await asyncio.to_thread(mongo.stop)
-    alarm = console.alarm("STORE_DOWN")
-    await expect(alarm).to_contain_text(re.compile(r"MongoDB has not answered for \d+ s"))
-    await expect(alarm).to_contain_text("nothing is lost")
-    await expect(page.locator('[data-service="down"]')).to_be_visible()
-    await console.see("actors")
-    await expect(page.locator("[data-alarms]")).to_contain_text("MongoDB")
-    await console.see("overview")
-    await asyncio.to_thread(mongo.start)
-    await expect(console.panel("alarms")).to_contain_text("No alarms")
-    await expect(page.locator('[data-service="serving"]')).to_be_visible()
-    await expect(page.locator('[data-tile="rate"]')).to_be_visible()
+    for away, back in ((mongo.pause, mongo.resume), (mongo.stop, mongo.start)):
+        await asyncio.to_thread(away)
+        alarm = console.alarm("STORE_DOWN")
+        await expect(alarm).to_contain_text(re.compile(r"MongoDB has not answered for \d+ s"))
+        await expect(alarm).to_contain_text("nothing is lost")
+        await expect(page.locator('[data-service="down"]')).to_be_visible()
+        await console.see("actors")
+        await expect(page.locator("[data-alarms]")).to_contain_text("MongoDB")
+        await console.see("overview")
+        await asyncio.to_thread(back)
+        await expect(console.panel("alarms")).to_contain_text("No alarms")
+        await expect(page.locator('[data-service="serving"]')).to_be_visible()
+        await expect(page.locator('[data-tile="rate"]')).to_be_visible()
 
     await place.node.killed()
     lost = page.locator('[data-connection="lost"]')

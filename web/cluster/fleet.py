@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -133,7 +134,7 @@ class Fleet:
             await self._save(here, today)
 
     async def _begin(self, epoch: int) -> None:
-        """Learn what earlier owners knew."""
+        """Learn what earlier owners knew, and who they were, as one may have told nothing."""
         since = datetime.now(UTC) - _KEPT
         records = self._node.store.records
         nodes = await records.read(_NODES, limit=_MAX, since=since)
@@ -141,6 +142,8 @@ class Fleet:
         for each in nodes:
             url, version = each.fields.get("url"), each.fields.get("version")
             self._seen.setdefault(each.name, Seen(each.name, str(url), version, each.at))
+        for owner, after in pairwise(self._node.ownership().seen):
+            self._seen.setdefault(owner.node, Seen(owner.node, owner.url, None, after.since))
         self._days = {
             each.name: count for each in days if isinstance(count := each.fields.get("count"), int)
         }

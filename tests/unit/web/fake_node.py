@@ -180,6 +180,7 @@ class FakeNode:
         )
         self.jobs = JobAdmin(self.inbox, lambda: self.keeper)
         self.stuck_leases: int | Exception = 0
+        self.history = OwnershipHistory()
         self.owner: Holder | None = None
         self.confirmed = True
         self._status = NodeStatus(
@@ -203,7 +204,7 @@ class FakeNode:
         raise NotOwner("a fake has no actors")
 
     def ownership(self) -> OwnershipHistory:
-        return OwnershipHistory()
+        return self.history
 
     def owner_elsewhere(self) -> Holder | None:
         return self.owner

@@ -100,6 +100,18 @@ async def test_a_node_that_is_replaced_is_not_one_more_and_not_gone() -> None:
 
 
 @in_virtual_time
+async def test_an_owner_that_ended_before_it_kept_anything_is_gone_by_name() -> None:
+    town = _Town(expected=2)
+    seen = town.node.ownership()
+    seen.note("n-0", "http://n-0", 2)
+    seen.note(town.node.node_id, "http://n-1", 3)
+    town.begin(3)
+    state = await town.goes_on(20)
+    assert [each.node for each in state.gone] == ["n-0"]
+    assert state.missing_s > 0
+
+
+@in_virtual_time
 async def test_what_is_expected_may_be_set_and_a_standby_counts_nobody() -> None:
     town = _Town(expected=1)
     await town.goes_on(120, "n-2")
