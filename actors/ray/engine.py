@@ -69,6 +69,7 @@ class RayEngine:
         self.telemetry = Telemetry()
         self.roster = Doors(Member(node_id, url), lambda: store.shard_map)
         self._history = OwnershipHistory()
+        self._noted: set[tuple[str, int]] = set()
         self._watched_store = Watched(store.name)
         self.parts = [
             ShardPart(self._link(shard.index, options), self._watched_store.view)
@@ -164,6 +165,12 @@ class RayEngine:
         """Clear the leases without expiry that nobody lives behind."""
         return sum(await ask_all(operate(each.link, "clean_locks") for each in self.parts))
 
+    def _note_owner(self, status: NodeStatus) -> None:
+        """Note it once: the processes of several shards are looked at in turns."""
+        if (status.node, status.epoch) not in self._noted:
+            self._noted.add((status.node, status.epoch))
+            self._history.note(status.node, status.url, status.epoch)
+
     async def _watch(self) -> None:
         """Look at the store and the other front doors, note who owns what, and take samples."""
         sampled_at = 0.0
@@ -173,8 +180,7 @@ class RayEngine:
             await self.roster.look()
             for part in self.parts:
                 if part.link.news is not None:
-                    status = part.status()
-                    self._history.note(status.node, status.url, status.epoch)
+                    self._note_owner(part.status())
             if loop.time() - sampled_at >= SAMPLED_EVERY_S:
                 sampled_at = loop.time()
                 counts = self.region.statistics()

@@ -19,6 +19,7 @@ from actors.store.schema import (
     ORDERS,
     RECORDS,
     REFUSALS,
+    ROLLUPS,
 )
 from tests.contract.backdoor import MongoBackdoor, SqliteBackdoor
 from tests.contract.cases import (
@@ -263,5 +264,5 @@ async def test_only_known_collections_are_made(
     await store.claim_epoch("node")
     await store.set_paused(LATEST, paused=True)
     if isinstance(backdoor, MongoBackdoor):
-        known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE, INBOX, RECORDS, OPERATIONS}
+        known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE, INBOX, RECORDS, OPERATIONS, ROLLUPS}
         assert set(backdoor.database.list_collection_names()) <= known
