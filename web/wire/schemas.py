@@ -104,7 +104,13 @@ class BatchBody(BaseBody):
 class JobFilterBody(BaseBody):
     """Which failed jobs are meant: of one order, with one error, or all."""
 
-    work_order_id: Annotated[str, StringConstraints(max_length=100)] | None = None
+    # A filter that was misspelt, or left empty, must not be taken for none.
+    model_config = ConfigDict(extra="forbid")
+
+    work_order_id: (
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+        | None
+    ) = None
     """Its id or its number."""
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
 
@@ -249,10 +255,15 @@ def parse_filter_body(body: Mapping[str, object]) -> tuple[str | None, str | Non
     try:
         asked = JobFilterBody.model_validate(body)
     except ValidationError as error:
-        if first_field(error) == "code":
-            raise invalid("INVALID_JOB_QUERY", "code", "code") from None
-        raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
-    return asked.work_order_id or None, asked.code
+        match first_field(error):
+            case "code":
+                raise invalid("INVALID_JOB_QUERY", "code", "code") from None
+            case "workOrderId":
+                raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
+            case unknown:
+                allowed = "workOrderId, code"
+                raise invalid("INVALID_JOB_QUERY", unknown, allowed=allowed) from None
+    return asked.work_order_id, asked.code
 
 
 def parse_log_level(body: Mapping[str, object]) -> LogLevel:
