@@ -104,15 +104,18 @@ class BatchBody(BaseBody):
 class JobFilterBody(BaseBody):
     """Which failed jobs are meant: of one order, with one error, or all."""
 
-    # A filter that was misspelt, or left empty, must not be taken for none.
-    model_config = ConfigDict(extra="forbid")
-
-    work_order_id: (
-        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-        | None
-    ) = None
+    work_order_id: Annotated[str, StringConstraints(max_length=100)] | None = None
     """Its id or its number."""
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
+
+
+class DiscardBody(JobFilterBody):
+    """Which failed jobs are forgotten; a filter misspelt or left empty is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    work_order_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    """Its id or its number."""
 
 
 class CleanBody(BaseBody):
@@ -247,13 +250,15 @@ def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT0
     return default if wait is None else wait
 
 
-def parse_filter_body(body: Mapping[str, object]) -> tuple[str | None, str | None]:
+def parse_filter_body(
+    body: Mapping[str, object], model: type[JobFilterBody] = JobFilterBody
+) -> tuple[str | None, str | None]:
     """Read which failed jobs are meant: of one order, by id or number, with one error.
 
     Raises `RequestError`.
     """
     try:
-        asked = JobFilterBody.model_validate(body)
+        asked = model.model_validate(body)
     except ValidationError as error:
         match first_field(error):
             case "code":
@@ -263,7 +268,7 @@ def parse_filter_body(body: Mapping[str, object]) -> tuple[str | None, str | Non
             case unknown:
                 allowed = "workOrderId, code"
                 raise invalid("INVALID_JOB_QUERY", unknown, allowed=allowed) from None
-    return asked.work_order_id, asked.code
+    return asked.work_order_id or None, asked.code
 
 
 def parse_log_level(body: Mapping[str, object]) -> LogLevel:
