@@ -164,7 +164,8 @@ async def test_a_day_that_a_node_summed_up_and_wrote_late_is_not_that_of_before(
         made = await applied(store, orders[0]["_id"], change(5), at=at)
         await store.relay(made.changes.outcomes)
     shelf: Any = store.statistics._shelf  # type: ignore[attr-defined]  # noqa: SLF001 -- between its reading and writing
-    write, slept = shelf._write, []  # noqa: SLF001
+    write = shelf._write  # noqa: SLF001
+    slept: list[Any] = []
 
     async def write_late(period: Any, *args: Any, **more: Any) -> None:  # noqa: ANN401
         if period.level.startswith("day") and not slept:

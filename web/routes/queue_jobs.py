@@ -29,7 +29,7 @@ from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
 from web.wire.naming import live_numbers, named_order, numbers_of, order_called
-from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_filter, parse_job_query
+from web.wire.queries import MAX_PAGE_BYTES, bounded_page_fields, parse_job_filter, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
 from web.wire.schemas import DiscardBody, JobFilterBody, parse_filter_body, parse_job_id
@@ -75,7 +75,7 @@ async def _page(
             lambda each: _fields(*each, numbers.get(each[0].work_order_id)), found
         )
         data = {
-            **page_fields(total, query.page, query.page_size, len(found)),
+            **bounded_page_fields(total, query.page, query.page_size, len(found)),
             "jobs": await encode_rows(rows),
         }
         return success(request, data, "OK.jobs")
