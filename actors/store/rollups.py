@@ -7,9 +7,9 @@ They answer exactly what a recount of the log does:
   insertion, and a marked hour is summed from the log itself until it has been rolled up anew.
 * What is not rolled up, at both ends of a period and in marked hours, is summed from the log with
   the same query.
-* Work of two nodes at once, or of one that slept, does no harm: each mark advances a stamp, a
-  period is written with the stamp from before it was read, never over one with a later stamp, and
-  how far they are is only moved on where the stamp is still the same.
+* Work of two nodes at once, or of one that slept, does no harm: each mark that is set or taken away
+  advances a stamp, a period is written with the stamp from before it was read, never over one with
+  a later stamp, and how far they are is only moved on where the stamp is still the same.
 
 Entries that another program writes late are found by their number (`recheck`, for a week) or by a
 rebuild.
@@ -206,11 +206,14 @@ class Shelf(Protocol):
         ...
 
     async def unmark(self, hour: int, state: RollupState) -> None:
-        """Take away the mark that `state` has of an hour, unless the hour was marked again."""
+        """Take away the mark that `state` has of an hour, unless the hour was marked again.
+
+        Advances the stamp: a shift or day that was summed up before is not written any more.
+        """
         ...
 
     async def advance(self, before: RollupState, after: RollupState) -> None:
-        """Remember how far they are, unless anything but the marks taken away is new."""
+        """Remember how far they are, unless anything is new."""
         ...
 
     async def recount(self, since: int, until: int) -> set[int]:
@@ -231,6 +234,10 @@ async def roll_up(
 ) -> bool:
     """Do the next small piece of work; tell whether there may be more."""
     state = await shelf.state()
+    calendar = _calendar(state.summed, zone, shifts).name
+    if calendar != state.calendar:  # first of all: those of another one are not kept any more
+        await shelf.advance(state, replace(state, summed=0, calendar=calendar))
+        return True
     marked = [hour for hour in state.marks if hour < state.through]
     if marked:
         await _again(shelf, state, min(marked), zone, shifts)
@@ -257,11 +264,9 @@ async def _again(
 ) -> None:
     await shelf.roll(Period(HOURS, hour, hour + HOUR_MS), state)
     calendar = _calendar(hour, zone, shifts)
-    if calendar.whole_hours and calendar.name == state.calendar:
-        for dimension in _COARSE:
-            period = period_of(calendar, dimension, hour)
-            if period.end <= state.summed:
-                await shelf.sum_up(period, state)
+    for period in _coarse(calendar, hour):
+        if period.end <= state.summed:
+            await shelf.sum_up(period, state)
     await shelf.unmark(hour, state)
 
 
@@ -279,14 +284,11 @@ async def _next_sum(
     shelf: Shelf, state: RollupState, zone: tzinfo | None, shifts: tuple[int, ...]
 ) -> bool:
     at = state.summed
-    calendar = _calendar(at, zone, shifts)
-    if calendar.name != state.calendar:
-        await shelf.advance(state, replace(state, summed=0, calendar=calendar.name))
-        return True
     if at >= state.through:
         return False
-    coarse = [period_of(calendar, each, at) for each in _COARSE] if calendar.whole_hours else []
-    end = min([state.through, *(each.end for each in coarse)])
+    coarse = _coarse(_calendar(at, zone, shifts), at)
+    # Where there are none: the next hour may be of one again.
+    end = min([state.through, *(each.end for each in coarse)]) if coarse else at + HOUR_MS
     hour = await shelf.next_hour(at)
     if hour is None or hour > end:
         end = state.through if hour is None else min(hour, state.through)
@@ -297,9 +299,14 @@ async def _next_sum(
     return True
 
 
+def _coarse(calendar: Calendar, hour: int) -> list[Period]:
+    """Return the shift and the day that an hour is in; none where they are not of whole hours."""
+    return [period_of(calendar, each, hour) for each in _COARSE] if calendar.whole_hours else []
+
+
 def _calendar(at: int, zone: tzinfo | None, shifts: tuple[int, ...]) -> Calendar:
-    around = _at(at)
-    return Calendar.of(zone, around, around + timedelta(days=2), shifts)
+    """Find a calendar that knows no more than that of a query which has the day of `at` in it."""
+    return Calendar.of(zone, _at(at), _at(at), shifts)
 
 
 def _ceil_ms(at: datetime) -> int:

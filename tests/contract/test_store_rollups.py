@@ -27,6 +27,7 @@ _SHIFTS = (8 * 60, 20 * 60)
 _BEGUN = MORNING - timedelta(days=1, minutes=20)
 _END = MORNING + timedelta(days=1, minutes=10)
 _LATER = MORNING + timedelta(days=3)
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=_ZONE)
 _EVERYTHING = QuantityQuery(_BEGUN, _END, calendar=Calendar.of(_ZONE, _BEGUN, _END, _SHIFTS))
 _GROUPINGS = [
     (),
@@ -91,6 +92,12 @@ async def _check(store: Store, backdoor: Backdoor, orders: list[Document]) -> No
         assert await rows(store, query) == recounted(entries, numbers, query), query  # type: ignore[arg-type]
 
 
+async def _agree(
+    store: Store, backdoor: Backdoor, orders: list[Document], query: QuantityQuery
+) -> None:
+    assert await rows(store, query) == recounted(_log(backdoor, orders), {}, query), query
+
+
 async def test_what_is_rolled_up_and_what_is_not_yet_are_one_answer(
     store: Store, backdoor: Backdoor, orders: list[Document]
 ) -> None:
@@ -119,6 +126,58 @@ async def test_another_calendar_has_other_shifts(
     await _check(store, backdoor, orders)
     await _roll(store)
     await _check(store, backdoor, orders)
+
+
+async def test_one_calendar_is_right_while_another_takes_its_place(
+    store: Store, backdoor: Backdoor, orders: list[Document]
+) -> None:
+    await _roll(store)
+    made = await applied(store, orders[0]["_id"], change(5), at=MORNING - timedelta(hours=9))
+    await store.relay(made.changes.outcomes)
+    while await store.statistics.roll_up(_ZONE, (6 * 60, 14 * 60), _LATER):
+        await _agree(store, backdoor, orders, replace(_EVERYTHING, group=(Dimension.DAY,)))
+
+
+async def test_half_hours_of_years_ago_do_not_hide_days_of_whole_ones(
+    store: Store, backdoor: Backdoor, orders: list[Document]
+) -> None:
+    zone = ZoneInfo("Asia/Singapore")
+    assert not Calendar.of(zone, _LONG_AGO, _LONG_AGO, _SHIFTS).whole_hours
+    while await store.statistics.roll_up(zone, _SHIFTS, _LATER):
+        pass
+    calendar = Calendar.of(zone, _BEGUN, _END, _SHIFTS)
+    for group in ((), (Dimension.DAY,), (Dimension.SHIFT, Dimension.LINE)):
+        query = replace(_EVERYTHING, group=group, calendar=calendar)
+        await _agree(store, backdoor, orders, query)
+
+
+async def test_a_day_that_a_node_summed_up_and_wrote_late_is_not_that_of_before(
+    database: Database,
+    store: Store,
+    backdoor: Backdoor,
+    orders: list[Document],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await _roll(store)
+    for hours in (9, 10):
+        at = MORNING - timedelta(hours=hours)
+        made = await applied(store, orders[0]["_id"], change(5), at=at)
+        await store.relay(made.changes.outcomes)
+    shelf: Any = store.statistics._shelf  # type: ignore[attr-defined]  # noqa: SLF001 -- between its reading and writing
+    write = shelf._write  # noqa: SLF001
+    slept: list[Any] = []
+
+    async def write_late(period: Any, *args: Any, **more: Any) -> None:  # noqa: ANN401
+        if period.level.startswith("day") and not slept:
+            slept.append(period)
+            await _roll(other)
+        await write(period, *args, **more)
+
+    async with database.opened() as other:
+        monkeypatch.setattr(shelf, "_write", write_late)
+        await _roll(store)
+    assert slept
+    await _agree(store, backdoor, orders, _EVERYTHING)
 
 
 async def test_an_entry_that_comes_while_its_hour_is_rolled_up_is_in_it_later(

@@ -169,6 +169,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "Why a job failed.": "任务失败的原因。",
     "An attempt at a job that failed, and when it ended.": "任务的一次失败尝试及其结束时间。",
     "Which failed jobs are meant: of one order, with one error, or all.": "指哪些失败的任务：某个工单的、某种错误的，或全部。",
+    "Which failed jobs are forgotten; a filter misspelt or left empty is refused.": "删除哪些失败的任务；写错或留空的条件会被拒绝。",
     "The job, and the state that does not allow it; of one that is applied, what it did.": "任务及不允许此操作的状态；已生效的附其结果。",
     "A page of the jobs in one state.": "某一状态任务的一页。",
     "What a completed job did.": "已完成的任务做了什么。",

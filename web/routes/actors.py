@@ -15,7 +15,7 @@ from web.openapi.models.figures import ActorStats
 from web.route import UNREAD, Route
 from web.wire import merging
 from web.wire.naming import named_order
-from web.wire.queries import MAX_PAGE_BYTES, parse_actor_query, parse_count
+from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_actor_query, parse_count
 from web.wire.replies import success
 
 if TYPE_CHECKING:
@@ -41,11 +41,8 @@ async def actors(request: web.Request) -> web.Response:
     """Show a page of the live actors."""
     query = parse_actor_query(request.query)
     total, rows = await request.app[CONTEXT].node.inspector().page(query)
-    data: ActorPage = {
-        "total": total,
-        "page": query.page,
-        "pageSize": query.page_size,
-        "totalPages": -(-total // query.page_size),
+    data = {
+        **page_fields(total, query.page, query.page_size),
         "actors": [_row(row) for row in rows],
     }
     return success(request, data, "OK.actors")

@@ -14,7 +14,7 @@ from web.openapi import parameters
 from web.openapi.models.operators import AuditPage
 from web.route import LATE, UNREAD, Route
 from web.wire.naming import numbers_of
-from web.wire.queries import parse_page
+from web.wire.queries import page_fields, parse_page
 from web.wire.replies import success
 
 if TYPE_CHECKING:
@@ -41,11 +41,8 @@ async def audit(request: web.Request) -> web.Response:
     )
     for action in actions:
         action["workOrderNo"] = numbers.get(WorkOrderId(action["workOrderId"] or ""))
-    data: AuditPage = {
-        "total": total,
-        "page": page,
-        "pageSize": size,
-        "totalPages": -(-total // size),
+    data = {
+        **page_fields(total, page, size),
         "actions": actions,
     }
     return success(request, data, "OK.audit")

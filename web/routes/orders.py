@@ -13,7 +13,7 @@ from web.route import API, NO_ORDER, UNREAD, Route
 from web.wire import merging
 from web.wire.json_body import encode_rows
 from web.wire.naming import named_order
-from web.wire.queries import page_fields, parse_log_query, parse_search, wants_operations
+from web.wire.queries import bounded_page_fields, parse_log_query, parse_search, wants_operations
 from web.wire.replies import success
 from web.wire.turns import reading
 
@@ -101,7 +101,7 @@ async def quantity_logs(request: web.Request) -> web.Response:
         page = await store.log_page(query)
         data: dict[str, object] = {
             "success": True,
-            **page_fields(page.total, query.page, query.page_size, len(page.logs)),
+            **bounded_page_fields(page.total, query.page, query.page_size, len(page.logs)),
             "logs": await encode_rows(page.logs),
         }
         if wants_operations(request.query):

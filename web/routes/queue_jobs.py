@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from actors.domain.job import JobState
@@ -28,10 +29,10 @@ from web.wire import merging
 from web.wire.bodies import read_object
 from web.wire.json_body import encode_rows
 from web.wire.naming import live_numbers, named_order, numbers_of, order_called
-from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_job_filter, parse_job_query
+from web.wire.queries import MAX_PAGE_BYTES, bounded_page_fields, parse_job_filter, parse_job_query
 from web.wire.replies import success
 from web.wire.results import result_fields
-from web.wire.schemas import JobFilterBody, parse_filter_body, parse_job_id
+from web.wire.schemas import DiscardBody, JobFilterBody, parse_filter_body, parse_job_id
 from web.wire.turns import in_turn
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ async def _page(
             lambda each: _fields(*each, numbers.get(each[0].work_order_id)), found
         )
         data = {
-            **page_fields(total, query.page, query.page_size, len(found)),
+            **bounded_page_fields(total, query.page, query.page_size, len(found)),
             "jobs": await encode_rows(rows),
         }
         return success(request, data, "OK.jobs")
@@ -135,7 +136,7 @@ async def retry_failed(request: web.Request) -> web.Response:
 
 async def discard_failed(request: web.Request) -> web.Response:
     """Forget all failed jobs, or those of one order or with one error."""
-    name, code = parse_filter_body(await read_object(request))
+    name, code = parse_filter_body(await read_object(request), DiscardBody)
     order_id = await _order(request, name)
     desk = request.app[CONTEXT].node.jobs
     counts: Discarded = {"discarded": await in_time(request, desk.discard_failed(order_id, code))}
@@ -308,7 +309,7 @@ ROUTES: Final = (
         reply=Discarded,
         text="OK.discard_failed",
         failures=(*JSON_BODY, "INVALID_WORK_ORDER_ID", "INVALID_JOB_QUERY", *LATE),
-        body=_FILTER,
+        body=replace(_FILTER, model=DiscardBody),
         parameters=(parameters.REASON,),
     ),
     Route(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from actors.operators.job_admin import LIVE_STATES
 from actors.operators.rows import Sort
-from web.wire.queries import parse_actor_query, parse_count, parse_limit, parse_page
+from web.wire.queries import page_fields, parse_actor_query, parse_count, parse_limit, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -138,8 +138,7 @@ def _page(query: Mapping[str, str], name: str, rows: list[Data], every: Sequence
     page, size = parse_page(query)
     total = sum(map(_total, every))
     shown = rows[(page - 1) * size : page * size]
-    pages = {"total": total, "page": page, "pageSize": size, "totalPages": -(-total // size)}
-    return {**pages, name: shown}
+    return {**page_fields(total, page, size), name: shown}
 
 
 def _total(data: Data) -> int:

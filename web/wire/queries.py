@@ -108,15 +108,16 @@ def parse_job_filter(query: Mapping[str, str]) -> tuple[str | None, str | None]:
     return query.get("workOrderId", "").strip() or None, _error_code(query, "code")
 
 
-def page_fields(total: int, page: int, page_size: int, shown: int) -> dict[str, int | bool]:
-    """Return what a reply says of a page that shows `shown` entries, of `total` on all pages."""
-    return {
-        "total": total,
-        "page": page,
-        "pageSize": page_size,
-        "totalPages": -(-total // page_size),
-        "truncated": shown < min(page_size, total - (page - 1) * page_size),
-    }
+def page_fields(total: int, page: int, page_size: int) -> dict[str, int]:
+    """Return what a reply says of a page, with `total` entries on all of them."""
+    pages = -(-total // page_size)
+    return {"total": total, "page": page, "pageSize": page_size, "totalPages": pages}
+
+
+def bounded_page_fields(total: int, page: int, page_size: int, shown: int) -> dict[str, int]:
+    """Return the same of a page that shows `shown` entries, and whether it ends early."""
+    truncated = shown < min(page_size, total - (page - 1) * page_size)
+    return {**page_fields(total, page, page_size), "truncated": truncated}
 
 
 def parse_actor_query(query: Mapping[str, str]) -> ActorQuery:

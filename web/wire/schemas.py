@@ -109,6 +109,15 @@ class JobFilterBody(BaseBody):
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,64}$")] | None = None
 
 
+class DiscardBody(JobFilterBody):
+    """Which failed jobs are forgotten; a filter misspelt or left empty is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    work_order_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    """Its id or its number."""
+
+
 class CleanBody(BaseBody):
     """Body of `queue/clean`."""
 
@@ -241,17 +250,24 @@ def parse_wait(body: Mapping[str, object], default: bool) -> bool:  # noqa: FBT0
     return default if wait is None else wait
 
 
-def parse_filter_body(body: Mapping[str, object]) -> tuple[str | None, str | None]:
+def parse_filter_body(
+    body: Mapping[str, object], model: type[JobFilterBody] = JobFilterBody
+) -> tuple[str | None, str | None]:
     """Read which failed jobs are meant: of one order, by id or number, with one error.
 
     Raises `RequestError`.
     """
     try:
-        asked = JobFilterBody.model_validate(body)
+        asked = model.model_validate(body)
     except ValidationError as error:
-        if first_field(error) == "code":
-            raise invalid("INVALID_JOB_QUERY", "code", "code") from None
-        raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
+        match first_field(error):
+            case "code":
+                raise invalid("INVALID_JOB_QUERY", "code", "code") from None
+            case "workOrderId":
+                raise invalid("INVALID_WORK_ORDER_ID", "workOrderId") from None
+            case unknown:
+                allowed = "workOrderId, code"
+                raise invalid("INVALID_JOB_QUERY", unknown, allowed=allowed) from None
     return asked.work_order_id or None, asked.code
 
 

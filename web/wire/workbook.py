@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from datetime import date, datetime, timedelta
+from math import isfinite
 from typing import IO, TYPE_CHECKING, Final, cast
 from xml.sax.saxutils import escape
 
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 
 MAX_ROWS: Final = 1_048_576
 """Of one sheet, by the format; more go to the next."""
+_MAX_BYTES: Final = 1 << 30
+"""Of one sheet, before it is packed; half of what goes without the later form of archives."""
 _MAX_TEXT: Final = 32_767
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ESCAPED: Final = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+"""Begins what spreadsheets take for a character by its number."""
 _FIRST_DAY: Final = datetime(1899, 12, 30)  # noqa: DTZ001 -- as cells count, without a zone
 _DAY: Final = timedelta(days=1)
 _FORMATS: Final = {datetime: 1, date: 2}
@@ -31,7 +36,8 @@ _TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _STYLES: Final = (
     f'<styleSheet xmlns="{_MAIN}"><numFmts count="1">'
     '<numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd hh:mm:ss"/>'
-    '</numFmts><fonts count="1"><font/></fonts><fills count="2"><fill/>'
+    '</numFmts><fonts count="1"><font/></fonts><fills count="2">'
+    '<fill><patternFill patternType="none"/></fill>'
     '<fill><patternFill patternType="gray125"/></fill></fills>'
     '<borders count="1"><border/></borders>'
     '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf/>'
@@ -43,8 +49,10 @@ _STYLES: Final = (
 class Workbook:
     """Rows under a heading; what `add` and `end` give, one after the other, is the file."""
 
-    def __init__(self, heading: Sequence[str], *, max_rows: int = MAX_ROWS) -> None:
-        self._heading, self._max_rows = heading, max_rows
+    def __init__(
+        self, heading: Sequence[str], *, max_rows: int = MAX_ROWS, max_bytes: int = _MAX_BYTES
+    ) -> None:
+        self._heading, self._max_rows, self._max_bytes = heading, max_rows, max_bytes
         self._made = _Made()
         self._zip = zipfile.ZipFile(
             cast("IO[bytes]", self._made), "w", zipfile.ZIP_DEFLATED, compresslevel=1
@@ -55,7 +63,7 @@ class Workbook:
     def add(self, rows: Iterable[Sequence[Cell]]) -> bytes:
         """Add rows; give the next bytes of the file."""
         for row in rows:
-            if self._rows == self._max_rows:
+            if self._rows == self._max_rows or self._bytes >= self._max_bytes:
                 self._finish()
                 self._begin()
             self._write(row)
@@ -89,13 +97,13 @@ class Workbook:
 
     def _begin(self) -> None:
         self._sheets += 1
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._sheet = self._zip.open(f"xl/worksheets/sheet{self._sheets}.xml", "w")
         self._sheet.write(f'{_XML}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
         self._write(self._heading)
 
     def _write(self, row: Sequence[Cell]) -> None:
-        self._sheet.write(f"<row>{''.join(map(_cell, row))}</row>".encode())
+        self._bytes += self._sheet.write(f"<row>{''.join(map(_cell, row))}</row>".encode())
         self._rows += 1
 
     def _finish(self) -> None:
@@ -131,12 +139,13 @@ def _cell(value: Cell) -> str:
     if isinstance(value, bool):
         return f'<c t="b"><v>{value:d}</v></c>'
     if isinstance(value, str):
-        text = escape(_NO_XML.sub("\ufffd", plain(value)[:_MAX_TEXT]))
+        text = _NO_XML.sub("\ufffd", plain(value)[:_MAX_TEXT])
+        text = escape(_ESCAPED.sub("_x005F_", text))
         return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
     if isinstance(value, date):
         at = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # noqa: DTZ001
         return f'<c s="{_FORMATS[type(value)]}"><v>{(at - _FIRST_DAY) / _DAY!r}</v></c>'
-    return f"<c><v>{value!r}</v></c>"
+    return f"<c><v>{value!r}</v></c>" if isfinite(value) else _cell(str(value))
 
 
 def _related(parts: dict[str, tuple[str, str]]) -> str:

@@ -226,7 +226,7 @@ class MongoShelf:
         name = f"marks.{hour}"
         with writing():
             await self._collections().rollups.update_one(
-                {**_STATE, name: state.marks[hour]}, {"$unset": {name: ""}}
+                {**_STATE, name: state.marks[hour]}, {"$unset": {name: ""}, "$inc": {"stamp": 1}}
             )
 
     async def advance(self, before: RollupState, after: RollupState) -> None:

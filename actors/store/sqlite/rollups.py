@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.quantities import AUTOMATIC, FIELDS, HOUR_MS, Dimension, name_key
 from actors.store.rollups import HOURS, TOTAL, VIEWS, RollupState, different
-from actors.store.sqlite.rows import mark_hours, time_at
+from actors.store.sqlite.rows import advance_stamp, mark_hours, time_at
 
 if TYPE_CHECKING:
     import sqlite3
@@ -203,6 +203,7 @@ class SqliteShelf:
             with self._file.writing() as db:
                 if read_state(db).stamp == state.stamp:
                     db.execute("DELETE FROM rollup_marks WHERE hour = ?", (hour,))
+                    advance_stamp(db)
 
         await self._threads.run(work)
 

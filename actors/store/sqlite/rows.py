@@ -119,6 +119,11 @@ def mark_hours(db: sqlite3.Connection, hours: Iterable[int]) -> None:
         "INSERT OR REPLACE INTO rollup_marks (hour, mark) VALUES (?, ?)",
         [(hour, uuid4().hex) for hour in hours],
     )
+    advance_stamp(db)
+
+
+def advance_stamp(db: sqlite3.Connection) -> None:
+    """Let what is rolled up just now, from what was there before, not be written."""
     db.execute(
         "INSERT INTO state (name, value) VALUES ('rollup_stamp', 1)"
         " ON CONFLICT (name) DO UPDATE SET value = value + 1"

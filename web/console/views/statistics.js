@@ -11,8 +11,8 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const EVERY_MS = 30_000;
 const ROWS = 100;
-/** Up to the most hours that a month has. */
-const POINTS = 1000;
+/** Up to the most shifts that a year has, eight a day. */
+const POINTS = 3000;
 /** How far back, what that is called, and in what steps, the usual one first. */
 const PERIODS = {
   '7d': [7 * DAY_MS, 'lastWeek', ['shift', 'hour', 'day']],
@@ -46,14 +46,19 @@ export class Statistics {
   /** Show what the address says now. */
   moved(query) {
     this.chosen = chosenIn(query);
+    this.#ask();
+  }
+
+  /** Ask for what is chosen, up to now: a page that is left open goes on with the time. */
+  #ask() {
     const paths = pathsOf(this.chosen);
     this.times.turnTo(paths.times);
     this.groups.turnTo(paths.groups);
-    this.plans.turnTo(paths.plans);
   }
 
   /** Describe the page. */
   render() {
+    this.#ask();
     return [this.#overTime(), this.#byGroup(), this.#plans()];
   }
 
@@ -99,6 +104,7 @@ export class Statistics {
       trouble(app, times),
       times.data && totals(app, times.data.total),
       times.data && times.shown === times.path && drawn(),
+      times.data?.truncated && html`<p class="soft">${t('onlyFirst', { count: POINTS })}</p>`,
     );
   }
 

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from actors.operators.rows import ActorState
 from web.openapi.models.reply import HexId, Moment, reply
+from web.openapi.models.work_orders import Page
 
 
 @reply
@@ -35,13 +36,9 @@ class ActorRow(_Row):
 
 
 @reply
-class ActorPage(TypedDict):
+class ActorPage(Page):
     """A page of the live actors."""
 
-    total: int
-    page: int
-    pageSize: int
-    totalPages: int
     actors: list[ActorRow]
 
 

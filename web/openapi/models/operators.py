@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from actors.node.status import Role
 from web.app_context import LogLevel
 from web.openapi.models.reply import HexId, Moment, reply
+from web.openapi.models.work_orders import Page
 
 
 @reply
@@ -242,13 +243,9 @@ class OperatorAction(TypedDict):
 
 
 @reply
-class AuditPage(TypedDict):
+class AuditPage(Page):
     """A page of what operators did, the latest first."""
 
-    total: int
-    page: int
-    pageSize: int
-    totalPages: int
     actions: list[OperatorAction]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
+import zipfile
 from datetime import date, datetime
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from tests.workbooks import sheet, sheets
 from web.wire.workbook import Workbook
 
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _MOMENT = datetime(2026, 11, 23, 20, 0, 1, 5000)  # noqa: DTZ001 -- as cells have it
 
 
@@ -54,6 +58,25 @@ def test_more_rows_than_a_sheet_has_go_to_the_next() -> None:
         [["n"], [2], [3]],
         [["n"], [4]],
     ]
+
+
+def test_a_sheet_ends_before_it_is_more_than_an_archive_takes() -> None:
+    workbook = Workbook(["n"], max_bytes=100)
+    content = workbook.add([["x" * 60], [2]]) + workbook.end()
+    assert [sheet(content, n) for n in (1, 2)] == [[["n"], ["x" * 60]], [["n"], [2]]]
+
+
+def test_what_is_no_number_to_a_spreadsheet_and_what_looks_escaped_are_texts() -> None:
+    workbook = Workbook(["a"])
+    content = workbook.add([[float("inf")], [float("nan")], ["_x000A_ _x_"]]) + workbook.end()
+    # Who opens it reads `_x005F_` as an underscore.
+    assert sheet(content)[1:] == [["inf"], ["nan"], ["_x005F_x000A_ _x_"]]
+
+
+def test_each_fill_is_of_some_pattern() -> None:
+    with zipfile.ZipFile(io.BytesIO(Workbook(["a"]).end())) as parts:
+        styles = ET.fromstring(parts.read("xl/styles.xml"))  # noqa: S314 -- our own
+    assert all(len(each) == 1 for each in styles.iter(f"{{{_MAIN}}}fill"))
 
 
 def test_nothing_that_was_taken_is_kept() -> None:
