@@ -9,9 +9,9 @@ import pytest
 
 from actors.domain.job import JobState
 from actors.domain.slots import ShardMap
-from actors.errors import Overtaken, StoreRejected
+from actors.errors import OutcomeUnknown, Overtaken, StoreRejected
 from actors.store import Stale
-from actors.store.mongo import control
+from actors.store.mongo import control, shard_map
 from tests.contract.cases import (
     applied,
     change,
@@ -141,6 +141,22 @@ async def test_an_owner_of_all_orders_is_fenced_off_by_the_first_map(whole: Mong
     assert await whole.shard_map.move(ShardMap(), 2)
     with pytest.raises(Overtaken):
         await whole.inbox.add(epoch, [a_job(1, epoch=epoch, order_id=_order_of(0))])
+    with pytest.raises(Overtaken):
+        await whole.set_paused(epoch, paused=True)
+    assert not await whole.paused()
+
+
+async def test_a_pause_under_a_map_that_is_no_more_is_not_answered_as_done(
+    whole: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*_arguments: object) -> Epoch:
+        raise OutcomeUnknown("killed")
+
+    epoch = await whole.claim_epoch("a")
+    monkeypatch.setattr(shard_map, "claim_counter", dies)
+    with pytest.raises(OutcomeUnknown, match="killed"):
+        await whole.shard_map.move(ShardMap(), 2)
+    assert await whole.shard_map.read() == TWO
     with pytest.raises(Overtaken):
         await whole.set_paused(epoch, paused=True)
     assert not await whole.paused()

@@ -138,10 +138,14 @@ def unfenced(epoch: Epoch, fence: str = "fence") -> dict[str, Any]:
 
 async def change_control(at: Collections, epoch: Epoch, change: Mapping[str, Any]) -> None:
     """Change the document of pauses; raises `Overtaken`, `OutcomeUnknown`, `StoreUnavailable`."""
-    with writing(), suppress(DuplicateKeyError):  # it is there, and marked by a later owner
-        mine = CONTROL | unfenced(epoch, at.fence) | _same_map(at.shard)
+    mine = CONTROL | unfenced(epoch, at.fence) | _same_map(at.shard)
+    changed = False
+    with writing(), suppress(DuplicateKeyError):  # there, and a later owner's or another map's
         await at.state.update_one(mine, change, upsert=True)
+        changed = True
     await check(at, epoch)
+    if not changed:  # and nobody has claimed an epoch under that map yet
+        raise Overtaken(epoch, epoch + 1)
 
 
 def _same_map(shard: Shard) -> dict[str, Any]:
