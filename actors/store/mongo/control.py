@@ -39,12 +39,13 @@ async def claim_epoch(at: Collections, node: str, above: int, url: str) -> Epoch
     await _check_map(at)
     with writing():
         epoch = await claim_counter(at, node, above, url)
+        # Where the map is the same still, whoever owns under a later one has a higher epoch; else
+        # what is marked with this one could be theirs already.
+        await _check_map(at)
         if not at.shard.whole:
             await _note_owner(at, epoch, node, url)
             await note_slots(at)
         await fence_off(at, epoch)
-    # A move of the map in between has fenced off the epochs before its own, perhaps not this one.
-    await _check_map(at)
     return epoch
 
 
