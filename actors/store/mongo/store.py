@@ -66,7 +66,8 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.slots import Shard
-    from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, OperationQuery, Trait
+    from actors.store.jobs import Inbox
+    from actors.store.port import Claim, Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from actors.store.records import Records
 
