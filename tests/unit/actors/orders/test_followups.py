@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -13,6 +13,7 @@ from actors.domain.messages import Updated
 from actors.domain.model import ChangeType, Operation, WorkOrderId
 from actors.errors import OperationRefused, OutcomeUnknown
 from actors.orders.followups import EVERY_S, Followups
+from actors.orders.neighbours import NeighbourLocks
 from actors.orders.region import Region
 from actors.telemetry.telemetry import Telemetry
 from tests.fakes import Fault, MemoryStore
@@ -276,3 +277,24 @@ async def test_a_completion_whose_outcome_is_unknown_holds_the_original_until_it
             assert not late.done()
         assert isinstance(await late, (OperationRefused, OutcomeUnknown))
     assert set(store.originals) == {OTHER}
+
+
+async def test_a_completion_that_waits_for_another_ends_with_its_term() -> None:
+    gate = asyncio.Event()
+
+    async def closable(_order_id: WorkOrderId) -> list[WorkOrderId]:
+        await gate.wait()
+        await asyncio.sleep(0)
+        return []
+
+    locks = NeighbourLocks(Mock(), AsyncMock())
+    first, late = (
+        asyncio.create_task(locks.complete_with_supplements(ask(Operation.COMPLETE), closable))
+        for _ in range(2)
+    )
+    first.add_done_callback(lambda _: late.cancel())
+    await asyncio.sleep(0)
+    gate.set()
+    async with asyncio.timeout(30):
+        await asyncio.wait({first, late})
+    assert late.cancelled()
