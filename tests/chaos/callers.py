@@ -81,7 +81,7 @@ class Callers(Crew):
                     for task in self._tasks:
                         if task.done():
                             task.result()
-                    await asyncio.sleep(0.002)
+                    await asyncio.sleep(0.005)
         except TimeoutError:
             raise TimeoutError(f"{what}: not in {within_s:g} s; {dict(self.codes)}") from None
 

@@ -15,8 +15,8 @@ from tests.chaos.faults import FAULTS, FEW, THREE_MEMBERS, WIRED
 from tests.chaos.fleet import FleetOptions
 
 SEED = 20261123
-PACE = Pace(rest_s=0.2, retry_s=0.1)
-"""Leaves the processors to others half of the time; the long form does not."""
+PACE = Pace(rest_s=1.0, retry_s=0.2)
+"""Leaves the processors to others most of the time; the long form does not."""
 
 
 def test_each_fault_has_a_fleet() -> None:
