@@ -11,6 +11,7 @@ import pytest
 from actors.domain.model import Operation, OperationEntry, WorkOrderId
 from actors.store import Committed
 from actors.store.mongo import families
+from actors.store.mongo.client import writing
 from actors.store.mongo.store import MongoStore
 from actors.store.supplements import supplement_document
 from tests.contract.cases import FIRST, loaded, order_document
@@ -42,7 +43,7 @@ async def test_a_supplement_is_made_once_whoever_is_quicker(
     assert isinstance(entry, OperationEntry)
     source = backdoor.order(order_id)
     number = f"{source['workOrderNo']}-S1"
-    real, quicker = families.writing, [supplement_document(source, entry, number)]
+    quicker = [supplement_document(source, entry, number)]
     if other != "the same supplement":
         quicker = [order_document(workOrderNo=number)]
 
@@ -50,7 +51,7 @@ async def test_a_supplement_is_made_once_whoever_is_quicker(
     def after_another() -> Iterator[None]:
         while quicker:
             backdoor.put_order(quicker.pop())
-        with real():
+        with writing():
             yield
 
     monkeypatch.setattr(families, "writing", after_another)
