@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors.domain.job import Job, Position, Progress
     from actors.domain.model import Epoch, JobId, WorkOrderId
     from actors.store import Outcome
-    from actors.store.port import JobPage, JobQuery, StoredJobs
+    from actors.store.jobs import JobPage, JobQuery, StoredJobs
     from tests.fakes import MemoryStore
 
 

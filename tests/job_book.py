@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from actors.domain.job import JOB_UNREADABLE, Job, JobState
 from actors.store.job_documents import job_document
+from actors.store.jobs import JobPage, JobQuery, StoredJobs
 from actors.store.pages import bytes_of, within
-from actors.store.port import JobPage, JobQuery, StoredJobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

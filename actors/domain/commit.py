@@ -10,7 +10,7 @@ from actors.domain.records import quick
 from actors.errors import StoreRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from actors.domain.evidence import Outcome
@@ -78,9 +78,15 @@ class ChangeSet:
             return self.before.state.plan_quantity
         return None
 
-    def applied(self, epoch: int, guard: Mapping[str, Any]) -> StoredOrder:
-        """Return the order as it is once this is committed under `epoch`."""
+    def applied(self, epoch: int, written: Collection[str]) -> StoredOrder:
+        """Return the order as it is once this is committed under `epoch`.
+
+        What was read of the stored fields that are `written` guards it no more.
+        """
         before = self.before
+        guard = before.guard
+        if guard:
+            guard = {name: guard[name] for name in guard if name not in written}
         entries = sum(isinstance(each, LogEntry) for each in self.outcomes)
         return StoredOrder(
             before.id,

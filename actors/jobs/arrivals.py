@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence
     from actors.domain.model import Epoch, JobId, RequestId, WorkOrderId
     from actors.runtime.delivery import Delivery
-    from actors.store.port import Inbox
+    from actors.store.jobs import Inbox
 
 _log = structlog.get_logger(__name__)
 

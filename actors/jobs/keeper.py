@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from actors.domain.model import Epoch, JobId, WorkOrderId
     from actors.runtime.directory import Directory
     from actors.runtime.mailbox import Mailbox
-    from actors.store.port import Inbox
+    from actors.store.jobs import Inbox
 
 _log = structlog.get_logger(__name__)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from actors.domain.job import Job
     from actors.domain.model import Epoch, JobId
     from actors.runtime.delivery import Delivery
-    from actors.store.port import Inbox
+    from actors.store.jobs import Inbox
 
 _log = structlog.get_logger(__name__)
 

@@ -293,26 +293,26 @@ class NodeActor(AsyncioActor):
     async def _take_over(self) -> None:
         """Claim an epoch, check the lease once more, then serve."""
         self._role, self._reason = Role.TAKING_OVER, "taking over"
+        node, url = self._options.node_id, self._options.url
         try:
-            epoch = await self._store.claim_epoch(
-                self._options.node_id, above=self._highest_seen, url=self._options.url
-            )
+            epoch = await self._store.claim_epoch(node, above=self._highest_seen, url=url)
             self._holder = replace(self._holder, epoch=epoch)
             if not await self._renew():
                 await self._back_to_standby("the lease went while taking over")
                 return
             term = Term(self._store, self._region, epoch, self._options.term, self._deposed)
             await term.begin()
-        except (StoreUnavailable, OutcomeUnknown, StoreRejected) as error:
+        except StoreRejected as error:  # it answers: the map of shards allows nobody to
+            await self._back_to_standby(str(error))
+        except (StoreUnavailable, OutcomeUnknown) as error:
             self._watched_store.failed(error)
             await self._back_to_standby("the store does not answer")
-            return
-        self._term = term
-        self._role, self._reason = Role.OWNER, None
-        _log.info("owner", node=self._options.node_id, epoch=epoch)
-        self.ownership.taken_over += 1
-        self.ownership.note(self._options.node_id, self._options.url, epoch)
-        self._region.telemetry.happened("owner", detail=self._options.node_id)
+        else:
+            self._term, self._role, self._reason = term, Role.OWNER, None
+            _log.info("owner", node=node, epoch=epoch)
+            self.ownership.taken_over += 1
+            self.ownership.note(node, url, epoch)
+            self._region.telemetry.happened("owner", detail=node)
 
     # -- stepping down -----------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from actors.domain.job import JOB_UNREADABLE, Job, JobState, Position
 from actors.domain.model import LogEntry
 from actors.errors import JobNotFound, JobStateConflict, NotOwner
 from actors.store.job_documents import job_document
+from actors.store.jobs import JobPage, JobQuery
 from actors.store.pages import bytes_of, within
-from actors.store.port import JobPage, JobQuery
 from actors.telemetry.tally import Tally
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actors.domain.model import JobId, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.jobs.outcomes import TrackedJob
-    from actors.store.port import Inbox
+    from actors.store.jobs import Inbox
 
 _RETRIED_AT_ONCE: Final = 500
 ACTIVE: Final = "active"

@@ -1,14 +1,16 @@
 """What follows by itself from counts and operations: originals completed, next orders started.
 
-Each is an operation of its own order, with an entry of its own. What a kill, a pause or a store
-that is away keeps from being done, a look at all orders does later.
+Each is an operation of its own order, with an entry of its own. A completion that a kill, a pause
+or a store that is away keeps from being done, a look at all orders does later; a start, a repeat
+of the call that completed the order before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 import structlog
@@ -32,6 +34,7 @@ EVERY_S: Final = 60.0
 """Seconds between two looks at all originals."""
 WITHIN_S: Final = 30.0
 """What each operation may take."""
+_REMEMBERED: Final = 1_000
 _WITH_SUPPLEMENTS: Final = LogContext(reason="补单全部完成")
 _AFTER_ANOTHER: Final = LogContext(reason="上一工单已完成")
 
@@ -44,6 +47,8 @@ class Followups:
         self._start_next = start_next
         self._noted: dict[WorkOrderId, JobId | None] = {}
         """Orders to look at, and what completed them, if it did."""
+        self._followed: deque[JobId] = deque(maxlen=_REMEMBERED)
+        """What completed orders lately, and was followed by the next: a repeat starts no other."""
         self._wake = asyncio.Event()
 
     def note(self, order_id: WorkOrderId, state: OrderState, verdicts: Sequence[Verdict]) -> None:
@@ -65,15 +70,14 @@ class Followups:
             await self._close(None)
             look_again = time.monotonic() + EVERY_S
             while (left_s := look_again - time.monotonic()) > 0:
-                try:
-                    async with asyncio.timeout(left_s):
-                        await self._wake.wait()
-                except TimeoutError:
-                    break
-                self._wake.clear()
-                while self._noted:
+                if self._noted:
                     order_id = next(iter(self._noted))
                     await self._follow(order_id, self._noted.pop(order_id))
+                    continue
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left_s):
+                        await self._wake.wait()
 
     async def _follow(self, order_id: WorkOrderId, completed_by: JobId | None) -> None:
         await self._close(order_id)
@@ -82,10 +86,13 @@ class Followups:
                 await self._start_after(order_id, completed_by)
 
     async def _start_after(self, order_id: WorkOrderId, completed_by: JobId) -> None:
+        if completed_by in self._followed:
+            return
         following = await self._store.next_order(order_id)
         if following is not None:
             key = RequestId(f"next-after-{completed_by}")
             await self._region.operate(_operation(following, Operation.START, key))
+        self._followed.append(completed_by)
 
     async def _close(self, order_id: WorkOrderId | None) -> None:
         """Complete what is closable: an order and its original, or any."""

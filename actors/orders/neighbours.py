@@ -119,7 +119,8 @@ class NeighbourLocks:
         held.users += 1
         try:
             try:
-                await asyncio.wait_for(held.lock.acquire(), seconds_left(deadline))
+                async with asyncio.timeout(seconds_left(deadline)):
+                    await held.lock.acquire()
             except TimeoutError:
                 raise StillWaiting(paused=False) from None
             try:

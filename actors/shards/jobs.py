@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.domain.slots import ShardMap
     from actors.node.node import Node
     from actors.operators.job_admin import JobCounts
-    from actors.store.port import Inbox
+    from actors.store.jobs import Inbox
 
 
 class ShardedJobs:

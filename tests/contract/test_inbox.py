@@ -21,7 +21,7 @@ from actors.domain.job import (
 from actors.domain.messages import Updated
 from actors.domain.model import ChangeType, Epoch, Trace
 from actors.errors import StoreUnavailable
-from actors.store.port import JobQuery, StoredJobs
+from actors.store.jobs import JobQuery, StoredJobs
 from tests.contract.cases import LATEST, applied, change, loaded, new_order_id, scan, tick
 
 if TYPE_CHECKING:

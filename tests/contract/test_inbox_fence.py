@@ -10,7 +10,7 @@ import pytest
 
 from actors.domain.job import JobState, Position
 from actors.errors import OutcomeUnknown, Overtaken
-from actors.store.port import JobQuery
+from actors.store.jobs import JobQuery
 from tests.contract.cases import tick
 from tests.contract.test_inbox import ORDER, a_job, completed, dead, owned
 

@@ -20,9 +20,9 @@ from actors.errors import OrderUnreadable, StartupError
 from actors.store import EvidenceQuery, LogQuery
 from actors.store.documents import entry_document
 from actors.store.job_documents import job_document
+from actors.store.jobs import JobQuery
 from actors.store.mongo import reads
 from actors.store.mongo.store import MongoStore
-from actors.store.port import JobQuery
 from actors.store.schema import INBOX, LOGS, NODE_STATE, ORDERS, REFUSALS
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import (

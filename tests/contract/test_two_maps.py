@@ -9,9 +9,9 @@ import pytest
 
 from actors.domain.job import JobState
 from actors.domain.slots import ShardMap
-from actors.errors import Overtaken, StoreRejected
+from actors.errors import OutcomeUnknown, Overtaken, StoreRejected
 from actors.store import Stale
-from actors.store.mongo import control
+from actors.store.mongo import control, shard_map
 from tests.contract.cases import (
     applied,
     change,
@@ -135,12 +135,50 @@ async def test_an_epoch_that_is_claimed_while_the_map_moves_is_worth_nothing(
         await shards[0].store.claim_epoch("late")
 
 
+async def test_such_an_epoch_keeps_no_owner_under_the_new_map_from_its_jobs(
+    whole: MongoStore, shards: tuple[Owned, Owned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, claim, undo = shards[0], control.claim_counter, AsyncExitStack()
+    job = a_job(1, epoch=old.epoch, order_id=old.order_id)
+    await old.store.inbox.add(old.epoch, [job])
+    owners: list[Owned] = []
+
+    async def slow(at: Collections, node: str, above: int, url: str) -> Epoch:
+        if node == "late":
+            assert await whole.shard_map.move(TWO, 4)
+            owners.append(await _owned(whole, FOUR.of(old.order_id), undo, FOUR))
+        return await claim(at, node, above, url)
+
+    monkeypatch.setattr(control, "claim_counter", slow)
+    async with undo:
+        with pytest.raises(StoreRejected, match="4 shards"):
+            await old.store.claim_epoch("late")
+        [new] = owners
+        assert await new.store.inbox.remove(new.epoch, job.id, JobState.WAITING)
+
+
 async def test_an_owner_of_all_orders_is_fenced_off_by_the_first_map(whole: MongoStore) -> None:
     epoch = await whole.claim_epoch("a")
     assert await whole.shard_map.plan(ShardMap(), 2)
     assert await whole.shard_map.move(ShardMap(), 2)
     with pytest.raises(Overtaken):
         await whole.inbox.add(epoch, [a_job(1, epoch=epoch, order_id=_order_of(0))])
+    with pytest.raises(Overtaken):
+        await whole.set_paused(epoch, paused=True)
+    assert not await whole.paused()
+
+
+async def test_a_pause_under_a_map_that_is_no_more_is_not_answered_as_done(
+    whole: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*_arguments: object) -> Epoch:
+        raise OutcomeUnknown("killed")
+
+    epoch = await whole.claim_epoch("a")
+    monkeypatch.setattr(shard_map, "claim_counter", dies)
+    with pytest.raises(OutcomeUnknown, match="killed"):
+        await whole.shard_map.move(ShardMap(), 2)
+    assert await whole.shard_map.read() == TWO
     with pytest.raises(Overtaken):
         await whole.set_paused(epoch, paused=True)
     assert not await whole.paused()

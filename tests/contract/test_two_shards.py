@@ -12,8 +12,8 @@ import pytest
 from actors.domain.job import JobState, Position
 from actors.domain.slots import ShardMap
 from actors.errors import Overtaken, StoreRejected
+from actors.store.jobs import JobQuery
 from actors.store.mongo.store import MongoStore
-from actors.store.port import JobQuery
 from actors.store.shards import Member
 from tests.contract.cases import applied, new_order_id, order_document, output
 from tests.contract.test_inbox import a_job, dead

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Outcome
     from actors.domain.job import Job, Position, Progress
     from actors.domain.model import Epoch, JobId, WorkOrderId
-    from actors.store.port import JobPage, JobQuery, StoredJobs
+    from actors.store.jobs import JobPage, JobQuery, StoredJobs
     from tests.sim.database import Database
     from tests.sim.store import SimStore
 

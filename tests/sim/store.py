@@ -369,7 +369,7 @@ def _settle(reply: asyncio.Future[Any], answer: object) -> None:
 
 
 def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
-    return change.applied(epoch, change.before.guard)
+    return change.applied(epoch, ())
 
 
 def _asked_for(query: EvidenceQuery, outcome: Outcome) -> bool:

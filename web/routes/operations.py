@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from web.app_context import Language
 
 
+_AT_ONCE: Final = 64
+"""Orders of a batch: each may be asked of the store alone, which updates need as well."""
+
+
 async def operate(request: web.Request) -> web.Response:
     """Do an operation of a whole order; answer once it is durable.
 
@@ -120,9 +124,15 @@ async def _operate_many(
             outcomes[index] = missed or await _outcome(orders, message)
             missed = missed or _missed(outcomes[index])
 
+    waiting = iter(by_order.values())
+
+    async def run_some() -> None:
+        for asked in waiting:
+            await run(asked)
+
     async with asyncio.TaskGroup() as group:
-        for asked in by_order.values():
-            group.create_task(run(asked))
+        for _ in range(min(_AT_ONCE, len(by_order))):
+            group.create_task(run_some())
     return outcomes
 
 

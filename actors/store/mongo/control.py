@@ -39,12 +39,13 @@ async def claim_epoch(at: Collections, node: str, above: int, url: str) -> Epoch
     await _check_map(at)
     with writing():
         epoch = await claim_counter(at, node, above, url)
+        # Where the map is the same still, whoever owns under a later one has a higher epoch; else
+        # what is marked with this one could be theirs already.
+        await _check_map(at)
         if not at.shard.whole:
             await _note_owner(at, epoch, node, url)
             await note_slots(at)
         await fence_off(at, epoch)
-    # A move of the map in between has fenced off the epochs before its own, perhaps not this one.
-    await _check_map(at)
     return epoch
 
 
@@ -138,10 +139,14 @@ def unfenced(epoch: Epoch, fence: str = "fence") -> dict[str, Any]:
 
 async def change_control(at: Collections, epoch: Epoch, change: Mapping[str, Any]) -> None:
     """Change the document of pauses; raises `Overtaken`, `OutcomeUnknown`, `StoreUnavailable`."""
-    with writing(), suppress(DuplicateKeyError):  # it is there, and marked by a later owner
-        mine = CONTROL | unfenced(epoch, at.fence) | _same_map(at.shard)
+    mine = CONTROL | unfenced(epoch, at.fence) | _same_map(at.shard)
+    changed = False
+    with writing(), suppress(DuplicateKeyError):  # there, and a later owner's or another map's
         await at.state.update_one(mine, change, upsert=True)
+        changed = True
     await check(at, epoch)
+    if not changed:  # and nobody has claimed an epoch under that map yet
+        raise Overtaken(epoch, epoch + 1)
 
 
 def _same_map(shard: Shard) -> dict[str, Any]:

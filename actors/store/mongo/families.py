@@ -104,8 +104,12 @@ async def _make(at: Collections, source: dict[str, Any], entry: OperationEntry) 
         with writing():
             try:
                 await at.orders.insert_one(document)
-            except DuplicateKeyError:
-                continue  # somebody made it just now, or another one with that number
+            except DuplicateKeyError as error:
+                index = (error.details or {}).get("keyPattern", {})
+                if NUMBER in index:
+                    continue  # another order has got it just now
+                if "_id" not in index:  # by which somebody made it just now
+                    _refused(entry, error)
             except UNSTORABLE as error:
                 _refused(entry, error)
         return

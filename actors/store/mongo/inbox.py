@@ -19,12 +19,12 @@ from actors.runtime.slices import in_slices
 from actors.store.contexts import request_key
 from actors.store.documents import known_outcome
 from actors.store.job_documents import job_document, job_from, state_fields
+from actors.store.jobs import JobPage, JobQuery, StoredJobs
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
 from actors.store.mongo.control import CONTROL, change_control, check, note_slots, unfenced
 from actors.store.mongo.reads import fetch
 from actors.store.pages import within
-from actors.store.port import JobPage, JobQuery, StoredJobs
 from actors.store.values import id_from, mapping_from
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class _Rejected(Exception):
 
 
 class MongoInbox:
-    """Implements `actors.store.port.Inbox` in the collections that `at` gives, once open."""
+    """Implements `actors.store.jobs.Inbox` in the collections that `at` gives, once open."""
 
     def __init__(self, at: Callable[[], Collections]) -> None:
         self._collections = at

@@ -90,8 +90,11 @@ class MongoStatistics:
 
     async def mark_late(self, times: Iterable[datetime]) -> None:
         """Let hours that are over be rolled up anew: entries of these times are in the log now."""
-        if hours := late_hours(map(milliseconds, times), datetime.now(UTC)):
-            await self._shelf.mark(hours)
+        now = datetime.now(UTC)
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        # Of most entries, just made, this comparison is all that it costs.
+        if late := [at for at in times if at < hour]:
+            await self._shelf.mark(late_hours(map(milliseconds, late), now))
 
 
 async def _condition(at: Collections, query: QuantityQuery) -> dict[str, Any]:

@@ -66,7 +66,8 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.slots import Shard
-    from actors.store.port import Claim, Found, Inbox, LogPage, LogQuery, OperationQuery, Trait
+    from actors.store.jobs import Inbox
+    from actors.store.port import Claim, Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from actors.store.records import Records
 
@@ -193,7 +194,8 @@ class MongoStore:
     async def _commit(self, epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
         written = [changed_fields(change) for change in changes]
         afters = [
-            _after(epoch, change, fields) for change, fields in zip(changes, written, strict=True)
+            change.applied(epoch, (*fields, OURS))
+            for change, fields in zip(changes, written, strict=True)
         ]
         rejected: dict[int, StoreRejected] = {}
         try:
@@ -394,12 +396,3 @@ def _ends(change: ChangeSet) -> tuple[Outcome, ...]:
 def _is_stored(change: ChangeSet, found: Mapping[str, Outcome]) -> bool:
     ends = _ends(change)
     return bool(ends) and all(is_same(found.get(each.change.job_id), each) for each in ends)
-
-
-def _after(epoch: Epoch, change: ChangeSet, written: Mapping[str, Any]) -> StoredOrder:
-    """Return the order as it is once the change set is applied."""
-    before = change.before
-    guard = before.guard
-    if guard:
-        guard = {name: guard[name] for name in guard if name not in written and name != OURS}
-    return change.applied(epoch, guard)

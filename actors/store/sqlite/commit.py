@@ -205,12 +205,7 @@ def _is_unchanged(row: OrderRow, change: ChangeSet, epoch: Epoch) -> bool:
 
 def _after(change: ChangeSet, epoch: int) -> StoredOrder:
     """Return the order as it is once the change set is applied."""
-    before = change.before
-    guard = before.guard
-    if guard:
-        written = _written(change)
-        guard = {name: guard[name] for name in guard if name not in written and name != OURS}
-    return change.applied(epoch, guard)
+    return change.applied(epoch, (*_written(change), OURS) if change.before.guard else ())
 
 
 def _applied(document: dict[str, Any], change: ChangeSet, after: StoredOrder) -> dict[str, Any]:

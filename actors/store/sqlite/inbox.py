@@ -13,8 +13,8 @@ from actors.errors import Overtaken, StoreRejected
 from actors.store.contexts import request_key
 from actors.store.documents import known_outcome
 from actors.store.job_documents import job_document, job_from, state_fields
+from actors.store.jobs import JobPage, JobQuery, StoredJobs
 from actors.store.pages import within
-from actors.store.port import JobPage, JobQuery, StoredJobs
 from actors.store.sqlite.rows import log_document, microseconds, to_text
 from actors.store.values import time_from
 
@@ -38,7 +38,7 @@ _PAUSED: Final = "paused:"
 
 
 class SqliteInbox:
-    """Implements `actors.store.port.Inbox`; `threads` work on `file`."""
+    """Implements `actors.store.jobs.Inbox`; `threads` work on `file`."""
 
     def __init__(self, file: SqliteFile, threads: SqliteThreads) -> None:
         self._file, self._threads = file, threads

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
-    from actors.store.port import Found, Inbox, LogQuery, OperationQuery, Trait
+    from actors.store.jobs import Inbox
+    from actors.store.port import Found, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from actors.store.records import Records
 

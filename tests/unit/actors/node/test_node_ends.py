@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from actors.domain.messages import Updated
-from actors.errors import NotOwner
+from actors.errors import NotOwner, StoreRejected
 from actors.node.status import Role
 from tests.fakes import Fault
 from tests.unit.actors.nodes import TTL_S, AppContext, answer, die, lease_of, until, until_role
@@ -101,6 +101,19 @@ async def test_a_take_over_that_the_store_fails_leaves_the_lease_to_others(
     assert isinstance(await answer(node, update()), NotOwner)
     await until_role(node, Role.OWNER, within_s=1)
     assert isinstance(await answer(node, update()), Updated)
+
+
+@in_virtual_time
+async def test_a_take_over_that_the_map_of_shards_forbids_is_no_store_that_is_down() -> None:
+    site = AppContext()
+    why = "the orders are being cut into 4 shards"
+    with mock.patch.object(site.store, "claim_epoch", side_effect=StoreRejected(why)):
+        node = await site.started()
+        status = node.status()
+        assert (status.role, status.reason) == (Role.STANDBY, why)
+        assert status.store.ok
+        assert site.server.held() is None
+    await until_role(node, Role.OWNER)
 
 
 @in_virtual_time

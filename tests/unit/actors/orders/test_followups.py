@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from actors.domain.messages import Updated
 from actors.domain.model import ChangeType, Operation, WorkOrderId
 from actors.errors import OperationRefused, OutcomeUnknown
-from actors.orders.followups import EVERY_S
+from actors.orders.followups import EVERY_S, Followups
+from actors.orders.neighbours import NeighbourLocks
+from actors.orders.region import Region
+from actors.telemetry.telemetry import Telemetry
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.orders.test_order_operations import ask, done
 from tests.unit.actors.owner import ORDER, OTHER, order_number, owner_of, update
@@ -210,6 +214,45 @@ async def test_a_repeat_of_the_key_starts_the_order_that_a_kill_kept_from_it() -
 
 
 @in_virtual_time
+@pytest.mark.parametrize("others", [("PENDING", "PENDING"), ()])
+async def test_a_repeat_of_the_key_starts_no_second_order(others: tuple[str, ...]) -> None:
+    store = a_line("IN_PROGRESS", *others)
+    async with owner_of(store, start_next=True) as owner:
+        await owner.ask(output(ORDER, 10, key="k"))
+        await asyncio.sleep(1)
+        if others:
+            assert isinstance(await done(owner, to(THIRD, ask(Operation.PAUSE))), Updated)
+        else:
+            late = a_line("IN_PROGRESS", "PENDING")
+            store.orders[OTHER], store.begins[OTHER] = late.orders[OTHER], late.begins[OTHER]
+        assert isinstance(await owner.ask(output(ORDER, 10, key="k")), Updated)
+        await asyncio.sleep(2 * EVERY_S)
+    assert store.orders[OTHER].state.status == "PENDING"
+
+
+@in_virtual_time
+async def test_all_orders_are_looked_at_however_many_are_completed() -> None:
+    class Busy:
+        """Answers slowly, and has another order completed meanwhile."""
+
+        looks = 0
+
+        async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
+            self.looks += order_id is None
+            await asyncio.sleep(1)
+            followups.note(ORDER, all_counted, ())
+            return []
+
+    all_counted = with_scrap().orders[ORDER].state
+    store: Any = Busy()
+    followups = Followups(store, Region(Telemetry(), AsyncMock()), start_next=False)
+    running = asyncio.create_task(followups.run())
+    await asyncio.sleep(3 * EVERY_S)
+    running.cancel()
+    assert store.looks >= 2
+
+
+@in_virtual_time
 async def test_no_next_order_is_started_unless_that_is_set() -> None:
     store = a_line("IN_PROGRESS", "PENDING")
     async with owner_of(store) as owner:
@@ -234,3 +277,24 @@ async def test_a_completion_whose_outcome_is_unknown_holds_the_original_until_it
             assert not late.done()
         assert isinstance(await late, (OperationRefused, OutcomeUnknown))
     assert set(store.originals) == {OTHER}
+
+
+async def test_a_completion_that_waits_for_another_ends_with_its_term() -> None:
+    gate = asyncio.Event()
+
+    async def closable(_order_id: WorkOrderId) -> list[WorkOrderId]:
+        await gate.wait()
+        await asyncio.sleep(0)
+        return []
+
+    locks = NeighbourLocks(Mock(), AsyncMock())
+    first, late = (
+        asyncio.create_task(locks.complete_with_supplements(ask(Operation.COMPLETE), closable))
+        for _ in range(2)
+    )
+    first.add_done_callback(lambda _: late.cancel())
+    await asyncio.sleep(0)
+    gate.set()
+    async with asyncio.timeout(30):
+        await asyncio.wait({first, late})
+    assert late.cancelled()

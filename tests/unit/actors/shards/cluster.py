@@ -15,7 +15,7 @@ from actors.node.status import Role
 from actors.node.term import TermOptions
 from actors.orders.supervisor import Limits
 from actors.shards.node import ShardedNode
-from actors.store.port import StoredJobs
+from actors.store.jobs import StoredJobs
 from tests.fake_lease import LeaseServer, MemoryLease
 from tests.fake_records import MemoryRecords
 from tests.fakes import MemoryStore
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from actors.domain.job import Job
     from actors.domain.model import JobId, WorkOrderId
-    from actors.store.port import JobPage, JobQuery
+    from actors.store.jobs import JobPage, JobQuery
     from actors.store.shards import Member
 
 TTL_S = 6.0

@@ -13,7 +13,8 @@ import pytest
 from actors.domain.job import JobState
 from actors.domain.model import JobId
 from actors.errors import StoreUnavailable
-from actors.store.port import JobQuery, LogQuery
+from actors.store.jobs import JobQuery
+from actors.store.port import LogQuery
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.store import SqliteStore
 from actors.store.sqlite.threads import SqliteThreads

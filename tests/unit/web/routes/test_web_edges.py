@@ -355,3 +355,23 @@ class TestWithAnotherBatchLimit:
         async with client.post(path, json={"updates": [GOOD] * 250}) as reply:
             assert reply.status == 200
         assert sliced == [250, 250]  # read, and answered
+
+    async def test_a_few_orders_of_its_operations_are_asked_for_at_once(
+        self, client: Client, node: FakeNode
+    ) -> None:
+        node.region.gate = asyncio.Event()
+        items = [{"workOrderId": f"{each:024x}", "operation": "start"} for each in range(250)]
+
+        async def ask() -> dict[str, Any]:
+            path = "/api/workorder/batch-operations"
+            async with client.post(path, json={"operations": items}) as reply:
+                body: dict[str, Any] = await reply.json()
+                return body
+
+        asking = asyncio.create_task(ask())
+        await until(lambda: node.region.asked)
+        await asyncio.sleep(0)
+        at_once = len(node.region.asked)
+        node.region.gate.set()
+        assert (await asking)["data"]["succeeded"] == len(node.region.asked) == 250
+        assert at_once <= 64
