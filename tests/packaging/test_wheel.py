@@ -99,7 +99,8 @@ def test_every_file_of_the_packages_is_in_the_wheel_but_drills_and_shell_scripts
         if path.is_file() and unwanted.isdisjoint(path.relative_to(CHECKOUT).parts)
     }
     wanted = {path.as_posix() for path in files if path.suffix not in {".env", ".pyc", ".sh"}}
-    drills = {f"scripts/{name}.py" for name in ("chaos", "crash", "outage", "pictures", "simulate")}
+    names = ("chaos", "crash", "outage", "pictures", "ray_chaos", "simulate")
+    drills = {f"scripts/{name}.py" for name in names}
     assert wanted - content == drills
     assert {f"{name}/py.typed" for name in _PACKAGES} < content
 
