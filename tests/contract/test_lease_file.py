@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
