@@ -253,7 +253,7 @@ async def _schemathesis(document: StrictDocument, url: str, folder: Path) -> tup
         # A reply without an end is not for it.
         *("--exclude-path", "/api/events"),
         *("--checks", ",".join(_CHECKS), "--continue-on-failure"),
-        *("--phases", "examples,coverage,fuzzing", "--max-examples", "15"),
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "8"),
         *("--generation-deterministic", "--no-shrink"),
         *("--request-timeout", "100", "--suppress-health-check", "all"),
         *("--warnings", "off", "--no-color"),
