@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import ChangeType, LogEntry, LogPosition, Number, Operation, OperationEntry
@@ -99,6 +100,11 @@ class Move:
     applied: Number
 
 
+MOST_MOVES: Final = 1_000
+"""Entries of a barcode that a decision looks at: as many as are read of the log."""
+_position: Final = attrgetter("position")
+
+
 @dataclass(slots=True)
 class Evidence:
     """What is known of an order's past that decides about new changes."""
@@ -110,7 +116,7 @@ class Evidence:
     unbinds: dict[str, LogPosition] = field(default_factory=dict)
     """barcode → latest unbind."""
     moves: dict[str, dict[str, Move]] = field(default_factory=dict)
-    """barcode → all its entries, by their ids."""
+    """barcode → its entries, by their ids; of more than `MOST_MOVES` the latest ones."""
     whole: bool = False
     """Whether a barcode that is not here has no entry at all."""
 
@@ -136,8 +142,11 @@ class Evidence:
             self.note_unbind(str(context.related_barcode), position)
 
     def note_move(self, barcode: str, move: Move) -> None:
-        """Add an entry of a barcode."""
-        self.moves.setdefault(barcode, {})[move.position.entry_id] = move
+        """Add an entry of a barcode; beyond `MOST_MOVES` in place of the earliest one."""
+        moves = self.moves.setdefault(barcode, {})
+        moves[move.position.entry_id] = move
+        if len(moves) > MOST_MOVES:
+            del moves[min(moves.values(), key=_position).position.entry_id]
 
     def note_scan(self, barcode: str, step: str, position: LogPosition) -> None:
         """Add a first-step scan; the latest one counts."""

@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 class _Node:
     """A running node, called from here as a scanner calls it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, order: str) -> None:
+        self._order = order
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
         self.url = f"http://127.0.0.1:{port}"
 
@@ -72,14 +73,14 @@ class _Node:
         """Write that many unbinds of the barcode."""
         for first in range(0, entries, _BATCH):
             size = min(_BATCH, entries - first)
-            self._post("batch-update-quantity", {"updates": [_change(barcode, -1)] * size})
+            self._post("batch-update-quantity", {"updates": [self._change(barcode, -1)] * size})
 
     def time_scan(self, barcode: str) -> float:
         """Scan the barcode, and unbind it; give the seconds that the scan took."""
         started = time.perf_counter()
-        self._post("update-quantity", _change(barcode, 1))
+        self._post("update-quantity", self._change(barcode, 1))
         took_s = time.perf_counter() - started
-        self._post("update-quantity", _change(barcode, -1))
+        self._post("update-quantity", self._change(barcode, -1))
         return took_s
 
     def _post(self, path: str, body: object) -> None:
@@ -90,16 +91,15 @@ class _Node:
         if answer["code"] != "UPDATED":
             raise SystemExit(f"{path}: {answer['code']} {answer['message']}")
 
-
-def _change(barcode: str, quantity: int) -> dict[str, object]:
-    operation = "SCAN_PROCESS" if quantity > 0 else "UNBIND_PROCESS"
-    said = {"relatedBarcode": barcode, "processStepId": _STEP, "barcodeOperation": operation}
-    return {
-        "workOrderId": order_id(0),
-        "type": "input",
-        "quantity": quantity,
-        "logContext": said,
-    }
+    def _change(self, barcode: str, quantity: int) -> dict[str, object]:
+        operation = "SCAN_PROCESS" if quantity > 0 else "UNBIND_PROCESS"
+        said = {"relatedBarcode": barcode, "processStepId": _STEP, "barcodeOperation": operation}
+        return {
+            "workOrderId": self._order,
+            "type": "input",
+            "quantity": quantity,
+            "logContext": said,
+        }
 
 
 def _times_ms(took_s: Sequence[float]) -> dict[str, float]:
@@ -114,7 +114,6 @@ def _part(
     """Run the load of other orders, and meanwhile `scan` again and again."""
     options: dict[str, object] = {
         "--url": node.url,
-        "--first-order": 1,
         "--orders": args.orders,
         "--connections": 32,
         "--per-second": args.per_second,
@@ -171,7 +170,8 @@ def _on(store: str, args: argparse.Namespace) -> dict[str, Any]:
             embedded.seed(scratch, args.orders + 1)
         process = stack.enter_context(child(["-m", "web"], log, environment))
         wait_until_ready(process, port, log)
-        return _measure(_Node(port), args, scratch)
+        # The last order is the scanner's, the others are the load's.
+        return _measure(_Node(port, order_id(args.orders)), args, scratch)
 
 
 def _report(found: dict[str, Any], args: argparse.Namespace) -> str:

@@ -142,7 +142,9 @@ class Fleet:
         for each in nodes:
             url, version = each.fields.get("url"), each.fields.get("version")
             self._seen.setdefault(each.name, Seen(each.name, str(url), version, each.at))
-        for owner, after in pairwise(self._node.ownership().seen):
+        # Where nodes do not own orders, owners are other processes.
+        owners = self._node.ownership().seen if self._node.roster is None else ()
+        for owner, after in pairwise(owners):
             self._seen.setdefault(owner.node, Seen(owner.node, owner.url, None, after.since))
         self._days = {
             each.name: count for each in days if isinstance(count := each.fields.get("count"), int)

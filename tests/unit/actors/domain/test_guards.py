@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.domain.decide import decide
-from actors.domain.evidence import Evidence, Refusal
+from actors.domain.evidence import MOST_MOVES, Evidence, Move, Refusal
 from actors.domain.guards import Guard, Guards, Mode
 from actors.domain.messages import Updated
-from actors.domain.model import LogEntry, OrderState
+from actors.domain.model import ChangeType, LogEntry, LogPosition, OrderState
 from actors.errors import DuplicateOperation, OverPlan
 from actors.store.documents import outcome_document, outcome_from
 from tests.unit.strategies import AT, EPOCH, input_of, output_of, scan, stored_order, unbind
@@ -53,6 +53,15 @@ def told(decision: Decision) -> list[Any]:
 
 def watched(decision: Decision) -> list[str | None]:
     return [each.watched if isinstance(each, Updated) else "?" for each in decision.verdicts]
+
+
+def test_of_a_barcode_with_very_many_entries_the_latest_are_looked_at() -> None:
+    evidence = Evidence()
+    for seq in [*range(2, MOST_MOVES + 50), 1]:
+        position = LogPosition(seq, AT, f"{seq:024x}")
+        evidence.note_move("SN-1", Move(position, ChangeType.OUTPUT, 1, 1))
+    kept = sorted(each.position.seq for each in evidence.moves["SN-1"].values())
+    assert kept == [*range(50, MOST_MOVES + 50)]
 
 
 # -- output once ----------------------------------------------------------------------------

@@ -110,6 +110,11 @@ async def test_an_owner_that_ended_before_it_kept_anything_is_gone_by_name() -> 
     assert [each.node for each in state.gone] == ["n-0"]
     assert state.missing_s > 0
 
+    town.node.roster = SimpleNamespace(term=4)  # the owners are no nodes
+    town.begin(3)
+    await town.fleet.look()
+    assert "n-0" not in town.fleet._seen  # noqa: SLF001
+
 
 @in_virtual_time
 async def test_what_is_expected_may_be_set_and_a_standby_counts_nobody() -> None:
