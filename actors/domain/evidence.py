@@ -101,7 +101,8 @@ class Move:
 
 
 MOST_MOVES: Final = 1_000
-"""Entries of a barcode that a decision looks at: as many as are read of the log."""
+"""Entries of one barcode in one order, the newest, that a decision looks at: what is older counts
+for nothing after an unbind, and no product has as many steps."""
 _position: Final = attrgetter("position")
 
 

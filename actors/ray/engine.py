@@ -69,7 +69,8 @@ class RayEngine:
         self.telemetry = Telemetry()
         self.roster = Doors(Member(node_id, url), lambda: store.shard_map)
         self._history = OwnershipHistory()
-        self._noted: set[tuple[str, int]] = set()
+        self._noted: dict[int, tuple[str, int]] = {}
+        """By shard: its owner and epoch that were noted last."""
         self._watched_store = Watched(store.name)
         self.parts = [
             ShardPart(self._link(shard.index, options), self._watched_store.view)
@@ -165,10 +166,11 @@ class RayEngine:
         """Clear the leases without expiry that nobody lives behind."""
         return sum(await ask_all(operate(each.link, "clean_locks") for each in self.parts))
 
-    def _note_owner(self, status: NodeStatus) -> None:
-        """Note it once: the processes of several shards are looked at in turns."""
-        if (status.node, status.epoch) not in self._noted:
-            self._noted.add((status.node, status.epoch))
+    def _note_owner(self, shard: int, status: NodeStatus) -> None:
+        """Note it once: the shards are looked at in turns."""
+        seen = status.node, status.epoch
+        if self._noted.get(shard) != seen:
+            self._noted[shard] = seen
             self._history.note(status.node, status.url, status.epoch)
 
     async def _watch(self) -> None:
@@ -178,9 +180,9 @@ class RayEngine:
         while True:
             await self._watched_store.ask(self.store.ping, _ANSWERS_S)
             await self.roster.look()
-            for part in self.parts:
+            for shard, part in enumerate(self.parts):
                 if part.link.news is not None:
-                    self._note_owner(part.status())
+                    self._note_owner(shard, part.status())
             if loop.time() - sampled_at >= SAMPLED_EVERY_S:
                 sampled_at = loop.time()
                 counts = self.region.statistics()

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from actors.store.records import Records
 
 
-MAX_HISTORY: Final = 1_000
-"""Entries of one barcode in one order, the newest, that a scan is decided by: what is older counts
-for nothing after an unbind, and no product has as many steps."""
-
 SEARCHED_ENTRIES: Final = 10_000
 """Of the log, the newest, that are looked at for what has no index."""
 BARCODE_ENTRIES: Final = 1_000

@@ -282,7 +282,7 @@ async def test_times_and_numbers_of_others_are_shown_as_stored(
 async def test_a_scan_reads_a_bounded_number_of_its_barcodes_entries(
     store: Store, backdoor: object, order_id: WorkOrderId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reads, "MAX_HISTORY", 10)
+    monkeypatch.setattr(reads, "MOST_MOVES", 10)
     logs, other = _mongo(backdoor).database[LOGS], new_order_id()
     logs.insert_many(
         _bson(old_log_document(owner)) for owner in (other, order_id) for _ in range(500)

@@ -379,7 +379,7 @@ async def test_a_caller_that_gives_up_does_not_stop_its_commit(path: Path) -> No
 async def test_a_scan_reads_a_bounded_number_of_its_barcodes_entries(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reads, "MAX_HISTORY", 30)
+    monkeypatch.setattr(reads, "MOST_MOVES", 30)
     said: dict[str, Any] = {"related_barcode": "SN-1", "process_step_id": "b" * 24}
     async with opened(path) as store:
         order_id = put_order(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
-from actors.domain.evidence import Evidence, EvidenceQuery, Refusal
+from actors.domain.evidence import MOST_MOVES, Evidence, EvidenceQuery, Refusal
 from actors.domain.model import (
     Epoch,
     LogEntry,
@@ -23,7 +23,7 @@ from actors.store.documents import order_from, outcome_from
 from actors.store.mongo.bson import as_object_id, note_history
 from actors.store.mongo.client import reading
 from actors.store.pages import bytes_of
-from actors.store.port import MAX_HISTORY, MAX_WHOLE, Claim
+from actors.store.port import MAX_WHOLE, Claim
 from actors.store.schema import (
     INBOX,
     LOGS,
@@ -296,7 +296,7 @@ async def _note_barcodes(
         return
     barcodes = list({each for query in asking for each in query.barcodes})
     # By the barcode alone, so that the limit is on what is read, not on what fits.
-    few = MAX_HISTORY + _FEW * len(barcodes)
+    few = MOST_MOVES + _FEW * len(barcodes)
     found = await (
         at.logs.find({"relatedBarcode": {"$in": barcodes}}, _HISTORY)
         .hint(BARCODE_INDEX)
@@ -323,12 +323,12 @@ async def _newest(
                 "changeType": "input",
             }
             found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(_SCANS_INDEX)
-            for document in await found.limit(MAX_HISTORY).to_list(None):
+            for document in await found.limit(MOST_MOVES).to_list(None):
                 yield document
             # Outputs have no index of one order's: of the barcode's newest in all orders.
             condition = {"relatedBarcode": barcode}
             found = at.logs.find(condition, _HISTORY).sort("operateTime", -1).hint(BARCODE_INDEX)
-            for document in await found.limit(MAX_HISTORY).to_list(None):
+            for document in await found.limit(MOST_MOVES).to_list(None):
                 if document.get("changeType") == "output":
                     yield document
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from actors.domain.evidence import Evidence, Move
+from actors.domain.evidence import MOST_MOVES, Evidence, Move
 from actors.domain.model import MAX_QUANTITY, LogPosition
 from actors.store.contexts import request_key
 from actors.store.documents import change_type_from, outcome_from
 from actors.store.pages import within
-from actors.store.port import MAX_HISTORY, MAX_WHOLE
+from actors.store.port import MAX_WHOLE
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
 from actors.store.values import number_from
 from actors.store.views import detail_row, log_row, operation_row
@@ -68,7 +68,7 @@ def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
             _note_moves(rows, evidence)
             return evidence
     for barcode in query.barcodes:
-        _note_moves(db.execute(_BY_BARCODE, (query.work_order_id, barcode, MAX_HISTORY)), evidence)
+        _note_moves(db.execute(_BY_BARCODE, (query.work_order_id, barcode, MOST_MOVES)), evidence)
     return evidence
 
 
