@@ -86,7 +86,9 @@ def main(argv: list[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pictures-") as data:
         _import_demo_orders(Path(data) / "data")
-        with ServiceNode({"CONSOLE_WRITE": "1", "NODE_ID": "node-1"}, Path(data)) as node:
+        # The load knows no plans, which would be one long alarm.
+        settings = {"CONSOLE_WRITE": "1", "NODE_ID": "node-1", "OVER_INPUT": "off"}
+        with ServiceNode(settings, Path(data)) as node:
             asyncio.run(_make(node.uri, folder, options.seconds, pictures))
     return 0
 
