@@ -7,17 +7,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 from redis import Redis
 
+from tests.examples import register_profiles
 from tests.servers import Databases, MongoReplicaSet, MongoServer, RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Examples on a busy machine may take their time.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+register_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
