@@ -52,6 +52,10 @@ class Archive(Protocol):
         """
         ...
 
+    async def kept(self, order_ids: Sequence[WorkOrderId] | None = None) -> Moved:
+        """Count what is in the archive, of all orders or of some."""
+        ...
+
     async def restore(self, order_ids: Sequence[WorkOrderId] | None = None) -> Moved | None:
         """Bring entries back to the log, of all orders or of some; None when none are left.
 

@@ -169,6 +169,8 @@ async def test_readers_see_the_same_before_and_after_and_all_the_while(
     assert [len(backdoor.logs(each)) for each in others] == [1, 1]
     assert await _seen(store, orders) == before
     assert await store.archive.old(_BEFORE) == Moved()
+    assert await store.archive.kept() == await store.archive.kept([ended]) == Moved(1, 5)
+    assert await store.archive.kept(others) == Moved()
 
     assert await _moved(store.archive.restore) == Moved(1, 5)
     ours = {"planServerRestored", "planServerBatch"}

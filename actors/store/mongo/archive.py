@@ -87,14 +87,21 @@ class MongoArchive:
             await self._announce(LOGS, orders, before)
         return await self._finish()
 
+    async def kept(self, order_ids: Sequence[WorkOrderId] | None = None) -> Moved:
+        """Count the orders, then add up their entries."""
+        by_order = {"$group": {"_id": "$workOrderId", "entries": {"$sum": 1}}}
+        all_orders = {"$group": {"_id": None, "n": {"$sum": 1}, "entries": {"$sum": "$entries"}}}
+        with reading():
+            found = await all_of(
+                self._collections().archive, [{"$match": _named(order_ids)}, by_order, all_orders]
+            )
+        return Moved(found[0]["n"], found[0]["entries"]) if found else Moved()
+
     async def restore(self, order_ids: Sequence[WorkOrderId] | None = None) -> Moved | None:
         """Finish the batch that is under way, or announce one and do all its steps."""
         if await self._state() is None:
-            wanted: dict[str, Any] = {}
-            if order_ids is not None:
-                wanted = {"workOrderId": {"$in": [ObjectId(each) for each in order_ids]}}
             some: list[dict[str, Any]] = [
-                {"$match": wanted},
+                {"$match": _named(order_ids)},
                 {"$limit": _ENTRIES},
                 {"$group": {"_id": "$workOrderId"}},
                 {"$limit": _ORDERS},
@@ -283,6 +290,13 @@ class MongoArchive:
         with writing():
             result = await self._collections().orders.update_one(still, {"$set": turn})
         return bool(result.matched_count)
+
+
+def _named(order_ids: Sequence[WorkOrderId] | None) -> dict[str, Any]:
+    """Return the condition of the entries of these orders; none for all orders."""
+    if order_ids is None:
+        return {}
+    return {"workOrderId": {"$in": [ObjectId(each) for each in order_ids]}}
 
 
 def _ways(at: Collections, state: Mapping[str, Any]) -> tuple[Any, Any]:

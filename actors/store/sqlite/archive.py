@@ -38,6 +38,7 @@ _AGE: Final = (
 )
 _SOME: Final = "SELECT id FROM {} WHERE work_order_id = ? LIMIT ?"
 _ARCHIVED: Final = "SELECT work_order_id FROM logs_archive {} LIMIT 1"
+_KEPT: Final = "SELECT count(DISTINCT work_order_id), count(*) FROM logs_archive {}"
 _COPY: Final = f"INSERT INTO {{}} ({LOG_COLUMNS}) SELECT {{}} FROM {{}} WHERE id = ?"  # noqa: S608 the same
 _CAME_BACK: Final = LOG_COLUMNS.replace("document", f"json_set(document, '$.{RESTORED}', {{}})")
 
@@ -79,12 +80,16 @@ class SqliteArchive:
             moved += await self._move_order(order_id, until)
         return moved if found else None
 
+    async def kept(self, order_ids: Sequence[WorkOrderId] | None = None) -> Moved:
+        """Count."""
+        named, values = _named(order_ids)
+        return Moved(
+            *await self._threads.read(lambda db: db.execute(_KEPT.format(named), values).fetchone())
+        )
+
     async def restore(self, order_ids: Sequence[WorkOrderId] | None = None) -> Moved | None:
         """Bring the entries of one order back."""
-        named, values = "", list[str]()
-        if order_ids is not None:
-            named = "WHERE work_order_id IN (SELECT value FROM json_each(?))"
-            values = [orjson.dumps(list(order_ids)).decode()]
+        named, values = _named(order_ids)
 
         def find(db: sqlite3.Connection) -> WorkOrderId | None:
             row = db.execute(_ARCHIVED.format(named), values).fetchone()
@@ -116,6 +121,14 @@ class SqliteArchive:
                 return _transfer(db, order_id, "logs_archive", "logs", _CAME_BACK.format(now))
         except sqlite3.IntegrityError as error:
             raise StoreRejected(f"the log of work order {order_id}: {error}") from error
+
+
+def _named(order_ids: Sequence[WorkOrderId] | None) -> tuple[str, list[str]]:
+    """Return the condition of rows of these orders, and its values; none for all orders."""
+    if order_ids is None:
+        return "", []
+    ids = orjson.dumps(list(order_ids)).decode()
+    return "WHERE work_order_id IN (SELECT value FROM json_each(?))", [ids]
 
 
 def _ended(
