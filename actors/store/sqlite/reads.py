@@ -41,10 +41,14 @@ _BY_JOB: Final = (
 )
 _MOVES: Final = (
     "SELECT related_barcode, counts_as, process_step_id, seq, operate_time, id, change_type, asked,"
-    " json_extract(document, '$.changeQuantity') FROM all_logs WHERE work_order_id = ?"
+    " json_extract(document, '$.changeQuantity') FROM {} WHERE work_order_id = ?"
 )
-_BY_BARCODE: Final = f"{_MOVES} AND related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
-_WITH_BARCODE: Final = f"{_MOVES} AND related_barcode > '' LIMIT ?"
+# Of each alone: to merge them costs more than to ask one that has nothing.
+_BY_BARCODE: Final = [
+    f"{_MOVES.format(each)} AND related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
+    for each in LOG_TABLES
+]
+_WITH_BARCODE: Final = f"{_MOVES.format('all_logs')} AND related_barcode > '' LIMIT ?"
 
 _OPERATIONS: Final = (
     "SELECT document FROM operations WHERE work_order_id = ?"
@@ -70,7 +74,9 @@ def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
             _note_moves(rows, evidence)
             return evidence
     for barcode in query.barcodes:
-        _note_moves(db.execute(_BY_BARCODE, (query.work_order_id, barcode, MOST_MOVES)), evidence)
+        for newest in _BY_BARCODE:
+            rows = db.execute(newest, (query.work_order_id, barcode, MOST_MOVES)).fetchall()
+            _note_moves(rows, evidence)
     return evidence
 
 
