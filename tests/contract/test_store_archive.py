@@ -56,6 +56,7 @@ _EVERYTHING = QuantityQuery(
     group=(Dimension.ORDER, Dimension.DAY),
     calendar=Calendar.of(MORNING.tzinfo, MORNING, _BEFORE, (0,)),
 )
+_GROUPINGS = [(), (Dimension.PRODUCTION_ORDER, Dimension.HOUR), (Dimension.LINE,)]
 
 
 class _Stopped(Exception):
@@ -126,7 +127,7 @@ async def _seen(store: Store, orders: list[WorkOrderId]) -> dict[str, Any]:
         "outcome": await store.inbox.outcome(job),  # type: ignore[arg-type]
         "found": [sorted(order["workOrderNo"] for order in each.orders) for each in searched],
         "sums": await rows(store, _EVERYTHING),
-        "sum": await rows(store, replace(_EVERYTHING, group=())),
+        "sum": [await rows(store, replace(_EVERYTHING, group=each)) for each in _GROUPINGS],
         "seq": (await loaded(store, first)).seq,
     }
 

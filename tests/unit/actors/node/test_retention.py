@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from actors.errors import StoreUnavailable
 from actors.node import retention
+from actors.node.term import Term, TermOptions
+from actors.orders.region import Region
+from actors.orders.supervisor import Limits
 from actors.store.archive import Moved
 from actors.telemetry.counters import ArchiveStats
+from actors.telemetry.telemetry import Telemetry
+from tests.fakes import MemoryStore
+from tests.unit.actors.owner import turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from actors.store.archive import Archive
 
 
 class _Archive:
@@ -33,6 +42,28 @@ class _Archive:
         if answer is None:
             self.done.set()
         return answer
+
+
+async def test_a_term_keeps_the_log_short_where_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began: list[int] = []
+
+    async def keep(_archive: Archive, days: int, _stats: ArchiveStats) -> None:
+        began.append(days)
+
+    monkeypatch.setattr("actors.node.term.keep_log_short", keep)
+    for days in (None, 365):
+        store = MemoryStore()
+        monkeypatch.setattr(MemoryStore, "archive", None)
+        region = Region(Telemetry(), AsyncMock())
+        options = TermOptions(Limits(), retention_days=days)
+        term = Term(store, region, await store.claim_epoch("node"), options, lambda _: None)
+        await term.begin()
+        await turns()
+        await term.abandon("the test is over")
+        await term.settled()
+    assert began == [365]
 
 
 async def test_batches_are_counted_and_a_failure_is_tried_again(
