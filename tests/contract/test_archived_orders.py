@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.adapters
 on_both = pytest.mark.parametrize("database", ["sqlite", MONGO_STORES[0]], indirect=True)
 _ENFORCE = Guards(Mode.ENFORCE, Mode.ENFORCE, Mode.ENFORCE)
-_KEPT: dict[str, Any] = {"related_barcode": "SN-1", "process_step_id": STEP, "barcode_operation": SCAN_PROCESS}
+_KEPT: dict[str, Any] = {
+    "related_barcode": "SN-1",
+    "process_step_id": STEP,
+    "barcode_operation": SCAN_PROCESS,
+}
 
 
 @asynccontextmanager
