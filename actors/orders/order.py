@@ -206,7 +206,7 @@ class WorkOrderActor(AsyncioActor):
             each.message.change.job_id for each in pending if each.attempts or each.message.suspect
         )
         epoch, guards, memory = self._context.epoch, self._context.guards, self._context.memory
-        asked = questions(self.order_id, changes, suspects, guards)
+        asked = questions(self.order_id, changes, suspects, guards, archived=order.archived)
         self._doing = "reading the log"
         recalled = await memory.recall(self.order_id, asked, self._ask_committer)
         at = _now()

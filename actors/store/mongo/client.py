@@ -24,6 +24,7 @@ from pymongo.errors import (
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
 from actors.store.schema import (
+    ARCHIVE,
     INBOX,
     LINE,
     LOGS,
@@ -55,7 +56,7 @@ _TELLS_CASE: Final = 3
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
-INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
+INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
     ORDERS: (
         IndexModel(
             [(f"{OURS}.dirty", ASCENDING)],
@@ -145,6 +146,15 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
     ),
 }
 
+# The readers of the log ask for the same of the archive; what may be there once, decisions say.
+INDEXES[ARCHIVE] = tuple(
+    IndexModel(
+        list(each.document["key"].items()),
+        **{name: each.document[name] for name in each.document if name not in ("key", "unique")},
+    )
+    for each in INDEXES[LOGS]
+)
+
 
 def connect(uri: str, driver: Driver, timeout_s: float) -> Any:  # noqa: ANN401 -- either driver's client
     """Make a client; it connects when first used.
@@ -187,7 +197,7 @@ async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either dri
 
     Two keys or two barcodes would be one, and the second of them would never be counted.
     """
-    ours = [ORDERS, LOGS, REFUSALS, OPERATIONS, INBOX, NODE_STATE]
+    ours = [ORDERS, LOGS, ARCHIVE, REFUSALS, OPERATIONS, INBOX, NODE_STATE]
     found = await database.command("listCollections", filter={"name": {"$in": ours}})
     for each in found["cursor"]["firstBatch"]:
         collation = each.get("options", {}).get("collation", {})
