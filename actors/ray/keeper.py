@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -108,13 +109,12 @@ class _Kept:
 class Keeper:
     """The processes of all shards; `build` names the function that makes what runs in one."""
 
-    def __init__(self, shards: Sequence[Shard], options: RayOptions, build: str) -> None:
+    def __init__(self, options: RayOptions, build: str) -> None:
         self._options, self._build = options, build
-        self._kept = [
-            _Kept(shard, f"shard-{shard.index}{_LETTERS[spare]}", shard.index + spare)
-            for shard in shards
-            for spare in range(1 + options.spares)
-        ]
+        self._kept: list[_Kept] = []
+        self._gone: list[_Kept] = []
+        """Those of shards that there are no more, to be ended."""
+        self._tidying = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
     def handles(self, shard: int) -> list[ShardHandle]:
@@ -125,8 +125,8 @@ class Keeper:
             if each.shard.index == shard and each.actor is not None
         ]
 
-    async def open(self) -> None:
-        """Join the cluster and see that all processes are there.
+    async def open(self, shards: Sequence[Shard]) -> None:
+        """Join the cluster and see that the processes of these shards are there.
 
         Raises:
             StartupError: Ray is not installed, or there is no cluster.
@@ -134,8 +134,33 @@ class Keeper:
         """
         # Not on the loop: it takes seconds. Ray's handlers of signals stay out of the way so, too.
         await asyncio.to_thread(self._join)
-        await asyncio.to_thread(self._make)
+        await self.keep(shards)
         self._watching = asyncio.create_task(self._watch())
+
+    async def keep(self, shards: Sequence[Shard]) -> None:
+        """See that the processes of these shards are there from now on, and no others."""
+        known = {each.name: each for each in self._kept}
+        kept = []
+        for shard in shards:
+            for spare in range(1 + self._options.spares):
+                name, place = f"shard-{shard.index}{_LETTERS[spare]}", shard.index + spare
+                each = known.pop(name, None) or _Kept(shard, name, place)
+                each.shard = shard
+                kept.append(each)
+        self._gone += known.values()
+        self._kept = kept
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Make those that are not there, and end those that are to be gone."""
+        async with self._tidying:
+            while self._gone:
+                if self._gone[-1].actor is not None:
+                    # Its shard is of no map: it owns nothing, nor ever will.
+                    await asyncio.to_thread(_ray().kill, self._gone[-1].actor, no_restart=True)
+                self._gone.pop()
+            if any(each.actor is None for each in self._kept):
+                await asyncio.to_thread(self._make)
 
     async def close(self) -> None:
         """Leave the cluster; the processes stay."""
@@ -191,8 +216,8 @@ class Keeper:
                 made = [each for each in self._kept if each.actor is not None]
                 await asyncio.gather(*map(self._look_at, made))
                 await asyncio.to_thread(self._move_apart)
-                if any(each.actor is None for each in self._kept):
-                    await asyncio.to_thread(self._make)
+                await self._balance()
+                await self._tidy()
             except Exception:  # noqa: BLE001 -- the next look may do better
                 _log.warning("shards_not_watched", exc_info=True)
 
@@ -244,6 +269,25 @@ class Keeper:
                 spare.moved_among = nodes
                 _ray().kill(spare.actor, no_restart=True)
                 spare.forget()
+
+    async def _balance(self) -> None:
+        """Have one owner leave its shard to the spare, where that is on a machine with fewer.
+
+        So they are spread again once a machine that was lost is back, or another one joins.
+        """
+        if not all(each.machine for each in self._kept):
+            return  # not before all is there
+        owned = Counter({each.machine: 0 for each in self._kept})
+        owned.update(each.machine for each in self._kept if each.serving)
+        for owner in self._kept:
+            for spare in self._beside(owner):
+                if owner.serving and owned[owner.machine] > owned[spare.machine] + 1:
+                    _log.info("shard_left_to_spare", name=owner.name)
+                    owner.serving = False  # not twice, before it is heard again
+                    with suppress(AttributeError, TimeoutError):  # an earlier release has no such
+                        async with asyncio.timeout(_ANSWERS_S):
+                            await owner.actor.hand_over.remote()
+                    return
 
 
 def _ray() -> Any:  # noqa: ANN401
