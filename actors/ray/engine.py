@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,12 +16,14 @@ from actors.ray.doors import Doors
 from actors.ray.link import UNANSWERED_S, ShardLink
 from actors.ray.merged import MergedActors, MergedJobs, MergedOrders, ShardPart, ask_all
 from actors.ray.remote import operate
+from actors.ray.shard import MAKE_WAY
 from actors.ray.totals import Adder
 from actors.shards.settle import owners_under, plan_shards, settle_shards
 from actors.shards.status import merged_status
 from actors.store.shards import Member
 from actors.telemetry.samples import SAMPLED_EVERY_S, Gauges
 from actors.telemetry.telemetry import Telemetry
+from actors.wire.payload import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +53,10 @@ class Processes(Protocol):
 
     async def keep(self, shards: Sequence[Shard]) -> None:
         """Keep processes for these shards from now on, and none for others."""
+        ...
+
+    def ready(self) -> bool:
+        """Return whether all of them have answered."""
         ...
 
     async def close(self) -> None:
@@ -197,12 +204,21 @@ class RayEngine:
         if self._count is not None or stored.planned is None:
             return
         self._shards = stored
-        # What is to come starts while what is there gives its shards up.
         await self._processes.keep(ShardMap(max(stored.count, stored.planned)).all())
+        if self._processes.ready():
+            await self._make_way(stored)
         if await owners_under(stored, self._new_lease):
             return
         if await self.store.shard_map.move(stored, stored.planned):
             _log.warning("shards_moved", before=stored.count, shards=stored.planned)
+
+    async def _make_way(self, stored: ShardMap) -> None:
+        """Have the shards given up, now that all is there that is to take them."""
+        handles = [each for part in self.parts for each in self._processes.handles(part.link.shard)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWERS_S):
+                asked = (each.operate(pack(MAKE_WAY, stored.version)) for each in handles)
+                await asyncio.gather(*asked, return_exceptions=True)
 
     async def _begin_anew(self, stored: ShardMap) -> None:
         """Reach the shards of another map; of those before, take what is answered still."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from actors.errors import PayloadUnreadable, StartupError
+from actors.errors import NotOwner, PayloadUnreadable, StartupError
 from actors.ray.news import read_news
 from actors.ray.process import ShardProcess
 from actors.wire.payload import unpack
@@ -84,6 +84,8 @@ class _Kept:
     actor: Any = None
     machine: str = ""
     """Where it is, by the cluster's id; empty while that is not known."""
+    heard: bool = False
+    """Whether it has answered since it was started."""
     serving: bool = False
     moved_among: Sequence[str] = ()
     """The machines that there were when it was last moved: once among the same ones is enough."""
@@ -94,16 +96,17 @@ class _Kept:
     def starts(self) -> None:
         """Note that it is about to be started."""
         self.heard_at, self.patience_s = time.monotonic(), _STARTS_S
-        self.machine, self.serving = "", False
+        self.machine, self.serving, self.heard = "", False, False
 
     def forget(self) -> None:
         """Note that it is gone for good."""
-        self.actor, self.machine, self.serving = None, "", False
+        self.starts()
+        self.actor = None
 
     def answers(self, machine: str, *, serving: bool) -> None:
         """Note that it was heard."""
         self.heard_at, self.patience_s = time.monotonic(), _MUTE_S
-        self.machine, self.serving = machine, serving
+        self.machine, self.serving, self.heard = machine, serving, True
 
 
 class Keeper:
@@ -124,6 +127,10 @@ class Keeper:
             for each in self._kept
             if each.shard.index == shard and each.actor is not None
         ]
+
+    def ready(self) -> bool:
+        """Return whether all processes have answered."""
+        return all(each.heard for each in self._kept)
 
     async def open(self, shards: Sequence[Shard]) -> None:
         """Join the cluster and see that the processes of these shards are there.
@@ -226,7 +233,7 @@ class Keeper:
 
         try:
             async with asyncio.timeout(_ANSWERS_S):
-                info = await kept.actor.info.remote()
+                info = await _info_of(kept.actor)
                 machine = await _machine_of(kept.actor)
         except ActorUnavailableError:  # Ray is about to restart it
             kept.starts()
@@ -240,7 +247,7 @@ class Keeper:
                 kept.starts()
                 await asyncio.to_thread(_ray().kill, kept.actor, no_restart=False)
         else:
-            kept.answers(machine, serving=_serves(bytes(info)))
+            kept.answers(machine, serving=info is not None and _serves(info))
 
     def _beside(self, kept: _Kept) -> list[_Kept]:
         """Return the other processes of its shard."""
@@ -296,6 +303,13 @@ def _ray() -> Any:  # noqa: ANN401
     import ray  # noqa: PLC0415 -- of an optional extra, and slow
 
     return ray
+
+
+async def _info_of(actor: Any) -> bytes | None:  # noqa: ANN401
+    try:
+        return bytes(await actor.info.remote())
+    except NotOwner:  # the map has no such shard as yet
+        return None
 
 
 async def _machine_of(actor: Any) -> str:  # noqa: ANN401

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from actors.errors import OutcomeUnknown, StartupError, StoreUnavailable, WorkOrderError
+from actors.errors import NotOwner, OutcomeUnknown, StartupError, StoreUnavailable, WorkOrderError
 from actors.ray.exchange import Exchange
 from actors.ray.news import News
 from actors.ray.operations import OPERATIONS
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 _HEEDS_S: Final = 1.0
 _LOOKS_S: Final = 0.1
 """While the map is about to be another."""
+_WAY_S: Final = 60.0
+"""How long those are waited for that are to take over under another map."""
+MAKE_WAY: Final = "make_way"
+"""The operation by which a front door says that they are there."""
 
 _log = structlog.get_logger(__name__)
 
@@ -70,22 +75,30 @@ class ShardServer:
     ) -> None:
         self._store, self._index, self._new_node = store, index, new_node
         self._ttl_s = lease_ttl_s
-        self._held: _Held
+        self._serves: _Held | None = None
+        """None while the map has no such shard."""
+        self._planned_at: float | None = None
+        self._way: int | None = None
+        """Version of the map that may be left, as what is to take over is there."""
         self._heeding: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
 
     async def start(self) -> None:
-        """Start the node, once the map has this shard; raises `StartupError`."""
+        """Start the node, where the map has this shard; raises `StartupError`."""
         await self._store.open()
         try:
             shards = await self._store.shard_map.read()
-            while shards.count <= self._index:
-                await asyncio.sleep(_LOOKS_S)
-                shards = await self._store.shard_map.read()
         except StoreUnavailable as error:
             raise StartupError(f"the map of shards can't be read: {error}") from error
-        await self._hold(shards)
-        self._heeding = asyncio.create_task(self._heed())
+        if self._index < shards.count:
+            await self._hold(shards)
+        self._heeding = asyncio.create_task(self._heed(shards))
+
+    @property
+    def _held(self) -> _Held:
+        if self._serves is None:
+            raise NotOwner(f"the orders are not cut into so many shards that {self._index} is one")
+        return self._serves
 
     async def _hold(self, shards: ShardMap) -> None:
         """Have the shard as this map has it served from now on."""
@@ -100,7 +113,7 @@ class ShardServer:
             await held.close()
             raise
         held.watching = asyncio.create_task(self._watch(node))
-        self._held = held
+        self._serves = held
 
     async def _watch(self, node: Node) -> None:
         await node.wait_failed()
@@ -125,6 +138,9 @@ class ShardServer:
         return pack(write_answer(failure), result, self._news().written())
 
     async def _run(self, name: str, arguments: list[Any]) -> Any:  # noqa: ANN401
+        if name == MAKE_WAY:
+            (self._way,) = arguments
+            return None
         operation = OPERATIONS.get(name)
         if operation is None:
             raise WorkOrderError(f"this release does not know {name}")
@@ -149,23 +165,26 @@ class ShardServer:
         if self._heeding is not None:
             self._heeding.cancel()
             await asyncio.wait({self._heeding})
-        finished = await self._held.node.drain(timeout_s)
-        await self._held.close()
+        finished = True
+        if self._serves is not None:
+            finished = await self._serves.node.drain(timeout_s)
+            await self._serves.close()
         await self._store.close()
         return finished
 
     # -- what is told to all -----------------------------------------------------------------
 
-    async def _heed(self) -> None:
+    async def _heed(self, shards: ShardMap) -> None:
         """Follow the map, and keep to a pause of all where the call that told of it was lost."""
-        pause_s = _HEEDS_S
         while True:
-            await asyncio.sleep(pause_s)
+            waits = shards.planned is not None or self._serves is None
+            await asyncio.sleep(_LOOKS_S if waits else _HEEDS_S)
             try:
                 shards = await self._store.shard_map.read()
-                pause_s = _HEEDS_S if shards.planned is None else _LOOKS_S
                 await self._follow(shards)
-                await self._held.node.region.heed_pause(self._held.node.store.paused)
+                if self._serves is not None:
+                    node = self._serves.node
+                    await node.region.heed_pause(node.store.paused)
             except (StoreUnavailable, OutcomeUnknown, StartupError) as error:
                 _log.warning("map_not_followed", error=str(error))
             except Exception:  # noqa: BLE001 -- one bad look must not be the last
@@ -176,17 +195,26 @@ class ShardServer:
 
         Where that has no such shard, whoever keeps this process ends it.
         """
-        held = self._held
-        moved = shards.version != held.shard.version
-        if moved or shards.planned is not None:
+        held = self._serves
+        moved = held is None or shards.version != held.shard.version
+        if held is not None and (moved or self._is_to_leave(shards)):
             await held.give_up(self._ttl_s / 2)
         if not moved or shards.count <= self._index:
             return
-        while held.node.settling:  # noqa: ASYNC110 -- counted in many places
+        while held is not None and held.node.settling:  # noqa: ASYNC110 -- counted in many places
             await asyncio.sleep(_LOOKS_S)
         await self._hold(shards)
-        await held.close()
+        if held is not None:
+            await held.close()
         _log.info("shards_followed", shards=shards.count, version=shards.version)
+
+    def _is_to_leave(self, shards: ShardMap) -> bool:
+        """Return whether another map is planned, and what it needs is there, or long waited for."""
+        if shards.planned is None:
+            self._planned_at = None
+            return False
+        self._planned_at = self._planned_at or time.monotonic()
+        return self._way == shards.version or time.monotonic() - self._planned_at > _WAY_S
 
     def _news(self) -> News:
         node = self._held.node

@@ -63,6 +63,8 @@ class Processes:
     servers: dict[str, ShardServer] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     starting: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    slow: bool = False
+    """Whether some have not answered yet."""
     kept: list[int] = field(default_factory=list)
     """How many shards there were to be processes for, again and again."""
 
@@ -89,6 +91,9 @@ class Processes:
 
         store: Any = self.cluster.store
         return ShardServer(store, int(name[:-1]), new_node, TTL_S)
+
+    def ready(self) -> bool:
+        return not self.slow and all(each.done() for each in self.starting.values())
 
     async def _end(self, name: str) -> None:
         await self.starting[name]

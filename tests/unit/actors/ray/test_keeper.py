@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors.domain.slots import Shard, ShardMap
-from actors.errors import StartupError
+from actors.errors import NotOwner, StartupError
 from actors.orders.region import Statistics
 from actors.ray.keeper import Keeper, RayOptions
 from actors.ray.news import News
@@ -90,6 +90,8 @@ class Cluster:
     refuses: bool = False
     fails_to_make: int = 0
     fails_to_kill: int = 0
+    of_no_map: set[str] = field(default_factory=set)
+    """Processes of shards that there are not."""
 
     def init(self, **options: Any) -> None:  # noqa: ANN401
         if self.refuses:
@@ -117,7 +119,8 @@ class Cluster:
                     self.fails_to_make -= 1
                     raise ConnectionError("the head is away")
                 self.made.append(name)
-                self.actors[name] = Actor(arguments, options)
+                error = NotOwner("no such shard") if name in self.of_no_map else None
+                self.actors[name] = Actor(arguments, options, error)
             return self.actors[name]
 
         return SimpleNamespace(remote=make)
@@ -321,7 +324,15 @@ def test_owners_are_spread_over_the_machines_that_their_spares_are_on(cluster: C
 async def _resharded(cluster: Cluster) -> None:
     kept = keeper()
     await kept.open(shards(2))
+    assert not kept.ready()
+    await asyncio.sleep(5)
+    assert kept.ready()
+    for name in ("shard-2a", "shard-2b", "shard-3a", "shard-3b"):
+        cluster.of_no_map.add(name)
     await kept.keep(shards(4))
+    assert not kept.ready()
+    await asyncio.sleep(5)
+    assert kept.ready(), "though the map has no such shards yet"
     assert cluster.made[4:] == ["shard-2a", "shard-2b", "shard-3a", "shard-3b"]
     assert len(kept.handles(3)) == 2
 

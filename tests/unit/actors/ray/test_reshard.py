@@ -56,8 +56,22 @@ async def test_all_follow_to_each_number_of_shards_that_is_asked_for() -> None:
         await other.close()
 
 
+@pytest.mark.parametrize(("ready_after_s", "served_for_s"), [(30.0, 30.0), (1000.0, 60.0)])
 @in_virtual_time
-async def test_processes_of_new_shards_start_before_those_that_are_there_have_given_way() -> None:
+async def test_shards_are_given_up_once_all_is_there_that_is_to_take_them_or_after_long(
+    ready_after_s: float, served_for_s: float
+) -> None:
+    async with an_open_door(None) as at:
+        at.processes.slow = True
+        await at.engine.reshard(2)
+        await asyncio.sleep(served_for_s - 2)
+        assert await until_served(4, at.engine) == 0
+        at.processes.slow = ready_after_s > served_for_s
+        assert await until_served(2, at.engine) < 2 + TTL_S
+
+
+@in_virtual_time
+async def test_an_owner_that_gives_no_way_is_waited_for() -> None:
     async with an_open_door(None) as at:
         await at.engine.reshard(2)
         await until_served(2, at.engine)
