@@ -39,16 +39,23 @@ _PICTURES: Final[_Pictures] = {
     "console-dark.png": ("#/", "en", "dark", _DESK),
     "order.png": (f"#/orders/{1:024x}", "en", "light", _DESK),
     "order.zh-CN.png": (f"#/orders/{1:024x}", "zh-CN", "light", _DESK),
+    "job.png": ("#/jobs/{job}", "en", "light", _DESK),
+    "job.zh-CN.png": ("#/jobs/{job}", "zh-CN", "light", _DESK),
+    "statistics.png": ("#/statistics", "en", "light", _DESK),
+    "statistics.zh-CN.png": ("#/statistics", "zh-CN", "light", _DESK),
     "phone.png": ("#/", "zh-CN", "light", _PHONE),
 }
-"""By file: view, language, colours, size."""
+"""By file: view, language, colours, size; `{job}` is a failed job's id."""
 _VIEWS: Final = {
     "overview": "#/",
     "orders": "#/actors",
     "order": f"#/orders/{1:024x}",
     "paused": f"#/orders/{_PAUSED}",
     "jobs": "#/jobs?state=failed",
+    "job": "#/jobs/{job}",
     "nodes": "#/nodes",
+    "operations": "#/operations",
+    "statistics": "#/statistics",
     "events": "#/events",
 }
 _ALL: Final = {
@@ -79,7 +86,9 @@ def main(argv: list[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pictures-") as data:
         _import_demo_orders(Path(data) / "data")
-        with ServiceNode({"CONSOLE_WRITE": "1", "NODE_ID": "node-1"}, Path(data)) as node:
+        # The load knows no plans, which would be one long alarm.
+        settings = {"CONSOLE_WRITE": "1", "NODE_ID": "node-1", "OVER_INPUT": "off"}
+        with ServiceNode(settings, Path(data)) as node:
             asyncio.run(_make(node.uri, folder, options.seconds, pictures))
     return 0
 
@@ -95,14 +104,24 @@ async def _make(uri: str, folder: Path, load_s: float, pictures: _Pictures) -> N
     await asyncio.wait({load}, timeout=load_s)
     if load.done():
         load.result()
+    job = await _failed_job(uri)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
         for name, (view, language, colours, size) in pictures.items():
-            url = f"{uri}/console{view}"
+            url = f"{uri}/console{view.format(job=job)}"
             await _photograph(browser, url, folder / name, language, colours, size)
         await browser.close()
     load.cancel()
+
+
+async def _failed_job(uri: str) -> str:
+    async with (
+        aiohttp.ClientSession(uri) as session,
+        session.get("/api/workorder/queue/jobs?state=failed&pageSize=1") as reply,
+    ):
+        job: str = (await reply.json())["data"]["jobs"][0]["jobId"]
+        return job
 
 
 async def _photograph(
@@ -122,9 +141,12 @@ async def _photograph(
 
 
 async def _load(uri: str) -> None:
-    """Send what a factory sends: in waves, some scans twice, one order paused."""
+    """Send what a factory sends: in waves, some scans twice, one order paused, one unknown."""
     async with aiohttp.ClientSession(uri) as session, asyncio.TaskGroup() as callers:
         async with session.post(f"/api/workorder/{_PAUSED}/pause"):
+            pass
+        unknown = {"workOrderId": f"{0xBAD:024x}", "type": "output", "wait": False}
+        async with session.post("/api/workorder/update-quantity", json=unknown):
             pass
         for number in range(_CALLERS):
             callers.create_task(_call(session, number))

@@ -55,7 +55,7 @@ VIEWS: Final[Mapping[str, Sequence[Asked]]] = {
         Asked("/api/workorder/detail/{order}", 2.5),
         Asked("/api/actors/{order}", 2.0),
         Asked("/api/workorder/quantity-logs/{order}?page=1&pageSize=20", 4.0),
-        Asked("/api/workorder/queue/jobs?state=waiting&workOrderId={order}&pageSize=1", 5.0),
+        Asked("/api/workorder/queue/job-counts?workOrderId={order}", 5.0),
     ),
     "events": (),
 }

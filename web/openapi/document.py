@@ -77,25 +77,10 @@ _IN_CHINESE: Final = {
 def write_document(
     routes: Sequence[Route], options: Options, language: Language = Language.ENGLISH
 ) -> dict[str, Any]:
-    """Write the document of an application with `routes`, what it is for before all else."""
-    writer = _Writer(options)
-    paths: dict[str, dict[str, object]] = {}
-    for route in sorted(routes, key=lambda each: each.tag != _FIRST_TAG):
-        paths.setdefault(route.path, {})[route.method.lower()] = writer.operation(route)
-    document = {
-        "openapi": "3.1.0",
-        "info": {"title": options.service, "version": options.version, "description": _ABOUT},
-        # Where this document is: also behind a proxy's prefix.
-        "servers": [{"url": "."}],
-        "tags": [{"name": name} for name in dict.fromkeys((_FIRST_TAG, *_tags(routes)))],
-        "paths": paths,
-        "components": {
-            "responses": writer.elsewhere(),
-            "securitySchemes": {_SCHEME: _BEARER},
-            "schemas": _described(writer.schemas),
-        },
-    }
-    return _translated(document) if language is Language.CHINESE else document
+    """Write the document of an application with `routes`."""
+    writer = Writer(options)
+    document = writer.document([(each, writer.operation(each)) for each in routes])
+    return translated(document) if language is Language.CHINESE else document
 
 
 def in_chinese(text: str) -> str | None:
@@ -113,10 +98,10 @@ def in_chinese(text: str) -> str | None:
     return f"{_IN_CHINESE[said]}：{codes}" if said in _IN_CHINESE else None
 
 
-def _translated(node: Any) -> Any:  # noqa: ANN401 -- a document, or a part of one
-    """Return it with its descriptions and summaries in Chinese; examples stay as they are."""
+def translated(node: Any) -> Any:  # noqa: ANN401 -- a document, or a part of one
+    """Return a document, its descriptions and summaries in Chinese; examples stay as they are."""
     if isinstance(node, list):
-        return [_translated(each) for each in node]
+        return [translated(each) for each in node]
     if not isinstance(node, dict):
         return node
     return {
@@ -124,7 +109,7 @@ def _translated(node: Any) -> Any:  # noqa: ANN401 -- a document, or a part of o
         if name in _TEXTS and isinstance(each, str)
         else each
         if name in _EXAMPLES
-        else _translated(each)
+        else translated(each)
         for name, each in node.items()
     }
 
@@ -155,12 +140,8 @@ def failures_of(route: Route) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def _tags(routes: Iterable[Route]) -> list[str]:
-    return [route.tag for route in routes]
-
-
-class _Writer:
-    """Writes operations, and collects the schemas that they name."""
+class Writer:
+    """Writes operations, collects the schemas that they name, and puts all together."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -189,7 +170,28 @@ class _Writer:
         }
         return written
 
-    def elsewhere(self) -> dict[str, object]:
+    def document(self, written: Iterable[tuple[Route, dict[str, object]]]) -> dict[str, Any]:
+        """Put the entries of the routes together, what the service is for before all else."""
+        sorted_ = sorted(written, key=lambda each: each[0].tag != _FIRST_TAG)
+        paths: dict[str, dict[str, object]] = {}
+        for route, operation in sorted_:
+            paths.setdefault(route.path, {})[route.method.lower()] = operation
+        about = {"version": self._options.version, "description": _ABOUT}
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": self._options.service, **about},
+            # Where this document is: also behind a proxy's prefix.
+            "servers": [{"url": "."}],
+            "tags": [{"name": name} for name in dict.fromkeys(each.tag for each, _ in sorted_)],
+            "paths": paths,
+            "components": {
+                "responses": self._elsewhere(),
+                "securitySchemes": {_SCHEME: _BEARER},
+                "schemas": _described(self.schemas),
+            },
+        }
+
+    def _elsewhere(self) -> dict[str, object]:
         """Write the replies to calls that no route takes."""
         return {
             code: self._failure(status, [code])

@@ -21,7 +21,7 @@ def _chosen(request: web.Request) -> Language | None:
 
 async def openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI document."""
-    body = await request.app[DOCUMENT].encoded(_chosen(request) or Language.ENGLISH)
+    body = (await request.app[DOCUMENT].texts(_chosen(request) or Language.ENGLISH)).json
     return web.Response(body=body, headers=request.app[CONTEXT].headers)
 
 
@@ -32,7 +32,7 @@ async def docs(request: web.Request) -> web.Response:
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     # The page's addresses are relative to where it is.
     up = "../" if request.path.endswith("/") else ""
-    page = await request.app[DOCUMENT].page(_chosen(request) or request[CALL].language)
+    page = (await request.app[DOCUMENT].texts(_chosen(request) or request[CALL].language)).page
     return web.Response(body=page.replace("{up}", up).encode(), headers=headers)
 
 

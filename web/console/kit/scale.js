@@ -42,7 +42,7 @@ export function linePath(xs, ys) {
     }
     path += `${drawing ? 'L' : 'M'}${xs[index].toFixed(1)} ${y.toFixed(1)}`;
     // A value alone between two gaps is a dot.
-    if (!drawing && (ys[index + 1] ?? null) === null) path += 'h2';
+    if (!drawing && (ys[index + 1] ?? null) === null) path += 'm-2 0a2 2 0 1 0 4 0a2 2 0 1 0 -4 0';
     drawing = true;
   });
   return path;

@@ -136,8 +136,9 @@ export class Job {
       ...data,
       updates: data.updates.filter((row) => ids.includes(row.jobId)),
     };
+    const unknown = order.failure?.code === 'WORK_ORDER_NOT_FOUND';
     return [
-      trouble(app, order),
+      unknown ? html`<p class="soft">${app.t('unknownOrder')}</p>` : trouble(app, order),
       shown && lastUpdates(app, shown, true),
       html`<p class="soft">${app.t('inTheLog')} <code>job_id=${jobId}</code></p>`,
     ];

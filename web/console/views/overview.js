@@ -151,7 +151,7 @@ export class Overview {
     const frame = { spanMs: past.spanMs, spanText, marks: data.marks ?? [] };
     const graph = ([write, ...lines], number) =>
       this.charts[number].render(app, at, lines, write, of('paused'), frame);
-    return html`<div data-graphs=${past.range}>${this.#ranges()}</div>
+    return html`<div class="actions" data-graphs=${past.range}>${this.#ranges()}</div>
       <div class="graphs">${trouble(app, past.poll)}${graphs.map(graph)}</div>`;
   }
 

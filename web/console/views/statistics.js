@@ -241,7 +241,7 @@ const startOf = (text) => (text.includes('T') ? text : `${text}T00:00`);
 
 function totals({ t, f }, { input, output, outputPerHour }) {
   return html`<p class="soft" data-totals>
-    ${t('input')} <b>${f.number(input.net)}</b> · ${t('output')} <b>${f.number(output.net)}</b>
-    · ${t('perHour')} <b>${f.number(outputPerHour)}</b>
+    ${t('input')} <b>${f.number(input.net)}</b> · ${t('output')} <b>${f.number(output.net)}</b>${' · '}
+    ${t('perHour')} <b>${f.number(outputPerHour)}</b>
   </p>`;
 }

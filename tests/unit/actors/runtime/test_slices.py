@@ -37,3 +37,26 @@ async def test_others_have_their_turn_after_each_slice(monkeypatch: pytest.Monke
 
 async def test_nothing_is_nothing() -> None:
     assert await in_slices(str, []) == []
+
+
+async def test_several_at_long_work_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("actors.runtime.slices.perf_counter", lambda: now)
+    made: list[str] = []
+
+    def make(name: str) -> str:
+        nonlocal now
+        now += 0.0002
+        made.append(name)
+        return name
+
+    works = (in_slices(make, name * 9) for name in "abc")
+    assert await asyncio.gather(*works) == [list(name * 9) for name in "abc"]
+    assert "".join(made) == "aaabbbccc" * 3
+
+
+async def test_what_fails_lets_the_next_go_on() -> None:
+    works = [in_slices(int, [each]) for each in ("1", "no", "2")]
+    first, failed, last = await asyncio.gather(*works, return_exceptions=True)
+    assert (first, last) == ([1], [2])
+    assert isinstance(failed, ValueError)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.store import LogPage
+from tests.virtual_time import in_virtual_time
 from web.app import Options, build_app
 from web.app_context import CONTEXT
 from web.server import places
-from web.server.connections import GuardedSite, Limits, allow_files
+from web.server.connections import GuardedSite, Limits, Turns, allow_files
 from web.server.front import FrontRunner
 from web.server.places import Places
 from web.server.refusals import Refusals
@@ -29,6 +30,18 @@ if TYPE_CHECKING:
 
 _SLOW_S = 0.3
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class CountedTurns(Turns):
+    """Counts the replies that waited for their turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    async def wait(self) -> None:
+        self.count += 1
+        await super().wait()
 
 
 class House:
@@ -60,7 +73,9 @@ async def house(
     runner = FrontRunner(app)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
-    limits = Limits(Places(most), head_s, unread_s, Refusals(app[CONTEXT]), app[CUTS])
+    limits = Limits(
+        Places(most), head_s, unread_s, Refusals(app[CONTEXT]), app[CUTS], CountedTurns()
+    )
     await GuardedSite(runner, sock, limits).start()
     here = House(limits, runner, sock.getsockname()[1])
     try:
@@ -266,3 +281,26 @@ def test_the_system_is_asked_for_as_many_files_as_connections_need(
         (64, 64),
         (9, 9),
     ]
+
+
+async def test_large_replies_take_turns_and_small_ones_do_not(node: FakeNode) -> None:
+    async with house(node) as here:
+        assert isinstance(here.limits.turns, CountedTurns)
+        for path in (b"/openapi.json", b"/livez"):
+            reader, _ = await here.knock(HEAD.replace(b"/livez", path) + b"\r\n")
+            assert await _status(reader) == 200
+        assert here.limits.turns.count == 1
+
+
+@in_virtual_time
+async def test_turns_leave_time_between_them() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    began = loop.time()
+
+    async def at() -> float:
+        await turns.wait()
+        return round(loop.time() - began, 6)
+
+    assert tuple(await asyncio.gather(at(), at(), at())) == (0, 0.004, 0.008)
+    await asyncio.sleep(1)
+    assert await at() == 1.008
