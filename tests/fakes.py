@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         LogQuery,
         Outcome,
     )
+    from actors.store.archive import Archive
     from actors.store.port import Found, OperationQuery, Trait
     from actors.store.quantities import Statistics
 
@@ -170,6 +171,10 @@ class MemoryStore:
             lambda: [entry_document(each) for log in self.log.values() for each in log.values()]
         )
 
+    @property
+    def archive(self) -> Archive:
+        raise NotImplementedError  # nothing here is old
+
     # -- the test's side ---------------------------------------------------------------------
 
     def put(self, order_id: WorkOrderId, **state: Any) -> None:  # noqa: ANN401 fields of OrderState
@@ -281,6 +286,9 @@ class MemoryStore:
         self.inbox.book.fence_off(self._epoch)
         self._claim = Claim(Epoch(self._epoch), node, url)
         return self._epoch
+
+    def exclusive(self, _name: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         await self.read("neighbours")

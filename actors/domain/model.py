@@ -135,6 +135,7 @@ class Neighbours:
     beside: Beside = Beside()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Change:
     """One intended update of one order, as asked for."""
@@ -211,6 +212,7 @@ class OperationEntry:
         return self.change.quantity
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogPosition:
     """Where an entry stands in its order's log; entries that another service wrote have seq 0."""

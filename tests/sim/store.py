@@ -6,6 +6,7 @@ it matched, a read of the orders, one of their logs' last seq, and one of the ou
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
+    from actors.store.archive import Archive
     from actors.store.port import Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from tests.sim.database import Database
@@ -238,6 +240,9 @@ class SimStore:
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         raise NotImplementedError(order_id)
 
+    def exclusive(self, _name: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
     async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:  # noqa: ARG002
         return []  # no order here is a supplement
 
@@ -266,6 +271,10 @@ class SimStore:
     @property
     def statistics(self) -> Statistics:
         return RecountedStatistics(lambda: ())  # nobody asks; nothing is rolled up
+
+    @property
+    def archive(self) -> Archive:
+        raise NotImplementedError  # nothing here is old
 
     # -- packets -------------------------------------------------------------------------------
 
