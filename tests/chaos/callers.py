@@ -38,6 +38,8 @@ class Pace:
     callers: int = 64
     rest_s: float = 0.08
     retry_s: float = 0.03
+    roam: bool = True
+    """Whether each caller calls every node in turn; else one, as long as that answers anything."""
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ class Callers(Crew):
         later: deque[Intent] = deque()
         count = 0
         while not self._stopping:
-            node = (number + count) % len(self.urls)
+            node = (number + count * self.pace.roam) % len(self.urls)
             count += 1
             if len(later) > 5 or (later and rng.random() < _AGAIN_SHARE / 2):
                 await self._until_settled(later.popleft(), "again", node)
@@ -137,10 +139,12 @@ class Callers(Crew):
     async def _until_settled(self, intent: Intent, purpose: str, node: int) -> None:
         deadline = time.monotonic() + _SETTLED_DEADLINE_S
         while time.monotonic() < deadline:
-            if await self._attempt(intent, purpose, node) in FINAL:
+            status = await self._attempt(intent, purpose, node)
+            if status in FINAL:
                 self.served_at.append(time.monotonic())
                 return
-            node = (node + 1) % len(self.urls)
+            if self.pace.roam or not status:
+                node = (node + 1) % len(self.urls)
             await asyncio.sleep(self.pace.retry_s)
         self.unsettled += 1
 

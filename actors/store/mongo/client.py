@@ -39,7 +39,7 @@ from actors.store.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 Driver = Literal["motor", "pymongo"]
 
@@ -232,12 +232,21 @@ async def make_indexes(database: Any) -> None:  # noqa: ANN401 -- either driver'
     as it is: it belongs to somebody else, and serves.
     """
     for collection, indexes in INDEXES.items():
+        if await _make(database[collection], indexes):
+            continue
         for index in indexes:
-            try:
-                await database[collection].create_indexes([index])
-            except OperationFailure as error:
-                if error.code not in (_INDEX_OPTIONS_CONFLICT, _INDEX_KEY_SPECS_CONFLICT):
-                    raise
+            await _make(database[collection], [index])
+
+
+async def _make(collection: Any, indexes: Sequence[IndexModel]) -> bool:  # noqa: ANN401 -- of either driver
+    """Make those that are missing, in one call; False when another's is in the way: none is."""
+    try:
+        await collection.create_indexes(list(indexes))
+    except OperationFailure as error:
+        if error.code not in (_INDEX_OPTIONS_CONFLICT, _INDEX_KEY_SPECS_CONFLICT):
+            raise
+        return False
+    return True
 
 
 @contextmanager
