@@ -3,13 +3,14 @@
 A batch is moved in steps, the same in both directions, with a rest before each but the first:
 
 1. it is announced, with a number above all before: what carries that number doesn't count;
-2. its entries are copied, each with the number. To the archive: then the orders' turns are
-   advanced, so that whoever decided without it finds his commit stale, and reads the order anew;
+2. its entries are copied, each with the number, then the orders' turns are advanced, so that
+   whoever decided without the copies finds his commit stale, and reads the order anew;
 3. the copies count, the originals don't: that, and of which orders, is one write;
 4. the originals are deleted, as far as their copies are there.
 
-Each can be done twice, and late, by whomever: so none has to be the owner's. What is copied once
-more has a higher number, and a deletion that was meant for it before does not match it.
+Each can be done twice, and late, by whomever: so none has to be the owner's. The server copies
+only while the batch is at that step. What is copied once more has a higher number, and a deletion
+that was meant for it before does not match it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from actors.store.mongo.bson import revision_filter
 from actors.store.mongo.client import reading, writing
 from actors.store.mongo.places import MOVING, all_of, entries_of
 from actors.store.mongo.reads import load
-from actors.store.schema import ARCHIVE, BATCH, LOGS, OURS, RESTORED
+from actors.store.schema import ARCHIVE, BATCH, LOGS, NODE_STATE, OURS, RESTORED
 from actors.store.values import order_time
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ _ENTRIES: Final = 20_000
 """What one batch has at most; a single order may have more entries."""
 _AT_ONCE: Final = 1_000
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_STILL: Final = f"{OURS}Still"
+"""A field for a moment, of an entry that is copied."""
 _SINCE_VERSION: Final = (4, 4)
 """The first MongoDB that has `$unionWith`."""
 
@@ -196,11 +199,10 @@ class MongoArchive:
         if state is not None and not state["copied"]:
             await self.rest()
             refused = await self._copy(state)
-            if state["source"] == LOGS:
-                await self._advance_turns(state)
+            await self._advance_turns(state)
             await self._change(state, {"$set": {"copied": True}})
             state = await self._state()
-        if state is None:
+        if state is None or not state["copied"]:  # a later one: whoever began it goes on with it
             return Moved()
         await self.rest()
         entries = await self._delete_originals(state)
@@ -230,10 +232,11 @@ class MongoArchive:
         steps = [{"$set": marks}, {"$merge": {"into": copies.name, "whenMatched": "replace"}}]
         refused = []
         for order_id in state["orders"]:
+            still = _if_still_copied(state, order_id)
             try:
                 async for ids in _ids(source, entries_of([order_id], state["before"])):
                     with writing():
-                        await all_of(source, [{"$match": {"_id": {"$in": ids}}}, *steps])
+                        await all_of(source, [{"$match": {"_id": {"$in": ids}}}, *still, *steps])
             except StoreRejected as error:
                 refused.append(StoreRejected(f"entries of work order {order_id}: {error}"))
                 await self._leave(state, [order_id])
@@ -259,11 +262,16 @@ class MongoArchive:
                 await copies.delete_many(mine)
 
     async def _advance_turns(self, state: Mapping[str, Any]) -> None:
-        """Let no decision count that was made without the archive; leave out who is at work."""
-        left = []
+        """Let no decision count that was made without the copies.
+
+        Leave out who is at work, but when entries come back: there, whoever else commits meanwhile
+        has advanced the turn as well.
+        """
+        left, back = [], state["source"] == ARCHIVE
         ids = [WorkOrderId(str(each)) for each in state["orders"]]
         for order_id, order in zip(ids, await load(self._collections(), ids), strict=True):
-            if order is None or not await self._advance_turn(order):
+            advanced = order is not None and await self._advance_turn(order, back=back)
+            if not (advanced or back):
                 left.append(ObjectId(order_id))
         if left:
             await self._leave(state, left)
@@ -274,13 +282,15 @@ class MongoArchive:
         await self._change(state, left_out)
         self._left |= set(left)
 
-    async def _advance_turn(self, order: StoredOrder) -> bool:
-        if order.outbox or OUTBOX in order.unreadable:
+    async def _advance_turn(self, order: StoredOrder, *, back: bool) -> bool:
+        if OUTBOX in order.unreadable or (order.outbox and not back):
             return False
         turn: dict[str, Any] = {f"{OURS}.turn": order.revision + 1}
         if not order.adopted:
             turn = {OURS: {"epoch": 0, "seq": order.seq, "turn": order.revision + 1, "outbox": []}}
-        still = revision_filter(Epoch(order.epoch), order) | {"status": {"$in": sorted(ENDED)}}
+        still = revision_filter(Epoch(order.epoch), order)
+        if not back:
+            still["status"] = {"$in": sorted(ENDED)}
         with writing():
             result = await self._collections().orders.update_one(still, {"$set": turn})
         return bool(result.matched_count)
@@ -296,6 +306,16 @@ def _named(order_ids: Sequence[WorkOrderId] | None) -> dict[str, Any]:
 def _ways(at: Collections, state: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the collections that a batch is moved from and to."""
     return (at.logs, at.archive) if state["source"] == LOGS else (at.archive, at.logs)
+
+
+def _if_still_copied(state: Mapping[str, Any], order_id: ObjectId) -> list[dict[str, Any]]:
+    """Return the stages that let nothing through once the batch's copies of an order count.
+
+    Or once they never will. The server looks as it copies: whoever sent that may have slept before.
+    """
+    same = MOVING | {"batch": state["batch"], "copied": False, "orders": order_id}
+    look = {"from": NODE_STATE, "pipeline": [{"$match": same}], "as": _STILL}
+    return [{"$lookup": look}, {"$match": {_STILL: {"$ne": []}}}, {"$unset": _STILL}]
 
 
 async def _ids(
