@@ -13,7 +13,7 @@ from bson import ObjectId
 from actors.domain.decide import questions
 from actors.domain.model import RequestId
 from actors.errors import StoreRejected
-from actors.store import EvidenceQuery, LogQuery, Stale
+from actors.store import Committed, EvidenceQuery, LogQuery, Stale
 from actors.store.archive import Moved
 from actors.store.mongo import archive as mongo_archive
 from actors.store.mongo.archive import MongoArchive
@@ -245,6 +245,18 @@ async def test_an_order_goes_on_where_its_archived_log_ended(
     assert (await loaded(store, ended)).seq == old.seq == 4
     await _moved(store.archive.restore)
     assert [each["seq"] for each in await whole_log(store, ended)] == [4, 3, 2, 1, None]
+
+
+async def test_a_commit_whose_answer_was_lost_is_found_in_the_archive(
+    store: Store, backdoor: Backdoor, order_id: WorkOrderId
+) -> None:
+    made = await applied(store, order_id, output(100))
+    await store.trim(FIRST, [made.order])
+    await _moved(lambda: store.archive.move(_BEFORE))
+    assert backdoor.logs(order_id) == []
+    result = await commit_one(store, made.changes)
+    assert isinstance(result, Committed)
+    assert (await loaded(store, order_id)).state.output_quantity == 100
 
 
 async def test_orders_that_are_at_work_or_not_emptied_stay(

@@ -273,8 +273,8 @@ class MongoStore:
     ) -> dict[str, Outcome]:
         """Find the first and last outcome of each change set, by job, as they are stored.
 
-        In an outbox, or, when a later commit has moved them on, in the log. The outboxes were
-        read before: what is in neither was never applied.
+        In an outbox, or, when a later commit has moved them on, in the log or its archive. The
+        outboxes were read before: what is in none of them was never applied.
         """
         wanted = {str(each.change.job_id) for change in changes for each in _ends(change)}
         found: dict[str, Outcome] = {
@@ -283,7 +283,7 @@ class MongoStore:
         rest = [ObjectId(job_id) for job_id in wanted - found.keys()]
         if rest:
             with reading():
-                for collection in self._at.of_outcomes:
+                for collection in (*self._at.of_outcomes, self._at.archive):
                     for document in await collection.find({"_id": {"$in": rest}}).to_list(None):
                         found[str(document["_id"])] = outcome_from(document)
         return found
