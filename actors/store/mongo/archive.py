@@ -164,8 +164,10 @@ class MongoArchive:
             newest = await log.find(mine).sort("operateTime", -1).limit(1).to_list(1)
             if not newest or order_time(newest[0].get("operateTime")) >= before:
                 return 0
-            [found] = await all_of(log, [{"$match": mine}, {"$group": group}])
-        return int(found["entries"]) if order_time(found["restored"]) < before else 0
+            found = await all_of(log, [{"$match": mine}, {"$group": group}])
+        if not found or order_time(found[0]["restored"]) >= before:  # another mover has them
+            return 0
+        return int(found[0]["entries"])
 
     # -- the steps of a batch ----------------------------------------------------------------
 
