@@ -48,7 +48,7 @@ pytestmark = pytest.mark.adapters
 on_mongo = pytest.mark.parametrize("database", [MONGO_STORES[0]], indirect=True)
 on_both = pytest.mark.parametrize("database", ["sqlite", MONGO_STORES[0]], indirect=True)
 _HANGS_S: Final = 60.0
-_BEFORE: Final = datetime.now(UTC) + timedelta(days=1)
+_BEFORE: Final = max(datetime.now(UTC), MORNING) + timedelta(days=1)
 """What came back just now may be moved again."""
 _LATER: Final = _BEFORE + timedelta(days=1)
 _WRITES: Final = ("update", "insert", "delete", "bulk_write", "$merge", "threads.run")
@@ -132,7 +132,8 @@ class _Party:
             return mine  # type: ignore[no-any-return]
         at = store._at  # noqa: SLF001
         names = [each.name for each in fields(at) if each.name != "shard"]
-        at = replace(at, **{name: _Gated(getattr(at, name), self._gate, name) for name in names})
+        gated: dict[str, Any] = {n: _Gated(getattr(at, n), self._gate, n) for n in names}
+        at = replace(at, **gated)
         mine._at = at  # noqa: SLF001
         mine.archive = archive = MongoArchive(lambda: at)
         archive.rest = self._gate  # type: ignore[method-assign]
@@ -242,10 +243,12 @@ async def _acting(
     finally:
         for each in parties:
             await each.leave()
-    for step in (lambda: scene.store.archive.move(_BEFORE), scene.store.archive.restore):
-        while await step():
-            pass
-        await scene.check_at_the_end()
+    while await scene.store.archive.move(_BEFORE):
+        pass
+    await scene.check_at_the_end()
+    while await scene.store.archive.restore():
+        pass
+    await scene.check_at_the_end()
 
 
 @pytest.fixture(autouse=True)
