@@ -19,6 +19,7 @@ from actors.commit.relay import Relay
 from actors.domain.commit import ChangeSet, Committed, Stale, StoredOrder
 from actors.domain.evidence import EvidenceQuery, size_of
 from actors.domain.messages import EmptyOutboxes, ReadOrder, Ready, Tidy, Trim
+from actors.domain.records import changed
 from actors.errors import Fenced, OutcomeUnknown, StoreRejected, StoreUnavailable
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
@@ -181,10 +182,11 @@ class Committer(AsyncioActor):
 
     async def _gather(self, queries: list[EvidenceQuery]) -> list[Evidence]:
         # The ledger first: what is no longer in it is in the log already.
-        held = [self.ledger.evidence(query.work_order_id) for query in queries]
+        held = [self.ledger.of(query.work_order_id) for query in queries]
         found = await self._store.evidence(queries)
         for evidence, mine in zip(found, held, strict=True):
-            evidence.include(mine)
+            for outcome in mine:
+                evidence.note(outcome)
         return found
 
     # -- committing --------------------------------------------------------------------------
@@ -254,7 +256,7 @@ class Committer(AsyncioActor):
 
     def _with_carried(self, change: ChangeSet) -> ChangeSet:
         carried = self.ledger.of(change.before.id)
-        return replace(change, carried=carried) if carried else change
+        return changed(change, carried=carried) if carried else change
 
     async def _until_answered(
         self, changes: Sequence[ChangeSet], limit: int | None, *, doubtful: bool = False

@@ -134,6 +134,7 @@ class Neighbours:
     beside: Beside = Beside()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Change:
     """One intended update of one order, as asked for."""
@@ -210,6 +211,7 @@ class OperationEntry:
         return self.change.quantity
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogPosition:
     """Where an entry stands in its order's log; entries that another service wrote have seq 0."""

@@ -8,13 +8,14 @@ A task exists only while a mailbox is being drained.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import time
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import pykka
 
+from actors.runtime.delivery import Stage
 from actors.runtime.future import LoopFuture
 from actors.runtime.mailbox import Mailbox, StopFlag
 
@@ -128,7 +129,7 @@ class AsyncioActor(pykka.Actor):
                 began = self._begin(delivery)
                 try:
                     answer = self._handle_receive(delivery.message)
-                    if inspect.iscoroutine(answer):
+                    if isinstance(answer, CoroutineType):
                         answer = await answer
                     self._reply(delivery, answer)
                 except BaseException as error:  # noqa: BLE001 -- the edge of an actor
@@ -139,20 +140,31 @@ class AsyncioActor(pykka.Actor):
             self._draining = None
             self._drained(mailbox)
 
+    def handle_now(self, delivery: Delivery) -> None:
+        """Handle a message at once, as it would be first in the mailbox of an `inline` actor."""
+        mailbox = self.actor_inbox
+        mailbox.draining = True  # what is put meanwhile waits
+        delivery.stage, delivery.taken_at = Stage.ACTIVE, delivery.enqueued_at
+        self._handle(delivery)
+        self._drained(mailbox)
+
     def _drain_now(self) -> None:
         mailbox = self.actor_inbox
         while not self.actor_stopped.is_set():
             delivery = mailbox.take()
             if delivery is None:
                 break
-            began = self._begin(delivery)
-            try:
-                self._reply(delivery, self._handle_receive(delivery.message))
-            except BaseException as error:  # noqa: BLE001 -- the edge of an actor
-                self._fail(delivery, error)
-            finally:
-                self._end(began)
+            self._handle(delivery)
         self._drained(mailbox)
+
+    def _handle(self, delivery: Delivery) -> None:
+        began = self._begin(delivery)
+        try:
+            self._reply(delivery, self._handle_receive(delivery.message))
+        except BaseException as error:  # noqa: BLE001 -- the edge of an actor
+            self._fail(delivery, error)
+        finally:
+            self._end(began)
 
     def _drained(self, mailbox: Mailbox) -> None:
         if mailbox.actor is self:  # else another actor has adopted it

@@ -119,7 +119,8 @@ class Telemetry:
         self.end_to_end.note(took_s)
         self.outcomes[event, "UPDATED"] += 1
         self.spans.answered(delivery, updated.epoch, event, "UPDATED")
-        self.guards.note(updated)
+        if updated.watched is not None:
+            self.guards.note(updated)
         self.journal.note(
             Event(
                 time.time(),

@@ -10,7 +10,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.hdrs import CONTENT_TYPE, METH_HEAD
 from aiohttp.helpers import rfc822_formatted_time
 
-from web.app_context import CALL, CONTEXT
+from web.app_context import CALL
 from web.wire.json_body import encode
 from web.wire.texts import render
 
@@ -48,14 +48,15 @@ def success(
     **extra: object,
 ) -> web.Response:
     """Reply 200 in the envelope; the code is what `text` has before its dot."""
+    call = request[CALL]
     envelope = {
         "success": True,
-        "message": render(text, request[CALL].language, params),
+        "message": render(text, call.language, params),
         "data": data,
         "code": text.partition(".")[0],
         **extra,
     }
-    return Reply(request.app[CONTEXT], encode(envelope))
+    return Reply(call.context, encode(envelope))
 
 
 class Reply(web.Response):

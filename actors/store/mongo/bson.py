@@ -91,7 +91,10 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
         "planProductionQuantity": state.plan_production_quantity,
         "scrapQuantity": state.scrap_quantity,
     }
-    return expected | {name: guard[name] for name in guard if name != OURS}
+    for name in guard:
+        if name != OURS:
+            expected[name] = guard[name]
+    return expected
 
 
 def revision_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:

@@ -301,7 +301,8 @@ class OneOrder(RuleBasedStateMachine):
             {what: at for what, at in everything.scans.items() if what[0] in asked.barcodes},
             {what: at for what, at in everything.unbinds.items() if what in asked.barcodes},
         )
-        found.include(self.ledger.evidence(ORDER_ID))
+        for each in self.ledger.of(ORDER_ID):
+            found.note(each)
         return found
 
     def _entries(self) -> list[LogEntry]:
