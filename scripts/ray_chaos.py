@@ -16,19 +16,27 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from random import Random
 
-from tests.ray.drill import run_drill
-from tests.ray.faults import BLINDINGS, FREEZES, KILLS
+from tests.ray.faults import BLINDINGS, FAULTS, FREEZES, KILLS, RESHARDINGS
+from tests.ray.fleet import RayFleet
+from tests.shards.drill import run_drill
 
 
 def main() -> int:
     """Run; give the exit code."""
     arguments = _parse()
-    counts = {KILLS: arguments.kills, FREEZES: arguments.freezes, BLINDINGS: arguments.blindings}
+    counts = {
+        KILLS: arguments.kills,
+        FREEZES: arguments.freezes,
+        BLINDINGS: arguments.blindings,
+        RESHARDINGS: arguments.reshardings,
+    }
     faults = list(
         chain.from_iterable(islice(cycle(kinds), count) for kinds, count in counts.items())
     )
     Random(arguments.seed).shuffle(faults)  # noqa: S311 -- a drill, not a secret
-    figures = run_drill(faults, arguments.seed, say=lambda line: print(line, flush=True))
+    figures = run_drill(
+        RayFleet, FAULTS, faults, arguments.seed, say=lambda line: print(line, flush=True)
+    )
     print(figures)
     if arguments.report:
         arguments.report.write_text(json.dumps(figures.as_json(), indent=1) + "\n")
@@ -44,6 +52,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=100, help="of any kind, in turn (100)")
     parser.add_argument("--freezes", type=int, default=50, help="of either kind, in turn (50)")
     parser.add_argument("--blindings", type=int, default=20, help="leases that are blinded (20)")
+    parser.add_argument(
+        "--reshardings", type=int, default=20, help="to twice as many shards, and back (20)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of calls, and of the order (1)")
     parser.add_argument("--report", type=Path, help="write all figures there, as JSON")
     return parser.parse_args()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
@@ -281,6 +281,9 @@ class MemoryStore:
         self.inbox.book.fence_off(self._epoch)
         self._claim = Claim(Epoch(self._epoch), node, url)
         return self._epoch
+
+    def exclusive(self, _name: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         await self.read("neighbours")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from actors.domain.guards import Guards, Mode
-from actors.domain.slots import WHOLE, Shard, ShardMap
+from actors.domain.slots import WHOLE, Shard
 from actors.errors import StartupError
 from actors.jobs.keeper import JobOptions
 from actors.lease.kept import KeptLease
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from actors.engine import Engine
     from actors.lease import Lease
+    from actors.node.options import Permit
     from actors.ray.shard import ShardServer
     from actors.store.mongo.store import MongoStore
     from actors.telemetry.spans import Spans
@@ -193,15 +194,13 @@ def _build_front_door(settings: Settings, url: str) -> Engine:
     from actors.ray.link import LinkOptions  # noqa: PLC0415
 
     assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
-    assert settings.shard_count is not None  # noqa: S101 -- as well
-    shards = ShardMap(settings.shard_count)
     cluster = RayOptions(settings.ray_address, settings.ray_namespace, settings.shard_spare)
     return RayEngine(
         settings.node_id,
         url,
         _mongo(settings.mongodb_uri, settings),
-        shards,
-        Keeper(shards.all(), cluster, _SHARD),
+        settings.shard_count,
+        Keeper(cluster, _SHARD),
         LinkOptions(settings.shard_calls, settings.shard_batch, settings.max_waiting),
         partial(_lease, settings),
     )
@@ -213,9 +212,12 @@ def build_shard(settings: Settings, shard: Shard, node_id: str) -> ShardServer:
 
     assert settings.mongodb_uri is not None  # noqa: S101 -- the settings are checked for it
     store = _mongo(settings.mongodb_uri, settings)
-    lease = _lease(settings, shard)
-    node = Node(store.part(shard), lease, _options(settings, node_id, url=""))
-    return ShardServer(node, store, shard)
+    options = _options(settings, node_id, url="")
+
+    def new_node(shard: Shard, permit: Permit) -> Node:
+        return Node(store.part(shard), _lease(settings, shard), options, permit=permit)
+
+    return ShardServer(store, shard.index, new_node, settings.lease_ttl_s)
 
 
 def build_node(settings: Settings, url: str, spans: Spans = NO_SPANS) -> Engine:

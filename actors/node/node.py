@@ -63,7 +63,7 @@ class Node:
         self._samples = telemetry is None
         self._permit = permit or Always()
         self._opened = opened
-        self.region = Region(self.telemetry, self._remember_pause, store.neighbours)
+        self.region = Region(self.telemetry, self._remember_pause, store)
         self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs, self.telemetry.tally)
         self._options = options
         self._pace = Pace()

@@ -8,7 +8,7 @@ circle to wait in.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,6 +21,7 @@ from actors.orders.deadlines import seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
     from typing import Any
 
     from pykka import ActorRef
@@ -43,6 +44,18 @@ class Orders(Protocol):
         ...
 
 
+class SharedWith(Protocol):
+    """What of the store tells of other orders, and keeps owners of other shards away."""
+
+    async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
+        """See `actors.store.port.Store.neighbours`."""
+        ...
+
+    def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
+        """See `actors.store.port.Store.exclusive`."""
+        ...
+
+
 @dataclass(slots=True)
 class _Lock:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -52,10 +65,8 @@ class _Lock:
 class NeighbourLocks:
     """Has operations done beside which nothing else may happen on their line, or in their plan."""
 
-    def __init__(
-        self, orders: Orders, read: Callable[[WorkOrderId], Awaitable[Neighbours | None]]
-    ) -> None:
-        self._orders, self._read = orders, read
+    def __init__(self, orders: Orders, shared: SharedWith) -> None:
+        self._orders, self._read, self._exclusive = orders, shared.neighbours, shared.exclusive
         self._locks: dict[str, _Lock] = {}
         self._held: set[asyncio.Task[None]] = set()
 
@@ -118,15 +129,15 @@ class NeighbourLocks:
         held = self._locks.setdefault(name, _Lock())
         held.users += 1
         try:
-            try:
-                async with asyncio.timeout(seconds_left(deadline)):
-                    await held.lock.acquire()
-            except TimeoutError:
-                raise StillWaiting(paused=False) from None
-            try:
+            async with AsyncExitStack() as undo:
+                try:
+                    async with asyncio.timeout(seconds_left(deadline)):
+                        await undo.enter_async_context(held.lock)
+                        # Last: here it would be waited for by looking again and again.
+                        await undo.enter_async_context(self._exclusive(name))
+                except TimeoutError:
+                    raise StillWaiting(paused=False) from None
                 yield
-            finally:
-                held.lock.release()
         finally:
             held.users -= 1
             if not held.users:

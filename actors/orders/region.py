@@ -28,7 +28,7 @@ from actors.errors import (
 )
 from actors.orders.batch import Answer, update_many
 from actors.orders.deadlines import LAST_WORD_S, answer_within, seconds_left
-from actors.orders.neighbours import NeighbourLocks
+from actors.orders.neighbours import NeighbourLocks, SharedWith
 from actors.runtime.directory import mailbox_of
 from actors.runtime.slices import in_slices
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pykka import ActorRef
 
     from actors.domain.messages import OrderLock, OrderWaits
-    from actors.domain.model import Epoch, Neighbours, WorkOrderId
+    from actors.domain.model import Epoch, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.orders.supervisor import Supervisor
     from actors.runtime.directory import Directory
@@ -82,14 +82,14 @@ class Region:
         self,
         telemetry: Telemetry,
         remember_pause: Callable[[Epoch, bool], Awaitable[None]],
-        neighbours: Callable[[WorkOrderId], Awaitable[Neighbours | None]] | None = None,
+        shared: SharedWith | None = None,
     ) -> None:
         self._remember_pause = remember_pause
         self._supervisor: ActorRef[Supervisor] | None = None
         self._directory: Directory | None = None
         self._jobs: JobKeeper | None = None
         self._refusal: str = "this node does not own the actors yet"
-        self._neighbours = None if neighbours is None else NeighbourLocks(self, neighbours)
+        self._neighbours = None if shared is None else NeighbourLocks(self, shared)
         self.telemetry = telemetry
         self.paused = False
         self.changing_pause = asyncio.Lock()

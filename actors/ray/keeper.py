@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from actors.errors import PayloadUnreadable, StartupError
+from actors.errors import NotOwner, PayloadUnreadable, StartupError
 from actors.ray.news import read_news
 from actors.ray.process import ShardProcess
 from actors.wire.payload import unpack
@@ -83,6 +84,8 @@ class _Kept:
     actor: Any = None
     machine: str = ""
     """Where it is, by the cluster's id; empty while that is not known."""
+    heard: bool = False
+    """Whether it has answered since it was started."""
     serving: bool = False
     moved_among: Sequence[str] = ()
     """The machines that there were when it was last moved: once among the same ones is enough."""
@@ -93,28 +96,28 @@ class _Kept:
     def starts(self) -> None:
         """Note that it is about to be started."""
         self.heard_at, self.patience_s = time.monotonic(), _STARTS_S
-        self.machine, self.serving = "", False
+        self.machine, self.serving, self.heard = "", False, False
 
     def forget(self) -> None:
         """Note that it is gone for good."""
-        self.actor, self.machine, self.serving = None, "", False
+        self.starts()
+        self.actor = None
 
     def answers(self, machine: str, *, serving: bool) -> None:
         """Note that it was heard."""
         self.heard_at, self.patience_s = time.monotonic(), _MUTE_S
-        self.machine, self.serving = machine, serving
+        self.machine, self.serving, self.heard = machine, serving, True
 
 
 class Keeper:
     """The processes of all shards; `build` names the function that makes what runs in one."""
 
-    def __init__(self, shards: Sequence[Shard], options: RayOptions, build: str) -> None:
+    def __init__(self, options: RayOptions, build: str) -> None:
         self._options, self._build = options, build
-        self._kept = [
-            _Kept(shard, f"shard-{shard.index}{_LETTERS[spare]}", shard.index + spare)
-            for shard in shards
-            for spare in range(1 + options.spares)
-        ]
+        self._kept: list[_Kept] = []
+        self._gone: list[_Kept] = []
+        """Those of shards that there are no more, to be ended."""
+        self._tidying = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
     def handles(self, shard: int) -> list[ShardHandle]:
@@ -125,8 +128,12 @@ class Keeper:
             if each.shard.index == shard and each.actor is not None
         ]
 
-    async def open(self) -> None:
-        """Join the cluster and see that all processes are there.
+    def ready(self) -> bool:
+        """Return whether all processes have answered."""
+        return all(each.heard for each in self._kept)
+
+    async def open(self, shards: Sequence[Shard]) -> None:
+        """Join the cluster and see that the processes of these shards are there.
 
         Raises:
             StartupError: Ray is not installed, or there is no cluster.
@@ -134,8 +141,33 @@ class Keeper:
         """
         # Not on the loop: it takes seconds. Ray's handlers of signals stay out of the way so, too.
         await asyncio.to_thread(self._join)
-        await asyncio.to_thread(self._make)
+        await self.keep(shards)
         self._watching = asyncio.create_task(self._watch())
+
+    async def keep(self, shards: Sequence[Shard]) -> None:
+        """See that the processes of these shards are there from now on, and no others."""
+        known = {each.name: each for each in self._kept}
+        kept = []
+        for shard in shards:
+            for spare in range(1 + self._options.spares):
+                name, place = f"shard-{shard.index}{_LETTERS[spare]}", shard.index + spare
+                each = known.pop(name, None) or _Kept(shard, name, place)
+                each.shard = shard
+                kept.append(each)
+        self._gone += known.values()
+        self._kept = kept
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Make those that are not there, and end those that are to be gone."""
+        async with self._tidying:
+            while self._gone:
+                if self._gone[-1].actor is not None:
+                    # Its shard is of no map: it owns nothing, nor ever will.
+                    await asyncio.to_thread(_ray().kill, self._gone[-1].actor, no_restart=True)
+                self._gone.pop()
+            if any(each.actor is None for each in self._kept):
+                await asyncio.to_thread(self._make)
 
     async def close(self) -> None:
         """Leave the cluster; the processes stay."""
@@ -191,8 +223,8 @@ class Keeper:
                 made = [each for each in self._kept if each.actor is not None]
                 await asyncio.gather(*map(self._look_at, made))
                 await asyncio.to_thread(self._move_apart)
-                if any(each.actor is None for each in self._kept):
-                    await asyncio.to_thread(self._make)
+                await self._balance()
+                await self._tidy()
             except Exception:  # noqa: BLE001 -- the next look may do better
                 _log.warning("shards_not_watched", exc_info=True)
 
@@ -201,7 +233,7 @@ class Keeper:
 
         try:
             async with asyncio.timeout(_ANSWERS_S):
-                info = await kept.actor.info.remote()
+                info = await _info_of(kept.actor)
                 machine = await _machine_of(kept.actor)
         except ActorUnavailableError:  # Ray is about to restart it
             kept.starts()
@@ -215,7 +247,7 @@ class Keeper:
                 kept.starts()
                 await asyncio.to_thread(_ray().kill, kept.actor, no_restart=False)
         else:
-            kept.answers(machine, serving=_serves(bytes(info)))
+            kept.answers(machine, serving=info is not None and _serves(info))
 
     def _beside(self, kept: _Kept) -> list[_Kept]:
         """Return the other processes of its shard."""
@@ -245,6 +277,25 @@ class Keeper:
                 _ray().kill(spare.actor, no_restart=True)
                 spare.forget()
 
+    async def _balance(self) -> None:
+        """Have one owner leave its shard to the spare, where that is on a machine with fewer.
+
+        So they are spread again once a machine that was lost is back, or another one joins.
+        """
+        if not all(each.machine for each in self._kept):
+            return  # not before all is there
+        owned = Counter({each.machine: 0 for each in self._kept})
+        owned.update(each.machine for each in self._kept if each.serving)
+        for owner in self._kept:
+            for spare in self._beside(owner):
+                if owner.serving and owned[owner.machine] > owned[spare.machine] + 1:
+                    _log.info("shard_left_to_spare", name=owner.name)
+                    owner.serving = False  # not twice, before it is heard again
+                    with suppress(AttributeError, TimeoutError):  # an earlier release has no such
+                        async with asyncio.timeout(_ANSWERS_S):
+                            await owner.actor.hand_over.remote()
+                    return
+
 
 def _ray() -> Any:  # noqa: ANN401
     for name, value in _ENVIRONMENT.items():
@@ -252,6 +303,13 @@ def _ray() -> Any:  # noqa: ANN401
     import ray  # noqa: PLC0415 -- of an optional extra, and slow
 
     return ray
+
+
+async def _info_of(actor: Any) -> bytes | None:  # noqa: ANN401
+    try:
+        return bytes(await actor.info.remote())
+    except NotOwner:  # the map has no such shard as yet
+        return None
 
 
 async def _machine_of(actor: Any) -> str:  # noqa: ANN401

@@ -137,17 +137,18 @@ class ShardLink:
         """Begin to look for a process that serves, until `close`."""
         self._run(self._watch())
 
-    async def close(self) -> None:
-        """Stop: what was not sent is not applied, what was sent is unknown."""
+    async def close(self, reason: str = "the node is stopping", within_s: float = 0.0) -> None:
+        """Stop: what was not sent is not applied, what is not answered `within_s` is unknown."""
+        for group in self._buffer:
+            group.fail(NotOwner(reason))
+        self._buffer.clear()
+        self.waiting = 0
+        await self.drained(within_s)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for group in self._buffer:
-            group.fail(NotOwner("the node is stopping"))
-        self._buffer.clear()
-        self.waiting = 0
         if self._session is not None:
-            self._lose(self._session, "the node is stopping")
+            self._lose(self._session, reason)
 
     async def drained(self, timeout_s: float) -> bool:
         """Wait until all that was given to this link is answered; `True` if it was in time."""
@@ -199,9 +200,7 @@ class ShardLink:
     def _flush(self) -> None:
         self._flushing = False
         session = self._session
-        if session is None:
-            return
-        while self._buffer and session.in_flight < self._options.calls:
+        while session and self._buffer and session.in_flight < self._options.calls:
             self._call(session, self._take())
 
     def _take(self) -> list[_Group]:
@@ -303,7 +302,8 @@ class ShardLink:
         while True:
             self._wake.clear()
             if self._session is None:
-                await self._look()
+                # Not waited for: one that is mute must not keep us from asking its spare again.
+                self._run(self._look())
             else:
                 await self._ask(self._session)
             pause_s = LOOKS_S if self._session is None else ASKS_S
@@ -336,6 +336,11 @@ class ShardLink:
         return (handle, news) if news.status.serving else None
 
     def _begin(self, handle: ShardHandle, news: News) -> None:
+        """Send to this process, unless the one that is sent to is of no earlier epoch."""
+        if self._session is not None and self.news is not None:
+            if news.status.epoch <= self.news.status.epoch:
+                return
+            self._lose(self._session, f"epoch {news.status.epoch} owns the orders")
         self._session = _Session(handle)
         self.news = news
         self.served.set()
@@ -343,13 +348,23 @@ class ShardLink:
         self._flush()
 
     async def _ask(self, session: _Session) -> None:
-        """Learn how the process is that serves, also while there is nothing to send."""
+        """Learn how the process is that serves, also while there is nothing to send.
+
+        As long as it says nothing, another one is looked for that has taken over from it.
+        """
+        asked = asyncio.ensure_future(self._news_of(session.handle))
         try:
             async with asyncio.timeout(UNANSWERED_S):
-                news = await self._news_of(session.handle)
+                while not (await asyncio.wait({asked}, timeout=LOOKS_S))[0]:
+                    if session is not self._session:
+                        return
+                    self._run(self._look())
+                news = asked.result()
         except Exception as error:  # noqa: BLE001 -- whatever the way there raises
             self._lose(session, repr(error))
             return
+        finally:
+            asked.cancel()
         if session is self._session:
             self._note(session, news)
 

@@ -15,6 +15,7 @@ from actors.shards.actors import ShardedActors
 from actors.shards.jobs import total_of
 from actors.shards.orders import ask_by_shard, summed
 from actors.store.pages import within
+from actors.telemetry.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,12 @@ class ShardPart:
         self.orders, self.jobs = RemoteOrders(link), RemoteJobs(link)
         self.actors = RemoteActors(link)
         self._store = store
+        self._pace = Pace()
+
+    def look_at_pace(self) -> None:
+        """Note how many updates the shard says are done, for their rate; for whoever samples."""
+        if self.link.news is not None:
+            self._pace.note(self.link.news.statistics.completed)
 
     def status(self) -> NodeStatus:
         """Return what the shard said of itself last."""
@@ -51,14 +58,14 @@ class ShardPart:
         return None
 
     def counts(self) -> PartCounts | None:
-        """Return what the shard counted last; its rate is not told."""
+        """Return what the shard counted last."""
         news = self.link.news
         found = news.statistics if news is not None and news.status.serving else None
         if news is None or found is None or found.jobs is None:
             return None
         waiting = found.waiting + self.link.waiting
         known = found.active, found.delayed, found.live_actors, found.jobs
-        return PartCounts(waiting, *known, news.unlogged, None)
+        return PartCounts(waiting, *known, news.unlogged, self._pace.per_s)
 
     def confirms(self, holder: Holder) -> bool:  # noqa: ARG002 -- the port's
         """Return False: no call is handed to another node."""

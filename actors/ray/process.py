@@ -41,6 +41,10 @@ class ShardProcess:
         """Say how it is."""
         return await (await self._started()).info()
 
+    async def hand_over(self) -> None:
+        """Leave the shard to its spare."""
+        await (await self._started()).hand_over()
+
     async def machine(self) -> str:
         """Return the id by which the cluster knows this machine."""
         from ray import get_runtime_context  # noqa: PLC0415 -- of an optional extra

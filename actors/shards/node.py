@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -14,13 +13,12 @@ from actors.errors import (
     LeaseUnavailable,
     NotOwner,
     OutcomeUnknown,
-    ShardsFixed,
     StoreUnavailable,
 )
 from actors.node.status import OwnershipHistory
 from actors.shards.actors import ShardedActors
 from actors.shards.cut import Cut
-from actors.shards.settle import owners_under, settle_shards
+from actors.shards.settle import owners_under, plan_shards, settle_shards
 from actors.shards.status import merged_history, merged_status
 from actors.store.shards import Member
 from actors.telemetry.samples import SAMPLED_EVERY_S, Gauges
@@ -186,9 +184,8 @@ class ShardedNode:
 
     async def _share_out(self) -> None:
         """Keep to the map, to the fair share and to pauses told to other nodes, until cancelled."""
-        ttl_s = self._options.lease_ttl_s
         while True:
-            await asyncio.sleep(min(ttl_s / 5, _LONGEST_BEAT_S))
+            await asyncio.sleep(self._beat_s)
             try:
                 await self._follow(await self._read_map())
                 await self._meet(self._cut)
@@ -200,8 +197,12 @@ class ShardedNode:
                 _log.exception("nodes_not_met")
 
     async def _meet(self, cut: Cut) -> None:
-        """Say that this node is there, see who else is, and what nobody owns."""
-        present = await self.store.shard_map.beat(self._me, self._options.lease_ttl_s)
+        """Say that this node is there, see who else is, and what nobody owns.
+
+        One that is gone is seen to be so by the time when its leases have run out, not after it.
+        """
+        within_s = self._options.lease_ttl_s - self._beat_s
+        present = await self.store.shard_map.beat(self._me, within_s)
         cut.share_out([member.node for member in present], self.node_id)
 
     async def _give_up_excess(self) -> None:
@@ -209,6 +210,10 @@ class ShardedNode:
         owned = self._cut.owned()
         if self._cut.share.over(len(owned)):
             await owned[-1].hand_over(self._leaves_within_s)
+
+    @property
+    def _beat_s(self) -> float:
+        return min(self._options.lease_ttl_s / 5, _LONGEST_BEAT_S)
 
     @property
     def _leaves_within_s(self) -> float:
@@ -226,17 +231,7 @@ class ShardedNode:
             ShardsFixed: a node has a number of its own, and would have to be stopped.
 
         """
-        shard_map = self.store.shard_map
-        while True:
-            stored = await shard_map.read()
-            fixed = await self._fixed_one(stored)
-            if fixed is not None:
-                raise ShardsFixed(fixed)
-            if count == (stored.planned or stored.count):
-                return stored
-            if await shard_map.plan(stored, count):
-                _log.warning("shards_planned", before=stored.count, shards=count)
-                return replace(stored, planned=count)
+        return await plan_shards(self.store.shard_map, count, self._fixed_one)
 
     async def _fixed_one(self, stored: ShardMap) -> str | None:
         """Return a node that would not follow: by what it says, or as it owns and says nothing."""

@@ -34,7 +34,7 @@ class ShardedOrders:
         return await self._of(message.work_order_id).update(message)
 
     async def operate(self, message: UpdateQuantity) -> Updated:
-        """Have an operation done by its order's shard; locks of lines are those of the shard."""
+        """Have an operation done by its order's shard."""
         return await self._of(message.work_order_id).operate(message)
 
     async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:

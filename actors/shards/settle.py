@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from actors.errors import LeaseUnavailable, OutcomeUnknown, StartupError, StoreUnavailable
+from actors.errors import (
+    LeaseUnavailable,
+    OutcomeUnknown,
+    ShardsFixed,
+    StartupError,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from actors.domain.slots import Shard, ShardMap
     from actors.lease.port import Lease
@@ -49,6 +56,29 @@ async def settle_shards(
                 _log.warning("shards_moved", before=stored.count, shards=wanted)
     except (StoreUnavailable, OutcomeUnknown, LeaseUnavailable) as error:
         raise StartupError(f"the map of shards can't be read: {error}") from error
+
+
+async def plan_shards(
+    members: Members, count: int, fixed: Callable[[ShardMap], Awaitable[str | None]]
+) -> ShardMap:
+    """Have the orders cut into `count` shards by all that follow the map; return what is left.
+
+    `fixed` is told the stored map and names one that would not follow it to another.
+
+    Raises:
+        ShardsFixed: there is one: it has a number of its own, and would have to be stopped.
+
+    """
+    while True:
+        stored = await members.read()
+        name = await fixed(stored)
+        if name is not None:
+            raise ShardsFixed(name)
+        if count == (stored.planned or stored.count):
+            return stored
+        if await members.plan(stored, count):
+            _log.warning("shards_planned", before=stored.count, shards=count)
+            return replace(stored, planned=count)
 
 
 async def owners_under(stored: ShardMap, new_lease: Callable[[Shard], Lease]) -> set[str]:

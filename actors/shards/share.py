@@ -36,7 +36,7 @@ class Share:
         self._ttl_s = ttl_s
         self._taken: set[int] = set()
         self._free_since: dict[int, float] = {}
-        self._keeps_until = 0.0
+        self._keeps_until = self._left_until = 0.0
 
     def note(self, free: set[int]) -> None:
         """Note which shards nobody owns now."""
@@ -47,6 +47,8 @@ class Share:
         """Have leave to take a shard, until it is given back."""
         if index in self._taken:
             return True
+        if time.monotonic() < self._left_until:
+            return False
         if len(self._taken) < self.fair or self._is_nobodys(index):
             self._taken.add(index)
             return True
@@ -55,6 +57,10 @@ class Share:
     def give_back(self, index: int) -> None:
         """Own a shard no more."""
         self._taken.discard(index)
+
+    def leave(self) -> None:
+        """Give no more leave for as long as others need to take what is given up."""
+        self._left_until = time.monotonic() + self._ttl_s
 
     def close(self) -> None:
         """Give no more leave."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
@@ -226,6 +227,14 @@ class Store(Protocol):
         """Return what the order shares with others, and how these are; None for an unknown one.
 
         Raises `OutcomeUnknown` where it had to make an order that was missing.
+        """
+        ...
+
+    def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Have for oneself what owners of several shards share, such as a line; wait for it.
+
+        It is given back in the end, or ends after a while where its owner did. Raises
+        `StoreUnavailable` where it can't be had. Without several shards it is had at once.
         """
         ...
 

@@ -92,8 +92,6 @@ def _unfit_for_ray(given: Mapping[str, str]) -> list[tuple[str, str]]:
         found.append(("ACTOR_ENGINE", "needs MONGODB_URI: other processes can't share SQLite"))
     elif not {"REDIS_URL", "REDIS_HOST"} & given.keys():
         found.append(("ACTOR_ENGINE", "needs Redis: other machines can't share a file lease"))
-    if given.get("SHARDS", "").strip().lower() == "stored":
-        found.append(("SHARDS", "must be a number with ACTOR_ENGINE=ray"))
     return found
 
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "greedy": "be greedy in each way there is, beside steady updates, and see what it costs",
     "shards": "measure the service in 1, 2 and 4 shards",
     "ray": "measure the service on Ray, in 1 and 2 shards, beside the plain node",
+    "gaps": "measure how long orders of a shard wait when its owner fails or leaves",
     "coalesce": "measure callers that share their calls beside callers that do not",
     "replay": "measure how fast the callers' outboxes drain",
     "direct": "make the service's writes in batches, without HTTP and actors",

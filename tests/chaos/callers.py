@@ -38,6 +38,8 @@ class Pace:
     callers: int = 64
     rest_s: float = 0.08
     retry_s: float = 0.03
+    roam: bool = True
+    """Whether each caller begins at every node in turn; else at one, and goes on from there."""
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ class Callers(Crew):
         later: deque[Intent] = deque()
         count = 0
         while not self._stopping:
-            node = (number + count) % len(self.urls)
+            node = (number + count * self.pace.roam) % len(self.urls)
             count += 1
             if len(later) > 5 or (later and rng.random() < _AGAIN_SHARE / 2):
                 await self._until_settled(later.popleft(), "again", node)

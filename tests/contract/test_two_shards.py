@@ -210,3 +210,31 @@ async def test_nodes_that_are_there_are_known_until_they_leave(whole: MongoStore
     assert await whole.shard_map.beat(one, 0) == [one], "the others are silent for too long"
     await whole.shard_map.leave(one)
     assert await whole.shard_map.beat(other, A_MINUTE_S) == [other]
+
+
+async def test_what_shards_share_one_has_at_a_time(
+    whole: MongoStore, shards: tuple[Owned, Owned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (each.store for each in shards)
+    async with first.exclusive("line 1"):
+        async with second.exclusive("line 2"), whole.exclusive("line 1"):
+            pass  # another line, and an owner of all orders
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3), second.exclusive("line 1"):
+                pass
+        waits = asyncio.create_task(_had(second, "line 1"))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(A_MINUTE_S):
+        await waits
+    # What an owner has left that is gone has an end.
+    monkeypatch.setattr("actors.store.mongo.exclusive.LASTS_S", 0.2)
+    async with first.exclusive("line 1"), asyncio.timeout(A_MINUTE_S):
+        monkeypatch.undo()
+        async with second.exclusive("line 1"):
+            pass
+    await _had(first, "line 1")
+
+
+async def _had(store: Store, name: str) -> None:
+    async with store.exclusive(name):
+        pass

@@ -9,30 +9,22 @@ import secrets
 import shutil
 import signal
 import tempfile
-import time
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, Self
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any, Final
 
-from redis import Redis
-
-from actors.domain.model import WorkOrderId
-from actors.domain.slots import ShardMap
-from tests.chaos.fleet import DATABASE, orders_from
-from tests.contract.backdoor import MongoBackdoor
-from tests.proxy import HOST, Wires
+from actors.store.mongo.store import MongoStore
+from tests.chaos.fleet import DATABASE
+from tests.proxy import HOST
 from tests.ray.machine import Machine
-from tests.servers import MongoReplicaSet, RedisServer
 from tests.service.nodes import ServiceNode
+from tests.shards.fleet import ShardFleet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path
 
 SHARDS: Final = 2
 TTL_S: Final = 3.0
-_FIRST: Final = 0x6560A00000000000000E0000
-_DEADLINE_S: Final = 100
-_POLL_S: Final = 0.05
 _PRIVATE: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
@@ -47,51 +39,34 @@ _PRIVATE: Final = {
 }
 
 
-class RayFleet:
-    """All of it; as a context manager, started inside and gone after."""
+class RayFleet(ShardFleet):
+    """All of it."""
 
-    def __init__(self, folder: Path, orders: int = 100) -> None:
-        self.folder = folder
-        self.mongo = MongoReplicaSet(folder / "mongo", cache_gb=0.25)
-        self.redis = RedisServer(folder / "redis")
-        self.wires = Wires()
+    first_order = 0x6560A00000000000000E0000
+    roam = True
+
+    def __init__(self, folder: Path, ttl_s: float = TTL_S) -> None:
+        super().__init__(folder, SHARDS, ttl_s)
         self.machines: list[Machine] = []
-        self.doors: list[ServiceNode] = []
-        self.orders = orders_from(_FIRST, orders)
-        self._undo = ExitStack()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as undo:
-            for server in (self.mongo, self.redis):
-                undo.enter_context(server)
-            self.wires.__enter__()
-            undo.callback(self.wires.__exit__)
-            self.backdoor = MongoBackdoor(undo.enter_context(self.mongo.client()), DATABASE)
-            for order in self.orders:
-                self.backdoor.put_order(order)
-            self._start_cluster(undo)
-            for number in range(2):
-                self.doors.append(self._door(number))
-                undo.callback(self.doors[-1].close)
-                self.doors[-1].start()
-            self._undo = undo.pop_all()
-        return self
+    def settings(self) -> dict[str, str]:
+        """Return what front doors and machines are given."""
+        return {**super().settings(), "ACTOR_ENGINE": "ray", "SHARDS": "stored"}
 
-    def __exit__(self, *_: object) -> None:
-        self._undo.close()
+    def _start(self, undo: ExitStack) -> None:
+        asyncio.run(self._cut())
+        self._start_cluster(undo)
+        for number in range(2):
+            self.doors.append(self._door(number))
+            undo.callback(self.doors[-1].close)
+            self.doors[-1].start()
 
-    def _settings(self) -> dict[str, str]:
-        return {
-            "ACTOR_ENGINE": "ray",
-            "SHARDS": str(SHARDS),
-            "LEASE_TTL": f"{TTL_S:g}",
-            "REDIS_HOST": HOST,
-            "REDIS_PORT": str(self.redis.port),
-            "MONGODB_URI": self.mongo.uri,
-            "MONGODB_DB": DATABASE,
-            "REQUEST_TIMEOUT_S": "5",
-            "SHUTDOWN_S": "10",
-        }
+    async def _cut(self) -> None:
+        """Have the orders cut before anything serves."""
+        store = MongoStore(self.mongo.uri, database=DATABASE)
+        await store.open()
+        await store.shard_map.move(await store.shard_map.read(), SHARDS)
+        await store.close()
 
     def _start_cluster(self, undo: ExitStack) -> None:
         # Ray's sockets need a short path, and files of its own.
@@ -110,12 +85,12 @@ class RayFleet:
         for number in range(2):
             wire = self.wires.to(self.redis.port)
             folder = self.folder / f"machine-{number}"
-            self.machines.append(Machine(self._cluster, folder, wire, self._settings()))
+            self.machines.append(Machine(self._cluster, folder, wire, self.settings()))
             self.machines[-1].start()
 
     def _door(self, number: int) -> ServiceNode:
         environment = {
-            **self._settings(),
+            **self.settings(),
             **_PRIVATE,
             "RAY_TMPDIR": os.environ["RAY_TMPDIR"],
             "NODE_ID": f"door-{number}",
@@ -123,24 +98,18 @@ class RayFleet:
         }
         return ServiceNode(environment, self.folder / f"door-{number}")
 
-    def orders_of(self, shard: int) -> list[str]:
-        """Return the ids of a shard's orders."""
-        ids = (str(each["_id"]) for each in self.orders)
-        return [each for each in ids if ShardMap(SHARDS).of(WorkOrderId(each)) == shard]
-
     # -- who owns ----------------------------------------------------------------------------
-
-    def holder(self, shard: int) -> str:
-        """Return the name of the process that holds the lease of a shard; empty without one."""
-        with Redis(host=HOST, port=self.redis.port, socket_timeout=1) as redis:
-            found: Any = redis.get(f"plan_server:shard:{shard}:lease")
-        return str(json.loads(found)["node"]).partition(".")[0] if found else ""
 
     def machine_of(self, process: str) -> Machine:
         """Return the machine on which a process was started last."""
         return max(
             self.machines, key=lambda machine: str(machine.started(process).get("timestamp", ""))
         )
+
+    def owned_on(self, machine: Machine) -> list[int]:
+        """Return the shards whose owners are on a machine."""
+        owners = self.holders()
+        return [n for n, each in enumerate(owners) if self.machine_of(each) is machine]
 
     def pid_of(self, process: str) -> int:
         """Return the id of a process as the system knows it; 0 where it never started."""
@@ -166,37 +135,51 @@ class RayFleet:
         """Start it again, on what Redis has."""
         self._cluster.head_node.start_gcs_server()
 
+    # -- the map -----------------------------------------------------------------------------
+
+    def reshard(self, count: int) -> None:
+        """Have the orders cut into another number of shards."""
+        _call(self.doors[0], "POST", "/api/shards", {"shards": count})
+
+    def serves(self, count: int) -> bool:
+        """Return whether both front doors find each of so many shards served."""
+        told = [_call(door, "GET", "/api/shards")["shards"] for door in self.doors]
+        return all([each["serving"] for each in shards] == [True] * count for shards in told)
+
     # -- what is waited for --------------------------------------------------------------------
-
-    async def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until something is so; raises TimeoutError."""
-        end = time.monotonic() + _DEADLINE_S
-        while not await asyncio.to_thread(condition):
-            if time.monotonic() > end:
-                raise TimeoutError(f"{what}: not in {_DEADLINE_S} s")
-            await asyncio.sleep(_POLL_S)
-
-    async def taken_over(self, shard: int, before: str) -> None:
-        """Wait until another process holds a shard's lease."""
-        await self.until(
-            lambda: self.holder(shard) not in ("", before), f"shard {shard} taken from {before}"
-        )
 
     async def replaced(self, process: str, pid: int) -> None:
         """Wait until a process runs under another id."""
         await self.until(lambda: self.pid_of(process) != pid, f"{process} is another process")
 
-    async def whole(self) -> None:
-        """Wait until each shard has an owner, and its two processes are there, on two machines."""
-        await self.until(self._is_whole, "all processes are there")
-
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
+        """Return whether each shard has two processes, on two machines, and owners are spread."""
         pairs = [[f"shard-{shard}{letter}" for letter in "ab"] for shard in range(SHARDS)]
+        owners = self.holders()
         return (
-            all(map(self.holder, range(SHARDS)))
+            all(owners)
+            and len({*map(self.machine_of, owners)}) == len(self.machines)
             and all(_lives(self.pid_of(each)) for pair in pairs for each in pair)
             and all(self.machine_of(a) is not self.machine_of(b) for a, b in pairs)
         )
+
+    def missing(self) -> list[str]:
+        """Return what the front door that was there all the time does not know."""
+        door = self.doors[0]
+        nodes = {each["node"] for each in _call(door, "GET", "/api/nodes")["nodes"]}
+        updates = _call(door, "GET", "/api/actors/stats")["updates"]
+        mistakes = [] if nodes == {"door-0", "door-1"} else [f"these are the front doors: {nodes}"]
+        return [*mistakes, *([] if updates["applied"] else [f"these are the updates: {updates}"])]
+
+
+def _call(door: ServiceNode, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 -- JSON
+    connection = HTTPConnection(door.host, door.port, timeout=10)
+    try:
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, path, sent, {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())["data"]
+    finally:
+        connection.close()
 
 
 def _lives(pid: int) -> bool:

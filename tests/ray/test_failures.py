@@ -9,8 +9,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.ray.drill import run_drill
 from tests.ray.faults import FAULTS
+from tests.ray.fleet import RayFleet
+from tests.shards.drill import run_drill
 
 pytestmark = [
     pytest.mark.ray,
@@ -23,7 +24,7 @@ pytestmark = [
 
 
 def test_whatever_fails_every_promise_is_kept() -> None:
-    figures = run_drill(FAULTS, seed=20261126, say=print)
+    figures = run_drill(RayFleet, FAULTS, FAULTS, seed=20261126, say=print)
     assert not figures.failed, f"{figures.mistakes}\n{figures}"
     assert {each.fault for each in figures.hits} == {*FAULTS}
     assert figures.fence_rejections

@@ -6,6 +6,7 @@ it matched, a read of the orders, one of their logs' last seq, and one of the ou
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +238,9 @@ class SimStore:
 
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         raise NotImplementedError(order_id)
+
+    def exclusive(self, _name: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:  # noqa: ARG002
         return []  # no order here is a supplement

@@ -21,6 +21,8 @@ from actors.store.documents import entry_document
 from scripts.bench.__main__ import main
 from scripts.bench.calls import BATCH_PATH, CallSource, Shape, order_id, picker
 from scripts.bench.chart import draw, groups, in_chinese
+from scripts.bench.gaps import gap_rows
+from scripts.bench.gaps import table as gap_table
 from scripts.bench.load import Load
 from scripts.bench.measure import TARGETS, Measurement, as_arguments
 from scripts.bench.orders import log_entry, order_document
@@ -32,6 +34,7 @@ from scripts.bench.session import is_measured, schedule
 from scripts.bench.soak import Sample, grown
 from scripts.bench.tally import latency_ms, percentile
 from scripts.bench.wire import Answer
+from tests.chaos.figures import Hit
 from tests.unit.strategies import decided, input_of
 
 if TYPE_CHECKING:
@@ -264,6 +267,27 @@ def test_charts_are_in_chinese_as_well() -> None:
     scenarios = [*SCENARIOS.values(), *chain(*AXES.values())]
     said = " ".join(in_chinese(text) for text in (*map(str, scenarios), *TARGETS))
     assert set(re.findall("[A-Za-z]+", said)) == {"Zipf", "actor", "pymongo"}
+
+
+def test_gaps_are_held_against_their_limits() -> None:
+    hits = [
+        Hit("killed", 5, 3.2, None, 0.3),
+        Hit("killed", 5, 4.25, None, None),
+        Hit("killed", 5, 3.4, None, 0.1),
+        Hit("frozen", 5, 3.9, None, 1.4),
+        Hit("rolled", 5, 0.5, None, None),
+    ]
+    rows = gap_rows(hits, limit_s=4.0)
+    assert [(each["fault"], each["times"], each["within"]) for each in rows] == [
+        ("killed", 3, False),
+        ("frozen", 1, False),
+        ("rolled", 1, True),
+    ]
+    found = rows[0]
+    assert (found["median_s"], found["longest_s"], found["others_longest_s"]) == (3.4, 4.25, 0.3)
+    assert rows[2]["others_longest_s"] is None
+    shown = gap_table(rows).splitlines()
+    assert [each.endswith("OVER") for each in shown] == [False, True, True, False]
 
 
 def test_cpu_is_told_of_each_kind_of_process_below_the_one_that_was_started() -> None:

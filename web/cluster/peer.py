@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from web.cluster.seal import Seal
 
 _LOOKS_S: Final = 0.25
+_ENDS_S: Final = 0.1
+"""Between two looks at the owners that calls wait for; it costs nothing while none does."""
 _PROBES_S: Final = 0.5
 _PROBE_LIMIT_S: Final = 1.0
 _MAX_HEALTH_BYTES: Final = 65_536
@@ -79,6 +82,7 @@ class PeerWatch:
         self._origins = Origins(allowed)
         self._known: tuple[Holder, Peer | None] | None = None
         self._seen: tuple[Holder, PeerHealth | None] | None = None
+        self._probed_at = 0.0
         self._waiting: dict[asyncio.Timeout, Holder] = {}
         self.figures: Callable[[], Mapping[str, object]] = dict
         """What this node tells the owner of itself, beside its status."""
@@ -177,8 +181,15 @@ class PeerWatch:
     async def run(self, session: ClientSession) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(repeat(_PROBES_S, lambda: self.probe(session)))
-            group.create_task(repeat(_LOOKS_S, self._look))
+            group.create_task(repeat(_LOOKS_S, lambda: self._probe_in_time(session)))
+            group.create_task(repeat(_ENDS_S, self._look))
+
+    async def _probe_in_time(self, session: ClientSession) -> None:
+        """Ask each `_PROBES_S`; at each look where the owner is new, or did not serve as yet."""
+        now = time.monotonic()
+        if self.health() is None or now - self._probed_at >= _PROBES_S:
+            self._probed_at = now
+            await self.probe(session)
 
     async def _look(self) -> None:
         self.end_waits()

@@ -48,6 +48,7 @@ from actors.store.mongo.client import (
     writing,
 )
 from actors.store.mongo.control import CONTROL, change_control, claim_epoch, cluster_secret
+from actors.store.mongo.exclusive import Exclusive, exclusive
 from actors.store.mongo.inbox import MongoInbox
 from actors.store.mongo.log import log_page, operations
 from actors.store.mongo.orders import insert_orders
@@ -90,6 +91,7 @@ class MongoStore:
         self.records: Records = MongoRecords(lambda: self._at)
         self._statistics = MongoStatistics(lambda: self._at)
         self.statistics: Statistics = self._statistics
+        self.exclusive: Exclusive = lambda name: exclusive(self._at, name)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"

@@ -9,6 +9,7 @@ one thread, what readers ask for has others.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.model import Epoch
@@ -174,6 +175,10 @@ class SqliteStore:
     async def neighbours(self, order_id: WorkOrderId) -> Neighbours | None:
         """Read what the order shares with others, and how these are."""
         return await self._threads.read(lambda db: families.read_neighbours(db, order_id))
+
+    def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 -- the port's
+        """Have it at once: here all orders have one owner."""
+        return nullcontext()
 
     async def closable(self, order_id: WorkOrderId | None) -> list[WorkOrderId]:
         """Find originals whose supplements are all done."""

@@ -108,7 +108,7 @@ class Owner:
             Region(
                 Telemetry(),
                 lambda epoch, paused: store.set_paused(epoch, paused=paused),
-                store.neighbours,
+                store,
             ),
             list[int](),
         )

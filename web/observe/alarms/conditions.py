@@ -79,6 +79,8 @@ class Situation:
     """What people call the orders that are named, where it is known."""
     fleet: FleetState | None = None
     """The nodes, as the owner knows them."""
+    away: tuple[int, ...] = ()
+    """The shards that no node serves, where others are served."""
     last_refusal: Callable[[str], Event | None] = lambda _code: None
     """Finds the latest update that was refused with a code."""
     oddities: Oddities = field(default_factory=Oddities)
@@ -159,7 +161,12 @@ def _down(rule: Rule, server: Dependency) -> Finding | None:
 def _no_owner(rule: Rule, now: Situation) -> Finding | None:
     left_s = now.status.lease_ttl_s
     params = {"reason": now.reason or "?", "takeover": "?" if left_s is None else left_s}
-    return None if now.served else Finding(rule, params)
+    return None if now.served or now.away else Finding(rule, params)
+
+
+def _shards_away(rule: Rule, now: Situation) -> Finding | None:
+    shards = ", ".join(map(str, now.away))
+    return Finding(rule, {"shards": shards, "reason": now.reason or "?"}) if shards else None
 
 
 def _too_few_nodes(rule: Rule, now: Situation) -> Finding | None:
@@ -181,9 +188,7 @@ def _nodes_missing(rule: Rule, now: Situation) -> Finding | None:
 
 
 def _paused(rule: Rule, now: Situation) -> Finding | None:
-    if not now.status.paused:
-        return None
-    return Finding(rule, {"waiting": _waiting(now)})
+    return Finding(rule, {"waiting": _waiting(now)}) if now.status.paused else None
 
 
 def _orders_paused(rule: Rule, now: Situation) -> Finding | None:
@@ -344,6 +349,7 @@ _GONE: Final = ("STORE_DOWN", "LEASE_DOWN")
 RULES: Final = (
     Rule("STORE_DOWN", "critical", "node", _store_down),
     Rule("NO_OWNER", "critical", "node", _no_owner, follows=_GONE),
+    Rule("SHARDS_AWAY", "critical", "node", _shards_away, follows=_GONE),
     Rule("COMMIT_STUCK", "critical", "order", _commit_stuck, follows=_STORE),
     Rule(
         "UPDATES_WAIT",
@@ -360,7 +366,7 @@ RULES: Final = (
         _updates_fail,
         0.05,
         5 * MINUTE_S,
-        (*_STORE, "NO_OWNER", *_LATE),
+        (*_STORE, "NO_OWNER", "SHARDS_AWAY", *_LATE),
     ),
     Rule("LOG_REFUSES", "critical", "node", _log_refuses, 0, 5 * MINUTE_S, _STORE),
     Rule("COUNTS_UNDONE", "warning", "order", _counts_undone, 0, 15 * MINUTE_S),

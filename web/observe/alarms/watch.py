@@ -75,6 +75,10 @@ class Owners(Protocol):
         """Return the node that does; None when none does, or not for all orders."""
         ...
 
+    def owners(self) -> Sequence[PeerHealth | None]:
+        """Return for each shard the node that serves it."""
+        ...
+
     def trouble(self) -> str | None:
         """Say why updates can't be handed to an owner; None when they can, or there is none."""
         ...
@@ -128,10 +132,16 @@ class Alarms:
             failure=self._failure if inspector is not None else None,
             numbers=self._numbers,
             fleet=self._fleet.state(),
+            away=self._away(),
             last_refusal=partial(node.telemetry.journal.last, "refused"),
             oddities=node.telemetry.oddities,
             guard_broken=next(reversed(node.telemetry.guards.latest), None),
         )
+
+    def _away(self) -> tuple[int, ...]:
+        owners = self._owners.owners()
+        away = tuple(shard for shard, owner in enumerate(owners) if owner is None)
+        return away if len(away) < len(owners) else ()
 
     def _inspector(self) -> Actors | None:
         try:

@@ -54,6 +54,22 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "A standby takes over when the lease ends ({takeover}): nothing to do before",
         ),
     ),
+    "SHARDS_AWAY": Wording(
+        Text(
+            "分片 {shards} 无人处理（{reason}）；其工单的调用方收到 503，其他分片照常",
+            "No node serves shards {shards} ({reason}); callers of their orders get 503, others"
+            " go on",
+        ),
+        Text(
+            "查看 /health 和各节点：少了节点则启动它；租约持有者没有应答则结束该进程，租约随后失效",
+            "Look at /health and at the nodes: start one that is missing; if a lease's holder does"
+            " not answer, end that process, and its lease ends by itself",
+        ),
+        Text(
+            "租约到期后由其他节点或备用接替：此前无需处理",
+            "Another node, or the spare, takes over when the lease ends: nothing to do before",
+        ),
+    ),
     "UPDATES_WAIT": Wording(
         Text(
             "工单 {order} 的更新已等待 {span}；等待中的更新共 {waiting} 条",

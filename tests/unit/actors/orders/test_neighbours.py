@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from tests.unit.actors.owner import ORDER, OTHER, order_number, owner_of
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from actors.domain.messages import UpdateQuantity
     from tests.unit.actors.owner import Answer
 
@@ -58,6 +61,27 @@ async def test_of_64_callers_one_order_of_each_line_is_started() -> None:
         if each.state.status == "IN_PROGRESS"
     ]
     assert sorted(map(str, busy)) == [f"line {line}" for line in range(4)]
+
+
+@in_virtual_time
+async def test_a_line_that_another_shards_owner_has_is_waited_for() -> None:
+    store, had, free = a_plant(2, lines=1), list[str](), asyncio.Event()
+
+    @asynccontextmanager
+    async def exclusive(name: str) -> AsyncIterator[None]:
+        await free.wait()
+        had.append(name)
+        yield
+        had.append("given back")
+
+    store.exclusive = exclusive  # type: ignore[method-assign,assignment]
+    async with owner_of(store) as owner:
+        start = to(order_number(1), ask(Operation.START))
+        assert isinstance(await done(owner, start), StillWaiting)
+        assert had == []
+        free.set()
+        assert isinstance(await done(owner, to(order_number(1), ask(Operation.START))), Updated)
+    assert had == ["line line 0", "given back"]
 
 
 @in_virtual_time

@@ -81,6 +81,7 @@ class FakeShard:
     orders: SlowOrders = field(default_factory=SlowOrders)
     name: str = "a"
     serving: bool = True
+    epoch: int = 1
     dead: bool = False
     frozen: bool = False
     loses_answers: bool = False
@@ -100,7 +101,8 @@ class FakeShard:
 
     def _news(self) -> list[Any]:
         counts = Statistics(0, 0, len(self.orders.applied), 0, 0, 0, paused=False, wait_ms=0.0)
-        return News(status(serving=self.serving, node=self.name), counts).written()
+        now = status(serving=self.serving, node=self.name, epoch=self.epoch)
+        return News(now, counts).written()
 
     async def exchange(self, payload: bytes) -> bytes:
         await self._travel()

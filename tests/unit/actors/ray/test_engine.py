@@ -40,9 +40,10 @@ from tests.unit.actors.shards.cluster import (
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
-    from actors.domain.slots import ShardMap
+    from actors.domain.slots import Shard
+    from actors.node.options import Permit
     from actors.ray.link import ShardHandle
 
 
@@ -61,31 +62,57 @@ class Processes:
     cluster: Cluster
     servers: dict[str, ShardServer] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    starting: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    slow: bool = False
+    """Whether some have not answered yet."""
+    kept: list[int] = field(default_factory=list)
+    """How many shards there were to be processes for, again and again."""
 
-    async def open(self) -> None:
-        for shard in SHARDS.all():
-            for letter in "ab":
-                options = NodeOptions(f"{shard.index}{letter}", "", TTL_S, TermOptions(Limits()))
-                store = self.cluster.store.part(shard)
-                node = Node(store, self.cluster.new_lease(shard), options)
-                self.servers[options.node_id] = ShardServer(node, store, shard)
-                await self.servers[options.node_id].start()
+    async def open(self, shards: Sequence[Shard]) -> None:
+        await self.keep(shards)
+        await asyncio.gather(*self.starting.values())
+
+    async def keep(self, shards: Sequence[Shard]) -> None:
+        self.kept.append(len(shards))
+        wanted = [f"{shard.index}{letter}" for shard in shards for letter in "ab"]
+        for name in self.servers.keys() - {*wanted} - self.gone:
+            await self._end(name)
+        for name in wanted:
+            if name not in self.servers and name not in self.gone:
+                server = self.servers[name] = self._server(name)
+                self.starting[name] = asyncio.create_task(server.start())
+
+    def _server(self, name: str) -> ShardServer:
+        options = NodeOptions(name, "", TTL_S, TermOptions(Limits()))
+
+        def new_node(shard: Shard, permit: Permit) -> Node:
+            store = self.cluster.store.part(shard)
+            return Node(store, self.cluster.new_lease(shard), options, permit=permit)
+
+        store: Any = self.cluster.store
+        return ShardServer(store, int(name[:-1]), new_node, TTL_S)
+
+    def ready(self) -> bool:
+        return not self.slow and all(each.done() for each in self.starting.values())
+
+    async def _end(self, name: str) -> None:
+        await self.starting[name]
+        await self.servers.pop(name).close(1.0)
 
     async def close(self) -> None:
-        for name, server in self.servers.items():
-            if name not in self.gone:
-                await server.close(1.0)
+        for name in self.servers.keys() - self.gone:
+            await self._end(name)
 
     def handles(self, shard: int) -> list[ShardHandle]:
         return [
             server
             for name, server in self.servers.items()
-            if name[0] == str(shard) and name not in self.gone
+            if name[:-1] == str(shard) and name not in self.gone and self.starting[name].done()
         ]
 
     def shared(self) -> Processes:
         """Return the same for another front door, which finds them running and leaves them so."""
-        return _Shared(self.cluster, self.servers, self.gone)
+        return _Shared(self.cluster, self.servers, self.gone, self.starting)
 
     async def end(self, name: str) -> None:
         """End a process in good order: the spare has the lease at once."""
@@ -94,7 +121,7 @@ class Processes:
 
 
 class _Shared(Processes):
-    async def open(self) -> None: ...
+    async def keep(self, shards: Sequence[Shard]) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -107,20 +134,22 @@ class Door:
     processes: Processes
 
 
-def door(shards: ShardMap = SHARDS, name: str = "door", processes: Processes | None = None) -> Door:
+def door(
+    count: int | None = SHARDS.count, name: str = "door", processes: Processes | None = None
+) -> Door:
     processes = processes or Processes(Cluster(store=Store()))
     cluster = processes.cluster
     store: Any = cluster.store
     options = LinkOptions()
     url = f"http://{name}"
-    engine = RayEngine(name, url, store, shards, processes, options, cluster.new_lease)
+    engine = RayEngine(name, url, store, count, processes, options, cluster.new_lease)
     return Door(engine, processes)
 
 
 @asynccontextmanager
-async def an_open_door() -> AsyncIterator[Door]:
+async def an_open_door(count: int | None = SHARDS.count) -> AsyncIterator[Door]:
     """Afterwards it must leave nothing behind."""
-    at = door()
+    at = door(count)
     await at.engine.start()
     try:
         yield at
@@ -146,6 +175,13 @@ async def test_updates_go_to_their_orders_shards_and_batches_come_back_as_they_w
         await asyncio.sleep(2)  # it looks each second
         counts = at.engine.region.statistics()
         assert (counts.completed, counts.live_actors, counts.jobs) == (84, 40, 0)
+        await asyncio.sleep(10)
+        again = await at.engine.region.update_many([update(order_id=order_in(1))] * 50)
+        assert len(again) == 50
+        await asyncio.sleep(6)
+        told = [part.counts() for part in at.engine.parts]
+        rates = [each.per_s for each in told if each is not None and each.per_s is not None]
+        assert [rate > 0 for rate in rates] == [False, True, False, False]
         assert at.engine.owner_elsewhere() is None
         assert len(at.engine.ownership().seen) == 4
 
@@ -249,7 +285,7 @@ async def test_a_spare_takes_over_and_a_shard_that_is_away_is_said_and_holds_up_
 @in_virtual_time
 async def test_a_front_door_with_another_number_of_shards_does_not_start() -> None:
     async with an_open_door() as at:
-        other = door(type(SHARDS)(2))
+        other = door(2)
         other.processes.cluster.store = at.processes.cluster.store
         other.engine.store = at.engine.store
         other.processes.cluster.leases = at.processes.cluster.leases

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from actors.domain.slots import ShardMap
-from actors.errors import StartupError
+from actors.domain.slots import Shard, ShardMap
+from actors.errors import NotOwner, StartupError
 from actors.orders.region import Statistics
 from actors.ray.keeper import Keeper, RayOptions
 from actors.ray.news import News
@@ -44,18 +44,27 @@ class Actor:
     at: str = ""
     """The machine that it is on."""
     serving: bool = False
+    spare: Actor | None = None
+    """What serves when it does not."""
     unreadable: bool = False
     """Whether it answers in the form of a far release."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- its methods
         if name == "machine":
             return SimpleNamespace(remote=self._machine)
+        if name == "hand_over":
+            return SimpleNamespace(remote=self._hand_over)
         return SimpleNamespace(remote=self._answer)
 
     async def _machine(self) -> str:
         if not self.at:
             raise AttributeError("an earlier release")
         return self.at
+
+    async def _hand_over(self) -> None:
+        if self.spare is None:
+            raise AttributeError("an earlier release")
+        self.serving, self.spare.serving = False, True
 
     async def _answer(self, *payload: bytes) -> bytes:
         if self.mute:
@@ -80,6 +89,9 @@ class Cluster:
     joined: dict[str, Any] = field(default_factory=dict)
     refuses: bool = False
     fails_to_make: int = 0
+    fails_to_kill: int = 0
+    of_no_map: set[str] = field(default_factory=set)
+    """Processes of shards that there are not."""
 
     def init(self, **options: Any) -> None:  # noqa: ANN401
         if self.refuses:
@@ -107,13 +119,17 @@ class Cluster:
                     self.fails_to_make -= 1
                     raise ConnectionError("the head is away")
                 self.made.append(name)
-                self.actors[name] = Actor(arguments, options)
+                error = NotOwner("no such shard") if name in self.of_no_map else None
+                self.actors[name] = Actor(arguments, options, error)
             return self.actors[name]
 
         return SimpleNamespace(remote=make)
 
     def kill(self, actor: Actor, *, no_restart: bool) -> None:
         name = actor.options["name"]
+        if self.fails_to_kill:
+            self.fails_to_kill -= 1
+            raise ConnectionError("the head is away")
         if no_restart:
             actor.error = Died()
             self.moved.append(name)
@@ -150,15 +166,18 @@ async def _at_once(work: Any, *arguments: Any, **options: Any) -> Any:  # noqa: 
     return work(*arguments, **options)
 
 
-def keeper(shards: int = 2, spares: int = 1) -> Keeper:
-    options = RayOptions("auto", "work-orders", spares)
-    return Keeper(ShardMap(shards).all(), options, "here:build")
+def keeper(spares: int = 1) -> Keeper:
+    return Keeper(RayOptions("auto", "work-orders", spares), "here:build")
+
+
+def shards(count: int = 2) -> tuple[Shard, ...]:
+    return ShardMap(count).all()
 
 
 @in_virtual_time
 async def _makes(cluster: Cluster) -> None:
     kept = keeper()
-    await kept.open()
+    await kept.open(shards())
     assert cluster.joined["namespace"] == "work-orders"
     assert cluster.made == ["shard-0a", "shard-0b", "shard-1a", "shard-1b"]
     places = {name: actor.options["scheduling_strategy"] for name, actor in cluster.actors.items()}
@@ -187,8 +206,8 @@ def test_each_shard_and_its_spare_are_made_on_machines_of_their_own(cluster: Clu
 
 @in_virtual_time
 async def _replaces(cluster: Cluster) -> None:
-    kept = keeper(shards=1)
-    await kept.open()
+    kept = keeper()
+    await kept.open(shards(1))
     await asyncio.sleep(5)
     assert cluster.killed == []
 
@@ -222,7 +241,7 @@ def test_what_is_mute_or_gone_is_replaced_and_what_is_restarted_is_waited_for(
 @in_virtual_time
 async def _far_release(cluster: Cluster) -> None:
     kept = keeper()
-    await kept.open()
+    await kept.open(shards())
     cluster.actors["shard-0a"].unreadable = True
     await asyncio.sleep(100)
     assert cluster.killed == []
@@ -241,8 +260,8 @@ def test_one_that_answers_in_an_unknown_form_is_left_alone_and_holds_up_no_other
 @in_virtual_time
 async def _moves(cluster: Cluster) -> None:
     cluster.machines = ("m1",)
-    kept = keeper(shards=1)
-    await kept.open()
+    kept = keeper()
+    await kept.open(shards(1))
     owner, spare = (cluster.actors[f"shard-0{letter}"] for letter in "ab")
     owner.serving, owner.at, spare.at = True, "m1", "m1"
     await asyncio.sleep(10)
@@ -272,9 +291,75 @@ def test_a_spare_on_its_owners_machine_is_moved_once_there_is_another_one(
 
 
 @in_virtual_time
+async def _spread(cluster: Cluster) -> None:
+    cluster.machines = ("m1", "m2")
+    kept = keeper()
+    await kept.open(shards(4))
+    owners, spares = ([cluster.actors[f"shard-{n}{letter}"] for n in range(4)] for letter in "ab")
+    for owner, spare in zip(owners, spares, strict=True):
+        owner.serving, owner.at, owner.spare = True, "m1", spare
+    for spare in spares[:3]:
+        spare.at = "m2"
+    await asyncio.sleep(20)
+    assert all(owner.serving for owner in owners), "one spare is not there yet"
+
+    spares[3].at = "m2"
+    owners[0].spare = None  # of an earlier release, as if alone
+    await asyncio.sleep(10)
+    assert all(owner.serving for owner in owners)
+    owners[0].spare = spares[0]
+    await asyncio.sleep(20)
+    assert [owner.serving for owner in owners] == [False, False, True, True]
+    await asyncio.sleep(100)
+    assert [owner.serving for owner in owners] == [False, False, True, True], "there they stay"
+    assert cluster.killed == cluster.moved == []
+    await kept.close()
+
+
+def test_owners_are_spread_over_the_machines_that_their_spares_are_on(cluster: Cluster) -> None:
+    _spread(cluster)
+
+
+@in_virtual_time
+async def _resharded(cluster: Cluster) -> None:
+    kept = keeper()
+    await kept.open(shards(2))
+    assert not kept.ready()
+    await asyncio.sleep(5)
+    assert kept.ready()
+    for name in ("shard-2a", "shard-2b", "shard-3a", "shard-3b"):
+        cluster.of_no_map.add(name)
+    await kept.keep(shards(4))
+    assert not kept.ready()
+    await asyncio.sleep(5)
+    assert kept.ready(), "though the map has no such shards yet"
+    assert cluster.made[4:] == ["shard-2a", "shard-2b", "shard-3a", "shard-3b"]
+    assert len(kept.handles(3)) == 2
+
+    cluster.fails_to_kill = 1
+    with pytest.raises(ConnectionError):
+        await kept.keep(shards(1))
+    assert kept.handles(1) == kept.handles(3) == []
+    await asyncio.sleep(5)
+    assert sorted(cluster.actors) == ["shard-0a", "shard-0b"], "as soon as that is possible"
+
+    await kept.keep(shards(2))
+    assert sorted(cluster.actors) == ["shard-0a", "shard-0b", "shard-1a", "shard-1b"]
+    await asyncio.sleep(100)
+    assert cluster.killed == []
+    await kept.close()
+
+
+def test_processes_are_made_for_new_shards_and_those_of_shards_that_are_gone_end(
+    cluster: Cluster,
+) -> None:
+    _resharded(cluster)
+
+
+@in_virtual_time
 async def _slow_start(cluster: Cluster) -> None:
-    kept = keeper(shards=1, spares=0)
-    await kept.open()
+    kept = keeper(spares=0)
+    await kept.open(shards(1))
     cluster.actors["shard-0a"].mute = True
     await asyncio.sleep(50)
     assert cluster.killed == []
@@ -290,10 +375,10 @@ def test_one_that_is_being_started_is_given_a_minute(cluster: Cluster) -> None:
 def test_a_cluster_that_is_not_there_is_said(cluster: Cluster) -> None:
     cluster.refuses = True
     with pytest.raises(StartupError, match="can't join the Ray cluster at auto: nobody there"):
-        asyncio.run(keeper().open())
+        asyncio.run(keeper().open(shards()))
 
 
 def test_without_ray_its_lock_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(StartupError, match=r"requirements-ray\.lock"):
-        asyncio.run(keeper().open())
+        asyncio.run(keeper().open(shards()))

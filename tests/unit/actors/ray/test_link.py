@@ -11,7 +11,7 @@ import pytest
 from actors.domain.messages import Updated
 from actors.errors import MailboxFull, NotOwner, OutcomeUnknown, StillWaiting
 from actors.ray.exchange import PARKED_S
-from actors.ray.link import UNANSWERED_S, LinkOptions, ShardLink
+from actors.ray.link import LOOKS_S, UNANSWERED_S, LinkOptions, ShardLink
 from actors.ray.totals import Adder
 from actors.telemetry.telemetry import Telemetry
 from tests.unit.actors.ray.shards import FakeShard, SlowOrders, update
@@ -227,6 +227,34 @@ async def test_a_process_that_does_not_answer_holds_up_no_look_for_another() -> 
         assert await seconds(link.served.wait()) < 0.1
         assert link.news is not None
         assert link.news.status.node == "c"
+
+
+@in_virtual_time
+async def test_a_spare_is_found_at_once_beside_a_process_that_does_not_answer() -> None:
+    spare = FakeShard(name="b", serving=False)
+    async with linked(FakeShard(frozen=True), spare) as link:
+        await asyncio.sleep(3.3)
+        spare.serving = True
+        assert await seconds(link.served.wait()) < 1.5 * LOOKS_S
+
+
+@in_virtual_time
+async def test_a_later_owner_is_found_before_the_one_that_is_frozen_is_given_up() -> None:
+    first, second = FakeShard(), FakeShard(name="b", serving=False, epoch=2)
+    async with linked(first, second) as link:
+        await link.served.wait()
+        first.frozen = True
+        (lost,) = sending(link, 1)
+        await asyncio.sleep(2.5)
+        assert not lost.done(), "it may be about to answer"
+        second.serving = True
+        assert await seconds(asyncio.wait({lost})) < 1.5 * LOOKS_S
+        assert isinstance(await lost, OutcomeUnknown)
+        assert isinstance(await sending(link, 2)[0], Updated)
+        first.frozen = False
+        await asyncio.sleep(5)
+        assert link.news is not None
+        assert link.news.status.node == "b", "one of an earlier epoch is not gone back to"
 
 
 @in_virtual_time

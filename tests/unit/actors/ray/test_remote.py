@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from actors.domain.messages import Updated
-from actors.domain.slots import WHOLE
+from actors.domain.slots import ShardMap
 from actors.errors import (
     JobNotFound,
     NotOwner,
@@ -28,12 +28,14 @@ from actors.wire.payload import pack, read_answer, unpack
 from tests.unit.actors.nodes import AppContext
 from tests.unit.actors.owner import ORDER, OTHER, order_number, update
 from tests.unit.actors.ray.shards import status
+from tests.unit.actors.shards.cluster import MemoryMembers
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.node.node import Node
+    from actors.store.port import Store
 
 
 @dataclass
@@ -50,10 +52,20 @@ class Remote:
         self.actors = RemoteActors(self.link)
 
 
+class WholeStore:
+    """A store whose orders are in one shard."""
+
+    def __init__(self, store: Store) -> None:
+        self.open, self.close = store.open, store.close
+        self.shard_map = MemoryMembers(ShardMap())
+        self.part = lambda _shard: store
+
+
 @asynccontextmanager
 async def remote() -> AsyncIterator[Remote]:
     node = AppContext().node()
-    server = ShardServer(node, node.store, WHOLE)
+    store: Any = WholeStore(node.store)
+    server = ShardServer(store, 0, lambda _shard, _permit: node, 5.0)
     await server.start()
     link = ShardLink(0, lambda: [server], LinkOptions())
     link.open()

@@ -19,6 +19,7 @@ from actors.node.status import Role
 from actors.operators.rows import ActorQuery, Sort
 from actors.shards.jobs import total_of
 from actors.shards.share import Share, fair_share
+from tests.unit.actors.nodes import die
 from tests.unit.actors.owner import update
 from tests.unit.actors.plant import until
 from tests.unit.actors.shards.cluster import ORDERS, SHARDS, TTL_S, a_cluster, order_in, owned
@@ -87,6 +88,22 @@ async def test_a_node_that_leaves_gives_its_shards_to_those_that_stay_at_once() 
         assert await until(lambda: len(owned(first)) == 4) < TTL_S
 
 
+@pytest.mark.parametrize("phase_s", [0.0, 0.3, 0.6, 0.9])
+@in_virtual_time
+async def test_what_a_node_owned_that_is_gone_is_taken_when_its_lease_has_run_out(
+    phase_s: float,
+) -> None:
+    async with a_cluster() as cluster:
+        first, second = await cluster.start("a"), await cluster.start("b")
+        await until(lambda: len(owned(second)) == 2)
+        await asyncio.sleep(phase_s)
+        assert second._sharing is not None  # noqa: SLF001 -- it is frozen
+        second._sharing.cancel()  # noqa: SLF001
+        for part in second.parts:
+            die(part)
+        assert await until(lambda: len(owned(first)) == 4) < TTL_S + 0.5
+
+
 @in_virtual_time
 async def test_what_nobody_takes_whose_share_it_is_is_taken_by_another() -> None:
     async with a_cluster() as cluster:
@@ -114,6 +131,9 @@ def test_leave_is_given_for_the_share_and_no_more() -> None:
     assert share.take(0), "it is owned"
     share.give_back(0)
     assert share.take(3)
+    share.leave()
+    share.give_back(3)
+    assert (share.take(3), share.take(1)) == (False, True), "what it has it keeps"
     assert (share.over(2), share.over(3)) == (0, 1)
 
 

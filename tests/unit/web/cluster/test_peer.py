@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask the owner more often than a standby does."""
     monkeypatch.setattr("web.cluster.peer._PROBES_S", 0.05)
+    monkeypatch.setattr("web.cluster.peer._LOOKS_S", 0.05)
 
 
 async def _get(client: Client, path: str) -> tuple[int, dict[str, Any]]:

@@ -260,6 +260,7 @@ async def test_a_standby_with_another_secret_than_the_owner_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("web.cluster.peer._PROBES_S", 0.02)
+    monkeypatch.setattr("web.cluster.peer._LOOKS_S", 0.02)
     owner.refuses_signatures = True
 
     async def reason() -> str | None:

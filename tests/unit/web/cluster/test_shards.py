@@ -372,6 +372,9 @@ async def test_what_a_shard_that_is_away_leaves_out_is_said(fronts: tuple[Front,
                 assert reply.status == (503 if idle else 200)
             await asyncio.sleep(0.05)
     assert (await first.get("/readyz"))["status"] == "ok"
+    alarms = (await first.get("/api/alarms"))["data"]["alarms"]
+    (away,) = (each for each in alarms if each["code"] == "SHARDS_AWAY")
+    assert ", ".join(map(str, theirs)) in away["message"]
     stats = await first.get(f"{API}/queue/stats")
     assert stats["missingShards"] == theirs
     batch = await first.post(f"{API}/batch-update-quantity", _items("l"))

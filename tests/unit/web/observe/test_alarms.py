@@ -112,6 +112,7 @@ def _paused_orders(*orders: str) -> dict[str, object]:
         ("STORE_DOWN", _down("store")),
         ("LEASE_DOWN", _down("lease")),
         ("NO_OWNER", {"served": False, "reason": "node-2 owns the actors"}),
+        ("SHARDS_AWAY", {"served": False, "away": (1, 3)}),
         ("PAUSED", {"status": replace(_STATUS, paused=True)}),
         ("ORDERS_PAUSED", _paused_orders(ORDER)),
         ("UPDATES_WAIT", {"oldest": LongestWait(ORDER, "WO-1", 10.1)}),

@@ -6,17 +6,20 @@ import asyncio
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.domain.model import WorkOrderId
+from actors.domain.slots import ShardMap
 from actors.errors import WorkOrderNotFound
 from scripts.reconcile.textfile import write_metrics
 from tests.fakes import Fault
 from tests.unit.actors.owner import ORDER, update
 from tests.unit.web.served import touch
+from web.observe.shard_metrics import shard_metrics
 
 if TYPE_CHECKING:
     from tests.fakes import MemoryStore
@@ -146,6 +149,8 @@ async def test_alarms_and_dashboard_ask_for_what_is_exported(
     await _text(first)
     exported = {name for here in (first, second) for name, _ in await _samples(here)}
     write_metrics(tmp_path / "reconcile.prom", {"quantity": 1}, 0.0, 0.0)
+    sharded: Any = SimpleNamespace(shards=ShardMap(2), parts=[])
+    exported |= {family.name for family in shard_metrics("workorder", sharded)}
     exported |= _named((tmp_path / "reconcile.prom").read_text(encoding="utf-8"))
     asked = {name for rule in alert_rules().values() for name in _named(rule["expr"])}
     panels = json.loads(_DASHBOARD.read_text(encoding="utf-8"))["panels"]

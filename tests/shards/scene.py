@@ -6,22 +6,22 @@ import asyncio
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
-from typing import TYPE_CHECKING, Final
+from itertools import count
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from tests.chaos.stage import longest_gap_s
-from tests.ray.fleet import SHARDS
+from tests.shards.fleet import ShardFleet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tests.chaos.callers import Callers
-    from tests.ray.fleet import RayFleet
-    from tests.ray.machine import Machine
 
 CALM: Final = 40
 """Final answers of each shard after a fault, before anything else."""
 _SERVED_WITHIN_S: Final = 100.0
+
+Fleet = TypeVar("Fleet", bound=ShardFleet)
 
 
 @dataclass(slots=True)
@@ -37,10 +37,10 @@ class Blow:
 
 
 @dataclass(slots=True)
-class Scene:
+class Scene(Generic[Fleet]):
     """`crews` has the callers of each shard, who do not wait for the other's."""
 
-    fleet: RayFleet
+    fleet: Fleet
     crews: Sequence[Callers]
     fault: str = ""
     """What is at work now."""
@@ -48,16 +48,11 @@ class Scene:
     fenced: int = 0
     """Owners that the store kept from the orders after they had lost their lease unknowingly."""
     mistakes: list[str] = field(default_factory=list)
-    _shards: Iterator[int] = field(default_factory=lambda: cycle(range(SHARDS)))
+    _turns: Iterator[int] = field(default_factory=count)
 
-    def next_shard(self) -> int:
-        """Return the shard whose turn it is to be hit."""
-        return next(self._shards)
-
-    def owned_on(self, machine: Machine) -> list[int]:
-        """Return the shards whose owners are on a machine."""
-        owners = map(self.fleet.holder, range(SHARDS))
-        return [n for n, each in enumerate(owners) if self.fleet.machine_of(each) is machine]
+    def next_of(self, number: int) -> int:
+        """Return which one of so many has its turn to be hit."""
+        return next(self._turns) % number
 
     @contextmanager
     def strike(self, shards: Sequence[int]) -> Iterator[list[str]]:
@@ -72,19 +67,25 @@ class Scene:
 
     async def recovers(self) -> None:
         """Wait until others own what was hit last, and all shards serve."""
-        blow = self.blows[-1]
-        for shard, owner in blow.owners.items():
+        for shard, owner in self.blows[-1].owners.items():
             await self.fleet.taken_over(shard, owner)
-        await self.served()
-        blow.until = time.monotonic()
+        await self.calms()
 
-    def gap_s(self, blow: Blow, *, hit: bool) -> float:
-        """Return the longest time without a final answer of a shard that was hit, or was not."""
+    async def calms(self) -> None:
+        """Wait until all shards serve: that is the end of what was hit last."""
+        await self.served()
+        self.blows[-1].until = time.monotonic()
+
+    def gap_s(self, blow: Blow, *, hit: bool) -> float | None:
+        """Return the longest time without a final answer of a shard that was hit, or was not.
+
+        None where there was none such.
+        """
         return max(
             (
                 longest_gap_s(crew.served_at, blow.at, blow.until)
                 for shard, crew in enumerate(self.crews)
                 if (shard in blow.owners) is hit
             ),
-            default=0.0,
+            default=None,
         )
