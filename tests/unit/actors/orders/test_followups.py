@@ -287,7 +287,7 @@ async def test_a_completion_that_waits_for_another_ends_with_its_term() -> None:
         await asyncio.sleep(0)
         return []
 
-    locks = NeighbourLocks(Mock(), AsyncMock())
+    locks = NeighbourLocks(Mock(), MemoryStore())
     first, late = (
         asyncio.create_task(locks.complete_with_supplements(ask(Operation.COMPLETE), closable))
         for _ in range(2)
