@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from pykka import ActorRef
 
-    from actors.commit.ledger import Ledger
     from actors.domain.commit import CommitResult
     from actors.domain.evidence import Evidence, Outcome
     from actors.domain.model import Epoch, WorkOrderId
@@ -94,6 +93,8 @@ class Committer(AsyncioActor):
         self.stats = stats or CommitStats()
         self._spans = spans
         self._relay = Relay(store, self._note_relay_error)
+        self.ledger = self._relay.ledger
+        """Outcomes that are committed and not yet durable in the log."""
         self._loads: Batcher[ReadOrder] = Batcher(self._load, READ_BATCH, 2, apart=True)
         self._evidence: Batcher[EvidenceQuery] = Batcher(
             self._gather, READ_BATCH, in_flight, apart=True
@@ -138,11 +139,6 @@ class Committer(AsyncioActor):
         for lane in (self._loads, self._evidence, self._commits, self._trims):
             lane.close()
         self._relay.close()
-
-    @property
-    def ledger(self) -> Ledger:
-        """Outcomes that are committed and not yet durable in the log."""
-        return self._relay.ledger
 
     @property
     def settling(self) -> int:

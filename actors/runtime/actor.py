@@ -49,7 +49,8 @@ class AsyncioActor(pykka.Actor):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- pykka's signature
         super().__init__(*args, **kwargs)
-        self.actor_stopped = cast("threading.Event", StopFlag())
+        self.stopped = StopFlag()
+        self.actor_stopped = cast("threading.Event", self.stopped)
         self._actor_ref = pykka.ActorRef(self)
         self.actor_inbox.actor = self
         self.current: Delivery | None = None
@@ -122,7 +123,7 @@ class AsyncioActor(pykka.Actor):
     async def _drain(self) -> None:
         mailbox = self.actor_inbox
         try:
-            while not self.actor_stopped.is_set():
+            while not self.stopped.on:
                 delivery = mailbox.take()
                 if delivery is None:
                     break
@@ -131,7 +132,8 @@ class AsyncioActor(pykka.Actor):
                     answer = self._handle_receive(delivery.message)
                     if isinstance(answer, CoroutineType):
                         answer = await answer
-                    self._reply(delivery, answer)
+                    if not self._reply_deferred:
+                        delivery.reply(answer)
                 except BaseException as error:  # noqa: BLE001 -- the edge of an actor
                     self._fail(delivery, error)
                 finally:
@@ -150,7 +152,7 @@ class AsyncioActor(pykka.Actor):
 
     def _drain_now(self) -> None:
         mailbox = self.actor_inbox
-        while not self.actor_stopped.is_set():
+        while not self.stopped.on:
             delivery = mailbox.take()
             if delivery is None:
                 break
@@ -160,7 +162,9 @@ class AsyncioActor(pykka.Actor):
     def _handle(self, delivery: Delivery) -> None:
         began = self._begin(delivery)
         try:
-            self._reply(delivery, self._handle_receive(delivery.message))
+            answer = self._handle_receive(delivery.message)
+            if not self._reply_deferred:
+                delivery.reply(answer)
         except BaseException as error:  # noqa: BLE001 -- the edge of an actor
             self._fail(delivery, error)
         finally:
@@ -168,10 +172,10 @@ class AsyncioActor(pykka.Actor):
 
     def _drained(self, mailbox: Mailbox) -> None:
         if mailbox.actor is self:  # else another actor has adopted it
-            mailbox.rest()
-            if self.actor_stopped.is_set():
+            waits = mailbox.rest()
+            if self.stopped.on:
                 mailbox.discard(pykka.ActorDeadError(f"{self.actor_ref} stopped"))
-            else:
+            elif waits:
                 mailbox.wake()
 
     def _begin(self, delivery: Delivery) -> tuple[float, int]:
@@ -190,10 +194,6 @@ class AsyncioActor(pykka.Actor):
         mailbox.handling_s += spent
         mailbox.gate.handlings.note(spent, mailbox.handled - handled)
         self.current = None
-
-    def _reply(self, delivery: Delivery, answer: object) -> None:
-        if not self._reply_deferred:
-            delivery.reply(answer)
 
     def _fail(self, delivery: Delivery, error: BaseException) -> None:
         self.actor_inbox.failed += 1

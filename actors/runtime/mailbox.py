@@ -45,7 +45,7 @@ _IGNORED = _Ignored()
 class Drained(Protocol):
     """What a mailbox needs of its actor."""
 
-    actor_stopped: threading.Event
+    stopped: StopFlag
     current: Delivery | None
     inline: ClassVar[bool]
 
@@ -110,18 +110,19 @@ class MailboxStats:
 class StopFlag:
     """What pykka needs of `threading.Event`, without its kilobyte per actor."""
 
-    __slots__ = ("_set",)
+    __slots__ = ("on",)
 
     def __init__(self) -> None:
-        self._set = False
+        self.on = False
+        """Whether the actor has stopped: what `is_set` returns, for those who ask all the time."""
 
     def is_set(self) -> bool:
         """Return whether the actor has stopped."""
-        return self._set
+        return self.on
 
     def set(self) -> None:
         """Mark the actor as stopped."""
-        self._set = True
+        self.on = True
 
 
 class Mailbox:
@@ -228,7 +229,7 @@ class Mailbox:
 
         `attempts` says how often it has failed before.
         """
-        if self.actor is None or self.actor.actor_stopped.is_set():
+        if self.actor is None or self.actor.stopped.on:
             return None
         delivery = Delivery(message, reply_to)
         delivery.durable, delivery.attempts = True, attempts
@@ -249,7 +250,7 @@ class Mailbox:
 
     def _add(self, delivery: Delivery) -> None:
         actor = self.actor
-        if actor is None or actor.actor_stopped.is_set():
+        if actor is None or actor.stopped.on:
             delivery.fail(pykka.ActorDeadError("the actor stopped before it saw the message"))
             return
         self.last_put = delivery.enqueued_at
@@ -372,12 +373,14 @@ class Mailbox:
             delivery.stage = Stage.WAITING
             self.gate.durable += delivery.durable
 
-    def rest(self) -> None:
-        """Give the queue's memory back once it is empty."""
+    def rest(self) -> bool:
+        """Tell if something waits; else the queue's memory is given back."""
         self.draining = False
-        if not self._queue:
-            self._queue = None
-            self.gate.busy.discard(self)
+        if self._queue:
+            return True
+        self._queue = None
+        self.gate.busy.discard(self)
+        return False
 
     def discard(self, error: BaseException) -> int:
         """Answer everything that waits with `error`; give how many that were.

@@ -115,6 +115,7 @@ class Telemetry:
         took_s = time.monotonic() - delivery.waits_from
         event = "replayed" if updated.replayed else "applied"
         change = updated.change
+        kind = str(change.type)
         self.tally.note(completed=1)
         self.end_to_end.note(took_s)
         self.outcomes[event, "UPDATED"] += 1
@@ -127,7 +128,7 @@ class Telemetry:
                 event,
                 updated.work_order_id,
                 change.job_id,
-                change.type.value,
+                kind,
                 updated.applied_quantity,
                 updated.after_quantity,
                 updated.seq,
@@ -144,7 +145,7 @@ class Telemetry:
             job_id=change.job_id,
             request_id=trace.http_request_id,
             key=change.request_id,
-            type=change.type.value,
+            type=kind,
             quantity=updated.applied_quantity,
             after=updated.after_quantity,
             seq=updated.seq,
