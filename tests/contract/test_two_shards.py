@@ -227,7 +227,7 @@ async def test_what_shards_share_one_has_at_a_time(
     async with asyncio.timeout(A_MINUTE_S):
         await waits
     # What an owner has left that is gone has an end.
-    monkeypatch.setattr("actors.store.mongo.exclusive.LASTS_S", 0.2)
+    monkeypatch.setattr("actors.store.mongo.exclusive.EXCLUSIVE_S", 0.2)
     async with first.exclusive("line 1"), asyncio.timeout(A_MINUTE_S):
         monkeypatch.undo()
         async with second.exclusive("line 1"):

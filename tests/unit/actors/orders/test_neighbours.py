@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from actors.domain.messages import Updated
 from actors.domain.model import Operation, WorkOrderId
 from actors.errors import OperationRefused, OutcomeUnknown, StillWaiting
+from actors.store.port import EXCLUSIVE_S
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.orders.test_order_operations import ask, done
 from tests.unit.actors.owner import ORDER, OTHER, order_number, owner_of
@@ -82,6 +84,20 @@ async def test_a_line_that_another_shards_owner_has_is_waited_for() -> None:
         free.set()
         assert isinstance(await done(owner, to(order_number(1), ask(Operation.START))), Updated)
     assert had == ["line line 0", "given back"]
+
+
+@in_virtual_time
+async def test_nothing_begins_on_a_line_when_the_time_for_that_is_over() -> None:
+    store = a_plant(1, lines=1)
+    async with owner_of(store) as owner:
+        began = time.monotonic()
+        patient = replace(ask(Operation.START), deadline=began + 300)
+        owner.term.directory.gate.open = False
+        answer = await done(owner, to(ORDER, patient))
+        assert time.monotonic() - began < EXCLUSIVE_S, "then another shard's owner may have it"
+        owner.term.directory.gate.open = True
+    assert isinstance(answer, StillWaiting)
+    assert store.orders[ORDER].state.status == "PENDING"
 
 
 @in_virtual_time
