@@ -125,6 +125,7 @@ class ShardLink:
         self._flushing = False
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._watching: asyncio.Task[Any] | None = None
         self.news: News | None = None
         """What the shard said of itself last; None while none of its processes serves."""
         self._open_groups = 0
@@ -135,10 +136,12 @@ class ShardLink:
 
     def open(self) -> None:
         """Begin to look for a process that serves, until `close`."""
-        self._run(self._watch())
+        self._watching = self._run(self._watch())
 
     async def close(self, reason: str = "the node is stopping", within_s: float = 0.0) -> None:
         """Stop: what was not sent is not applied, what is not answered `within_s` is unknown."""
+        if self._watching is not None:
+            self._watching.cancel()  # who serves next is for another link to find
         for group in self._buffer:
             group.fail(NotOwner(reason))
         self._buffer.clear()
@@ -383,10 +386,11 @@ class ShardLink:
                 self._counted(*counted[:2])
         return news
 
-    def _run(self, work: Any) -> None:  # noqa: ANN401
+    def _run(self, work: Any) -> asyncio.Task[Any]:  # noqa: ANN401
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _read(session: _Session, answer: bytes) -> tuple[News, list[tuple[int, list[Answer]]]]:
