@@ -47,6 +47,8 @@ class StoredOrder:
     """The seq that the document has, where its log is ahead: an old copy was put back."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Fields that hold what is counted and can't be read, with what is there."""
+    archived: bool = False
+    """Whether entries of it are in the archive, so that decisions have to ask that too."""
 
     @property
     def document_seq(self) -> Number:
@@ -99,6 +101,7 @@ class ChangeSet:
             adopted=True,
             guard=guard,
             unreadable=before.unreadable,
+            archived=before.archived,
         )
 
     def is_possible_on(self, current: StoredOrder | None, epoch: int) -> bool:

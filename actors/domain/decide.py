@@ -63,6 +63,8 @@ def questions(
     changes: Iterable[Change],
     suspects: frozenset[str],
     guards: Guards = WATCH_ALL,
+    *,
+    archived: bool = False,
 ) -> EvidenceQuery | None:
     """Say what the log must be asked before `decide`; None when nothing.
 
@@ -78,7 +80,9 @@ def questions(
             barcodes.add(barcode)
     if not (request_ids or barcodes or suspects):
         return None
-    return EvidenceQuery(order_id, frozenset(request_ids), suspects, frozenset(barcodes))
+    return EvidenceQuery(
+        order_id, frozenset(request_ids), suspects, frozenset(barcodes), archived=archived
+    )
 
 
 def decide(

@@ -87,6 +87,8 @@ class EvidenceQuery:
     barcodes: frozenset[str] = frozenset()
     whole: bool = False
     """Whether all barcodes of the order are asked for, if they are not too many."""
+    archived: bool = False
+    """Whether the archive is asked too: what was read of the order says so."""
 
 
 @dataclass(frozen=True, slots=True)

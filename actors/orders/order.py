@@ -211,7 +211,9 @@ class WorkOrderActor(AsyncioActor):
             self._context.tell_supervisor(Unknown(self.order_id))
             return True
         epoch, guards, memory = self._context.epoch, self._context.guards, self._context.memory
-        asked = questions(self.order_id, changes, frozenset(suspects), guards)
+        asked = questions(
+            self.order_id, changes, frozenset(suspects), guards, archived=order.archived
+        )
         recalled = memory.take(self.order_id)
         if asked is not None and (query := recalled.missing(asked)) is not None:
             self._doing = "reading the log"

@@ -17,7 +17,8 @@ import pykka
 
 from actors.runtime.delivery import Stage
 from actors.runtime.future import LoopFuture
-from actors.runtime.mailbox import Mailbox, StopFlag
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     import threading

@@ -125,12 +125,12 @@ class Batcher(Generic[T]):
 
     def _answer_later(self, delivery: Delivery | None, task: asyncio.Task[object]) -> None:
         self._later.discard(task)
-        if delivery is None:
-            return
         if task.cancelled():
-            _answer(delivery, RuntimeError("the request's task was cancelled"))
+            result: object = RuntimeError("the request's task was cancelled")
         else:
-            _answer(delivery, task.exception() or task.result())
+            result = task.exception() or task.result()
+        if delivery is not None:
+            _answer(delivery, result)
 
     async def _results(self, payloads: list[T]) -> Sequence[object]:
         try:

@@ -22,6 +22,8 @@ from actors.runtime.future import LoopFuture
 if TYPE_CHECKING:
     from pykka._envelope import Envelope
 
+    from actors.runtime.stop_flag import StopFlag
+
 _log = logging.getLogger(__name__)
 _SMOOTHING = 0.02
 
@@ -105,24 +107,6 @@ class MailboxStats:
     failed: int
     waited_s: float
     handling_s: float
-
-
-class StopFlag:
-    """What pykka needs of `threading.Event`, without its kilobyte per actor."""
-
-    __slots__ = ("on",)
-
-    def __init__(self) -> None:
-        self.on = False
-        """Whether the actor has stopped: what `is_set` returns, for those who ask all the time."""
-
-    def is_set(self) -> bool:
-        """Return whether the actor has stopped."""
-        return self.on
-
-    def set(self) -> None:
-        """Mark the actor as stopped."""
-        self.on = True
 
 
 class Mailbox:

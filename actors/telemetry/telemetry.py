@@ -18,7 +18,7 @@ from actors.errors import (
     StoreRejected,
     WorkOrderError,
 )
-from actors.telemetry.counters import CommitStats, SupervisorStats
+from actors.telemetry.counters import ArchiveStats, CommitStats, SupervisorStats
 from actors.telemetry.findings import GuardFindings
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
@@ -84,6 +84,7 @@ class Telemetry:
     """Time from a mailbox to the answer."""
     commits: CommitStats = field(default_factory=CommitStats)
     actors: SupervisorStats = field(default_factory=SupervisorStats)
+    archived: ArchiveStats = field(default_factory=ArchiveStats)
     oddities: Oddities = field(default_factory=Oddities)
     guards: GuardFindings = field(default_factory=GuardFindings)
     spans: Spans = NO_SPANS

@@ -26,6 +26,7 @@ from actors.errors import (
 )
 from actors.store.documents import is_same, outcome_from
 from actors.store.mongo import families, reads, search
+from actors.store.mongo.archive import MongoArchive
 from actors.store.mongo.bson import (
     CODEC,
     EncodedOnce,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.slots import Shard
+    from actors.store.archive import Archive
     from actors.store.jobs import Inbox
     from actors.store.port import Claim, Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
@@ -92,6 +94,7 @@ class MongoStore:
         self._statistics = MongoStatistics(lambda: self._at)
         self.statistics: Statistics = self._statistics
         self.exclusive: Exclusive = lambda name: exclusive(self._at, name)
+        self.archive: Archive = MongoArchive(lambda: self._at)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
@@ -167,8 +170,7 @@ class MongoStore:
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""
         with reading():
-            state = await self._at.state.find_one(self._at.owner)
-        return Epoch(claimed_epoch(state))
+            return Epoch(claimed_epoch(await self._at.state.find_one(self._at.owner)))
 
     # -- reading before a decision -----------------------------------------------------------
 
@@ -368,7 +370,7 @@ class MongoStore:
     async def log_page(self, query: LogQuery) -> LogPage:
         """Read a page of the log, the outbox merged in."""
         with reading():
-            return await log_page(self._at.orders, self._at.logs, query)
+            return await log_page(self._at, query)
 
     async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
         """Read operations, the outbox merged in."""

@@ -22,6 +22,7 @@ from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
 from actors.domain.messages import Updated
 from actors.domain.model import Change, LogEntry, LogPosition, Number, OrderState
 from actors.errors import QuantityOutOfRange
+from tests.examples import examples
 from tests.unit.strategies import (
     AT,
     CONTEXTS,
@@ -309,5 +310,5 @@ class OneOrder(RuleBasedStateMachine):
         return [each for each in self.outcomes if isinstance(each, LogEntry)]
 
 
-OneOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=20)
+OneOrder.TestCase.settings = settings(max_examples=examples(75), stateful_step_count=20)
 TestDecisionsAgreeWithAModelOfTheContract = OneOrder.TestCase
