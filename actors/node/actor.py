@@ -137,9 +137,7 @@ class NodeActor(AsyncioActor):
     # -- the lease ---------------------------------------------------------------------------
 
     async def _tick(self) -> None:
-        if self._role in (Role.DRAINING, Role.STOPPED):
-            return
-        if self._hangs():
+        if self._role in (Role.DRAINING, Role.STOPPED) or self._hangs():
             return
         try:
             if self._role is Role.OWNER:
@@ -365,6 +363,7 @@ class NodeActor(AsyncioActor):
         self._region.leave(reason)
         self._role, self._reason = Role.STANDBY, reason
         await self._release()
+        self._tick_later()  # soon: who is the next owner, and where, callers want to know
 
     async def _release(self) -> None:
         try:

@@ -65,15 +65,18 @@ class Cut:
         self.share.fair = fair_share(count, nodes, me)
         before = nodes[: nodes.index(me)] if me in nodes else ()
         self._first = sum(fair_share(count, nodes, each) for each in before)
-        if self.started:
-            status = [part.status() for part in self.parts]
-            self.share.note(
-                {
-                    index
-                    for index, each in enumerate(status)
-                    if each.role is Role.STANDBY and each.lease_holder is None
-                }
-            )
+        self.share.note(self.free())
+
+    def free(self) -> set[int]:
+        """Return the shards that nobody owns now, as far as is known."""
+        if not self.started:
+            return set()
+        status = [part.status() for part in self.parts]
+        return {
+            index
+            for index, each in enumerate(status)
+            if each.role is Role.STANDBY and each.lease_holder is None
+        }
 
     async def start(self) -> None:
         """Take the share; raises `StartupError`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _LONGEST_BEAT_S: Final = 1.0
+_SOON_S: Final = 0.25
 _LOOKS_S: Final = 0.1
 """While others give up what they own under a map that is to be another."""
 
@@ -185,7 +187,7 @@ class ShardedNode:
     async def _share_out(self) -> None:
         """Keep to the map, to the fair share and to pauses told to other nodes, until cancelled."""
         while True:
-            await asyncio.sleep(self._beat_s)
+            await self._until_due()
             try:
                 await self._follow(await self._read_map())
                 await self._meet(self._cut)
@@ -195,6 +197,14 @@ class ShardedNode:
                 _log.warning("nodes_not_met", error=str(error))  # the share is as it was
             except Exception:  # noqa: BLE001 -- one bad look must not be the last
                 _log.exception("nodes_not_met")
+
+    async def _until_due(self) -> None:
+        """Wait until the nodes are to be met again: sooner while a shard has no owner."""
+        began = time.monotonic()
+        while (waited_s := time.monotonic() - began) < self._beat_s:
+            if waited_s >= _SOON_S and self._cut.free():
+                return
+            await asyncio.sleep(min(_LOOKS_S, self._beat_s - waited_s))
 
     async def _meet(self, cut: Cut) -> None:
         """Say that this node is there, see who else is, and what nobody owns.

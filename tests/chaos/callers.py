@@ -39,7 +39,7 @@ class Pace:
     rest_s: float = 0.08
     retry_s: float = 0.03
     roam: bool = True
-    """Whether each caller begins at every node in turn; else at one, and goes on from there."""
+    """Whether each caller calls every node in turn; else one, as long as that answers anything."""
 
 
 @dataclass(slots=True)
@@ -139,10 +139,12 @@ class Callers(Crew):
     async def _until_settled(self, intent: Intent, purpose: str, node: int) -> None:
         deadline = time.monotonic() + _SETTLED_DEADLINE_S
         while time.monotonic() < deadline:
-            if await self._attempt(intent, purpose, node) in FINAL:
+            status = await self._attempt(intent, purpose, node)
+            if status in FINAL:
                 self.served_at.append(time.monotonic())
                 return
-            node = (node + 1) % len(self.urls)
+            if self.pace.roam or not status:
+                node = (node + 1) % len(self.urls)
             await asyncio.sleep(self.pace.retry_s)
         self.unsettled += 1
 

@@ -74,7 +74,7 @@ async def test_all_nodes_follow_to_each_number_of_shards_that_is_asked_for() -> 
 async def test_no_shard_has_an_owner_under_two_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_cluster() as cluster:
         first, second = await cluster.start("a", None), await cluster.start("b", None)
-        await _until_shared(4, first, second)
+        await until(lambda: len(owned(first)) == len(owned(second)) == 2)
         members, moved = cluster.store.shard_map, []
 
         async def move(was: ShardMap, count: int) -> bool:

@@ -80,12 +80,25 @@ async def test_a_node_that_joins_is_handed_its_share_and_nothing_fails_for_good(
 
 
 @in_virtual_time
-async def test_a_node_that_leaves_gives_its_shards_to_those_that_stay_at_once() -> None:
+async def test_who_has_handed_a_shard_over_soon_knows_the_next_owner() -> None:
     async with a_cluster() as cluster:
         first, second = await cluster.start("a"), await cluster.start("b")
         await until(lambda: len(owned(second)) == 2)
+        handed = [first.parts[index] for index in owned(second)]
+        assert await until(lambda: all(part.owner_elsewhere() for part in handed)) < 0.5
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.3, 0.6, 0.9])
+@in_virtual_time
+async def test_a_node_that_leaves_gives_its_shards_to_those_that_stay_at_once(
+    phase_s: float,
+) -> None:
+    async with a_cluster() as cluster:
+        first, second = await cluster.start("a"), await cluster.start("b")
+        await until(lambda: len(owned(second)) == 2)
+        await asyncio.sleep(phase_s)
         assert await second.drain(5)
-        assert await until(lambda: len(owned(first)) == 4) < TTL_S
+        assert await until(lambda: len(owned(first)) == 4) < 0.8
 
 
 @pytest.mark.parametrize("phase_s", [0.0, 0.3, 0.6, 0.9])
