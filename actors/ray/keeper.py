@@ -85,7 +85,7 @@ class _Kept:
     machine: str = ""
     """Where it is, by the cluster's id; empty while that is not known."""
     heard: bool = False
-    """Whether it answered when it was looked at last."""
+    """Whether it has answered since it was started."""
     serving: bool = False
     moved_among: Sequence[str] = ()
     """The machines that there were when it was last moved: once among the same ones is enough."""
@@ -242,7 +242,6 @@ class Keeper:
             _log.warning("shard_process_gone", name=kept.name)
             kept.forget()
         except TimeoutError:
-            kept.heard = False
             if time.monotonic() - kept.heard_at > kept.patience_s:
                 _log.warning("shard_process_mute", name=kept.name, within_s=kept.patience_s)
                 kept.starts()
@@ -290,8 +289,7 @@ class Keeper:
         owned.update(each.machine for each in self._kept if each.serving)
         for owner in self._kept:
             for spare in self._beside(owner):
-                there = owner.serving and spare.heard
-                if there and owned[owner.machine] > owned[spare.machine] + 1:
+                if owner.serving and owned[owner.machine] > owned[spare.machine] + 1:
                     _log.info("shard_left_to_spare", name=owner.name)
                     owner.serving = False  # not twice, before it is heard again
                     with suppress(AttributeError, TimeoutError):  # an earlier release has no such

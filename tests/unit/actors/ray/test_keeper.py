@@ -325,25 +325,6 @@ def test_owners_are_spread_over_the_machines_that_their_spares_are_on(cluster: C
 
 
 @in_virtual_time
-async def _left_to_who_answers(cluster: Cluster) -> None:
-    cluster.machines = ("m1", "m2")
-    kept = keeper()
-    await kept.open(shards(2))
-    owners, spares = ([cluster.actors[f"shard-{n}{letter}"] for n in range(2)] for letter in "ab")
-    for owner, spare in zip(owners, spares, strict=True):
-        owner.at, owner.spare, spare.at = "m1", spare, "m2"
-    await asyncio.sleep(5)
-    owners[0].serving = owners[1].serving = spares[0].mute = True
-    await asyncio.sleep(6)
-    assert [owner.serving for owner in owners] == [True, False]
-    await kept.close()
-
-
-def test_no_owner_leaves_its_shard_to_a_spare_that_does_not_answer(cluster: Cluster) -> None:
-    _left_to_who_answers(cluster)
-
-
-@in_virtual_time
 async def _resharded(cluster: Cluster) -> None:
     kept = keeper()
     await kept.open(shards(2))
