@@ -138,7 +138,7 @@ class LoopFuture(pykka.Future[T]):
             return self.get()
         if not self._done:
             yield from self._arrival().__await__()
-        return self._value if self._error is None else self._result()  # type: ignore[no-any-return]
+        return self._value if self._error is None else self._result()
 
     __iter__ = __await__
 
@@ -158,7 +158,7 @@ class LoopFuture(pykka.Future[T]):
                 timer.cancel()
             if not self._done:
                 raise TimeoutError
-        return self._value if self._error is None else self._result()  # type: ignore[no-any-return]
+        return self._value if self._error is None else self._result()
 
     def _arrival(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

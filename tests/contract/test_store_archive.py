@@ -124,7 +124,7 @@ async def _seen(store: Store, orders: list[WorkOrderId]) -> dict[str, Any]:
         "logs": [await whole_log(store, each) for each in orders],
         "pages": pages,
         "known": known,
-        "outcome": await store.inbox.outcome(job),  # type: ignore[arg-type]
+        "outcome": await store.inbox.outcome(job),
         "found": [sorted(order["workOrderNo"] for order in each.orders) for each in searched],
         "sums": await rows(store, _EVERYTHING),
         "sum": [await rows(store, replace(_EVERYTHING, group=each)) for each in _GROUPINGS],
@@ -334,7 +334,7 @@ async def test_what_a_mover_of_the_past_deletes_is_not_what_came_back(
         return count
 
     monkeypatch.setattr(MongoArchive, "_delete_originals", late)
-    moving = asyncio.create_task(store.archive.move(_BEFORE))  # type: ignore[arg-type]
+    moving = asyncio.create_task(store.archive.move(_BEFORE))
     await asyncio.wait_for(asleep.wait(), 60)
     before = await _seen(store, [ended])
     assert isinstance(database.backdoor, MongoBackdoor)

@@ -93,8 +93,8 @@ class MongoStore:
         self.records: Records = MongoRecords(lambda: self._at)
         self._statistics = MongoStatistics(lambda: self._at)
         self.statistics: Statistics = self._statistics
-        self.exclusive: Exclusive = lambda name: exclusive(self._at, name)
         self.archive: Archive = MongoArchive(lambda: self._at)
+        self.exclusive: Exclusive = lambda name: exclusive(self._at, name)
 
     def __repr__(self) -> str:
         return f"<MongoStore {self._database_name} by {self._driver}>"
