@@ -349,17 +349,19 @@ async def test_what_a_mover_of_the_past_deletes_is_not_what_came_back(
 
 
 async def test_what_finds_its_place_taken_stays_in_the_archive(
-    store: Store, backdoor: RealBackdoor, ended: WorkOrderId
+    store: Store, backdoor: RealBackdoor, ended: WorkOrderId, others: list[WorkOrderId]
 ) -> None:
     before = backdoor.logs(ended)
-    await _moved(lambda: store.archive.move(_BEFORE))
+    await _moved(lambda: store.archive.move(_BEFORE + timedelta(days=1)))
+    assert backdoor.logs(others[1]) == []
     for again in (1, 2):
         backdoor.put_log(before[-1] | {"_id": str(ObjectId())})
         with pytest.raises(StoreRejected):
             await _moved(store.archive.restore)
         assert len(backdoor.logs(ended)) == 1, again
         backdoor.delete_logs(ended)
-    assert await _moved(store.archive.restore) == Moved(1, 5)
+    await _moved(store.archive.restore)
+    assert [len(backdoor.logs(each)) for each in (ended, others[1])] == [5, 1]
 
 
 async def test_a_long_log_is_moved_in_parts(

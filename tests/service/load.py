@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NOT_APPLIED: Final = frozenset({"SERVICE_UNAVAILABLE", "MAILBOX_FULL"})
 _UNSETTLED: Final = _NOT_APPLIED | {"TIMEOUT"}
 _SETTLED_DEADLINE_S: Final = 240
-_PAUSE_S: Final = 0.05
+_PAUSE_S: Final = 0.2
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ from actors.store.schema import ARCHIVE, BATCH, LOGS, OURS, RESTORED
 from actors.store.values import order_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from actors.domain.commit import StoredOrder
     from actors.store.mongo.reads import Collections
@@ -69,8 +69,8 @@ class MongoArchive:
     async def old(self, before: datetime) -> Moved:
         """Look through the log."""
         found = Moved()
-        async for _, orders in self._ended(before, None):
-            found += Moved(len(orders), sum(orders.values()))
+        async for _, _, count in self._ended(before, None):
+            found += Moved(1, count)
         return found
 
     async def move(self, before: datetime) -> Moved | None:
@@ -119,62 +119,50 @@ class MongoArchive:
         """Collect a batch, on from where the last one ended; none when the log is done with."""
         batch: list[ObjectId] = []
         entries = 0
-        async for reached, orders in self._ended(before, self._seen):
-            for order, count in orders.items():
-                if batch and (len(batch) == _ORDERS or entries + count > _ENTRIES):
-                    return batch
-                batch.append(order)
-                entries += count
-            self._seen = reached
+        async for at, order_id, count in self._ended(before, self._seen):
+            self._seen = at
+            if batch and (len(batch) == _ORDERS or entries + count > _ENTRIES):
+                return batch
+            batch.append(order_id)
+            entries += count
         self._seen = None
         return batch
 
     async def _ended(
         self, before: datetime, since: datetime | None
-    ) -> AsyncIterator[tuple[datetime, dict[ObjectId, int]]]:
-        """Find orders to move, by the oldest entries first, with how many entries each has.
-
-        With each part comes the time up to which the log was looked at.
-        """
+    ) -> AsyncIterator[tuple[datetime, ObjectId, int]]:
+        """Find orders to move, by the oldest entries first, with the time and number of these."""
+        at, known = self._collections(), set(self._left)
         time = {"$lt": before} | ({"$gte": since} if since else {})
-        oldest = self._collections().logs.find(
-            {"operateTime": time}, {"workOrderId": 1, "operateTime": 1}
-        )
-        cursor, known = oldest.sort("operateTime", 1), set(self._left)
-        try:
-            while True:
-                with reading():
-                    found = await cursor.to_list(_SCANNED)
-                if not found:
-                    return
-                ids = {each.get("workOrderId") for each in found} - known
-                known |= ids
-                yield found[-1]["operateTime"], await self._those_that_ended(ids, before)
-        finally:
-            await cursor.close()
+        found = at.logs.find({"operateTime": time}, {"workOrderId": 1, "operateTime": 1})
+        async for some in _in_parts(found.sort("operateTime", 1), _SCANNED):
+            first: dict[Any, datetime] = {}
+            for each in some:
+                if (order_id := each.get("workOrderId")) not in known:
+                    first.setdefault(order_id, each["operateTime"])
+            known |= first.keys()
+            condition = {
+                "_id": {"$in": list(first)},
+                "status": {"$in": sorted(ENDED)},
+                f"{OURS}.{OUTBOX}": {"$in": [None, []]},
+            }
+            with reading():
+                ended = await at.orders.find(condition, {"_id": 1}).to_list(None)
+            ids = {each["_id"] for each in ended}
+            for order_id, when in first.items():
+                if order_id in ids and (count := await self._old_entries(order_id, before)):
+                    yield when, order_id, count
 
-    async def _those_that_ended(self, ids: Iterable[Any], before: datetime) -> dict[ObjectId, int]:
-        at = self._collections()
-        condition = {
-            "_id": {"$in": list(ids)},
-            "status": {"$in": sorted(ENDED)},
-            f"{OURS}.{OUTBOX}": {"$in": [None, []]},
-        }
-        group = {
-            "_id": "$workOrderId",
-            "entries": {"$sum": 1},
-            "newest": {"$max": "$operateTime"},
-            "restored": {"$max": f"${RESTORED}"},
-        }
+    async def _old_entries(self, order_id: ObjectId, before: datetime) -> int:
+        """Return how many entries an order has in the log; 0 where they are not to be moved."""
+        log, mine = self._collections().logs, {"workOrderId": order_id}
+        group = {"_id": None, "entries": {"$sum": 1}, "restored": {"$max": f"${RESTORED}"}}
         with reading():
-            ended = await at.orders.find(condition, {"_id": 1}).to_list(None)
-            mine = {"workOrderId": {"$in": [each["_id"] for each in ended]}}
-            counted = await all_of(at.logs, [{"$match": mine}, {"$group": group}])
-        return {
-            each["_id"]: each["entries"]
-            for each in counted
-            if order_time(each["newest"]) < before and order_time(each["restored"]) < before
-        }
+            newest = await log.find(mine).sort("operateTime", -1).limit(1).to_list(1)
+            if not newest or order_time(newest[0].get("operateTime")) >= before:
+                return 0
+            [found] = await all_of(log, [{"$match": mine}, {"$group": group}])
+        return int(found["entries"]) if order_time(found["restored"]) < before else 0
 
     # -- the steps of a batch ----------------------------------------------------------------
 
@@ -204,14 +192,10 @@ class MongoArchive:
 
     async def _finish(self) -> Moved:
         """Do what is left of the batch that is under way; it may be another process's."""
-        state, refused = await self._state(), None
+        state, refused = await self._state(), list[StoreRejected]()
         if state is not None and not state["copied"]:
             await self.rest()
-            try:
-                await self._copy(state)
-            except StoreRejected as error:
-                refused = error
-                await self._leave(state, state["orders"])
+            refused = await self._copy(state)
             if state["source"] == LOGS:
                 await self._advance_turns(state)
             await self._change(state, {"$set": {"copied": True}})
@@ -222,8 +206,8 @@ class MongoArchive:
         entries = await self._delete_originals(state)
         await self._delete_left(state)
         await self._change(state, {"$set": {"orders": [], "left": []}}, copied=True)
-        if refused is not None:
-            raise refused
+        if refused:
+            raise refused[0]
         return Moved(len(state["orders"]), entries)
 
     async def _change(
@@ -234,16 +218,26 @@ class MongoArchive:
         with writing():
             await self._collections().state.update_one(same, change)
 
-    async def _copy(self, state: Mapping[str, Any]) -> None:
-        """Copy entries as they are, within the server; those that came back say when."""
+    async def _copy(self, state: Mapping[str, Any]) -> list[StoreRejected]:
+        """Copy entries as they are, within the server; those that came back say when.
+
+        Leave out the orders of which the database refuses some, and say why it does.
+        """
         source, copies = _ways(self._collections(), state)
         marks: dict[str, Any] = {BATCH: state["batch"]}
         if source.name == ARCHIVE:
             marks[RESTORED] = datetime.now(UTC)
-        merge = {"$merge": {"into": copies.name, "whenMatched": "replace"}}
-        async for ids in _ids(source, entries_of(state["orders"], state["before"])):
-            with writing():
-                await all_of(source, [{"$match": {"_id": {"$in": ids}}}, {"$set": marks}, merge])
+        steps = [{"$set": marks}, {"$merge": {"into": copies.name, "whenMatched": "replace"}}]
+        refused = []
+        for order_id in state["orders"]:
+            try:
+                async for ids in _ids(source, entries_of([order_id], state["before"])):
+                    with writing():
+                        await all_of(source, [{"$match": {"_id": {"$in": ids}}}, *steps])
+            except StoreRejected as error:
+                refused.append(StoreRejected(f"entries of work order {order_id}: {error}"))
+                await self._leave(state, [order_id])
+        return refused
 
     async def _delete_originals(self, state: Mapping[str, Any]) -> int:
         """Delete what has its copy; return how many entries have one."""
@@ -309,13 +303,20 @@ async def _ids(
     condition: Mapping[str, Any],
 ) -> AsyncIterator[list[Any]]:
     """Read ids, so many at a time."""
-    cursor = collection.find(condition, {"_id": 1})
+    async for some in _in_parts(collection.find(condition, {"_id": 1}), _AT_ONCE):
+        yield [each["_id"] for each in some]
+
+
+async def _in_parts(
+    cursor: Any,  # noqa: ANN401 -- the same
+    limit: int,
+) -> AsyncIterator[list[dict[str, Any]]]:
     try:
         while True:
             with reading():
-                found = await cursor.to_list(_AT_ONCE)
+                found = await cursor.to_list(limit)
             if not found:
                 return
-            yield [each["_id"] for each in found]
+            yield found
     finally:
         await cursor.close()
