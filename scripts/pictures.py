@@ -134,6 +134,7 @@ async def _photograph(
     )
     await page.goto(url)
     await page.wait_for_selector("main h1, main h2")
+    await page.wait_for_function("!document.querySelector('[data-loading]')")
     await page.wait_for_timeout(3_000)  # two looks at what changes
     await page.screenshot(path=file)
     await page.close()

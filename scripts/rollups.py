@@ -33,7 +33,8 @@ _ALL = ("rebuild", "recheck", "finish")
 _NO_ANSWER, _WRONG_USAGE = 1, 2
 
 
-def _store(settings: Settings) -> Store:
+def store_of(settings: Settings) -> Store:
+    """Return the store of the settings, which is to be opened."""
     if settings.mongodb_uri is None:
         return SqliteStore(settings.data_dir / FILE_NAME)
     return MongoStore(
@@ -45,7 +46,7 @@ async def _work(what: str, settings: Settings) -> int:
     """Do it; give the number of pieces of work that were left to do."""
     zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
     async with AsyncExitStack() as undo:
-        store = _store(settings)
+        store = store_of(settings)
         undo.push_async_callback(store.close)
         await store.open()
         if what == "rebuild":

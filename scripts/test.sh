@@ -35,6 +35,9 @@ while [ $# -gt 0 ]; do
     esac
 done
 
+# Hundreds of processes start from the same sources, which are compiled once for all of them.
+unset PYTHONDONTWRITEBYTECODE
+
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/venv.sh
 . scripts/venv.sh

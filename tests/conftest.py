@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 from redis import Redis
 
+from tests.examples import register_profiles
 from tests.servers import Databases, MongoReplicaSet, MongoServer, RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Examples on a busy machine may take their time.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+register_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,33 +25,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_mongos() -> list[MongoServer | MongoReplicaSet]:
-    """Collect the MongoDB servers that this session has started."""
-    return []
+def databases() -> Databases:
+    """Hand out databases on the shared servers, and take them back."""
+    return Databases()
 
 
 @pytest.fixture(scope="session")
 def mongo_standalone(
-    tmp_path_factory: pytest.TempPathFactory,
-    shared_mongos: list[MongoServer | MongoReplicaSet],
+    tmp_path_factory: pytest.TempPathFactory, databases: Databases
 ) -> Iterator[MongoServer]:
     """Share one stand-alone mongod; never stop it, start one of your own for that."""
-    with MongoServer(tmp_path_factory.mktemp("mongo-standalone")) as server:
-        shared_mongos.append(server)
+    with MongoServer(tmp_path_factory.mktemp("mongo-standalone")) as server, databases.on(server):
         yield server
-        shared_mongos.remove(server)
 
 
 @pytest.fixture(scope="session")
 def mongo_replica_set(
-    tmp_path_factory: pytest.TempPathFactory,
-    shared_mongos: list[MongoServer | MongoReplicaSet],
+    tmp_path_factory: pytest.TempPathFactory, databases: Databases
 ) -> Iterator[MongoReplicaSet]:
     """Share a replica set of one member; never stop it, start one of your own for that."""
-    with MongoReplicaSet(tmp_path_factory.mktemp("mongo-replica-set")) as replica_set:
-        shared_mongos.append(replica_set)
+    with (
+        MongoReplicaSet(tmp_path_factory.mktemp("mongo-replica-set")) as replica_set,
+        databases.on(replica_set),
+    ):
         yield replica_set
-        shared_mongos.remove(replica_set)
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +56,6 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     """Share one Redis server; never stop or flush it, start one of your own for that."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def databases(shared_mongos: list[MongoServer | MongoReplicaSet]) -> Iterator[Databases]:
-    """Hand out databases on the shared servers, and take them back."""
-    with closing(Databases(shared_mongos)) as made:
-        yield made
 
 
 @pytest.fixture

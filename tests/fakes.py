@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         LogQuery,
         Outcome,
     )
+    from actors.store.archive import Archive
     from actors.store.port import Found, OperationQuery, Trait
     from actors.store.quantities import Statistics
 
@@ -169,6 +170,10 @@ class MemoryStore:
         return RecountedStatistics(
             lambda: [entry_document(each) for log in self.log.values() for each in log.values()]
         )
+
+    @property
+    def archive(self) -> Archive:
+        raise NotImplementedError  # nothing here is old
 
     # -- the test's side ---------------------------------------------------------------------
 

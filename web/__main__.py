@@ -265,6 +265,7 @@ def _options(settings: Settings, node_id: str, url: str) -> NodeOptions:
         zone=ZoneInfo(settings.time_zone) if settings.time_zone else None,
         shifts=settings.shift_starts,
         start_next=settings.start_next_order == "1",
+        retention_days=settings.log_retention_days,
     )
     return NodeOptions(node_id, url, settings.lease_ttl_s, term, lease_loss=settings.lease_loss)
 

@@ -115,10 +115,9 @@ class Admission:
         return web.Response(status=204, headers={**request.app[CONTEXT].headers, **headers})
 
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Let a listed page read the reply."""
+        """Let a listed page read the reply; of use where there are any."""
         origin = request.headers.get("Origin")
-        if self._origins:
-            response.headers.add("Vary", "Origin")
+        response.headers.add("Vary", "Origin")
         if origin is not None and origin in self._origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED

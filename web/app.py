@@ -13,9 +13,9 @@ from web.app_context import CONTEXT, AppContext, Options
 from web.cluster.fleet import FLEET, Fleet
 from web.cluster.forward import FORWARDER, Forwarder
 from web.cluster.neighbours import NEIGHBOURS, Neighbours
-from web.cluster.seal import SEAL, Seal
+from web.cluster.seal import Seal
 from web.cluster.shards import ShardedCalls
-from web.middleware import answer
+from web.middleware import AROUND, Around, answer
 from web.observe.alarms import ALARMS, Alarms
 from web.observe.audit import audited
 from web.observe.loop_monitor import LOOP_MONITOR, LoopMonitor
@@ -24,7 +24,7 @@ from web.observe.recorder import Recorder
 from web.openapi import DOCUMENT, Document
 from web.routes.scattered import scattered
 from web.routes.table import ROUTES
-from web.tracing.port import TRACING, UNTRACED
+from web.tracing.port import UNTRACED
 from web.wire.cuts import CUTS, Cuts
 from web.wire.room import ROOM, ReplyRoom
 from web.wire.streams import STREAMS, Streams
@@ -75,9 +75,8 @@ def build_app(
         {route.name: f"{route.method} {route.path}" for route in ROUTES},
         logs,
     )
-    app[TRACING] = tracing
     app[DOCUMENT] = Document(ROUTES, options)
-    seal = app[SEAL] = Seal(options.cluster_secret)
+    seal = Seal(options.cluster_secret)
     forwarder = app[FORWARDER] = Forwarder(app[CONTEXT], seal, tracing)
     app.cleanup_ctx.append(forwarder.open)
     neighbours = app[NEIGHBOURS] = Neighbours(node.roster)
@@ -96,10 +95,12 @@ def build_app(
     admission = app[ADMISSION] = Admission(
         options, {(route.method, route.path): route.access for route in ROUTES}
     )
-    app.on_response_prepare.append(admission.mark)
+    if options.cors_origins:
+        app.on_response_prepare.append(admission.mark)
     cuts = app[CUTS] = Cuts()
     room = app[ROOM] = ReplyRoom(options.max_replies_bytes, cuts)
     metrics = app[METRICS] = Metrics(app[CONTEXT], monitor, cuts, fleet)
+    app[AROUND] = Around(app[CONTEXT], tracing, admission, seal, metrics.traffic, room)
     alarms = app[ALARMS] = Alarms(app[CONTEXT], forwarder, fleet)
     monitor.followers.append(alarms.note)
     node.telemetry.samples.times["lag"] = monitor.lags

@@ -129,6 +129,7 @@ class AppContext:
 class Call:
     """What is known of one request before its body is read."""
 
+    context: AppContext
     trace: Trace
     language: Language
     work: Work
@@ -143,6 +144,10 @@ class Call:
     """What it acted on, for the log, where the path does not say so."""
     is_told: bool = False
     """Whether the log has a line of what it did that says who called, and for what."""
+    believed: bool = False
+    """Whether it is surely a node that sent it."""
+    part: bytes | None = None
+    """What takes the place of its body where another node answers the rest of it."""
 
 
 CONTEXT: Final = web.AppKey("site", AppContext)

@@ -7,10 +7,11 @@ a page of ours. What it can't change is the name, which the browser sends as `Ho
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 LOOPBACK: Final = ("localhost", "127.*.*.*", "[::1]")
 _NAME: Final = r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?"
@@ -27,9 +28,10 @@ class Hosts:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._pattern = re.compile("|".join(map(_expression, patterns)) or "(?!)")
+        self.allow: Callable[[str], bool] = lru_cache(maxsize=64)(self._allow)
+        """Return whether a host, of a header of that name, is one of them; most are the same."""
 
-    def allow(self, host: str) -> bool:
-        """Return whether `host`, of a header of that name, is one of them."""
+    def _allow(self, host: str) -> bool:
         host = host.lower()
         return bool(_HOST.fullmatch(host) and self._pattern.fullmatch(host))
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from aiohttp import web
 
 from actors.domain.model import Trace
 from actors.errors import WorkOrderError
-from web.admission import ADMISSION
-from web.app_context import CALL, CONTEXT, Call
-from web.cluster.seal import SEAL
-from web.observe.metrics import METRICS
-from web.tracing.port import TRACING
+from web.app_context import CALL, Call
 from web.wire.compression import compress
 from web.wire.problems import SYSTEM_ERROR, Problem, RequestError, as_sent, problem_of
 from web.wire.replies import failure, new_request_id
-from web.wire.room import ROOM
 from web.wire.texts import preferred_language
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
+
+    from web.admission import Admission
+    from web.app_context import AppContext
+    from web.cluster.seal import Seal
+    from web.observe.metrics import Traffic
+    from web.tracing.port import Tracing
+    from web.wire.room import ReplyRoom
 
 REQUEST_ID: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
@@ -38,45 +40,57 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 _log = structlog.get_logger(__name__)
 
 
+class Around(NamedTuple):
+    """What every request of an application meets on its way, and back."""
+
+    context: AppContext
+    tracing: Tracing
+    admission: Admission
+    seal: Seal
+    traffic: Traffic
+    room: ReplyRoom
+
+
+AROUND: Final = web.AppKey("around", Around)
+
+
 @web.middleware
 async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve a request; whatever happens, answer in the envelope and log one line."""
     started = time.perf_counter()
-    app = request.app
-    call = request[CALL] = _call(request)
-    admission = app[ADMISSION]
+    around = request.app[AROUND]
+    call = request[CALL] = _call(request, around)
     try:
-        preflight = admission.preflight(request)
+        preflight = around.admission.preflight(request)
         if preflight is None:
-            call.caller = admission.check(request)
-            await app[SEAL].check(request)
+            call.caller = around.admission.check(request)
+            await around.seal.check(request)
         response = preflight or await handler(request)
     except Exception as error:
         if _caller_is_gone(request, error):
-            _log_access(request, call, started, _CLIENT_GONE, 0)
+            _log_access(request, call, around, started, _CLIENT_GONE, 0)
             call.work.end(_CLIENT_GONE)
             raise
         problem = _translate(request, call, error)
-        response = failure(app[CONTEXT], call.language, problem)
+        response = failure(around.context, call.language, problem)
     if isinstance(response, web.Response):
         await compress(request, response)
     response.headers[REQUEST_ID] = call.trace.http_request_id
-    _log_access(request, call, started, response.status, response.content_length or 0)
+    _log_access(request, call, around, started, response.status, response.content_length or 0)
     call.work.end(response.status)
-    await app[ROOM].send(request, response)
+    if around.room.busy:
+        await around.room.send(request, response)
     return response
 
 
-def _call(request: web.Request) -> Call:
+def _call(request: web.Request, around: Around) -> Call:
     headers = request.headers
     given = headers.get(REQUEST_ID, "")
     request_id = given if _SANE_ID.fullmatch(given) else new_request_id()
     route = _route(request)
-    work = request.app[TRACING].serve(
-        _method(request), route, headers.get("traceparent", ""), request_id
-    )
+    work = around.tracing.serve(_method(request), route, headers.get("traceparent", ""), request_id)
     language = preferred_language(headers.get("Accept-Language", ""))
-    return Call(Trace(request_id, work.traceparent), language, work, route)
+    return Call(around.context, Trace(request_id, work.traceparent), language, work, route)
 
 
 def _translate(request: web.Request, call: Call, error: Exception) -> Problem:
@@ -135,11 +149,13 @@ def _named_in(request: web.Request, call: Call) -> dict[str, object]:
     return {"job_id" if "/job" in call.route else "work_order_id": named}
 
 
-def _log_access(request: web.Request, call: Call, started: float, status: int, size: int) -> None:
-    path = _path(request, call)
-    request.app[METRICS].traffic.note(_method(request), call.route, status)
-    if call.is_told and not request.app[CONTEXT].options.log_every_call:
+def _log_access(
+    request: web.Request, call: Call, around: Around, started: float, status: int, size: int
+) -> None:
+    around.traffic.note(_method(request), call.route, status)
+    if call.is_told and not call.context.options.log_every_call:
         return
+    path = _path(request, call)
     # Probes come every few seconds; only their bad news is of interest.
     write = _log.debug if path in _PROBES and status == 200 else _log.info  # noqa: PLR2004
     write(

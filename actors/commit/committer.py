@@ -19,6 +19,7 @@ from actors.commit.relay import Relay
 from actors.domain.commit import ChangeSet, Committed, Stale, StoredOrder
 from actors.domain.evidence import EvidenceQuery, size_of
 from actors.domain.messages import EmptyOutboxes, ReadOrder, Ready, Tidy, Trim
+from actors.domain.records import changed
 from actors.errors import Fenced, OutcomeUnknown, StoreRejected, StoreUnavailable
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.backoff import FIRST_PAUSE_S, rest_for
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from pykka import ActorRef
 
-    from actors.commit.ledger import Ledger
     from actors.domain.commit import CommitResult
     from actors.domain.evidence import Evidence, Outcome
     from actors.domain.model import Epoch, WorkOrderId
@@ -93,6 +93,8 @@ class Committer(AsyncioActor):
         self.stats = stats or CommitStats()
         self._spans = spans
         self._relay = Relay(store, self._note_relay_error)
+        self.ledger = self._relay.ledger
+        """Outcomes that are committed and not yet durable in the log."""
         self._loads: Batcher[ReadOrder] = Batcher(self._load, READ_BATCH, 2, apart=True)
         self._evidence: Batcher[EvidenceQuery] = Batcher(
             self._gather, READ_BATCH, in_flight, apart=True
@@ -139,11 +141,6 @@ class Committer(AsyncioActor):
         self._relay.close()
 
     @property
-    def ledger(self) -> Ledger:
-        """Outcomes that are committed and not yet durable in the log."""
-        return self._relay.ledger
-
-    @property
     def settling(self) -> int:
         """Commits, of many orders each, that are under way."""
         return self._commits.in_flight
@@ -181,10 +178,11 @@ class Committer(AsyncioActor):
 
     async def _gather(self, queries: list[EvidenceQuery]) -> list[Evidence]:
         # The ledger first: what is no longer in it is in the log already.
-        held = [self.ledger.evidence(query.work_order_id) for query in queries]
+        held = [self.ledger.of(query.work_order_id) for query in queries]
         found = await self._store.evidence(queries)
         for evidence, mine in zip(found, held, strict=True):
-            evidence.include(mine)
+            for outcome in mine:
+                evidence.note(outcome)
         return found
 
     # -- committing --------------------------------------------------------------------------
@@ -254,7 +252,7 @@ class Committer(AsyncioActor):
 
     def _with_carried(self, change: ChangeSet) -> ChangeSet:
         carried = self.ledger.of(change.before.id)
-        return replace(change, carried=carried) if carried else change
+        return changed(change, carried=carried) if carried else change
 
     async def _until_answered(
         self, changes: Sequence[ChangeSet], limit: int | None, *, doubtful: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from actors.domain.evidence import Evidence, size_of
+from actors.domain.evidence import size_of
 from actors.domain.model import LogEntry
 
 if TYPE_CHECKING:
@@ -22,14 +22,16 @@ class Ledger:
     _orders: dict[WorkOrderId, dict[str, Outcome]] = field(default_factory=dict)
     _waiters: dict[WorkOrderId, list[Callable[[], None]]] = field(default_factory=dict)
     _sizes: dict[WorkOrderId, int] = field(default_factory=dict)
-    _count: int = 0
+    _size_of: dict[str, int] = field(default_factory=dict)
+    """Of each outcome, by its job."""
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._size_of)
 
     def of(self, order_id: WorkOrderId) -> tuple[Outcome, ...]:
         """Return the order's outcomes, oldest first."""
-        return tuple(self._orders.get(order_id, {}).values())
+        held = self._orders.get(order_id)
+        return tuple(held.values()) if held else ()
 
     def count(self, order_id: WorkOrderId) -> int:
         """Return the number of the order's outcomes."""
@@ -48,30 +50,30 @@ class Ledger:
         """Note committed outcomes; give those that were not noted before."""
         new = []
         for outcome in outcomes:
-            order = self._orders.setdefault(outcome.work_order_id, {})
-            if outcome.change.job_id not in order:
-                order[outcome.change.job_id] = outcome
-                size = self._sizes.get(outcome.work_order_id, 0)
-                self._sizes[outcome.work_order_id] = size + size_of(outcome)
+            order_id, job_id = outcome.work_order_id, outcome.change.job_id
+            order = self._orders.setdefault(order_id, {})
+            if job_id not in order:
+                order[job_id] = outcome
+                size = self._size_of[job_id] = size_of(outcome)
+                self._sizes[order_id] = self._sizes.get(order_id, 0) + size
                 new.append(outcome)
-        self._count += len(new)
         return new
 
     def remove(self, outcomes: Iterable[Outcome]) -> None:
         """Forget outcomes that the log holds durably, and wake who waits for that."""
         touched = set()
         for outcome in outcomes:
-            order = self._orders.get(outcome.work_order_id)
-            held = order.pop(outcome.change.job_id, None) if order is not None else None
-            if held is not None:
-                touched.add(outcome.work_order_id)
-                self._sizes[outcome.work_order_id] -= size_of(held)
-                self._count -= 1
+            order_id, job_id = outcome.work_order_id, outcome.change.job_id
+            order = self._orders.get(order_id)
+            if order is not None and order.pop(job_id, None) is not None:
+                touched.add(order_id)
+                self._sizes[order_id] -= self._size_of.pop(job_id, 0)
         for order_id in touched:
             if not self._orders[order_id]:
                 del self._orders[order_id], self._sizes[order_id]
-            for wake in self._waiters.pop(order_id, ()):
-                wake()
+            if self._waiters:
+                for wake in self._waiters.pop(order_id, ()):
+                    wake()
 
     def on_progress(self, order_id: WorkOrderId, wake: Callable[[], None]) -> None:
         """Call `wake` once, when next an outcome of this order has become durable."""
@@ -90,10 +92,3 @@ class Ledger:
         while self._waiters:
             for wake in self._waiters.popitem()[1]:
                 wake()
-
-    def evidence(self, order_id: WorkOrderId) -> Evidence:
-        """Tell what the outcomes held here say about new changes of the order."""
-        evidence = Evidence()
-        for outcome in self._orders.get(order_id, {}).values():
-            evidence.note(outcome)
-        return evidence

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OUTBOX: Final = "outbox"
 """Names the outbox among what of an order can't be read."""
+_BY_THE_PLAN: Final = (Operation.START, Operation.CHANGE_PLAN)
+"""Operations that are decided by the order's planQuantity."""
 
 
 @quick
@@ -45,6 +47,8 @@ class StoredOrder:
     """The seq that the document has, where its log is ahead: an old copy was put back."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Fields that hold what is counted and can't be read, with what is there."""
+    archived: bool = False
+    """Whether entries of it are in the archive, so that decisions have to ask that too."""
 
     @property
     def document_seq(self) -> Number:
@@ -70,12 +74,9 @@ class ChangeSet:
     @property
     def plan_quantity(self) -> Number | None:
         """The planQuantity that it was decided by, None where that decided nothing."""
-        if any(
-            isinstance(each, OperationEntry)
-            and each.change.type in (Operation.START, Operation.CHANGE_PLAN)
-            for each in self.outcomes
-        ):
-            return self.before.state.plan_quantity
+        for each in self.outcomes:
+            if isinstance(each, OperationEntry) and each.change.type in _BY_THE_PLAN:
+                return self.before.state.plan_quantity
         return None
 
     def applied(self, epoch: int, written: Collection[str]) -> StoredOrder:
@@ -87,17 +88,20 @@ class ChangeSet:
         guard = before.guard
         if guard:
             guard = {name: guard[name] for name in guard if name not in written}
-        entries = sum(isinstance(each, LogEntry) for each in self.outcomes)
+        seq = before.seq
+        for each in self.outcomes:
+            seq += isinstance(each, LogEntry)
         return StoredOrder(
             before.id,
             before.facts,
             self.after,
-            before.seq + entries,
+            seq,
             epoch,
             before.revision + 1,
             adopted=True,
             guard=guard,
             unreadable=before.unreadable,
+            archived=before.archived,
         )
 
     def is_possible_on(self, current: StoredOrder | None, epoch: int) -> bool:

@@ -63,6 +63,8 @@ def questions(
     changes: Iterable[Change],
     suspects: frozenset[str],
     guards: Guards = WATCH_ALL,
+    *,
+    archived: bool = False,
 ) -> EvidenceQuery | None:
     """Say what the log must be asked before `decide`; None when nothing.
 
@@ -73,11 +75,14 @@ def questions(
     for change in changes:
         if change.request_id is not None:
             request_ids.add(change.request_id)
-        if is_first_step_scan(change) or asks_for_barcode(change, guards):
-            barcodes.add(str(change.context.related_barcode))
+        barcode = change.context.related_barcode
+        if barcode and (is_first_step_scan(change) or asks_for_barcode(change, guards)):
+            barcodes.add(barcode)
     if not (request_ids or barcodes or suspects):
         return None
-    return EvidenceQuery(order_id, frozenset(request_ids), suspects, frozenset(barcodes))
+    return EvidenceQuery(
+        order_id, frozenset(request_ids), suspects, frozenset(barcodes), archived=archived
+    )
 
 
 def decide(
@@ -190,13 +195,12 @@ def _decide_one(
     at: datetime,
     guards: Guards,
 ) -> tuple[OrderState, LogEntry] | WorkOrderError:
-    first = _counted_scan(change, evidence)
-    if first is not None:
+    barcode = change.context.related_barcode
+    if barcode and (first := _counted_scan(change, evidence)) is not None:
         return _duplicate(change, first.entry_id)
     for name in (OUTBOX, _COUNTED[change.type]):
         if name in order.unreadable:
             return OrderUnreadable(order.id, name, order.unreadable[name])
-    barcode = change.context.related_barcode
     moves = evidence.moves[barcode].values() if barcode in evidence.moves else ()
     breach = breach_of(change, state, moves, guards)
     if breach is not None and breach.enforced and breach.guard is not Guard.UNBIND_ONCE:

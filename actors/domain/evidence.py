@@ -11,7 +11,6 @@ from actors.domain.records import quick
 from actors.domain.rules import is_first_step_scan, is_unbind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from actors.domain.model import Change, RequestId, WorkOrderId
@@ -38,10 +37,13 @@ _PLAIN_BYTES: Final = 1_500
 """Names, numbers, ids and dates of an outcome as a document."""
 
 
-def size_of_change(change: Change) -> int:
-    """Return an upper bound of the bytes that a change's outcome takes in a document."""
+def size_of_change(change: Change, *more: str | None) -> int:
+    """Return an upper bound of the bytes that a change's outcome takes in a document.
+
+    `more` are the texts that it has besides what the change says.
+    """
     context = change.context
-    texts = (
+    texts: tuple[str | None, ...] = (
         context.related_barcode,
         context.process_name,
         context.process_code,
@@ -52,28 +54,25 @@ def size_of_change(change: Change) -> int:
         context.ip_address,
         context.user_agent,
         change.request_id,
-        *(text for _, text in context.originals),
+        *more,
     )
-    return _PLAIN_BYTES + _size_of_texts(texts)
+    if context.originals:
+        texts += tuple(text for _, text in context.originals)
+    return _PLAIN_BYTES + len("".join(filter(None, texts)).encode("utf-8", "surrogatepass"))
 
 
 def size_of(outcome: Outcome) -> int:
     """Return an upper bound of the bytes that an outcome takes in a document."""
-    size = size_of_change(outcome.change)
-    if not isinstance(outcome, Refusal):
-        facts = outcome.facts
-        names = (
-            facts.work_order_no,
-            facts.material_code,
-            facts.material_name,
-            facts.production_line_name,
-        )
-        size += _size_of_texts(names)
-    return size
-
-
-def _size_of_texts(texts: Iterable[str | None]) -> int:
-    return len("".join(filter(None, texts)).encode("utf-8", "surrogatepass"))
+    if isinstance(outcome, Refusal):
+        return size_of_change(outcome.change)
+    facts = outcome.facts
+    return size_of_change(
+        outcome.change,
+        facts.work_order_no,
+        facts.material_code,
+        facts.material_name,
+        facts.production_line_name,
+    )
 
 
 @quick
@@ -88,6 +87,8 @@ class EvidenceQuery:
     barcodes: frozenset[str] = frozenset()
     whole: bool = False
     """Whether all barcodes of the order are asked for, if they are not too many."""
+    archived: bool = False
+    """Whether the archive is asked too: what was read of the order says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,10 @@ class Evidence:
             self.by_request[change.request_id] = outcome
         if not isinstance(outcome, LogEntry):
             return
-        position = LogPosition(outcome.seq, outcome.operate_time, change.job_id)
         context = change.context
         if not context.related_barcode:
             return
+        position = LogPosition(outcome.seq, outcome.operate_time, change.job_id)
         self.note_move(
             context.related_barcode,
             Move(position, change.type, change.quantity, outcome.applied_quantity),

@@ -91,7 +91,7 @@ def breach_of(
         return _unbound_twice(change, state, moves, guards.unbind_once)
     if change.quantity == 0:
         return None
-    if _is_output(change):
+    if change.type is ChangeType.OUTPUT:
         return _put_out_twice(change, moves, guards.output_once)
     return _over_input(state, guards.over_input)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -134,6 +135,7 @@ class Neighbours:
     beside: Beside = Beside()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Change:
     """One intended update of one order, as asked for."""
@@ -210,6 +212,7 @@ class OperationEntry:
         return self.change.quantity
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogPosition:
     """Where an entry stands in its order's log; entries that another service wrote have seq 0."""
@@ -238,8 +241,18 @@ def default_reason(change: Change) -> str:
 Epoch = NewType("Epoch", int)
 """Fencing token: one per take-over, from the store, ever growing."""
 _PARTS = 4
-_PROCESS = secrets.token_hex(5)
+_process = secrets.token_hex(5)
 _count = itertools.count(secrets.randbelow(2**24))
+
+
+def _begin_anew() -> None:
+    """Let a forked process make other ids than the one that it was forked from."""
+    global _process  # noqa: PLW0603 -- read once per update
+    _process = secrets.token_hex(5)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def new_job_id() -> JobId:
@@ -248,7 +261,7 @@ def new_job_id() -> JobId:
     Written out here because it is made once per update, and the driver's takes ten times as
     long. Unique as long as a process makes fewer than 2**24 in a second.
     """
-    return JobId(f"{int(time.time()):08x}{_PROCESS}{next(_count) & 0xFFFFFF:06x}")
+    return JobId(f"{int(time.time()):08x}{_process}{next(_count) & 0xFFFFFF:06x}")
 
 
 @quick

@@ -6,7 +6,6 @@ a setting; everything else in this package decides *when* these functions run.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from math import floor
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from actors.domain.model import (
     OrderState,
     Status,
 )
+from actors.domain.records import changed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +37,8 @@ class QuantityOverflowError(ArithmeticError):
 def add(left: Number, right: Number) -> Number:
     """Add exactly: decimal fractions do not drift as binary floats do (0.1 + 0.2 is 0.3)."""
     if isinstance(left, int) and isinstance(right, int):
-        return normalize(left + right)
+        total = left + right
+        return total if -_INT64 < total < _INT64 else float(total)
     return normalize(float(Decimal(repr(left)) + Decimal(repr(right))))
 
 
@@ -65,6 +66,8 @@ def progress_of(output: Number, plan: Number | None, scrap: Number, current: Num
     total = add(plan, scrap)
     if total <= 0:
         return current
+    if isinstance(output, int) and isinstance(total, int):
+        return max(0, min(100, output * 100 // total))
     share = Decimal(repr(output)) * 100 / Decimal(repr(total))
     return max(0, min(100, floor(share)))
 
@@ -84,7 +87,7 @@ def apply(order: OrderState, change: Change, at: datetime) -> tuple[OrderState, 
     if abs(result) > MAX_QUANTITY:
         raise QuantityOverflowError(result)
     if change.type is _INPUT:
-        return replace(order, input_quantity=result), applied
+        return changed(order, input_quantity=result), applied
     return _after_output(order, result, applied, at), applied
 
 
@@ -92,16 +95,16 @@ def _after_output(order: OrderState, output: Number, applied: Number, at: dateti
     plan = order.plan_production_quantity
     progress = progress_of(output, plan, order.scrap_quantity, order.progress)
     if applied < 0 and order.status == Status.COMPLETED.value:
-        return replace(order, output_quantity=output, progress=progress, status=Status.PAUSED.value)
+        return changed(order, output_quantity=output, progress=progress, status=Status.PAUSED.value)
     if plan is not None and output >= plan:
-        return replace(
+        return changed(
             order,
             output_quantity=output,
             progress=100,
             status=Status.COMPLETED.value,
             ended_at=at,
         )
-    return replace(order, output_quantity=output, progress=progress)
+    return changed(order, output_quantity=output, progress=progress)
 
 
 def is_first_step_scan(change: Change) -> bool:

@@ -91,9 +91,12 @@ class JobReply(LoopFuture[Updated]):
         super().__init__()
         self._kept, self._settled = kept, settled
 
-    def _settle(self, value: Updated | None, error: BaseException | None) -> None:
-        super()._settle(value, error)
+    def settle(self, value: Updated | None, error: BaseException | None) -> bool:
+        """Answer, and tell the keeper."""
+        if not super().settle(value, error):
+            return False
         self._settled(self._kept, value, error)
+        return True
 
 
 class JobOutcomes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,6 +15,7 @@ from actors.domain.guards import WATCH_ALL, Guards
 from actors.domain.messages import ReadOrder, Sweep, Tidy, Trim
 from actors.errors import WorkOrderError
 from actors.jobs.keeper import JobKeeper, JobOptions
+from actors.node.retention import keep_log_short
 from actors.node.rolling import keep_rolled_up
 from actors.orders.followups import Followups
 from actors.orders.supervisor import Limits, Supervisor
@@ -53,6 +54,8 @@ class TermOptions:
     zone: tzinfo | None = None
     """Of the shifts and days that are rolled up; None: the machine's own."""
     shifts: tuple[int, ...] = (8 * 60, 20 * 60)
+    retention_days: int | None = None
+    """How long an order's entries stay in the log after its end; None: for ever."""
 
 
 class Term:
@@ -91,6 +94,7 @@ class Term:
         )
         self._idle_s = options.limits.idle_s
         self._calendar = options.zone, options.shifts
+        self._retention_days = options.retention_days
         self._upkeep: set[asyncio.Task[None]] = set()
         self._broken = False
 
@@ -98,8 +102,9 @@ class Term:
         committer = self._committer.actor_ref
         # What an earlier owner left in the order's outbox may not be in the log yet; also what it
         # sent before it was deposed and what landed after the sweep.
-        await committer.ask(ReadOrder(query.work_order_id), block=False)
-        evidence: Evidence = await committer.ask(query, block=False)
+        order: StoredOrder | None = await committer.ask(ReadOrder(query.work_order_id), block=False)
+        archived = order is not None and order.archived
+        evidence: Evidence = await committer.ask(replace(query, archived=archived), block=False)
         return evidence
 
     @property
@@ -149,6 +154,9 @@ class Term:
         self._start(self._passivate_idle())
         self._start(self._followups.run())
         self._start(keep_rolled_up(self._store.statistics, *self._calendar))
+        if (days := self._retention_days) is not None:
+            archived = self._region.telemetry.archived
+            self._start(keep_log_short(self._store.archive, days, archived))
 
     async def finish(self, deadline: float) -> bool:
         """Finish what is queued and empty all outboxes, until `deadline` (loop time).

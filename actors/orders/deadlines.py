@@ -37,9 +37,14 @@ class LastWord:
 
 
 async def answer_within(
-    reply: LoopFuture[Updated], deadline: float, orders: Pausable, last_word: LastWord
+    reply: LoopFuture[Updated],
+    deadline: float,
+    orders: Pausable,
+    last_word: LastWord | None = None,
 ) -> Updated:
     """Return the reply, or raise why there is none.
+
+    `last_word` is shared by those who are asked together.
 
     Raises:
         StillWaiting: the deadline passed before an actor saw the message: not applied.
@@ -53,7 +58,7 @@ async def answer_within(
             raise StillWaiting(paused=orders.paused) from None
     try:
         # Its actor has it, and may be about to say for certain that it was not applied.
-        return await reply.within(last_word.left())
+        return await reply.within((last_word or LastWord()).left())
     except TimeoutError:
         raise OutcomeUnknown("the deadline passed while the update was being committed") from None
 

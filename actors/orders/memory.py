@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from actors.domain.evidence import Evidence
+from actors.domain.records import changed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import WorkOrderId
@@ -29,17 +30,26 @@ class Recalled:
     """Whether the log was asked about all barcodes already."""
     size: int = 0
 
-    def missing(self, barcodes: frozenset[str]) -> frozenset[str]:
-        """Return those of which the log has to be asked."""
-        return frozenset() if self.evidence.whole else barcodes - self.known
+    def missing(self, asked: EvidenceQuery) -> EvidenceQuery | None:
+        """Return what of `asked` the log has to say; None when all is known.
 
-    def learn(self, found: Evidence, barcodes: frozenset[str]) -> None:
-        """Add what the log says of `barcodes`, or of all."""
+        An order's log is read whole as it is asked for barcodes the second time.
+        """
+        barcodes = frozenset() if self.evidence.whole else asked.barcodes - self.known
+        if not (barcodes or asked.request_ids or asked.job_ids):
+            return None
+        whole = bool(barcodes and self.known) and not self.asked_whole
+        return changed(asked, barcodes=barcodes, whole=whole)
+
+    def learn(self, found: Evidence, asked: EvidenceQuery) -> None:
+        """Add what the log says to `asked`, or of all barcodes."""
+        self.asked_whole |= asked.whole
         if found.whole:
             self.evidence.whole = True
         else:
-            self.known |= barcodes
-            _leave_only(found, barcodes)
+            self.known |= asked.barcodes
+            if found.moves:
+                _leave_only(found, asked.barcodes)
         self.size += sum(map(len, found.moves.values()))
         self.evidence.include(found)
 
@@ -71,25 +81,12 @@ class BarcodeMemory:
     _orders: OrderedDict[WorkOrderId, Recalled] = field(default_factory=OrderedDict)
     _size: int = 0
 
-    async def recall(
-        self,
-        order_id: WorkOrderId,
-        asked: EvidenceQuery | None,
-        ask: Callable[[EvidenceQuery], Awaitable[Any]],
-    ) -> Recalled:
-        """Give what is asked for: from memory, and of the log what is not remembered.
-
-        An order's log is read whole as it is asked for barcodes the second time.
-        """
-        mine = self._take(order_id)
-        if asked is None:
-            return mine
-        missing = mine.missing(asked.barcodes)
-        if missing or asked.request_ids or asked.job_ids:
-            whole = bool(missing and mine.known) and not mine.asked_whole
-            found: Evidence = await ask(replace(asked, barcodes=missing, whole=whole))
-            mine.asked_whole |= whole
-            mine.learn(found, missing)
+    def take(self, order_id: WorkOrderId) -> Recalled:
+        """Give what is remembered of an order, for one decision."""
+        mine = self._orders.pop(order_id, None)
+        if mine is None:
+            return Recalled()
+        self._size -= mine.size
         return mine
 
     def keep(self, order_id: WorkOrderId, recalled: Recalled, outcomes: Iterable[Outcome]) -> None:
@@ -100,18 +97,11 @@ class BarcodeMemory:
         self._orders[order_id] = recalled
         self._size += recalled.size
         while self._size > self.room:
-            self._take(next(iter(self._orders)))
+            self.take(next(iter(self._orders)))
 
     def forget(self, order_id: WorkOrderId) -> None:
         """Remember nothing of an order."""
-        self._take(order_id)
-
-    def _take(self, order_id: WorkOrderId) -> Recalled:
-        mine = self._orders.pop(order_id, None)
-        if mine is None:
-            return Recalled()
-        self._size -= mine.size
-        return mine
+        self.take(order_id)
 
 
 def _leave_only(found: Evidence, barcodes: frozenset[str]) -> None:

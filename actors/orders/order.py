@@ -41,6 +41,7 @@ from actors.orders.memory import BarcodeMemory
 from actors.orders.room import Room
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.delivery import Stage
+from actors.runtime.directory import mailbox_of
 from actors.telemetry.telemetry import what_became_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from actors.domain.model import Epoch, OrderState, WorkOrderId
     from actors.jobs.keeper import JobKeeper
     from actors.runtime.delivery import Delivery
+    from actors.runtime.future import LoopFuture
     from actors.telemetry.telemetry import Telemetry
 
     Settled = Callable[[WorkOrderId, OrderState, Sequence[Verdict]], None]
@@ -99,12 +101,11 @@ class WorkOrderActor(AsyncioActor):
         self._stored: StoredOrder | None = None
         self._doing = ""
 
-    async def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
-        """Handle an `OrderMessage`; updates are answered one by one."""
+    def on_receive(self, message: Any) -> object:  # noqa: ANN401 -- pykka's signature
+        """Handle an `OrderMessage`; updates are answered one by one, by what is to be awaited."""
         match message:
             case UpdateQuantity():
-                await self._update(self.defer_reply())
-                return None
+                return self._update(self.defer_reply())
             case DescribeOrder():
                 return self.describe()
             case _:
@@ -130,7 +131,8 @@ class WorkOrderActor(AsyncioActor):
 
     async def _update(self, first: Delivery) -> None:
         batch = [first]
-        if not first.attempts:  # a suspect is tried alone, so that it takes nobody with it
+        # A suspect is tried alone, so that it takes nobody with it.
+        if not first.attempts and not self.actor_inbox.empty():
             batch += self.take_waiting(MAX_TAKEN - 1, Room(first))
         try:
             again = await self._settle(batch)
@@ -195,20 +197,27 @@ class WorkOrderActor(AsyncioActor):
     async def _try_commit(self, pending: list[Delivery]) -> bool:
         """Decide on what is stored and commit; ``False`` when it had changed meanwhile."""
         order = self._stored
-        if order is None or any(is_operation(each.message.change) for each in pending):
+        changes, suspects, any_operation = [], set(), False
+        for each in pending:
+            message: UpdateQuantity = each.message
+            changes.append(message.change)
+            any_operation = any_operation or is_operation(message.change)
+            if each.attempts or message.suspect:
+                suspects.add(message.change.job_id)
+        if order is None or any_operation:
             order = await self._load(order)  # operations go by more than commits compare
         if order is None:
             self._answer_all(pending, WorkOrderNotFound(self.order_id))
             self._context.tell_supervisor(Unknown(self.order_id))
             return True
-        changes = [each.message.change for each in pending]
-        suspects = frozenset(
-            each.message.change.job_id for each in pending if each.attempts or each.message.suspect
-        )
         epoch, guards, memory = self._context.epoch, self._context.guards, self._context.memory
-        asked = questions(self.order_id, changes, suspects, guards)
-        self._doing = "reading the log"
-        recalled = await memory.recall(self.order_id, asked, self._ask_committer)
+        asked = questions(
+            self.order_id, changes, frozenset(suspects), guards, archived=order.archived
+        )
+        recalled = memory.take(self.order_id)
+        if asked is not None and (query := recalled.missing(asked)) is not None:
+            self._doing = "reading the log"
+            recalled.learn(await self._ask_committer(query), query)
         at = _now()
         decision = decide(order, changes, recalled.evidence, epoch, at, guards)
         if decision.outcomes:
@@ -255,10 +264,11 @@ class WorkOrderActor(AsyncioActor):
             self._context.telemetry.oddities.compare(known, order)
             self.actor_inbox.label = order.facts.work_order_no
 
-    async def _ask_committer(self, message: object) -> Any:  # noqa: ANN401 -- each has its answer
+    def _ask_committer(self, message: object) -> LoopFuture[Any]:
         # No deadline: until the committer has settled what it accepted, this actor may not take
         # another message. The askers' deadlines run in the region.
-        return await self._context.committer.ask(message, block=False)
+        reply: LoopFuture[Any] = mailbox_of(self._context.committer).ask(message)
+        return reply
 
     async def _wait_for_store(
         self, pending: Sequence[Delivery], pause: float, error: StoreUnavailable

@@ -27,12 +27,13 @@ from actors.errors import (
     WorkOrderError,
 )
 from actors.orders.batch import Answer, update_many
-from actors.orders.deadlines import LAST_WORD_S, LastWord, answer_within, seconds_left
+from actors.orders.deadlines import LAST_WORD_S, answer_within, seconds_left
 from actors.orders.neighbours import NeighbourLocks, SharedWith
+from actors.runtime.directory import mailbox_of
 from actors.runtime.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from pykka import ActorRef
 
@@ -116,8 +117,10 @@ class Region:
         self._supervisor = self._directory = self._jobs = None
         self._refusal = reason
 
-    async def update(self, message: UpdateQuantity) -> Updated | Queued:
+    def update(self, message: UpdateQuantity) -> Coroutine[Any, Any, Updated | Queued]:
         """Have one change applied; or kept, where its caller does not wait or its order is paused.
+
+        To be awaited.
 
         Raises:
             StillWaiting: the deadline passed before an actor saw the message: not applied.
@@ -125,20 +128,24 @@ class Region:
             WorkOrderError: what the order's actor answered.
 
         """
-        if self.is_queued(message):
-            (kept,) = await self.accept([message])
-            if isinstance(kept, WorkOrderError):
-                raise kept
-            return kept
-        return await self.apply(message)
+        return self._keep(message) if self.is_queued(message) else self.apply(message)
+
+    async def _keep(self, message: UpdateQuantity) -> Updated | Queued:
+        (kept,) = await self.accept([message])
+        if isinstance(kept, WorkOrderError):
+            raise kept
+        return kept
 
     async def apply(self, message: UpdateQuantity) -> Updated:
         """Have one change applied by its order's actor; raises as `update` does."""
         while True:
+            directory = self._directory
+            ref = None if directory is None else directory.find(message.work_order_id)
+            if ref is None:
+                ref = await self.find(message)
+            reply: LoopFuture[Updated] = mailbox_of(ref).ask(message)
             try:
-                return await answer_within(
-                    await self._send(message), message.deadline, self, LastWord()
-                )
+                return await answer_within(reply, message.deadline, self)
             except ActorDeadError:
                 # Its actor went before it saw the message: ask for the next one.
                 if message.deadline <= time.monotonic():
@@ -166,7 +173,9 @@ class Region:
 
     def is_queued(self, message: UpdateQuantity) -> bool:
         """Whether the update is only stored now, and applied later."""
-        return not message.wait or self.paused or self.is_paused(message.work_order_id)
+        if self.paused or not message.wait:
+            return True
+        return self._directory is not None and message.work_order_id in self._directory.paused
 
     async def accept(
         self, messages: Sequence[UpdateQuantity]
@@ -183,13 +192,6 @@ class Region:
     async def update_many(self, messages: Sequence[UpdateQuantity]) -> list[Answer]:
         """Have many changes applied: orders in parallel, one order's changes as they stand."""
         return await update_many(self, messages)
-
-    async def _send(self, message: UpdateQuantity) -> LoopFuture[Updated]:
-        directory = self._directory
-        ref = directory.find(message.work_order_id) if directory else None
-        if ref is None:
-            ref = await self.find(message)
-        return ref.ask(message, block=False)  # type: ignore[return-value]
 
     async def find(self, message: UpdateQuantity) -> ActorRef[Any]:
         """Return the actor of the update's order, made if there is none; raises `NotOwner`."""

@@ -8,15 +8,17 @@ A task exists only while a mailbox is being drained.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import time
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import pykka
 
+from actors.runtime.delivery import Stage
 from actors.runtime.future import LoopFuture
-from actors.runtime.mailbox import Mailbox, StopFlag
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     import threading
@@ -48,7 +50,8 @@ class AsyncioActor(pykka.Actor):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- pykka's signature
         super().__init__(*args, **kwargs)
-        self.actor_stopped = cast("threading.Event", StopFlag())
+        self.stopped = StopFlag()
+        self.actor_stopped = cast("threading.Event", self.stopped)
         self._actor_ref = pykka.ActorRef(self)
         self.actor_inbox.actor = self
         self.current: Delivery | None = None
@@ -121,16 +124,17 @@ class AsyncioActor(pykka.Actor):
     async def _drain(self) -> None:
         mailbox = self.actor_inbox
         try:
-            while not self.actor_stopped.is_set():
+            while not self.stopped.on:
                 delivery = mailbox.take()
                 if delivery is None:
                     break
                 began = self._begin(delivery)
                 try:
                     answer = self._handle_receive(delivery.message)
-                    if inspect.iscoroutine(answer):
+                    if isinstance(answer, CoroutineType):
                         answer = await answer
-                    self._reply(delivery, answer)
+                    if not self._reply_deferred:
+                        delivery.reply(answer)
                 except BaseException as error:  # noqa: BLE001 -- the edge of an actor
                     self._fail(delivery, error)
                 finally:
@@ -139,27 +143,40 @@ class AsyncioActor(pykka.Actor):
             self._draining = None
             self._drained(mailbox)
 
+    def handle_now(self, delivery: Delivery) -> None:
+        """Handle a message at once, as it would be first in the mailbox of an `inline` actor."""
+        mailbox = self.actor_inbox
+        mailbox.draining = True  # what is put meanwhile waits
+        delivery.stage, delivery.taken_at = Stage.ACTIVE, delivery.enqueued_at
+        self._handle(delivery)
+        self._drained(mailbox)
+
     def _drain_now(self) -> None:
         mailbox = self.actor_inbox
-        while not self.actor_stopped.is_set():
+        while not self.stopped.on:
             delivery = mailbox.take()
             if delivery is None:
                 break
-            began = self._begin(delivery)
-            try:
-                self._reply(delivery, self._handle_receive(delivery.message))
-            except BaseException as error:  # noqa: BLE001 -- the edge of an actor
-                self._fail(delivery, error)
-            finally:
-                self._end(began)
+            self._handle(delivery)
         self._drained(mailbox)
+
+    def _handle(self, delivery: Delivery) -> None:
+        began = self._begin(delivery)
+        try:
+            answer = self._handle_receive(delivery.message)
+            if not self._reply_deferred:
+                delivery.reply(answer)
+        except BaseException as error:  # noqa: BLE001 -- the edge of an actor
+            self._fail(delivery, error)
+        finally:
+            self._end(began)
 
     def _drained(self, mailbox: Mailbox) -> None:
         if mailbox.actor is self:  # else another actor has adopted it
-            mailbox.rest()
-            if self.actor_stopped.is_set():
+            waits = mailbox.rest()
+            if self.stopped.on:
                 mailbox.discard(pykka.ActorDeadError(f"{self.actor_ref} stopped"))
-            else:
+            elif waits:
                 mailbox.wake()
 
     def _begin(self, delivery: Delivery) -> tuple[float, int]:
@@ -178,10 +195,6 @@ class AsyncioActor(pykka.Actor):
         mailbox.handling_s += spent
         mailbox.gate.handlings.note(spent, mailbox.handled - handled)
         self.current = None
-
-    def _reply(self, delivery: Delivery, answer: object) -> None:
-        if not self._reply_deferred:
-            delivery.reply(answer)
 
     def _fail(self, delivery: Delivery, error: BaseException) -> None:
         self.actor_inbox.failed += 1

@@ -120,15 +120,17 @@ class Batcher(Generic[T]):
             if isinstance(result, asyncio.Task):
                 self._later.add(result)
                 result.add_done_callback(partial(self._answer_later, item.delivery))
-            else:
+            elif item.delivery is not None:
                 _answer(item.delivery, result)
 
     def _answer_later(self, delivery: Delivery | None, task: asyncio.Task[object]) -> None:
         self._later.discard(task)
         if task.cancelled():
-            _answer(delivery, RuntimeError("the request's task was cancelled"))
+            result: object = RuntimeError("the request's task was cancelled")
         else:
-            _answer(delivery, task.exception() or task.result())
+            result = task.exception() or task.result()
+        if delivery is not None:
+            _answer(delivery, result)
 
     async def _results(self, payloads: list[T]) -> Sequence[object]:
         try:
@@ -150,9 +152,7 @@ class Batcher(Generic[T]):
         self._pump()
 
 
-def _answer(delivery: Delivery | None, result: object) -> None:
-    if delivery is None:
-        return
+def _answer(delivery: Delivery, result: object) -> None:
     if isinstance(result, BaseException):
         delivery.fail(result)
     else:

@@ -62,10 +62,10 @@ class Delivery:
 
     def reply(self, value: object) -> None:
         """Answer the asker, if there is one and it has no answer yet."""
-        if self.reply_to is not None and not self.reply_to.done():
-            self.reply_to.set(value)
+        if self.reply_to is not None:
+            self.reply_to.settle(value, None)
 
     def fail(self, error: BaseException) -> None:
         """Answer the asker with an exception, if there is one and it has no answer yet."""
-        if self.reply_to is not None and not self.reply_to.done():
-            self.reply_to.set_error(error)
+        if self.reply_to is not None:
+            self.reply_to.settle(None, error)

@@ -36,7 +36,8 @@ class LoopFuture(pykka.Future[T]):
     _traceback: TracebackType | None = None
     _waiters: list[asyncio.Future[None]] | None = None
     _thread_waiter: threading.Event | None = None
-    _withdraw: Callable[[], bool] | None = None
+    take_back: Callable[[], bool] | None = None
+    """Takes the question back, for `withdraw`: set by the mailbox that it waits in."""
 
     def __init__(self) -> None:
         """Make an unanswered future; pykka's own fields are set by `set_get_hook`."""
@@ -55,44 +56,46 @@ class LoopFuture(pykka.Future[T]):
         """Return whether the reply is there."""
         return self._done
 
-    def bind(self, withdraw: Callable[[], bool]) -> None:
-        """Remember how to take the question back, for `withdraw`."""
-        self._withdraw = withdraw
-
     def withdraw(self) -> bool:
         """Take the question back; ``True`` means that no actor has seen it or ever will.
 
         On the actors' loop only.
         """
-        return not self._done and self._withdraw is not None and self._withdraw()
+        return not self._done and self.take_back is not None and self.take_back()
 
     def set(self, value: T | None = None) -> None:
         """Answer with a value; raises `asyncio.InvalidStateError` when answered before."""
-        self._settle(value, None)
+        self._set(value, None)
 
     def set_exception(self, exc_info: ExcInfo | None = None) -> None:
         """Answer with an exception, the one being handled when none is given."""
         error = (exc_info or sys.exc_info())[1]
-        self._settle(None, error or RuntimeError("set_exception without an exception"))
+        self._set(None, error or RuntimeError("set_exception without an exception"))
 
     def set_error(self, error: BaseException) -> None:
         """Answer with this exception."""
-        self._settle(None, error)
+        self._set(None, error)
 
-    def _settle(self, value: T | None, error: BaseException | None) -> None:
-        if self._done or self._get_hook is not None:
+    def _set(self, value: T | None, error: BaseException | None) -> None:
+        if self._get_hook is not None or not self.settle(value, error):
             raise asyncio.InvalidStateError("this reply was given before")
+
+    def settle(self, value: T | None, error: BaseException | None) -> bool:
+        """Answer with a value or an exception; False, and nothing done, when answered before."""
+        if self._done:
+            return False
         self._value, self._error = value, error
         if error is not None:
             self._traceback = error.__traceback__
         # Last, and before the waiters are looked up: who adds itself later sees it.
         self._done = True
-        self._withdraw = None
+        self.take_back = None
         if self._thread_waiter is not None:
             self._thread_waiter.set()
         if self._waiters:
             for waiter in tuple(self._waiters):
                 _wake(waiter)
+        return True
 
     def get(self, *, timeout: float | None = None) -> T:
         """Block for at most `timeout` seconds and give the reply, or raise it.
@@ -132,9 +135,10 @@ class LoopFuture(pykka.Future[T]):
             loop = asyncio.get_running_loop()
             # A derived future (map, filter, stop) computes by blocking: not on the loop.
             yield from loop.run_in_executor(None, self.get).__await__()
-        elif not self._done:
+            return self.get()
+        if not self._done:
             yield from self._arrival().__await__()
-        return self.get() if self._get_hook is not None else self._result()
+        return self._value if self._error is None else self._result()  # type: ignore[no-any-return]
 
     __iter__ = __await__
 
@@ -154,7 +158,7 @@ class LoopFuture(pykka.Future[T]):
                 timer.cancel()
             if not self._done:
                 raise TimeoutError
-        return self._result()
+        return self._value if self._error is None else self._result()  # type: ignore[no-any-return]
 
     def _arrival(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -168,7 +172,8 @@ class LoopFuture(pykka.Future[T]):
 def _wake(waiter: asyncio.Future[None]) -> None:
     loop = waiter.get_loop()
     if loop is asyncio._get_running_loop():  # noqa: SLF001 -- the public one raises
-        _resolve(waiter)
+        if not waiter.done():
+            waiter.set_result(None)
         return
     with suppress(RuntimeError):  # its loop is closed: nobody waits there any more
         loop.call_soon_threadsafe(_resolve, waiter)

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import pykka
 from pykka.messages import _ActorStop
@@ -17,11 +17,12 @@ from pykka.messages import _ActorStop
 from actors.domain.messages import Control
 from actors.errors import MailboxFull, OutcomeUnknown
 from actors.runtime.delivery import Delivery, Stage
+from actors.runtime.future import LoopFuture
 
 if TYPE_CHECKING:
     from pykka._envelope import Envelope
 
-    from actors.runtime.future import LoopFuture
+    from actors.runtime.stop_flag import StopFlag
 
 _log = logging.getLogger(__name__)
 _SMOOTHING = 0.02
@@ -46,11 +47,16 @@ _IGNORED = _Ignored()
 class Drained(Protocol):
     """What a mailbox needs of its actor."""
 
-    actor_stopped: threading.Event
+    stopped: StopFlag
     current: Delivery | None
+    inline: ClassVar[bool]
 
     def begin_draining(self) -> None:
         """Start to take what waits, until nothing does."""
+        ...
+
+    def handle_now(self, delivery: Delivery) -> None:
+        """Handle a message that need not wait, of an actor that is `inline`."""
         ...
 
 
@@ -101,23 +107,6 @@ class MailboxStats:
     failed: int
     waited_s: float
     handling_s: float
-
-
-class StopFlag:
-    """What pykka needs of `threading.Event`, without its kilobyte per actor."""
-
-    __slots__ = ("_set",)
-
-    def __init__(self) -> None:
-        self._set = False
-
-    def is_set(self) -> bool:
-        """Return whether the actor has stopped."""
-        return self._set
-
-    def set(self) -> None:
-        """Mark the actor as stopped."""
-        self._set = True
 
 
 class Mailbox:
@@ -194,13 +183,28 @@ class Mailbox:
             self._check_room(envelope.message)
             self._loop.call_soon_threadsafe(self._add_from_thread, delivery)
 
+    def ask(self, message: object) -> LoopFuture[Any]:
+        """Do what `ActorRef.ask(message, block=False)` does, on the loop only and with less ado.
+
+        Raises:
+            MailboxFull: as `put`.
+
+        """
+        self._check_room(message)
+        reply: LoopFuture[Any] = LoopFuture()
+        self._add(Delivery(message, reply))
+        return reply
+
     def _check_room(self, message: object) -> None:
-        if isinstance(message, (_ActorStop, Control)):
+        gate = self.gate
+        if self._queue is not None and len(self._queue) >= self.capacity:
+            full = MailboxFull("mailbox", self.capacity)
+        elif gate.waiting - gate.durable >= gate.max_waiting:
+            full = MailboxFull("node", gate.max_waiting)
+        else:
             return
-        if len(self) >= self.capacity:
-            raise MailboxFull("mailbox", self.capacity)
-        if self.gate.waiting - self.gate.durable >= self.gate.max_waiting:
-            raise MailboxFull("node", self.gate.max_waiting)
+        if not isinstance(message, (_ActorStop, Control)):
+            raise full
 
     def place(
         self, message: object, reply_to: LoopFuture[Any], *, attempts: int
@@ -209,7 +213,7 @@ class Mailbox:
 
         `attempts` says how often it has failed before.
         """
-        if self.actor is None or self.actor.actor_stopped.is_set():
+        if self.actor is None or self.actor.stopped.on:
             return None
         delivery = Delivery(message, reply_to)
         delivery.durable, delivery.attempts = True, attempts
@@ -230,17 +234,20 @@ class Mailbox:
 
     def _add(self, delivery: Delivery) -> None:
         actor = self.actor
-        if actor is None or actor.actor_stopped.is_set():
+        if actor is None or actor.stopped.on:
             delivery.fail(pykka.ActorDeadError("the actor stopped before it saw the message"))
+            return
+        self.last_put = delivery.enqueued_at
+        if actor.inline and not self._queue and not self.draining and self.open:
+            actor.handle_now(delivery)
             return
         if self._queue is None:
             self._queue = deque()
         self._queue.append(delivery)
-        self.last_put = delivery.enqueued_at
         self.gate.waiting += 1
         self.gate.busy.add(self)
         if delivery.reply_to is not None:
-            delivery.reply_to.bind(partial(self.remove, delivery))
+            delivery.reply_to.take_back = partial(self.remove, delivery)
         self.wake()
 
     @property
@@ -251,7 +258,7 @@ class Mailbox:
     @property
     def open(self) -> bool:
         """Whether messages are taken from it."""
-        return self.gate.open and not self.held
+        return self.gate.open and not self.paused and self._back_off is None
 
     def release(self) -> None:
         """Take messages again, after a pause of this mailbox."""
@@ -350,12 +357,14 @@ class Mailbox:
             delivery.stage = Stage.WAITING
             self.gate.durable += delivery.durable
 
-    def rest(self) -> None:
-        """Give the queue's memory back once it is empty."""
+    def rest(self) -> bool:
+        """Tell if something waits; else the queue's memory is given back."""
         self.draining = False
-        if not self._queue:
-            self._queue = None
-            self.gate.busy.discard(self)
+        if self._queue:
+            return True
+        self._queue = None
+        self.gate.busy.discard(self)
+        return False
 
     def discard(self, error: BaseException) -> int:
         """Answer everything that waits with `error`; give how many that were.

@@ -63,7 +63,7 @@ def entry_document(entry: LogEntry) -> dict[str, Any]:
         "materialName": facts.material_name,
         "productionLineId": facts.production_line_id,
         "productionLineName": facts.production_line_name,
-        "changeType": change.type.value,
+        "changeType": str(change.type),
         "changeQuantity": entry.applied_quantity,
         "beforeQuantity": entry.before_quantity,
         "afterQuantity": entry.after_quantity,
@@ -106,7 +106,9 @@ def _ours(entry: LogEntry) -> dict[str, Any]:
         ours["watched"] = entry.watched
     if entry.duplicate:
         ours["duplicate"] = True
-    return ours | originals_document(change.context)
+    if change.context.originals:
+        ours |= originals_document(change.context)
+    return ours
 
 
 def refusal_document(refusal: Refusal) -> dict[str, Any]:

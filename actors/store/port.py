@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import Epoch, Neighbours, WorkOrderId
+    from actors.store.archive import Archive
     from actors.store.jobs import Inbox
     from actors.store.quantities import Statistics
     from actors.store.records import Records
@@ -133,6 +134,11 @@ class Store(Protocol):
     @property
     def statistics(self) -> Statistics:
         """Return what sums up the log."""
+        ...
+
+    @property
+    def archive(self) -> Archive:
+        """Return what moves old entries out of the log, and back."""
         ...
 
     async def open(self) -> None:

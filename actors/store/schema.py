@@ -6,6 +6,7 @@ from typing import Final
 
 ORDERS: Final = "production_plan_work_orders"
 LOGS: Final = "work_order_quantity_logs"
+ARCHIVE: Final = "work_order_quantity_logs_archive"
 MATERIALS: Final = "k3_bd_materials"
 REFUSALS: Final = "plan_server_refusals"
 NODE_STATE: Final = "plan_server_state"
@@ -19,6 +20,10 @@ LINE: Final = "productionLineId"
 PRODUCTION_ORDER: Final = "productionOrderId"
 PLANNED: Final = "planQuantity"
 SCRAPPED: Final = "scrapProductBarcodeList"
+RESTORED: Final = f"{OURS}Restored"
+"""Of an entry that came back from the archive: when."""
+BATCH: Final = f"{OURS}Batch"
+"""Of an entry that was moved: the number of the batch that brought it where it is."""
 STORED_SEQ: Final = f"{OURS}.seq"
 LOG_ID_FIELDS: Final = ("_id", "workOrderId", "materialId", "processStepId")
 """What is an ObjectId in the log; `productionLineId` is text there, as callers query it."""

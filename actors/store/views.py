@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.documents import order_from
-from actors.store.schema import OURS
+from actors.store.schema import BATCH, OURS, RESTORED
 from actors.store.values import count_from, is_far_time, mapping_from, number_from, shown, time_from
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ _LOG_DEFAULTS: Final[Mapping[str, Any]] = dict.fromkeys(
 }
 
 
+_HIDDEN: Final = frozenset({OURS, BATCH, RESTORED})
+
+
 def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a log document as `log_page` shows it: ids as text, and of what is ours the `seq`.
 
@@ -61,7 +64,7 @@ def log_row(document: Mapping[str, Any]) -> dict[str, Any]:
     else its writer put there stays.
     """
     seq = count_from(mapping_from(document.get(OURS)).get("seq"))
-    as_stored = {name: shown(value) for name, value in document.items() if name != OURS}
+    as_stored = {name: shown(value) for name, value in document.items() if name not in _HIDDEN}
     return {**_LOG_DEFAULTS, **as_stored, "seq": seq}
 
 

@@ -38,6 +38,14 @@ class CommitStats:
 
 
 @dataclass(slots=True)
+class ArchiveStats:
+    """Counts of what was moved out of the log since the node started."""
+
+    orders: int = 0
+    entries: int = 0
+
+
+@dataclass(slots=True)
 class SupervisorStats:
     """Counts of order actors since the node started."""
 

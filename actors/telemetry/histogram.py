@@ -1,7 +1,8 @@
-"""Durations in buckets that widen with them: some integer operations each, and no list to sort."""
+"""Durations in buckets that widen with them: one search each, and no list to sort."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 
 _MICROSECONDS: Final = 1_000_000
 _MAX_BITS: Final = 32
-_TOP: Final = 2**_MAX_BITS - 1
 _BUCKETS: Final = 4 * (_MAX_BITS - 1)
 
 
@@ -27,17 +27,7 @@ class Histogram:
 
     def note(self, seconds: float, times: int = 1) -> None:
         """Count a duration, which as many as `times` took."""
-        ticks = int(seconds * _MICROSECONDS)
-        # The highest three bits choose the bucket: up to 7 ticks are their own, then each
-        # doubling has four.
-        shift = ticks.bit_length() - 3
-        if ticks < 8:  # noqa: PLR2004 -- three bits
-            index = max(ticks, 0)
-        elif ticks <= _TOP:
-            index = (shift << 2) + (ticks >> shift)
-        else:
-            index = _BUCKETS - 1
-        self.counts[index] += times
+        self.counts[bisect_right(_FROM_S, seconds)] += times
         self.count += times
         self.total_s += seconds * times
         if seconds > self.longest_s:  # noqa: PLR1730 -- a call of max() costs more
@@ -67,8 +57,16 @@ def percentile(counts: Sequence[int], share: float) -> float:
 
 
 def _edges(index: int) -> tuple[int, int]:
-    """Return a bucket's lowest tick, and that of the next one."""
+    """Return a bucket's lowest tick, and that of the next one.
+
+    The highest three bits choose the bucket: up to 7 ticks are their own, then each doubling has
+    four.
+    """
     if index < 8:  # noqa: PLR2004 -- three bits
         return index, index + 1
     shift, lead = (index >> 2) - 1, 4 + (index & 3)
     return lead << shift, (lead + 1) << shift
+
+
+_FROM_S: Final = [_edges(index)[0] / _MICROSECONDS for index in range(1, _BUCKETS)]
+"""Where each bucket but the first begins."""

@@ -18,7 +18,7 @@ from actors.errors import (
     StoreRejected,
     WorkOrderError,
 )
-from actors.telemetry.counters import CommitStats, SupervisorStats
+from actors.telemetry.counters import ArchiveStats, CommitStats, SupervisorStats
 from actors.telemetry.findings import GuardFindings
 from actors.telemetry.histogram import Histogram, percentile
 from actors.telemetry.journal import Event, Journal
@@ -84,6 +84,7 @@ class Telemetry:
     """Time from a mailbox to the answer."""
     commits: CommitStats = field(default_factory=CommitStats)
     actors: SupervisorStats = field(default_factory=SupervisorStats)
+    archived: ArchiveStats = field(default_factory=ArchiveStats)
     oddities: Oddities = field(default_factory=Oddities)
     guards: GuardFindings = field(default_factory=GuardFindings)
     spans: Spans = NO_SPANS
@@ -115,18 +116,20 @@ class Telemetry:
         took_s = time.monotonic() - delivery.waits_from
         event = "replayed" if updated.replayed else "applied"
         change = updated.change
+        kind = str(change.type)
         self.tally.note(completed=1)
         self.end_to_end.note(took_s)
         self.outcomes[event, "UPDATED"] += 1
         self.spans.answered(delivery, updated.epoch, event, "UPDATED")
-        self.guards.note(updated)
+        if updated.watched is not None:
+            self.guards.note(updated)
         self.journal.note(
             Event(
                 time.time(),
                 event,
                 updated.work_order_id,
                 change.job_id,
-                change.type.value,
+                kind,
                 updated.applied_quantity,
                 updated.after_quantity,
                 updated.seq,
@@ -143,7 +146,7 @@ class Telemetry:
             job_id=change.job_id,
             request_id=trace.http_request_id,
             key=change.request_id,
-            type=change.type.value,
+            type=kind,
             quantity=updated.applied_quantity,
             after=updated.after_quantity,
             seq=updated.seq,

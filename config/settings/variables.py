@@ -132,6 +132,14 @@ class Variables(Surroundings):
         " of the next day. The same for all nodes.",
         "统计所用各班次的开始时间（按 `TIME_ZONE`）；最后一班持续到次日的第一班。各节点须相同。",
     )
+    log_retention_days: int | None = setting(
+        None,
+        "Days after which the log entries of an order that is COMPLETED or CANCELLED go to the"
+        " archive, counted from its newest entry; unset: they stay. The same for all nodes.",
+        "已完成或已取消的工单，其最新一条日志满此天数后，日志移入归档；不设则一直保留。各节点须相同。",
+        ge=1,
+        le=36_500,
+    )
     body_timeout_s: float = number(
         10.0,
         0.1,

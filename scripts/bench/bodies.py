@@ -27,7 +27,7 @@ from tests.fake_lease import LeaseServer
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import order_number
 from tests.unit.web.served import Served, served
-from web.app_context import CALL, Call, Language
+from web.app_context import CALL, CONTEXT, Call, Language
 from web.routes.updates import batch_update_quantity
 from web.tracing.port import UNTRACED
 from web.wire.problems import RequestError
@@ -102,7 +102,7 @@ def _request(here: Served, encoding: str, body: bytes) -> web.Request:
     request = make_mocked_request("POST", "/", headers, payload=payload, app=app)
     request._client_max_size = 2 * _MEGABYTE  # noqa: SLF001 -- the application's is not taken over
     work = UNTRACED.serve("POST", "/", "", "")
-    request[CALL] = Call(Trace("bench", ""), Language.ENGLISH, work, "/")
+    request[CALL] = Call(app[CONTEXT], Trace("bench", ""), Language.ENGLISH, work, "/")
     return request
 
 

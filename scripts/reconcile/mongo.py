@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from heapq import merge
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,14 +14,16 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from actors.store.mongo.bson import CODEC, as_object_id
-from actors.store.schema import INBOX, LOGS, ORDERS
+from actors.store.schema import ARCHIVE, INBOX, LOGS, ORDERS
 from actors.store.values import order_time
 from scripts.reconcile.rows import FIELDS, Row, row_of
 from scripts.reconcile.source import Left, StillChanging, Unreadable
 from scripts.reconcile.states import FIELDS as ORDER_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pymongo.collection import Collection
 
     from scripts.reconcile.source import Document
 
@@ -49,7 +52,8 @@ class MongoSource:
             read_concern=ReadConcern("majority"),
             read_preference=ReadPreference.PRIMARY,
         )
-        self._orders, self._logs = self.database[ORDERS], self.database[LOGS]
+        self._orders = self.database[ORDERS]
+        self._logs, self._archive = self.database[LOGS], self.database[ARCHIVE]
 
     def close(self) -> None:
         """Close all connections."""
@@ -75,16 +79,15 @@ class MongoSource:
         between: Document = {name: ObjectId(each) for name, each in bounds.items() if each}
         found = self._entries({"workOrderId": between or {"$type": "objectId"}})
         for order_id, documents in groupby(found, _order_of):
-            yield str(order_id), [row_of(each, ObjectId) for each in documents]
+            yield str(order_id), _rows(documents)
 
     def _entries(self, condition: Mapping[str, Any]) -> Iterator[Document]:
+        """Read log and archive, by order; what is moved meanwhile may come twice."""
+        found = _read(self._logs, condition)
         with reading():
-            # The driver says that it gives documents; it gives bytes.
-            batches: Any = self._logs.find_raw_batches(
-                condition, _ENTRY, batch_size=_ENTRIES_AT_ONCE
-            ).sort(_BY_ORDER)
-            for raw in batches:
-                yield from bson.decode_all(raw, CODEC)
+            if self._archive.find_one({}, {"_id": 1}) is None:
+                return found
+        return merge(found, _read(self._archive, condition), key=_order_of)
 
     def strays(self) -> Mapping[str, list[Row]]:
         """Read entries whose order's id is no ObjectId."""
@@ -104,9 +107,7 @@ class MongoSource:
         with reading():
             before = self._orders.find_one({"_id": wanted}, _ORDER)
             for _ in range(_TRIES):
-                entries = [
-                    row_of(each, ObjectId) for each in self._entries({"workOrderId": wanted})
-                ]
+                entries = _rows(self._entries({"workOrderId": wanted}))
                 after = self._orders.find_one({"_id": wanted}, _ORDER)
                 if repr(after) == repr(before):  # where NaN is NaN
                     return after, entries
@@ -137,12 +138,25 @@ class MongoSource:
             return [_left(each) for each in (*waiting, *dead)]
 
     def size(self) -> int:
-        """Return what the collection itself counts."""
+        """Return what the collections themselves count."""
         with reading():
-            return int(self._logs.estimated_document_count())
+            counts = (each.estimated_document_count() for each in (self._logs, self._archive))
+            return sum(map(int, counts))
 
 
-def _order_of(document: Mapping[str, Any]) -> object:
+def _read(log: Collection[Document], condition: Mapping[str, Any]) -> Iterator[Document]:
+    with reading():
+        # The driver says that it gives documents; it gives bytes.
+        batches: Any = log.find_raw_batches(condition, _ENTRY, batch_size=_ENTRIES_AT_ONCE)
+        for raw in batches.sort(_BY_ORDER):
+            yield from bson.decode_all(raw, CODEC)
+
+
+def _rows(documents: Iterable[Document]) -> list[Row]:
+    return [row_of(each, ObjectId) for each in {each["_id"]: each for each in documents}.values()]
+
+
+def _order_of(document: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- an id, as others are
     return document["workOrderId"]
 
 

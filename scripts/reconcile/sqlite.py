@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _ORDERS_AT_ONCE: Final = 500
 _TIMEOUT_S: Final = 10.0
 _BY_ORDER: Final = (
-    "SELECT work_order_id, document FROM logs WHERE work_order_id > ? AND work_order_id <= ?"
+    "SELECT work_order_id, document, operate_time, seq, id FROM {}"
+    " WHERE work_order_id > ? AND work_order_id <= ?"
     " ORDER BY work_order_id, operate_time DESC, seq DESC, id DESC"
 )
 _AFTER_ALL: Final = "\U0010ffff"
@@ -45,6 +46,9 @@ class SqliteSource:
                 timeout=_TIMEOUT_S,
                 isolation_level=None,
             )
+        # A file that only an earlier release has opened has no archive.
+        both = self._all("SELECT count(*) FROM sqlite_master WHERE name = 'all_logs'")[0][0]
+        self._logs = "all_logs" if both else "logs"
 
     def close(self) -> None:
         """Close the connection."""
@@ -67,9 +71,9 @@ class SqliteSource:
     def groups(self, above: str, to: str) -> Iterator[tuple[str, list[Row]]]:
         """Read the log by an index."""
         with _reading():
-            rows = self._db.execute(_BY_ORDER, (above, to or _AFTER_ALL))
+            rows = self._db.execute(_BY_ORDER.format(self._logs), (above, to or _AFTER_ALL))
             for order_id, entries in groupby(rows, lambda row: row[0]):
-                yield order_id, [_row(text) for _, text in entries]
+                yield order_id, [_row(text) for _, text, *_ in entries]
 
     def strays(self) -> Mapping[str, list[Row]]:
         """Return none: a column has one type."""
@@ -81,7 +85,10 @@ class SqliteSource:
             self._db.execute("BEGIN")
             try:
                 found = self._all("SELECT document FROM orders WHERE id = ?", order_id)
-                texts = self._all("SELECT document FROM logs WHERE work_order_id = ?", order_id)
+                texts = self._all(
+                    f"SELECT document FROM {self._logs} WHERE work_order_id = ?",  # noqa: S608 constants
+                    order_id,
+                )
             finally:
                 self._db.execute("COMMIT")
         return (orjson.loads(found[0][0]) if found else None), [_row(text) for (text,) in texts]
@@ -114,7 +121,7 @@ class SqliteSource:
 
     def size(self) -> int:
         """Count the log."""
-        return int(self._all("SELECT count(*) FROM logs")[0][0])
+        return int(self._all(f"SELECT count(*) FROM {self._logs}")[0][0])  # noqa: S608 constants
 
     def _all(self, statement: str, *values: object) -> list[Any]:
         with _reading():

@@ -30,7 +30,7 @@ FIRST: Final = 0x6560A00000000000000E0000
 _API: Final = "/api/workorder"
 _BARCODES: Final = 6
 _WORKERS: Final = 6
-_REST_S: Final = 0.25
+REST_S: Final = 0.25
 _AGAIN_S: Final = 0.1
 _DEADLINE_S: Final = 120
 _OK: Final = 200
@@ -55,11 +55,15 @@ def bench_orders() -> list[dict[str, Any]]:
 
 @dataclass(slots=True)
 class Bench(Crew):
-    """Workers who scan and operate; `told` has the last status and code for each key."""
+    """Workers who scan and operate; `told` has the last status and code for each key.
+
+    Each rests for `rest_s` seconds between two calls, on average.
+    """
 
     orders: Sequence[str]
     seed: int
     told: dict[str, tuple[int, str]] = field(default_factory=dict)
+    rest_s: float = REST_S
 
     def start(self) -> None:
         """Set them to work."""
@@ -75,7 +79,7 @@ class Bench(Crew):
             count += 1
             path, body = draw(rng)
             await self._until_settled(path, body | {"requestId": f"bench-{number}-{count}"}, count)
-            await asyncio.sleep(rng.uniform(0, 2 * _REST_S))
+            await asyncio.sleep(rng.uniform(0, 2 * self.rest_s))
 
     def _draw(self, rng: Random) -> tuple[str, dict[str, Any]]:
         order, barcode = self.orders[0], f"B{rng.randrange(_BARCODES)}"

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.schema import REFUSALS
-from tests.chaos.bench import Bench, check_bench
+from tests.chaos.bench import REST_S, Bench, check_bench
 from tests.chaos.callers import Callers, Pace
 from tests.chaos.checker import check, read_books
 from tests.chaos.faults import FAULTS
@@ -114,7 +114,8 @@ async def _perform(
     orders = [str(each["_id"]) for each in fleet.orders]
     urls = [node.uri for node in fleet.nodes]
     callers = Callers(urls, orders, history, options.seed, options.pace)
-    bench = Bench(urls, [str(each["_id"]) for each in fleet.bench], options.seed)
+    ids = [str(each["_id"]) for each in fleet.bench]
+    bench = Bench(urls, ids, options.seed, rest_s=max(REST_S, options.pace.rest_s / 2))
     stage = Stage(fleet, callers, options.seed, options.short, bench=bench)
     desk = Operators(urls, orders[::10], callers, history, options.seed)
     try:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "chaos"
 LEASE: Final = "plan_server:lease"
-_POLL_S: Final = 0.01
+_POLL_S: Final = 0.05
 _DEADLINE_S: Final = 60
 _WAITING: Final = {"state": JobState.WAITING.value}
 _ANSWER_S: Final = 0.5
@@ -59,6 +59,8 @@ class FleetOptions:
 
 class ChaosNode(ServiceNode):
     """A node with points at which it can be hit."""
+
+    module = "tests.chaos.node"
 
     def __init__(self, environment: Mapping[str, str], folder: Path, number: int) -> None:
         self.points = Points(folder / "points")
@@ -94,9 +96,6 @@ class ChaosNode(ServiceNode):
         code = self._started().wait(_DEADLINE_S)
         self._forget()
         return code
-
-    def _arguments(self, data: Path) -> list[str]:  # noqa: ARG002 -- DATA_DIR says it
-        return ["-m", "tests.chaos.node"]
 
 
 class Fleet:

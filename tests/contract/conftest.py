@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from actors.domain.model import WorkOrderId
     from actors.store import Store
-    from tests.servers import MongoReplicaSet, MongoServer
+    from tests.servers import Databases, MongoReplicaSet, MongoServer
 
 Driver = Literal["motor", "pymongo"]
 
@@ -95,12 +95,12 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         return
     server, driver = mongo_of(request)
     name: str = request.getfixturevalue("database_name")
-    with server.client() as client:
-        yield Database(
-            request.param,
-            lambda: MongoStore(server.uri, name, driver=driver, timeout_s=_TIMEOUT_S),
-            MongoBackdoor(client, name),
-        )
+    databases: Databases = request.getfixturevalue("databases")
+    yield Database(
+        request.param,
+        lambda: MongoStore(server.uri, name, driver=driver, timeout_s=_TIMEOUT_S),
+        MongoBackdoor(databases.client(server), name),
+    )
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bson import ObjectId
 
+from actors.store.mongo import archive
 from actors.store.schema import INBOX, LOGS, ORDERS
 from scripts.reconcile.findings import Kind
 from scripts.reconcile.flows import FlowCheck
@@ -232,3 +233,21 @@ def test_flows_that_do_not_agree_with_what_is_counted_are_told_of(
     ]
     # What was scanned just now may be on its way to its flow.
     assert found(1e9) == [(first.id, "never"), (second.id, "moved")]
+
+
+@on_both
+async def test_an_archived_log_is_read_with_the_rest(
+    source: Source, store: Store, backdoor: RealBackdoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "REST_S", 0)
+    accounts, _ = spoilt()
+    for each in accounts:
+        each.put(backdoor)
+    before, size = seen(source), source.size()
+    books = {each.id: sweep(source).book(each.id).rows for each in accounts}
+    while await store.archive.move(datetime.now(UTC) + timedelta(days=1)):
+        pass
+    assert (await store.archive.kept()).entries > 0
+    assert {each.id: sweep(source).book(each.id).rows for each in accounts} == books
+    assert seen(source) == before
+    assert source.size() == size

@@ -24,6 +24,7 @@ from tests.contract.cases import (
     order_document,
     whole_log,
 )
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from tests.contract.backdoor import Backdoor
     from tests.contract.conftest import Database
 
-EXAMPLES = {"sqlite": 300}
-FEWER_EXAMPLES = 50
+EXAMPLES = {"sqlite": 100}
+FEWER_EXAMPLES = 30
 """For stores that a server is behind."""
 
 _numbers = count(1)
@@ -316,7 +317,7 @@ async def play(
 
 @pytest.mark.timeout(600)
 def test_order_and_log_agree_after_any_history(database: Database, two: Two) -> None:
-    @settings(max_examples=EXAMPLES.get(database.kind, FEWER_EXAMPLES))
+    @settings(max_examples=examples(EXAMPLES.get(database.kind, FEWER_EXAMPLES)))
     @given(st.lists(moments, min_size=5, max_size=40))
     def holds(history: list[Step | Edit]) -> None:
         two.runner.run(play(two.stores, database.backdoor, history))

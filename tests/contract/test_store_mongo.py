@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from actors.domain.model import WorkOrderId
     from tests.proxy import Part
+    from tests.servers import Databases
 
 TIMEOUT_S = 1.5
 
@@ -74,12 +75,13 @@ class Wire:
 
 
 @pytest.fixture
-async def wire(request: pytest.FixtureRequest, database_name: str) -> AsyncIterator[Wire]:
+async def wire(
+    request: pytest.FixtureRequest, databases: Databases, database_name: str
+) -> AsyncIterator[Wire]:
     server, driver = mongo_of(request)
     member: MongoServer = server.primary() if isinstance(server, MongoReplicaSet) else server
     async with AsyncExitStack() as undo:
-        client = undo.enter_context(server.client())
-        backdoor = MongoBackdoor(client, database_name)
+        backdoor = MongoBackdoor(databases.client(server), database_name)
         proxy = undo.enter_context(Wires()).to(member.port)
         uri = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true"
         store = MongoStore(uri, database_name, driver=driver, timeout_s=TIMEOUT_S)

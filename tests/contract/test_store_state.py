@@ -226,6 +226,7 @@ async def test_a_store_opens_beside_the_indexes_that_the_main_service_made(
     database: Database, backdoor: Backdoor, named: str
 ) -> None:
     if isinstance(backdoor, MongoBackdoor):
+        backdoor.database.drop_collection(LOGS)
         for number, (collection, keys, options) in enumerate(SHARED_INDEXES):
             others: dict[str, dict[str, Any]] = {
                 "as Mongoose does": {},
@@ -244,13 +245,19 @@ async def test_a_store_opens_beside_the_indexes_that_the_main_service_made(
         assert len(await whole_log(store, document["_id"])) == 1
     async with database.opened() as store:
         await store.ping()
+    if isinstance(backdoor, MongoBackdoor):
+        ours = {"plan_server_scans", "plan_server_seq", "plan_server_request"}
+        assert ours < backdoor.database[LOGS].index_information().keys()
 
 
 @pytest.mark.adapters
 async def test_the_main_service_can_make_its_indexes_after_ours(
-    store: Store, backdoor: Backdoor
+    database: Database, backdoor: Backdoor
 ) -> None:
-    await store.ping()
+    if isinstance(backdoor, MongoBackdoor):
+        backdoor.database.drop_collection(LOGS)
+    async with database.opened() as store:
+        await store.ping()
     if isinstance(backdoor, MongoBackdoor):
         for collection, keys, options in SHARED_INDEXES:
             backdoor.database[collection].create_index(keys, background=True, **options)

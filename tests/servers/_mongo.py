@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from pymongo import MongoClient
@@ -146,11 +147,14 @@ class MongoReplicaSet:
     def primary_among(self, candidates: Sequence[MongoServer]) -> MongoServer:
         """Return the primary, waiting until it is one of those; raises ServerError."""
         deadline = time.monotonic() + _ELECTION_DEADLINE_S
-        while time.monotonic() < deadline:
-            for member in candidates:
-                if member.running and _takes_writes(member):
-                    return member
-            time.sleep(_POLL_S)
+        with ExitStack() as undo:
+            # Kept while waiting: opening one costs more than asking.
+            client_of = cache(lambda member: undo.enter_context(member.client()))
+            while time.monotonic() < deadline:
+                for member in candidates:
+                    if member.running and _takes_writes(client_of(member)):
+                        return member
+                time.sleep(_POLL_S)
         raise ServerError(f"{self!r} elected no primary in {_ELECTION_DEADLINE_S} s")
 
     def secondaries(self) -> list[MongoServer]:
@@ -202,9 +206,8 @@ def _client(uri: str) -> MongoClient[dict[str, Any]]:
     return MongoClient(uri, serverSelectionTimeoutMS=_CALL_DEADLINE_MS, timeoutMS=_CALL_DEADLINE_MS)
 
 
-def _takes_writes(member: MongoServer) -> bool:
+def _takes_writes(client: MongoClient[dict[str, Any]]) -> bool:
     try:
-        with member.client() as client:
-            return bool(client.admin.command("hello")["isWritablePrimary"])
+        return bool(client.admin.command("hello")["isWritablePrimary"])
     except PyMongoError:
         return False

@@ -18,7 +18,10 @@ from tests.servers._errors import ServerError
 from tests.servers._reaper import Reaper
 
 if TYPE_CHECKING:
+    from typing import IO
+
     from tests.servers._binaries import Binary
+    from tests.servers._warm import ForkedProcess
 
 _START_DEADLINE_S = 60
 _STOP_DEADLINE_S = 30
@@ -69,7 +72,7 @@ class ServerProcess(ABC):
         self._own_folder = folder is None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="work-order-server-"))
         self._data = self._folder / "data"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._started_before = False
 
     @property
@@ -200,29 +203,35 @@ class ServerProcess(ABC):
 
     def _spawn(self) -> None:
         binary = self._binary()
-        command = ["sh", "-c", _GATE, "sh", str(binary.path), *self._arguments(self._data)]
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self._folder,
-                env={**os.environ, **binary.environment},
-                # A Ctrl-C in the terminal ends the tests, which then end their servers.
-                start_new_session=True,
-            )
+            self._process = self._begin(binary, {**os.environ, **binary.environment}, log)
         _reaper.watch_process(self._process.pid)
         assert self._process.stdin is not None
         with self._process.stdin as gate:
             gate.write(b"go\n")
+
+    def _begin(
+        self, binary: Binary, environment: dict[str, str], log: IO[bytes]
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Make the process, which waits until it is told to go on."""
+        command = ["sh", "-c", _GATE, "sh", str(binary.path), *self._arguments(self._data)]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=self._folder,
+            env=environment,
+            # A Ctrl-C in the terminal ends the tests, which then end their servers.
+            start_new_session=True,
+        )
 
     def _forget(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             _reaper.release_process(process.pid)
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes] | ForkedProcess:
         if self._process is None:
             raise ServerError(f"{self!r} does not run")
         return self._process

@@ -6,21 +6,43 @@ import asyncio
 import json
 import sys
 import time
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 from config.settings.settings import Settings
 from tests.servers import ServerError, ServerProcess
 from tests.servers._binaries import Binary
+from tests.servers._warm import WarmProgram, can_fork
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
+    from tests.servers._warm import ForkedProcess
+
+ROOT: Final = Path(__file__).resolve().parents[2]
 _READY_DEADLINE_S: Final = 100
-_POLL_S: Final = 0.01
+_POLL_S: Final = 0.05
 _OK: Final = 200
+_LATER: Final = (
+    "actors.lease.file",
+    "actors.lease.redis",
+    "actors.shards.node",
+    "actors.shards.settle",
+    "actors.store.mongo.store",
+    "actors.store.sqlite.store",
+    "motor.motor_asyncio",
+    "web.openapi.document",
+)
+"""What a node imports when its settings, or its callers, ask for it."""
+
+
+@cache
+def warm(module: str = "web.__main__") -> WarmProgram:
+    """Return what starts nodes here without the second of CPU that their imports take."""
+    return WarmProgram(module, _LATER, ROOT)
 
 
 class ServiceNode(ServerProcess):
@@ -30,6 +52,8 @@ class ServiceNode(ServerProcess):
     updates. It can be stopped, killed, paused and restarted as any server of these tests;
     `folder` holds its `data/`, where SQLite and the file lease are.
     """
+
+    module: ClassVar = "web.__main__"
 
     def __init__(self, environment: Mapping[str, str], folder: Path | None = None) -> None:
         super().__init__(folder)
@@ -105,12 +129,20 @@ class ServiceNode(ServerProcess):
             "HOST": self.host,
             "PORT": str(self.port),
             "DATA_DIR": str(self._data),
-            "PYTHONPATH": str(_ROOT),
+            "PYTHONPATH": str(ROOT),
         }
         return Binary(Path(sys.executable), unset | given | self.environment)
 
     def _arguments(self, data: Path) -> list[str]:  # noqa: ARG002 -- DATA_DIR says it
-        return ["-m", "web"]
+        return ["-m", self.module]
+
+    def _begin(
+        self, binary: Binary, environment: dict[str, str], log: IO[bytes]
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        if not can_fork():
+            return super()._begin(binary, environment, log)
+        said = log.fileno()
+        return warm(self.module).start(environment, self._folder, said, said)
 
     @property
     def _ready_line(self) -> bytes:

@@ -25,6 +25,7 @@ PASSWORD = f"{CANARY} p@ss/w:rd%#?{CANARY}"
 USER = "planner"
 ORDER = "6560a0000000000000000001"
 DEADLINE_S = 100
+LOOK_S = 0.05
 PATHS = (
     "/",
     "/health",
@@ -78,15 +79,14 @@ async def test_passwords_that_work_stay_secret_when_they_stop_working_and_work_a
         said = [await _everything(client)]
         await asyncio.to_thread(_refuse_everybody, mongo, redis)
         async with asyncio.timeout(DEADLINE_S):
-            while not (health := await _get(client, "/health")).startswith("503"):
-                said.append(health)
+            said += await _until(client, "503")
             said.append(await _everything(client))
             while "AuthenticationFailed" not in node.output():
+                await asyncio.sleep(LOOK_S)
                 said.append(await _everything(client))
         await asyncio.to_thread(_take_the_password_again, mongo, redis)
         async with asyncio.timeout(DEADLINE_S):
-            while not (health := await _get(client, "/health")).startswith("200"):
-                said.append(health)
+            said += await _until(client, "200")
         said.append(await _everything(client))
     await node.stopped()
 
@@ -170,6 +170,15 @@ async def _everything(client: aiohttp.ClientSession) -> str:
     said.append(await _post(client, "/api/workorder/queue/resume", {}))
     said.append(await _post(client, "/api/workorder/queue/clean-locks", {}))
     return "".join(said)
+
+
+async def _until(client: aiohttp.ClientSession, status: str) -> list[str]:
+    """Ask how it is until it answers so; give the answers before."""
+    said = []
+    while not (health := await _get(client, "/health")).startswith(status):
+        said.append(health)
+        await asyncio.sleep(LOOK_S)
+    return said
 
 
 async def _get(client: aiohttp.ClientSession, path: str) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
+    from actors.store.archive import Archive
     from actors.store.port import Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from tests.sim.database import Database
@@ -270,6 +271,10 @@ class SimStore:
     @property
     def statistics(self) -> Statistics:
         return RecountedStatistics(lambda: ())  # nobody asks; nothing is rolled up
+
+    @property
+    def archive(self) -> Archive:
+        raise NotImplementedError  # nothing here is old
 
     # -- packets -------------------------------------------------------------------------------
 

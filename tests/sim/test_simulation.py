@@ -5,9 +5,9 @@ import pytest
 from tests.sim.figures import replay
 from tests.sim.pool import digests, run_seeds
 
-_SEEDS = 600
-"""Half as many again as the rarest of the negative controls needs to show; `scripts.simulate`
-runs 2,000 and more."""
+_SEEDS = 300
+"""Each of the negative controls shows thrice within a quarter of that; `scripts.simulate` runs
+2,000 and more."""
 
 
 @pytest.mark.timeout(600)
@@ -16,8 +16,8 @@ def test_no_seed_breaks_a_promise_and_the_faults_hit_work_in_flight() -> None:
     assert figures.violations == 0, "\n".join(map(replay, figures.failures)) + f"\n{figures}"
     assert figures.counts["seeds"] == _SEEDS
     assert figures.counts["acknowledged"] > 10 * _SEEDS
-    assert min(figures.hits[each] for each in ("kill", "pause", "lease flushed")) > 15
-    assert min(figures.hits[f"commit: {each}"] for each in ("late", "reply lost", "twice")) > 15
+    assert min(figures.hits[each] for each in ("kill", "pause", "lease flushed")) > 10
+    assert min(figures.hits[f"commit: {each}"] for each in ("late", "reply lost", "twice")) > 10
 
 
 def test_the_same_seed_gives_the_same_history_in_any_process() -> None:

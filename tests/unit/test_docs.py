@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from web.wire.schemas import parse_update
 from web.wire.texts import TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from web.route import Route
 
@@ -278,6 +279,7 @@ def _route_of(call: _Call) -> Route:
     return fitting[0]
 
 
+@cache
 def _events() -> tuple[set[str], set[str]]:
     """Find what is logged, and every text in the code that could be an event.
 
@@ -293,10 +295,10 @@ def _events() -> tuple[set[str], set[str]]:
         event
         for call in nodes
         if isinstance(call, ast.Call) and call.args and _logs(call.func)
-        for event in _constants(call.args[0])
+        for event in _constants(ast.walk(call.args[0]))
         if re.fullmatch(r"[a-z_]+", event)
     }
-    return logged, {text for tree in trees for text in _constants(tree)}
+    return logged, set(_constants(nodes))
 
 
 def _logs(function: ast.expr) -> bool:
@@ -305,8 +307,8 @@ def _logs(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) and function.id in {"log", "write"}
 
 
-def _constants(expression: ast.AST) -> Iterator[str]:
-    for node in ast.walk(expression):
+def _constants(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pymongo import WriteConcern
@@ -16,6 +16,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from actors.store.mongo.client import INDEXES
 from tests.servers import (
     MongoReplicaSet,
     MongoServer,
@@ -29,6 +30,10 @@ from tests.servers import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pymongo.database import Database
+
+    from tests.servers import Databases
 
 _DEADLINE_S = 20
 _CHECKOUT = Path(__file__).parents[2]
@@ -283,6 +288,25 @@ class TestSessionFixtures:
                     assert "changed" not in client[name].list_collection_names()
         with Redis.from_url(redis_server.uri) as client:
             assert client.keys("test:*") == []
+
+
+def test_collections_that_are_as_the_service_makes_them_are_emptied_and_kept(
+    mongo_standalone: MongoServer, databases: Databases
+) -> None:
+    name = databases.take()
+    database = databases.client(mongo_standalone)[name]
+    for collection, indexes in INDEXES.items():
+        database[collection].create_indexes(list(indexes))
+        database[collection].insert_one({})
+    made = _made(database)
+    databases.give_back(name)
+    assert _made(database) == made
+    assert [each for each in made if database[each].count_documents({})] == []
+
+
+def _made(database: Database[dict[str, Any]]) -> dict[str, object]:
+    """Tell a database's collections, one that was made anew from the one of before."""
+    return {each["name"]: each["info"]["uuid"] for each in database.list_collections()}
 
 
 def _listening(port: int) -> bool:

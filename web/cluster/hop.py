@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from aiohttp import web
 from multidict import CIMultiDict
 
 from actors.errors import NotOwner
@@ -15,6 +14,8 @@ from web.wire.schemas import check_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+
+    from aiohttp import web
 
 _Answer = TypeVar("_Answer")
 FORWARDED_BY: Final = "X-Forwarded-By-Node"
@@ -30,8 +31,6 @@ CALLER: Final = "X-Forwarded-Remote"
 """The address that a forwarded call came from: for people, and believed of nodes only."""
 REFUSED: Final = "X-Refused"
 """Marks the answer of a node that took no connection, so that nothing of the call was read."""
-BELIEVED: Final = web.RequestKey("believed", bool)
-"""Whether it is surely a node that sent a request."""
 _MAX_DIGITS: Final = 9
 _MAX_ADDRESS: Final = 64
 _KEY: Final = "Idempotency-Key"
@@ -47,8 +46,9 @@ _REQUEST_HEADERS: Final = (
 
 def allowed_s(request: web.Request) -> float:
     """Return the seconds that `request` may take; a forwarding node can only shorten them."""
-    limit: float = request.app[CONTEXT].options.request_timeout_s
-    if not request.get(BELIEVED):
+    call = request[CALL]
+    limit: float = call.context.options.request_timeout_s
+    if not call.believed:
         return limit
     text = request.headers.get(DEADLINE, "")
     if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
@@ -58,7 +58,7 @@ def allowed_s(request: web.Request) -> float:
 
 def address_of(request: web.Request) -> str | None:
     """Return the address that a call came from, also where another node handed it on."""
-    forwarded = request.headers.get(CALLER, "") if request.get(BELIEVED) else ""
+    forwarded = request.headers.get(CALLER, "") if request[CALL].believed else ""
     return forwarded[:_MAX_ADDRESS] or request.remote
 
 

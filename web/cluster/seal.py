@@ -11,17 +11,18 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from aiohttp import web
 
 from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable
 from web.app_context import CALL
-from web.cluster.hop import BELIEVED, DEADLINE, FORWARDED_BY, FORWARDED_TO
+from web.cluster.hop import DEADLINE, FORWARDED_BY, FORWARDED_TO
 from web.cluster.neighbours import REPORT
 from web.wire.bodies import read_body
 from web.wire.problems import Problem, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
+
+    from aiohttp import web
 
     from actors.store.port import Store
 
@@ -100,9 +101,10 @@ class Seal:
         body = await read_body(request)
         word = self.word(request.method, path_of(request), request.headers, body)
         if word is Word.A_NODES:
-            request[BELIEVED] = True
+            call = request[CALL]
+            call.believed = True
             if FORWARDED_BY in request.headers:
-                request[CALL].about["forwarded_by"] = request.headers[FORWARDED_BY]
+                call.about["forwarded_by"] = request.headers[FORWARDED_BY]
         elif word is Word.OUTDATED:
             self._warn("node_clock_differs", request)
         elif word is Word.A_STRANGERS:
@@ -119,9 +121,6 @@ class Seal:
         if now - self._warned_at >= _WARNS_EVERY_S:
             self._warned_at = now
             _log.warning(event, remote=request.remote)
-
-
-SEAL: Final = web.AppKey("seal", Seal)
 
 
 def path_of(request: web.Request) -> str:

@@ -138,6 +138,9 @@ class NodeCollector(Collector):
         for guard in Guard:
             broken.add_metric([guard.value], self._context.node.telemetry.guards.counts[guard])
         yield broken
+        archived = self._context.node.telemetry.archived
+        yield _counter("log_archived_orders", "Orders whose log was archived", archived.orders)
+        yield _counter("log_archived_entries", "Log entries archived", archived.entries)
         yield _counter("relay_errors", "Copies to the log that failed", stats.relay_errors)
 
     def _node(self, status: NodeStatus) -> Iterator[Metric]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from pydantic import TypeAdapter
 
 from web.app_context import Language
@@ -250,13 +252,19 @@ class Writer:
 
     def _schema(self, kind: Any) -> dict[str, Any]:  # noqa: ANN401 -- any type that pydantic reads
         if kind not in self._written:
-            schema = TypeAdapter(kind).json_schema(ref_template=_REFS)
+            schema = orjson.loads(_json_schema(kind))
             self.schemas.update(schema.pop("$defs", {}))
             if "properties" in schema:
                 self.schemas[kind.__name__] = schema
                 schema = {"$ref": _REFS.format(model=kind.__name__)}
             self._written[kind] = schema
         return self._written[kind]
+
+
+@cache
+def _json_schema(kind: Any) -> bytes:  # noqa: ANN401 -- any type that pydantic reads
+    """Return the schema as JSON: making it takes the longest, and is the same in each language."""
+    return orjson.dumps(TypeAdapter(kind).json_schema(ref_template=_REFS))
 
 
 def _envelope(*, success: bool, data: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any]:

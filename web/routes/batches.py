@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from web.cluster.hop import BELIEVED
-from web.wire.bodies import PART
+from web.app_context import CALL
 from web.wire.json_body import mended
 from web.wire.problems import Problem, RequestError, as_sent, invalid
 from web.wire.replies import success
@@ -50,7 +49,8 @@ def keys_of(
 def _numbers_of(request: web.Request, body: dict[str, object], count: int) -> Sequence[int]:
     """Return the items' numbers in the batch as its caller sent it, which their keys have."""
     told = body.get(ITEM_NUMBERS)
-    if (PART in request or request.get(BELIEVED)) and isinstance(told, list):
+    call = request[CALL]
+    if (call.part is not None or call.believed) and isinstance(told, list):
         numbers = [each for each in told if isinstance(each, int)]
         if len(numbers) == count:
             return numbers

@@ -15,7 +15,7 @@ from web.cluster.forward import Part
 from web.cluster.hop import FORWARDED_BY, refuse_if_misled
 from web.cluster.shards import body_of
 from web.routes.batches import ITEM_NUMBERS, batch_reply, failed_item
-from web.wire.bodies import PART, read_batch
+from web.wire.bodies import read_batch
 from web.wire.problems import RequestError, problem_of
 from web.wire.replies import failure
 
@@ -96,7 +96,7 @@ async def _answer(
     try:
         if watch is not None:
             return await calls.hand_on(request, watch, Part(body))
-        request[PART] = body
+        request[CALL].part = body
         return cast("web.Response", await here(request))  # a batch is no stream
     except RequestError as error:
         problem = error.problem

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from web.app_context import CALL, CONTEXT
 from web.cluster.forward import FORWARDER
-from web.cluster.hop import BELIEVED
 from web.cluster.neighbours import NEIGHBOURS, REPORT
 from web.openapi.models.operators import Health, Live, Ready, Service
 from web.route import Route
@@ -48,7 +47,7 @@ async def index(request: web.Request) -> web.Response:
 async def health(request: web.Request) -> web.Response:
     """Return whether updates are served, here or by the owner, and the state of all they need."""
     context = request.app[CONTEXT]
-    if REPORT in request.headers and request.get(BELIEVED):
+    if REPORT in request.headers and request[CALL].believed:
         request.app[NEIGHBOURS].heard(request.headers[REPORT])
     status = context.node.status()
     forwarder = request.app[FORWARDER]

@@ -28,7 +28,7 @@ from web.routes.batches import (
 )
 from web.wire.batches import UPDATES
 from web.wire.bodies import read_batch, read_body
-from web.wire.prefer import longest_wait_s, prefers_async
+from web.wire.prefer import Preferences, preferences_of
 from web.wire.problems import Problem, RequestError, invalid, problem_of
 from web.wire.replies import success
 from web.wire.schemas import (
@@ -42,8 +42,6 @@ from web.wire.schemas import (
 from web.wire.texts import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aiohttp import web
 
     from actors.domain.messages import UpdateQuantity
@@ -58,20 +56,26 @@ _ESCAPED: Final = re.compile(r'\\(["\\])')
 
 async def update_quantity(request: web.Request) -> web.Response:
     """Apply one change, or have it wait; answer once that is durable."""
-    context = request.app[CONTEXT]
-    wait = not prefers_async(_preferences(request))
-    deadline = _deadline(request, wait=wait)
-    key = key_in_header(request)
     call = request[CALL]
+    context = call.context
+    preferred = _preferred(request)
+    deadline = _deadline(request, preferred)
+    key = key_in_header(request)
     body = await read_body(request)
     ids = call.trace
     trace = Trace(ids.http_request_id, ids.traceparent, request.remote, call.caller)
     most = context.options.max_quantity
-    message, sent = read_update(body, key, deadline, trace, wait=wait, max_quantity=most)
+    message, sent = read_update(body, key, deadline, trace, wait=preferred.wait, max_quantity=most)
     call.about["work_order_id"] = message.work_order_id
     call.order_as_sent = sent
     region = context.node.region
-    done = await _update(message, context)
+    done: _Done
+    try:
+        done = await region.update(message)
+    except DuplicateOperation as error:
+        if not is_done_before(error, message.change, refuse=context.options.refuse_repeats):
+            raise
+        done = _Repeat(message, error)
     if isinstance(done, Updated) and not done.replayed:
         call.is_told = not trace.traceparent and "forwarded_by" not in call.about
     return success(request, _fields(done, sent, region.backlog()), _text(done), _params(done))
@@ -80,11 +84,11 @@ async def update_quantity(request: web.Request) -> web.Response:
 async def batch_update_quantity(request: web.Request) -> web.Response:
     """Apply many changes: one bad item fails alone, items of one order keep their order."""
     context = request.app[CONTEXT]
-    wait = not prefers_async(_preferences(request))
-    deadline = _deadline(request, wait=wait)
+    preferred = _preferred(request)
+    deadline = _deadline(request, preferred)
     key = key_in_header(request)
     body = await read_batch(request)
-    wait = parse_wait(body, default=wait)
+    wait = parse_wait(body, default=preferred.wait)
     items = items_of(body, UPDATES, context.options.max_batch)
     key_of = keys_of(request, body, key, len(items))
 
@@ -109,15 +113,6 @@ class _Repeat(NamedTuple):
 _Done = Updated | Queued | _Repeat
 
 
-async def _update(message: UpdateQuantity, context: AppContext) -> _Done:
-    try:
-        return await context.node.region.update(message)
-    except DuplicateOperation as error:
-        if not is_done_before(error, message.change, refuse=context.options.refuse_repeats):
-            raise
-        return _Repeat(message, error)
-
-
 def key_in_header(request: web.Request) -> RequestId | None:
     """Return the key that the header has; raises `RequestError`."""
     values = request.headers.getall(IDEMPOTENCY_KEY, ())
@@ -134,17 +129,17 @@ def _unquoted(value: str) -> str:
     return value if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
 
 
-def _preferences(request: web.Request) -> Sequence[str]:
-    return request.headers.getall("Prefer", ())
+def _preferred(request: web.Request) -> Preferences:
+    return preferences_of(request.headers.getall("Prefer", ()))
 
 
-def _deadline(request: web.Request, *, wait: bool) -> float:
+def _deadline(request: web.Request, preferred: Preferences) -> float:
     """Return when the call is answered at the latest, in `time.monotonic()` seconds."""
     limit_s = allowed_s(request)
     # Who does not wait is answered at once: a shorter limit could only leave it in doubt.
-    return time.monotonic() + (
-        min(limit_s, longest_wait_s(_preferences(request))) if wait else limit_s
-    )
+    if preferred.wait and preferred.longest_wait_s < limit_s:
+        limit_s = preferred.longest_wait_s
+    return time.monotonic() + limit_s
 
 
 def _fields(

@@ -7,6 +7,7 @@ import resource
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
 import structlog
@@ -128,6 +129,11 @@ class GuardedHandler(PatientHandler):
             # Else it is the rest of a body that its request's handler did not read.
             self._wait_for_head()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 -- aiohttp's
+        """Go on where reading was paused: aiohttp asks twice a body, which parses nothing anew."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def _wait_for_head(self) -> None:
         self._head_timer = self._loop.call_later(self._limits.head_timeout_s, self.cut, "slow")
 
@@ -156,7 +162,7 @@ class GuardedHandler(PatientHandler):
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send a reply; one that aiohttp made itself, in our form."""
-        if isinstance(resp, web.HTTPException):
+        if resp.status != HTTPStatus.OK and isinstance(resp, web.HTTPException):
             resp = self._limits.refusals.unmet(request, resp)
         if not self._limits.places.may_stay(self):
             resp.force_close()

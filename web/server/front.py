@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from aiohttp.typedefs import Handler
     from aiohttp.web_server import Server
@@ -64,13 +64,13 @@ class Front:
             if isinstance(route.resource, web.PlainResource)
         }
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    def handle(self, request: web.Request) -> Awaitable[web.StreamResponse]:
         """Answer a request."""
         found = self._direct.get((request.method, request.raw_path))
         if found is None or hdrs.EXPECT in request.headers:
-            return await self._app._handle(request)  # noqa: SLF001 -- what a server is given
+            return self._app._handle(request)  # noqa: SLF001 -- what a server is given
         request._match_info = found.match  # noqa: SLF001 -- what the application would find
-        return await found.handler(request)
+        return found.handler(request)
 
 
 def _direct(app: web.Application, route: web.AbstractRoute) -> _Direct:

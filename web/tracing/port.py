@@ -7,8 +7,6 @@ import secrets
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from aiohttp import web
-
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.{0,200})?"
 )
@@ -92,4 +90,3 @@ class Untraced:
 
 _NOWHERE: Final = Passed("", "")
 UNTRACED: Final = Untraced()
-TRACING: Final = web.AppKey("tracing", Tracing)

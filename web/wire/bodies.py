@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientError, web
 
-from web.app_context import CONTEXT
+from web.app_context import CALL, CONTEXT
 from web.wire.batches import decode_batch
 from web.wire.json_body import MAX_TOKENS, decode_object
 from web.wire.problems import Problem, RequestError
@@ -22,8 +22,6 @@ from web.wire.unpacking import (
 if TYPE_CHECKING:
     from web.app_context import Options
 
-PART: Final = web.RequestKey("part", bytes)
-"""What takes the place of the body of a call of which another node answers the rest."""
 _TOKENS_OF_AN_ITEM: Final = 100
 """More than an update with every field has; on average, in a batch."""
 
@@ -49,13 +47,16 @@ async def read_body(request: web.Request) -> bytes:
     within `body_timeout_s`, or garbled; the connection is closed then. Also when it is compressed
     in a way that is not understood.
     """
-    part: bytes | None = request.get(PART)
-    if part is not None:
-        return part
-    options = request.app[CONTEXT].options
-    encoding = ", ".join(request.headers.getall("Content-Encoding", ())).strip().lower()
+    call = request[CALL]
+    if call.part is not None:
+        return call.part
+    options = call.context.options
     body = await _read(request, options)
-    if not body or encoding in ("", "identity"):
+    encodings = request.headers.getall("Content-Encoding", ())
+    if not body or not encodings:
+        return body
+    encoding = ", ".join(encodings).strip().lower()
+    if encoding in ("", "identity"):
         return body
     try:
         return await asyncio.to_thread(unpack, body, encoding, options.max_body_bytes)

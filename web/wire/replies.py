@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 from itertools import count
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.hdrs import CONTENT_TYPE, METH_HEAD
 from aiohttp.helpers import rfc822_formatted_time
 
-from web.app_context import CALL, CONTEXT
+from web.app_context import CALL
 from web.wire.json_body import encode
 from web.wire.texts import render
 
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
 
 _NO_PARAMS: Mapping[str, object] = {}
 
-# An id per request without a system call: random per process, counted within it.
-_PROCESS: Final = secrets.token_hex(4)
-_numbers: Final = count(1)
+
+@cache
+def _series() -> tuple[str, count[int]]:
+    """Return what is random per process; made at the first request, to survive a fork before."""
+    return secrets.token_hex(4), count(1)
 
 
 def new_request_id() -> str:
-    """Return the id of a request whose caller gave none."""
-    return f"{_PROCESS}{next(_numbers):08x}"
+    """Return the id of a request whose caller gave none; made without a system call."""
+    process, numbers = _series()
+    return f"{process}{next(numbers):08x}"
 
 
 def raw(context: AppContext, value: object, status: int = 200) -> web.Response:
@@ -48,14 +52,15 @@ def success(
     **extra: object,
 ) -> web.Response:
     """Reply 200 in the envelope; the code is what `text` has before its dot."""
+    call = request[CALL]
     envelope = {
         "success": True,
-        "message": render(text, request[CALL].language, params),
+        "message": render(text, call.language, params),
         "data": data,
         "code": text.partition(".")[0],
         **extra,
     }
-    return Reply(request.app[CONTEXT], encode(envelope))
+    return Reply(call.context, encode(envelope))
 
 
 class Reply(web.Response):

@@ -66,6 +66,11 @@ class ReplyRoom:
         self._freed = asyncio.Event()
 
     @property
+    def busy(self) -> bool:
+        """Whether any reply takes room."""
+        return bool(self._claims)
+
+    @property
     def held(self) -> int:
         """Bytes that are taken now."""
         return sum(each.size for each in self._claims)

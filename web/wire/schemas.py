@@ -333,7 +333,7 @@ def digest(
     altered: Mapping[str, str] | None = None,
 ) -> str:
     """Return the fingerprint of what was asked for: a key is for one content."""
-    content = orjson.dumps((kind.value, quantity, given), option=orjson.OPT_SORT_KEYS)
+    content = orjson.dumps((str(kind), quantity, given), option=orjson.OPT_SORT_KEYS)
     if altered:
         content += json.dumps(altered, sort_keys=True).encode()
     return blake2b(content, digest_size=16).hexdigest()

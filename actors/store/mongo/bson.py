@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from actors.domain.model import Epoch
 
 _REPEATED_ID_FIELDS = tuple(name for name in LOG_ID_FIELDS if name != "_id")
+_TIMES = ("operateTime", "createdAt", "updatedAt", "operatedAt", "refusedAt")
 _RAW = CodecOptions(document_class=RawBSONDocument)
 _MOST_KEPT = 20_000
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -49,6 +51,10 @@ def encode(outcome: Outcome) -> RawBSONDocument:
         value = document.get(name)
         if value is not None:
             document[name] = as_object_id(value)
+    for name in _TIMES:
+        at = document.get(name)
+        if at is not None and at.tzinfo is UTC:  # said or not, it is: but the driver would reckon
+            document[name] = at.replace(tzinfo=None)
     return RawBSONDocument(bson.encode(document), _RAW)
 
 
@@ -91,7 +97,10 @@ def commit_filter(epoch: Epoch, before: StoredOrder) -> dict[str, Any]:
         "planProductionQuantity": state.plan_production_quantity,
         "scrapQuantity": state.scrap_quantity,
     }
-    return expected | {name: guard[name] for name in guard if name != OURS}
+    for name in guard:
+        if name != OURS:
+            expected[name] = guard[name]
+    return expected
 
 
 def revision_filter(epoch: Epoch, order: StoredOrder) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from pymongo.errors import (
 
 from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
 from actors.store.schema import (
+    ARCHIVE,
     INBOX,
     LINE,
     LOGS,
@@ -38,7 +39,7 @@ from actors.store.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 Driver = Literal["motor", "pymongo"]
 
@@ -55,7 +56,7 @@ _TELLS_CASE: Final = 3
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
-INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
+INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
     ORDERS: (
         IndexModel(
             [(f"{OURS}.dirty", ASCENDING)],
@@ -145,6 +146,15 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
     ),
 }
 
+# The readers of the log ask for the same of the archive; what may be there once, decisions say.
+INDEXES[ARCHIVE] = tuple(
+    IndexModel(
+        list(each.document["key"].items()),
+        **{name: each.document[name] for name in each.document if name not in ("key", "unique")},
+    )
+    for each in INDEXES[LOGS]
+)
+
 
 def connect(uri: str, driver: Driver, timeout_s: float) -> Any:  # noqa: ANN401 -- either driver's client
     """Make a client; it connects when first used.
@@ -187,7 +197,7 @@ async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either dri
 
     Two keys or two barcodes would be one, and the second of them would never be counted.
     """
-    ours = [ORDERS, LOGS, REFUSALS, OPERATIONS, INBOX, NODE_STATE]
+    ours = [ORDERS, LOGS, ARCHIVE, REFUSALS, OPERATIONS, INBOX, NODE_STATE]
     found = await database.command("listCollections", filter={"name": {"$in": ours}})
     for each in found["cursor"]["firstBatch"]:
         collation = each.get("options", {}).get("collation", {})
@@ -222,12 +232,21 @@ async def make_indexes(database: Any) -> None:  # noqa: ANN401 -- either driver'
     as it is: it belongs to somebody else, and serves.
     """
     for collection, indexes in INDEXES.items():
+        if await _make(database[collection], indexes):
+            continue
         for index in indexes:
-            try:
-                await database[collection].create_indexes([index])
-            except OperationFailure as error:
-                if error.code not in (_INDEX_OPTIONS_CONFLICT, _INDEX_KEY_SPECS_CONFLICT):
-                    raise
+            await _make(database[collection], [index])
+
+
+async def _make(collection: Any, indexes: Sequence[IndexModel]) -> bool:  # noqa: ANN401 -- of either driver
+    """Make those that are missing, in one call; False when another's is in the way: none is."""
+    try:
+        await collection.create_indexes(list(indexes))
+    except OperationFailure as error:
+        if error.code not in (_INDEX_OPTIONS_CONFLICT, _INDEX_KEY_SPECS_CONFLICT):
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -236,9 +236,9 @@ class MongoInbox:
                     )
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
-        """Look into the log, then into the refusals."""
+        """Look into the log and its archive, then into the refusals."""
         with reading():
-            for collection in (self._at.logs, self._at.refusals):
+            for collection in (self._at.logs, self._at.archive, self._at.refusals):
                 found = await collection.find_one(
                     {"_id": ObjectId(job_id), "planServer": {"$exists": True}}
                 )

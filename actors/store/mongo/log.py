@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 
 from actors.runtime.slices import in_slices
+from actors.store.mongo.places import Both, places
 from actors.store.mongo.reads import fetch
 from actors.store.pages import within
 from actors.store.port import LogPage, LogQuery, OperationQuery
@@ -19,28 +20,35 @@ from actors.store.views import log_row, operation_row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.store.mongo.reads import Collections
+
     Document = Mapping[str, Any]
 
+_NEWEST_FIRST = {"operateTime": -1, f"{OURS}.seq": -1, "_id": -1}
 
-async def log_page(orders: Any, logs: Any, query: LogQuery) -> LogPage:  # noqa: ANN401 -- either driver's
+
+async def log_page(at: Collections, query: LogQuery) -> LogPage:
     """Read the page; the outbox first, for what leaves it meanwhile is in the log then.
 
     What the outbox has is left out of the log, where it may arrive at any moment: else it would
     be shown twice, or not at all.
     """
     order_id = ObjectId(query.work_order_id)
-    order = await orders.find_one({"_id": order_id}, {f"{OURS}.outbox": 1})
+    order = await at.orders.find_one({"_id": order_id}, {f"{OURS}.outbox": 1})
     pending = _matching_entries(order, query)
     condition = _condition(order_id, query, pending)
-    in_log = await logs.count_documents(condition)
+    log = at.logs
+    # Before the log: entries that begin to leave it now are there longer than this takes.
+    if await at.archive.find_one({"workOrderId": order_id}, {"_id": 1}) is not None:
+        log = Both(at, await places(at))
+    in_log = await log.count_documents(condition)
     start = (query.page - 1) * query.page_size
     offset = max(0, start - len(pending))
-    found = (
-        logs.find(condition)
-        .sort([("operateTime", -1), (f"{OURS}.seq", -1), ("_id", -1)])
-        .skip(offset)
-        .limit(start + query.page_size - offset)
-    )
+    limit = start + query.page_size - offset
+    if isinstance(log, Both):
+        found = await log.find(condition, _NEWEST_FIRST, offset, limit)
+    else:
+        found = log.find(condition).sort(list(_NEWEST_FIRST.items())).skip(offset).limit(limit)
     rows, more = await fetch(found, query.max_bytes, at_least=1 + start - offset)
     page = _merge(rows, pending, offset, start) if pending else rows
     if more:  # and between what was fetched and what is older

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from actors.store.mongo.client import reading
 from actors.store.pages import bytes_of
 from actors.store.port import MAX_WHOLE, Claim
 from actors.store.schema import (
+    ARCHIVE,
     INBOX,
     LOGS,
     MATERIALS,
@@ -89,6 +90,7 @@ class Collections:
     records: Any
     operations: Any
     rollups: Any
+    archive: Any
     shard: Shard = WHOLE
 
     @property
@@ -125,6 +127,7 @@ class Collections:
             database[RECORDS],
             database[OPERATIONS],
             database[ROLLUPS],
+            database[ARCHIVE],
         )
 
 
@@ -179,12 +182,16 @@ async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder 
             {"_id": {"$in": [ObjectId(each) for each in ids]}}, dict.fromkeys(ORDER_FIELDS, 1)
         ).to_list(None)
         materials = await materials_of(at, found)
-        seqs = await _log_seqs(at, found)
+        seqs = await _log_seqs(at.logs, [order["_id"] for order in found])
+        archived = await _archived(at, [order["_id"] for order in found])
+        seqs_there = await _log_seqs(at.archive, archived) if archived else {}
     orders = {}
     for document in found:
         material = materials.get(id_from(document.get("materialId")))
         order_id = WorkOrderId(str(document["_id"]))
-        orders[order_id] = order_from(document, material, seqs.get(document["_id"], 0))
+        seq = max(seqs.get(document["_id"], 0), seqs_there.get(document["_id"], 0))
+        order = order_from(document, material, seq)
+        orders[order_id] = replace(order, archived=True) if document["_id"] in archived else order
     return [orders.get(each) for each in ids]
 
 
@@ -226,12 +233,25 @@ async def details_of(
     return [detail_row(each, materials.get(id_from(each.get("materialId")))) for each in documents]
 
 
-async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
-    """Return the highest seq in the log of each order that has one."""
-    ids = [order["_id"] for order in orders]
-    highest = at.logs.aggregate(
+async def _archived(at: Collections, ids: Sequence[Any]) -> set[Any]:
+    """Return which of the orders have entries in the archive."""
+    found = at.archive.aggregate(
         [
-            {"$match": {"workOrderId": {"$in": ids}, f"{OURS}.seq": {"$gt": 0}}},
+            {"$match": {"workOrderId": {"$in": ids}}},
+            {"$sort": {"workOrderId": 1, "operateTime": -1}},  # one index key per order, as below
+            {"$group": {"_id": "$workOrderId", "newest": {"$first": "$operateTime"}}},
+        ]
+    )
+    if inspect.isawaitable(found):  # with PyMongo's own API
+        found = await found
+    return {each["_id"] async for each in found}
+
+
+async def _log_seqs(log: Any, ids: Iterable[Any]) -> dict[Any, int]:  # noqa: ANN401 -- either driver's
+    """Return the highest seq in the log, or the archive, of each order that has one."""
+    highest = log.aggregate(
+        [
+            {"$match": {"workOrderId": {"$in": list(ids)}, f"{OURS}.seq": {"$gt": 0}}},
             # In the index's own order backwards: MongoDB reads one index key per order.
             {"$sort": {"workOrderId": -1, f"{OURS}.seq": -1}},
             {"$group": {"_id": "$workOrderId", "seq": {"$first": f"${OURS}.seq"}}},
@@ -245,16 +265,28 @@ async def _log_seqs(at: Collections, orders: Sequence[Mapping[str, Any]]) -> dic
 async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
     """Ask log and refusals for all queries at once; results in the order of `queries`."""
     known = {query.work_order_id: Evidence() for query in queries}
+    archived = [query for query in queries if query.archived]
     with reading():
-        await _note_outcomes(at, queries, known)
-        whole = [query for query in queries if query.whole and await _note_whole(at, query, known)]
-        await _note_barcodes(at, [query for query in queries if query not in whole], known)
+        whole = await _note(at, queries, known)
+        if archived:  # behind the log: what leaves that is in the archive then
+            also = await _note(replace(at, logs=at.archive), archived, known)
+            whole = [query for query in whole if query in also or not query.archived]
     # A copy each: of one order's two askers, one a crashed actor, neither may see what the
     # other adds to it.
     answers = [Evidence(whole=query in whole) for query in queries]
     for query, answer in zip(queries, answers, strict=True):
         answer.include(known[query.work_order_id])
     return answers
+
+
+async def _note(
+    at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
+) -> list[EvidenceQuery]:
+    """Note what the log says; give the queries that were answered as a whole."""
+    await _note_outcomes(at, queries, known)
+    whole = [query for query in queries if query.whole and await _note_whole(at, query, known)]
+    await _note_barcodes(at, [query for query in queries if query not in whole], known)
+    return whole
 
 
 async def _note_outcomes(

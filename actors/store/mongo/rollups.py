@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from actors.store.mongo.client import reading, writing
+from actors.store.mongo.places import all_of, places
 from actors.store.quantities import AUTOMATIC, FIELDS, HOUR_MS, Dimension, milliseconds, name_key
 from actors.store.rollups import HOURS, TOTAL, VIEWS, RollupState, different
 from actors.store.values import count_from, mapping_from
@@ -112,15 +112,13 @@ class MongoShelf:
     async def next_entry(self, since: int, until: int) -> datetime | None:
         """Ask the index of times."""
         time = {"$gte": _at(since), "$lt": _at(until)}
+        at = self._collections()
+        found: list[dict[str, Any]] = []
         with reading():
-            found = await (
-                self._collections()
-                .logs.find({"operateTime": time}, {"operateTime": 1, "_id": 0})
-                .sort("operateTime", 1)
-                .limit(1)
-                .to_list(1)
-            )
-        return found[0]["operateTime"] if found else None
+            for log, condition in (await places(at)).of(at, {"operateTime": time}):
+                first = log.find(condition, {"operateTime": 1, "_id": 0}).sort("operateTime", 1)
+                found += await first.limit(1).to_list(1)
+        return min((each["operateTime"] for each in found), default=None)
 
     async def next_hour(self, since: int) -> int | None:
         """Ask the index of periods."""
@@ -149,10 +147,11 @@ class MongoShelf:
         facets = {view or HOURS: [_by_view(view)] for view in VIEWS}
         time = {"$gte": _at(hour.start), "$lt": _at(hour.end)}
         with reading():
-            [found] = await _all(
+            counted = await places(at)
+            [found] = await all_of(
                 at.logs,
                 [
-                    {"$match": {"operateTime": time}},
+                    *counted.both([{"$match": {"operateTime": time}}]),
                     {"$set": {"quantity": QUANTITY}},
                     {"$facet": {**facets, "all": [{"$count": "entries"}]}},
                 ],
@@ -169,7 +168,7 @@ class MongoShelf:
         rows = {}
         for view in VIEWS:
             with reading():
-                rows[view] = await _all(
+                rows[view] = await all_of(
                     at.rollups,
                     [
                         {"$match": periods(view, hours, state.generation)},
@@ -257,11 +256,14 @@ class MongoShelf:
         hour = {"$subtract": [of_entry, {"$mod": [of_entry, HOUR_MS]}]}
         span = {"view": TOTAL, "level": HOURS, "at": time, "stamp": {"$gte": state.generation}}
         with reading():
-            counted = await _all(
+            times: list[dict[str, Any]] = [
+                {"$match": {"operateTime": time}},
+                {"$project": {"_id": 0, "operateTime": 1}},
+            ]
+            counted = await all_of(
                 at.logs,
                 [
-                    {"$match": {"operateTime": time}},
-                    {"$project": {"_id": 0, "operateTime": 1}},
+                    *(await places(at)).both(times),
                     {"$group": {"_id": hour, "entries": {"$sum": 1}}},
                 ],
             )
@@ -301,14 +303,6 @@ def _by_view(view: str) -> dict[str, Any]:
             grouped[f"{kind}_name"] = {"$max": {"$cond": [such, f"${name}", None]}}
     key = None if dimension is None else log_key(dimension)
     return {"$group": {"_id": key, **grouped}}
-
-
-async def _all(collection: Any, pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: ANN401 -- either driver's
-    found = collection.aggregate(pipeline, allowDiskUse=True)
-    if inspect.isawaitable(found):  # with PyMongo's own API
-        found = await found
-    rows: list[dict[str, Any]] = await found.to_list(None)
-    return rows
 
 
 def _at(since_start: int) -> datetime:

@@ -17,7 +17,7 @@ from actors.store.mongo.client import reading
 from actors.store.mongo.reads import BARCODE_INDEX, details_of
 from actors.store.port import BARCODE_ENTRIES, SEARCHED_ENTRIES, Found, Trait
 from actors.store.schema import OURS
-from actors.store.values import text_from
+from actors.store.values import order_time, text_from
 from actors.store.views import id_range, number_ranges
 
 if TYPE_CHECKING:
@@ -67,18 +67,31 @@ async def search_by(at: Collections, trait: Trait, text: str, limit: int) -> Fou
         if trait is Trait.PART:
             return await _with_part(at, text, limit)
         if trait is Trait.BARCODE:
-            entries = await (
-                at.logs.find({"relatedBarcode": text}, {"workOrderId": 1})
-                .sort("operateTime", -1)
-                .hint(BARCODE_INDEX)
-                .limit(BARCODE_ENTRIES)
-                .to_list(None)
-            )
-            whole = len(entries) < BARCODE_ENTRIES
+            entries, whole = await _of_barcode(at, text)
         else:
-            entries, whole = await _among_the_newest(at, _condition(trait, text)), False
+            entries, whole = [], False
+            for log in (at.logs, at.archive):
+                entries += await _among_the_newest(log, _condition(trait, text))
         ids = list(dict.fromkeys(each.get("workOrderId") for each in entries))[:limit]
         return Found(await _orders(at, ids), whole)
+
+
+async def _of_barcode(at: Collections, text: str) -> tuple[list[Mapping[str, Any]], bool]:
+    """Read the newest entries of a barcode, in log and archive, and tell if there are no others."""
+    found: list[Mapping[str, Any]] = []
+    whole = True
+    for log in (at.logs, at.archive):
+        some = await (
+            log.find({"relatedBarcode": text}, {"workOrderId": 1, "operateTime": 1})
+            .sort("operateTime", -1)
+            .hint(BARCODE_INDEX)
+            .limit(BARCODE_ENTRIES)
+            .to_list(None)
+        )
+        found += some
+        whole = whole and len(some) < BARCODE_ENTRIES
+    found.sort(key=lambda each: order_time(each.get("operateTime")), reverse=True)
+    return found, whole
 
 
 async def _with_part(at: Collections, text: str, limit: int) -> Found:
@@ -98,9 +111,10 @@ async def _with_part(at: Collections, text: str, limit: int) -> Found:
 
 
 async def _among_the_newest(
-    at: Collections, condition: Mapping[str, Any]
+    log: Any,  # noqa: ANN401 -- either driver's
+    condition: Mapping[str, Any],
 ) -> list[Mapping[str, Any]]:
-    found = at.logs.aggregate(
+    found = log.aggregate(
         [
             {"$sort": {"operateTime": -1}},
             {"$limit": SEARCHED_ENTRIES},

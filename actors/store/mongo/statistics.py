@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import reading
+from actors.store.mongo.places import places
 from actors.store.mongo.rollups import LOG_KEYS, QUANTITY, TYPES, MongoShelf, log_key, periods, sums
 from actors.store.quantities import (
     AUTOMATIC,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import tzinfo
 
+    from actors.store.mongo.places import Places
     from actors.store.mongo.reads import Collections
     from actors.store.quantities import QuantityQuery
     from actors.store.rollups import Cover
@@ -55,12 +57,13 @@ class MongoStatistics:
         at = self._collections()
         with reading():
             condition = await _condition(at, query)
-            source, pipeline = at.logs, _pipeline(query, condition)
+            counted = await places(at)
+            source, pipeline = at.logs, _pipeline(query, condition, counted)
             if view_of(query) is not None:
                 state = await self._shelf.state()
                 if parts := cover(query, state):
                     source = at.rollups
-                    pipeline = _covered(query, condition, parts, state.generation)
+                    pipeline = _covered(query, condition, parts, state.generation, counted)
             found = source.aggregate(pipeline, allowDiskUse=True, batchSize=_AT_ONCE)
             if inspect.isawaitable(found):  # with PyMongo's own API
                 found = await found
@@ -118,8 +121,13 @@ async def _condition(at: Collections, query: QuantityQuery) -> dict[str, Any]:
     return {"$and": [condition, *orders]} if orders else condition
 
 
-def _pipeline(query: QuantityQuery, condition: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [*_summed(query, condition), *_finished(query)]
+def _pipeline(
+    query: QuantityQuery, condition: Mapping[str, Any], counted: Places
+) -> list[dict[str, Any]]:
+    stages = counted.both(_summed(query, condition))
+    if counted.archive is not None:
+        stages.append(_added_up(query))
+    return [*stages, *_finished(query)]
 
 
 def _summed(query: QuantityQuery, condition: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -131,7 +139,11 @@ def _summed(query: QuantityQuery, condition: Mapping[str, Any]) -> list[dict[str
 
 
 def _covered(
-    query: QuantityQuery, condition: Mapping[str, Any], parts: Cover, generation: int
+    query: QuantityQuery,
+    condition: Mapping[str, Any],
+    parts: Cover,
+    generation: int,
+    counted: Places,
 ) -> list[dict[str, Any]]:
     """Add up roll-ups, and what the log has beside them."""
     live = [{"operateTime": {"$gte": since, "$lte": until}} for since, until in parts.live]
@@ -150,7 +162,7 @@ def _covered(
     ]
     if live:
         rest = _summed(query, {"$and": [condition, {"$or": live}]})
-        stages.append({"$unionWith": {"coll": LOGS, "pipeline": rest}})
+        stages.append({"$unionWith": {"coll": LOGS, "pipeline": counted.both(rest)}})
     return [*stages, _added_up(query), *_finished(query)]
 
 

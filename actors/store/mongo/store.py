@@ -26,6 +26,7 @@ from actors.errors import (
 )
 from actors.store.documents import is_same, outcome_from
 from actors.store.mongo import families, reads, search
+from actors.store.mongo.archive import MongoArchive
 from actors.store.mongo.bson import (
     CODEC,
     EncodedOnce,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.slots import Shard
+    from actors.store.archive import Archive
     from actors.store.jobs import Inbox
     from actors.store.port import Claim, Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
@@ -91,6 +93,7 @@ class MongoStore:
         self.records: Records = MongoRecords(lambda: self._at)
         self._statistics = MongoStatistics(lambda: self._at)
         self.statistics: Statistics = self._statistics
+        self.archive: Archive = MongoArchive(lambda: self._at)
         self.exclusive: Exclusive = lambda name: exclusive(self._at, name)
 
     def __repr__(self) -> str:
@@ -167,8 +170,7 @@ class MongoStore:
     async def epoch(self) -> Epoch:
         """Return the highest epoch claimed so far."""
         with reading():
-            state = await self._at.state.find_one(self._at.owner)
-        return Epoch(claimed_epoch(state))
+            return Epoch(claimed_epoch(await self._at.state.find_one(self._at.owner)))
 
     # -- reading before a decision -----------------------------------------------------------
 
@@ -235,7 +237,7 @@ class MongoStore:
     async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
         """Send the operations; give how many matched, and which the server refuses for good."""
         try:
-            result = await self._at.orders.bulk_write(operations, ordered=False)
+            return int((await self._at.orders.bulk_write(operations, ordered=False)).matched_count)
         except BulkWriteError as error:
             details: Mapping[str, Any] = error.details or {}
             failed = details.get("writeErrors", [])
@@ -247,8 +249,6 @@ class MongoStore:
                 (each["index"], StoreRejected(str(each.get("errmsg"))[:300])) for each in failed
             )
             return -1
-        matched: int = result.matched_count
-        return matched
 
     async def _sort_out(
         self, changes: Sequence[ChangeSet], rejected: Mapping[int, StoreRejected]
@@ -368,7 +368,7 @@ class MongoStore:
     async def log_page(self, query: LogQuery) -> LogPage:
         """Read a page of the log, the outbox merged in."""
         with reading():
-            return await log_page(self._at.orders, self._at.logs, query)
+            return await log_page(self._at, query)
 
     async def operations(self, query: OperationQuery) -> Sequence[Mapping[str, Any]]:
         """Read operations, the outbox merged in."""

@@ -17,33 +17,49 @@ if TYPE_CHECKING:
 _APPLICATION_ID: Final = 0x576F4F73
 """Marks the file as ours, in SQLite's own header field for that."""
 _VERSION: Final = 1
+# seq is NULL in entries that this service did not write; operate_time is in microseconds.
+_ENTRIES: Final = """(
+    id TEXT PRIMARY KEY NOT NULL,
+    work_order_id TEXT NOT NULL,
+    seq INTEGER CHECK (seq > 0),
+    operate_time INTEGER,
+    change_type TEXT,
+    related_barcode TEXT,
+    process_step_id TEXT,
+    request_key TEXT,
+    document TEXT NOT NULL,
+    asked ANY GENERATED ALWAYS AS (coalesce(
+        json_extract(document, '$.planServer.requestedQuantity'),
+        json_extract(document, '$.changeQuantity')
+    )) VIRTUAL,
+    counts_as TEXT GENERATED ALWAYS AS (CASE
+        WHEN change_type IS NOT 'input' OR coalesce(related_barcode, '') = '' THEN NULL
+        WHEN asked < 0 THEN 'unbind'
+        WHEN asked > 0 AND coalesce(process_step_id, '') <> ''
+            AND json_extract(document, '$.barcodeOperation') = 'SCAN_PROCESS' THEN 'scan'
+    END) STORED
+) STRICT"""
+LOG_COLUMNS: Final = (
+    "id, work_order_id, seq, operate_time, change_type, related_barcode, process_step_id,"
+    " request_key, document"
+)
+STORED_LOGS: Final = (
+    f"(SELECT {LOG_COLUMNS} FROM logs UNION ALL SELECT {LOG_COLUMNS} FROM logs_archive)"  # noqa: S608 constants
+)
+"""`all_logs` without what is made of the document, which costs where all columns are read."""
+LOG_TABLES: Final = ("logs", "logs_archive")
+"""An entry is in one of them; `all_logs` is both. With what it is sorted by among what it gives,
+a query reads each by its own index."""
+_ALL_LOGS: Final = (
+    f"SELECT {LOG_COLUMNS}, asked, counts_as FROM logs"  # noqa: S608 constants
+    f" UNION ALL SELECT {LOG_COLUMNS}, asked, counts_as FROM logs_archive"
+)
 _SCHEMA: Final = (
     """CREATE TABLE orders (
         id TEXT PRIMARY KEY NOT NULL,
         document TEXT NOT NULL CHECK (json_valid(document))
     ) STRICT""",
-    # seq is NULL in entries that this service did not write; operate_time is in microseconds.
-    """CREATE TABLE logs (
-        id TEXT PRIMARY KEY NOT NULL,
-        work_order_id TEXT NOT NULL,
-        seq INTEGER CHECK (seq > 0),
-        operate_time INTEGER,
-        change_type TEXT,
-        related_barcode TEXT,
-        process_step_id TEXT,
-        request_key TEXT,
-        document TEXT NOT NULL,
-        asked ANY GENERATED ALWAYS AS (coalesce(
-            json_extract(document, '$.planServer.requestedQuantity'),
-            json_extract(document, '$.changeQuantity')
-        )) VIRTUAL,
-        counts_as TEXT GENERATED ALWAYS AS (CASE
-            WHEN change_type IS NOT 'input' OR coalesce(related_barcode, '') = '' THEN NULL
-            WHEN asked < 0 THEN 'unbind'
-            WHEN asked > 0 AND coalesce(process_step_id, '') <> ''
-                AND json_extract(document, '$.barcodeOperation') = 'SCAN_PROCESS' THEN 'scan'
-        END) STORED
-    ) STRICT""",
+    f"CREATE TABLE logs {_ENTRIES}",
     "CREATE UNIQUE INDEX logs_seq ON logs (work_order_id, seq)",
     "CREATE UNIQUE INDEX logs_request ON logs (request_key) WHERE request_key IS NOT NULL",
     """CREATE INDEX logs_newest_first
@@ -137,6 +153,20 @@ _INBOX: Final = (
         hour INTEGER PRIMARY KEY NOT NULL,
         mark TEXT NOT NULL
     ) STRICT""",
+    f"CREATE TABLE IF NOT EXISTS logs_archive {_ENTRIES}",
+    """CREATE INDEX IF NOT EXISTS archive_request
+        ON logs_archive (request_key) WHERE request_key IS NOT NULL""",
+    "CREATE INDEX IF NOT EXISTS archive_seq ON logs_archive (work_order_id, seq)",
+    """CREATE INDEX IF NOT EXISTS archive_newest_first
+        ON logs_archive (work_order_id, operate_time DESC, seq DESC, id DESC)""",
+    """CREATE INDEX IF NOT EXISTS archive_of_barcode
+        ON logs_archive (related_barcode, operate_time DESC) WHERE related_barcode IS NOT NULL""",
+    """CREATE INDEX IF NOT EXISTS archive_barcodes
+        ON logs_archive (work_order_id, related_barcode, operate_time DESC)
+        WHERE related_barcode IS NOT NULL""",
+    "CREATE INDEX IF NOT EXISTS archive_time ON logs_archive (operate_time)",
+    # What all that reads entries asks: an entry is in one of the two.
+    f"CREATE VIEW IF NOT EXISTS all_logs AS {_ALL_LOGS}",
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",

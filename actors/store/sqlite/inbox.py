@@ -190,7 +190,7 @@ class SqliteInbox:
         """Look into the log, then into the refusals."""
 
         def work(db: sqlite3.Connection) -> Outcome | None:
-            for table in ("logs", "refusals"):
+            for table in ("all_logs", "refusals"):
                 row = db.execute(
                     f"SELECT document FROM {table} WHERE id = ?",  # noqa: S608 constants
                     (job_id,),

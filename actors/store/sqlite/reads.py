@@ -12,6 +12,7 @@ from actors.store.contexts import request_key
 from actors.store.documents import change_type_from, outcome_from
 from actors.store.pages import within
 from actors.store.port import MAX_WHOLE
+from actors.store.sqlite.file import LOG_TABLES
 from actors.store.sqlite.rows import log_document, microseconds, read_material, time_at
 from actors.store.values import number_from
 from actors.store.views import detail_row, log_row, operation_row
@@ -29,20 +30,25 @@ if TYPE_CHECKING:
 # Entries without seq are older than outcomes.
 _BY_KEY: Final = (
     "SELECT document FROM logs WHERE request_key = ?1 AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM logs_archive WHERE request_key = ?1 AND seq IS NOT NULL"
     " UNION ALL SELECT document FROM operations WHERE request_key = ?1"
     " UNION ALL SELECT document FROM refusals WHERE request_key = ?1"
 )
 _BY_JOB: Final = (
-    "SELECT document FROM logs WHERE id = ?1 AND seq IS NOT NULL"
+    "SELECT document FROM all_logs WHERE id = ?1 AND seq IS NOT NULL"
     " UNION ALL SELECT document FROM operations WHERE id = ?1"
     " UNION ALL SELECT document FROM refusals WHERE id = ?1"
 )
 _MOVES: Final = (
     "SELECT related_barcode, counts_as, process_step_id, seq, operate_time, id, change_type, asked,"
-    " json_extract(document, '$.changeQuantity') FROM logs WHERE work_order_id = ?"
+    " json_extract(document, '$.changeQuantity') FROM {} WHERE work_order_id = ?"
 )
-_BY_BARCODE: Final = f"{_MOVES} AND related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
-_WITH_BARCODE: Final = f"{_MOVES} AND related_barcode > '' LIMIT ?"
+# Of each alone: to merge them costs more than to ask one that has nothing.
+_BY_BARCODE: Final = [
+    f"{_MOVES.format(each)} AND related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
+    for each in LOG_TABLES
+]
+_WITH_BARCODE: Final = f"{_MOVES.format('all_logs')} AND related_barcode > '' LIMIT ?"
 
 _OPERATIONS: Final = (
     "SELECT document FROM operations WHERE work_order_id = ?"
@@ -68,7 +74,9 @@ def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
             _note_moves(rows, evidence)
             return evidence
     for barcode in query.barcodes:
-        _note_moves(db.execute(_BY_BARCODE, (query.work_order_id, barcode, MOST_MOVES)), evidence)
+        for newest in _BY_BARCODE:
+            rows = db.execute(newest, (query.work_order_id, barcode, MOST_MOVES)).fetchall()
+            _note_moves(rows, evidence)
     return evidence
 
 
@@ -97,16 +105,17 @@ def read_log_page(db: sqlite3.Connection, query: LogQuery) -> tuple[int, list[st
     """
     clauses, values = _filters(query)
     where = " AND ".join(clauses)
-    (total,) = db.execute(f"SELECT count(*) FROM logs WHERE {where}", values).fetchone()  # noqa: S608
+    counts = " + ".join(f"(SELECT count(*) FROM {each} WHERE {where})" for each in LOG_TABLES)  # noqa: S608 constants
+    (total,) = db.execute(f"SELECT {counts}", values * len(LOG_TABLES)).fetchone()
     skipped = (query.page - 1) * query.page_size
     if skipped >= total:
         return total, []
     rows = db.execute(
-        f"SELECT document FROM logs WHERE {where}"  # noqa: S608 made of constants
+        f"SELECT document, operate_time, seq, id FROM all_logs WHERE {where}"  # noqa: S608 constants
         " ORDER BY operate_time DESC, seq DESC, id DESC LIMIT ? OFFSET ?",
         (*values, query.page_size, skipped),
     )
-    return total, list(within((text for (text,) in rows), query.max_bytes))
+    return total, list(within((text for text, *_ in rows), query.max_bytes))
 
 
 def read_operations(db: sqlite3.Connection, query: OperationQuery) -> list[Mapping[str, Any]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.quantities import AUTOMATIC, FIELDS, HOUR_MS, Dimension, name_key
 from actors.store.rollups import HOURS, TOTAL, VIEWS, RollupState, different
+from actors.store.sqlite.file import STORED_LOGS
 from actors.store.sqlite.rows import advance_stamp, mark_hours, time_at
 
 if TYPE_CHECKING:
@@ -112,10 +113,11 @@ class SqliteShelf:
 
         def work(db: sqlite3.Connection) -> datetime | None:
             query = (
-                "SELECT min(operate_time) FROM logs WHERE operate_time >= ? AND operate_time < ?"
+                "SELECT operate_time FROM all_logs WHERE operate_time >= ? AND operate_time < ?"
+                " ORDER BY operate_time LIMIT 1"
             )
-            (first,) = db.execute(query, (since * _US, until * _US)).fetchone()
-            return None if first is None else time_at(first)
+            first = db.execute(query, (since * _US, until * _US)).fetchone()
+            return None if first is None else time_at(first[0])
 
         return await self._threads.read(work)
 
@@ -135,7 +137,7 @@ class SqliteShelf:
         def work(db: sqlite3.Connection) -> tuple[int, list[tuple[Any, ...]]]:
             times = (hour.start * _US, hour.end * _US)
             source = (
-                f"(SELECT *, {quantity()} AS quantity FROM logs"  # noqa: S608 constants
+                f"(SELECT *, {quantity()} AS quantity FROM {STORED_LOGS} AS logs"  # noqa: S608 constants
                 " WHERE operate_time >= ? AND operate_time < ?) AS logs"
             )
             rows = [
@@ -143,7 +145,7 @@ class SqliteShelf:
                 for view in VIEWS
                 for row in db.execute(_by_view(view, source), times)
             ]
-            count = "SELECT count(*) FROM logs WHERE operate_time >= ? AND operate_time < ?"
+            count = "SELECT count(*) FROM all_logs WHERE operate_time >= ? AND operate_time < ?"
             return db.execute(count, times).fetchone()[0], rows
 
         entries, rows = await self._threads.read(work)
@@ -228,7 +230,8 @@ class SqliteShelf:
 
         def work(db: sqlite3.Connection) -> set[int]:
             counted = db.execute(
-                f"SELECT (operate_time / {_HOUR_US}) * {HOUR_MS} AS hour, count(*) FROM logs"  # noqa: S608 constants
+                f"SELECT (operate_time / {_HOUR_US}) * {HOUR_MS} AS hour, count(*) FROM"  # noqa: S608 constants
+                " (SELECT operate_time FROM logs UNION ALL SELECT operate_time FROM logs_archive)"
                 " WHERE operate_time >= ? AND operate_time < ? GROUP BY hour",
                 (since * _US, until * _US),
             )

@@ -22,6 +22,7 @@ from actors.store.documents import (
 from actors.store.operations import operation_document
 from actors.store.rollups import late_hours
 from actors.store.schema import OURS
+from actors.store.sqlite.file import LOG_COLUMNS
 from actors.store.values import id_from, time_from
 
 if TYPE_CHECKING:
@@ -80,11 +81,13 @@ def time_at(since_start: int | None) -> datetime:
 def read_order(db: sqlite3.Connection, order_id: WorkOrderId) -> OrderRow | None:
     """Read one order."""
     row = db.execute(
-        "SELECT document, (SELECT max(seq) FROM logs WHERE work_order_id = orders.id)"
+        "SELECT document, max("
+        "coalesce((SELECT max(seq) FROM logs WHERE work_order_id = orders.id), 0),"
+        " coalesce((SELECT max(seq) FROM logs_archive WHERE work_order_id = orders.id), 0))"
         " FROM orders WHERE id = ?",
         (order_id,),
     ).fetchone()
-    return None if row is None else OrderRow(orjson.loads(row[0]), row[1] or 0)
+    return None if row is None else OrderRow(orjson.loads(row[0]), row[1])
 
 
 def read_material(db: sqlite3.Connection, order: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -104,8 +107,7 @@ def insert_entries(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> N
     """Add rows of `entry_row`; raises sqlite3.IntegrityError where id, seq or key is taken."""
     rows = list(rows)
     db.executemany(
-        "INSERT INTO logs (id, work_order_id, seq, operate_time, change_type, related_barcode,"
-        " process_step_id, request_key, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO logs ({LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 constants
         rows,
     )
     times = (row[_OPERATE_TIME] // _MS for row in rows if row[_OPERATE_TIME] is not None)
@@ -186,7 +188,7 @@ def refusal_row(refusal: Refusal) -> tuple[Any, ...]:
 
 
 _TABLES: Final[Mapping[type[Outcome], str]] = {
-    LogEntry: "logs",
+    LogEntry: "all_logs",
     OperationEntry: "operations",
     Refusal: "refusals",
 }

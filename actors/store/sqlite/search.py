@@ -27,11 +27,13 @@ _WITH_PART: Final = (
     f" ORDER BY {_NUMBER}"
 )
 _OF_BARCODE: Final = (
-    "SELECT work_order_id FROM logs WHERE related_barcode = ? ORDER BY operate_time DESC LIMIT ?"
+    "SELECT work_order_id, operate_time FROM all_logs WHERE related_barcode = ?"
+    " ORDER BY operate_time DESC LIMIT ?"
 )
 _AMONG_THE_NEWEST: Final = (
     "SELECT work_order_id FROM"
-    " (SELECT work_order_id, request_key, document FROM logs ORDER BY rowid DESC LIMIT ?1)"
+    " (SELECT work_order_id, request_key, document, operate_time FROM all_logs"
+    " ORDER BY operate_time DESC LIMIT ?1)"
     " WHERE "
 )
 _CONDITIONS: Final[Mapping[Trait, str]] = {
@@ -70,7 +72,7 @@ def search_by(db: sqlite3.Connection, trait: Trait, text: str, limit: int) -> Fo
         rows = db.execute(_WITH_PART, (text, text.upper(), limit))
         return Found(tuple(_details(db, (each for (each,) in rows))), all_searched=True)
     if trait is Trait.BARCODE:
-        ids = [each for (each,) in db.execute(_OF_BARCODE, (text, BARCODE_ENTRIES))]
+        ids = [each for each, _ in db.execute(_OF_BARCODE, (text, BARCODE_ENTRIES))]
         whole = len(ids) < BARCODE_ENTRIES
     else:
         statement = _AMONG_THE_NEWEST + _CONDITIONS[trait]

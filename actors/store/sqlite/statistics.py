@@ -23,6 +23,7 @@ from actors.store.quantities import (
     pieces,
 )
 from actors.store.rollups import cover, recheck, roll_up, view_of
+from actors.store.sqlite.file import STORED_LOGS
 from actors.store.sqlite.rollups import (
     COUNTS,
     KINDS,
@@ -187,7 +188,7 @@ def _from_log(query: QuantityQuery) -> tuple[str, list[Any]]:
     where, values = _where(query)
     columns = ", ".join([*keys, *names, *sums_of_log()])
     of_order = _JOIN.format("logs.work_order_id") if _of_order(query) else ""
-    source = f"(SELECT *, {quantity()} AS quantity FROM logs) AS logs{of_order}"  # noqa: S608 constants
+    source = f"(SELECT *, {quantity()} AS quantity FROM {STORED_LOGS} AS logs) AS logs{of_order}"  # noqa: S608 constants
     return f"SELECT {columns} FROM {source} WHERE {where}", values  # noqa: S608 the same
 
 

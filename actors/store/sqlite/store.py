@@ -16,6 +16,7 @@ from actors.domain.model import Epoch
 from actors.runtime.slices import in_slices
 from actors.store.port import Claim, LogPage
 from actors.store.sqlite import commit, families, reads, search
+from actors.store.sqlite.archive import SqliteArchive
 from actors.store.sqlite.file import SqliteFile
 from actors.store.sqlite.inbox import SqliteInbox, check_epoch
 from actors.store.sqlite.records import SqliteRecords
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from actors.domain.commit import ChangeSet, CommitResult, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
     from actors.domain.model import Neighbours, WorkOrderId
+    from actors.store.archive import Archive
     from actors.store.jobs import Inbox
     from actors.store.port import Found, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
@@ -61,6 +63,7 @@ class SqliteStore:
         self.inbox: Inbox = SqliteInbox(self._file, self._threads)
         self.records: Records = SqliteRecords(self._file, self._threads)
         self.statistics: Statistics = SqliteStatistics(self._file, self._threads)
+        self.archive: Archive = SqliteArchive(self._file, self._threads)
 
     async def open(self) -> None:
         """Make or check the file; raises `StartupError`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
@@ -19,6 +20,8 @@ _UNKNOWN = 100_000
 _UNKNOWN_SHORT = 2_000
 _BATCH = 500
 _AT_ONCE = 4
+_GONE_S = 60
+"""Only one that stays for good takes so long to go."""
 _BATCH_UPDATE = "/api/workorder/batch-update-quantity"
 _LOCKS = "/api/workorder/queue/locks"
 
@@ -58,10 +61,21 @@ async def flood_of_unknown_orders(stage: Stage) -> None:
                     left = await _send_unknown(stage, session, left)
 
         await asyncio.gather(*(send(_BATCH * each) for each in range(_AT_ONCE)))
+        await _until_gone(stage, session)
+
+
+async def _until_gone(stage: Stage, session: aiohttp.ClientSession) -> None:
+    """Wait until no actor is there but those of orders; note how many stay."""
+    until = time.monotonic() + _GONE_S
+    while True:
         async with session.get(_LOCKS) as reply:
             held = (await reply.json())["data"]["total"]
-    if held > len(stage.fleet.orders):
-        stage.mistakes.append(f"{held} actors stay, of {len(stage.fleet.orders)} orders")
+        if held <= len(stage.fleet.orders):
+            return
+        if time.monotonic() > until:
+            stage.mistakes.append(f"{held} actors stay, of {len(stage.fleet.orders)} orders")
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _roomy_owner(stage: Stage) -> ChaosNode:
@@ -80,12 +94,17 @@ async def _send_unknown(stage: Stage, session: aiohttp.ClientSession, ids: list[
     updates = [{"workOrderId": each, "type": "input"} for each in ids]
     async with session.post(_BATCH_UPDATE, json={"updates": updates}) as reply:
         answer = await reply.json()
-    if reply.status in (429, 503):
+    if reply.status in (429, 503) or answer["code"] == "TIMEOUT":
         await asyncio.sleep(stage.callers.pace.retry_s)
         return ids
     results = answer["data"]["results"]
-    again = [each["workOrderId"] for each in results if each.get("retryable")]
-    codes = {each["code"] for each in results if not each.get("retryable")}
+    again = [each["workOrderId"] for each in results if _comes_again(each)]
+    codes = {each["code"] for each in results if not _comes_again(each)}
     if codes - {"WORK_ORDER_NOT_FOUND"}:
         stage.mistakes.append(f"ids that name no order: {codes}")
     return again
+
+
+def _comes_again(result: dict[str, Any]) -> bool:
+    """Return whether it is not settled: refused for now, not answered in time, or kept."""
+    return bool(result.get("retryable")) or result["code"] in ("TIMEOUT", "QUEUED")

@@ -34,7 +34,7 @@ test('the upper end is round, at or above the most, with few lines', () => {
 test('a line has gaps where nothing is known, and a lone value is a dot', () => {
   assert.strictEqual(
     linePath([0, 1, 2, 3, 4], [5, 6, null, 7, null]),
-    'M0.0 5.0L1.0 6.0M3.0 7.0m-2 0a2 2 0 1 0 4 0a2 2 0 1 0 -4 0',
+    'M0.0 5.0L1.0 6.0M3.0 7.0m-2 0h4m-2-2v4',
   );
   assert.strictEqual(linePath([0, 1], [null, undefined]), '');
 });

@@ -5,27 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from config.settings.settings import environment_fields
+from tests.servers._warm import can_fork
+from tests.service.nodes import ROOT, warm
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Mapping
 
-ROOT = Path(__file__).resolve().parents[3]
+    from tests.servers._warm import ForkedProcess
+
 START_S = 100.0
 STOP_S = 100.0
 
 
 class ServiceProcess:
-    """One node in a process; as a context manager, gone after. `settings` are its environment."""
+    """One node in a process; as a context manager, gone after. `settings` are its environment.
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    With `plain` it begins with its interpreter and its imports, as one in production does.
+    """
+
+    def __init__(self, settings: Mapping[str, str], *, plain: bool = False) -> None:
         self._settings = {"PORT": "0", **settings}
-        self._process: asyncio.subprocess.Process | None = None
+        self._plain = plain or not can_fork()
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
         self.events: list[dict[str, Any]] = []
@@ -42,24 +49,35 @@ class ServiceProcess:
 
     async def launch(self) -> None:
         """Start without waiting."""
+        (log, its_log), (complaints, its_complaints) = os.pipe(), os.pipe()
+        try:
+            self._process = await asyncio.to_thread(self._begin, its_log, its_complaints)
+        finally:
+            os.close(its_log)
+            os.close(its_complaints)
+        self._readers = [
+            asyncio.create_task(self._read_log(await _reader(log))),
+            asyncio.create_task(self._read_complaints(await _reader(complaints))),
+        ]
+
+    def _begin(self, stdout: int, stderr: int) -> subprocess.Popen[bytes] | ForkedProcess:
         others = {
             name: value for name, value in os.environ.items() if name not in environment_fields()
         }
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "web",
-            cwd=ROOT,
-            env={**others, **self._settings},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**20,
-        )
-        self._readers = [
-            asyncio.create_task(self._read_log()),
-            asyncio.create_task(self._read_complaints()),
-        ]
+        environment = {**others, **self._settings}
+        if self._plain:
+            return subprocess.Popen(
+                [sys.executable, "-m", "web"],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        forked = warm().start(environment, ROOT, stdout, stderr)
+        with forked.stdin as gate:
+            gate.write(b"go\n")
+        return forked
 
     @property
     def url(self) -> str:
@@ -98,7 +116,7 @@ class ServiceProcess:
         assert self._process is not None
         async with asyncio.timeout(within_s):
             await asyncio.gather(*self._readers)
-            return await self._process.wait()
+            return await asyncio.to_thread(self._process.wait)
 
     @property
     def said(self) -> str:
@@ -110,25 +128,28 @@ class ServiceProcess:
 
     async def __aexit__(self, *_: object) -> None:
         if self._process is not None:
-            if self._process.returncode is None:
-                self._process.kill()
+            self.signal(signal.SIGKILL)
             await self.ended()
 
     @property
     def _ended(self) -> bool:
         return all(reader.done() for reader in self._readers)
 
-    async def _read_log(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
+    async def _read_log(self, lines: asyncio.StreamReader) -> None:
+        async for line in lines:
             self.events.append(json.loads(line))
             self._changed.set()
         self._changed.set()
 
-    async def _read_complaints(self) -> None:
-        assert self._process is not None
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
+    async def _read_complaints(self, lines: asyncio.StreamReader) -> None:
+        async for line in lines:
             self.complaints.append(line.decode().rstrip("\n"))
         self._changed.set()
+
+
+async def _reader(descriptor: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit=2**20)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    return reader

@@ -28,7 +28,11 @@ CANARY = "canary-9f3b"
 
 
 async def _fails_to_start(**settings: str) -> tuple[int, list[str], ServiceProcess]:
-    async with ServiceProcess(settings) as process:
+    return await _ends_at_start(ServiceProcess(settings))
+
+
+async def _ends_at_start(node: ServiceProcess) -> tuple[int, list[str], ServiceProcess]:
+    async with node as process:
         await process.launch()
         code = await process.ended()
         assert CANARY not in process.said
@@ -43,14 +47,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 async def test_every_bad_setting_has_a_line_and_no_port_is_opened(tmp_path: Path) -> None:
-    code, lines, process = await _fails_to_start(
-        DATA_DIR=str(tmp_path),
-        PORT="high",
-        LEASE_TTL="-1",
-        LOG_FORMAT="xml",
-        MONGODB_URI=f"http://user:{CANARY}@db",
-        API_TOKENS=f"{CANARY},",
-    )
+    settings = {
+        "DATA_DIR": str(tmp_path),
+        "PORT": "high",
+        "LEASE_TTL": "-1",
+        "LOG_FORMAT": "xml",
+        "MONGODB_URI": f"http://user:{CANARY}@db",
+        "API_TOKENS": f"{CANARY},",
+    }
+    code, lines, process = await _ends_at_start(ServiceProcess(settings, plain=True))
     assert code == 2
     assert len(lines) == 5
     for name in ("PORT", "LEASE_TTL", "LOG_FORMAT", "MONGODB_URI", "API_TOKENS"):
@@ -134,7 +139,7 @@ async def test_no_secret_of_the_settings_is_ever_logged(embedded: Backend, tmp_p
 async def test_a_signal_ends_an_idle_node_in_good_order(
     embedded: Backend, signum: signal.Signals
 ) -> None:
-    async with ServiceProcess(embedded.settings) as process:
+    async with ServiceProcess(embedded.settings, plain=True) as process:
         await process.start()
         process.signal(signum)
         assert await process.ended() == 0

@@ -74,7 +74,8 @@ export function moment(f, at) {
 
 /** Say why what is shown is old, or that nothing can be shown; nothing where all is well. */
 export function trouble({ t, f, api }, { failure, data, at }) {
-  if (failure === null) return data === null && html`<p class="soft">${t('loading')}</p>`;
+  if (failure === null)
+    return data === null && html`<p class="soft" data-loading>${t('loading')}</p>`;
   const why = failure.lost ? t('noAnswer') : failure.message;
   // The line above all says it already.
   if (failure.lost && api.lostAt !== null && data !== null) return null;

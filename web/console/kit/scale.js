@@ -41,8 +41,8 @@ export function linePath(xs, ys) {
       return;
     }
     path += `${drawing ? 'L' : 'M'}${xs[index].toFixed(1)} ${y.toFixed(1)}`;
-    // A value alone between two gaps is a dot.
-    if (!drawing && (ys[index + 1] ?? null) === null) path += 'm-2 0a2 2 0 1 0 4 0a2 2 0 1 0 -4 0';
+    // A value alone between two gaps is a cross, which dashes do not cut.
+    if (!drawing && (ys[index + 1] ?? null) === null) path += 'm-2 0h4m-2-2v4';
     drawing = true;
   });
   return path;

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.commit.ledger import Ledger
-from actors.domain.evidence import Evidence, Refusal
-from actors.domain.model import LogEntry, WorkOrderId
+from actors.domain.evidence import Refusal
+from actors.domain.model import WorkOrderId
 from tests.unit.strategies import AT, EPOCH, ORDER_ID, decided, known_refusal, output_of, scan
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ def test_an_empty_ledger_knows_nothing() -> None:
     ledger = Ledger()
     assert (len(ledger), ledger.of(ORDER_ID), ledger.count(ORDER_ID)) == (0, (), 0)
     assert ledger.highest_seq(ORDER_ID) == 0
-    assert ledger.evidence(ORDER_ID) == Evidence()
 
 
 def test_outcomes_are_kept_by_order_oldest_first() -> None:
@@ -137,15 +136,12 @@ def test_who_waits_again_when_woken_is_woken_by_the_next_progress() -> None:
     assert woken == [1, 0]
 
 
-def test_its_evidence_speaks_of_one_order_and_of_all_that_is_held_for_it() -> None:
+def test_what_is_held_for_one_order_is_nobody_elses() -> None:
     ledger = Ledger()
     scanned, moved = _entries(scan(key="key-1"), output_of())
-    refusal = known_refusal(scan("SN-2", key="key-2"))
-    ledger.add([scanned, moved, refusal, _elsewhere()])
-    evidence = ledger.evidence(ORDER_ID)
-    assert list(evidence.by_job.values()) == [scanned, moved, refusal]
-    assert evidence.by_request == {"key-1": scanned, "key-2": refusal}
-    assert [position.seq for position in evidence.scans.values()] == [1]
-    assert isinstance(scanned, LogEntry)
+    refusal, elsewhere = known_refusal(scan("SN-2", key="key-2")), _elsewhere()
+    ledger.add([scanned, moved, refusal, elsewhere])
+    assert ledger.of(ORDER_ID) == (scanned, moved, refusal)
+    assert ledger.of(OTHER_ORDER) == (elsewhere,)
     ledger.remove([scanned])
-    assert set(ledger.evidence(ORDER_ID).by_request) == {"key-2"}
+    assert ledger.of(ORDER_ID) == (moved, refusal)

@@ -22,6 +22,7 @@ from actors.domain.evidence import Evidence, EvidenceQuery, Outcome
 from actors.domain.messages import Updated
 from actors.domain.model import Change, LogEntry, LogPosition, Number, OrderState
 from actors.errors import QuantityOutOfRange
+from tests.examples import examples
 from tests.unit.strategies import (
     AT,
     CONTEXTS,
@@ -301,12 +302,13 @@ class OneOrder(RuleBasedStateMachine):
             {what: at for what, at in everything.scans.items() if what[0] in asked.barcodes},
             {what: at for what, at in everything.unbinds.items() if what in asked.barcodes},
         )
-        found.include(self.ledger.evidence(ORDER_ID))
+        for each in self.ledger.of(ORDER_ID):
+            found.note(each)
         return found
 
     def _entries(self) -> list[LogEntry]:
         return [each for each in self.outcomes if isinstance(each, LogEntry)]
 
 
-OneOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=20)
+OneOrder.TestCase.settings = settings(max_examples=examples(75), stateful_step_count=20)
 TestDecisionsAgreeWithAModelOfTheContract = OneOrder.TestCase

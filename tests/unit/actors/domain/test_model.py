@@ -1,6 +1,6 @@
 """Random histories of faults, crashes, foreign edits and zombies: nothing lost, nothing doubled.
 
-A seed is one history; run one alone with `-k "[17]"` after widening SEEDS to it.
+A seed is one history; run one alone with `-k "[1700]" --hypothesis-profile=thorough`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.examples import examples
 from tests.unit.actors.audit import mistakes_in
 from tests.unit.actors.chaos import Chaos
 from tests.virtual_time import run_in_virtual_time
@@ -16,7 +17,7 @@ from tests.virtual_time import run_in_virtual_time
 if TYPE_CHECKING:
     from tests.fakes import Check
 
-SEEDS = range(320)
+SEEDS = range(examples(100))
 CONTROL_SEEDS = range(40)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from actors.domain.records import quick
+from actors.domain.records import changed, quick
 
 
 @quick
@@ -33,3 +33,12 @@ def test_a_quick_record_has_no_fields_but_its_own() -> None:
         _Point(1).other = 2  # type: ignore[attr-defined]
     with pytest.raises(TypeError):
         _Point()  # type: ignore[call-arg]
+
+
+def test_a_changed_record_has_all_that_was_not_given_and_leaves_the_first_as_it_is() -> None:
+    point = _Point(1, ("a",), {"kept": 1})
+    other = changed(point, x=2)
+    assert (other, other.more) == (_Point(2, ("a",)), {"kept": 1})
+    assert point == _Point(1, ("a",))
+    with pytest.raises(AttributeError):
+        changed(point, y=3)

@@ -284,3 +284,22 @@ async def test_an_inline_actor_has_answered_when_its_message_is_put_and_outlives
     assert await replies[1] == "done"
     assert seen == ["first", "what it was told meanwhile"]
     assert mailbox_of(ref).stats().handled == 3
+
+
+async def test_a_mailbox_that_is_asked_by_itself_answers_as_its_ref_does() -> None:
+    ref = Clerk.start()
+    mailbox = mailbox_of(ref)
+    assert await mailbox.ask("hello") == "hello"
+
+    mailbox.capacity, mailbox.paused = 1, True
+    waiting = mailbox.ask("waits")
+    with pytest.raises(MailboxFull):
+        mailbox.ask("finds no room")
+    describing = mailbox.ask(DescribeOrder())
+    mailbox.release()
+    assert await waiting == "waits"
+    assert await describing == DescribeOrder()
+
+    await ref.stop(block=False)
+    with pytest.raises(pykka.ActorDeadError):
+        await mailbox.ask("too late")

@@ -241,22 +241,6 @@ async def test_a_collector_that_is_away_costs_no_update_and_holds_up_no_end(
 # -- without -------------------------------------------------------------------------------
 
 
-def test_without_the_setting_nothing_of_opentelemetry_is_imported() -> None:
-    look = (
-        "import sys, web.__main__, web.app, actors.node.node, actors.orders.order\n"
-        "print([each for each in sys.modules if each.startswith('opentelemetry')])"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", look],
-        cwd=_CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert said.stdout.strip() == "[]"
-
-
 def test_the_setting_without_the_packages_names_the_command(tmp_path: Path) -> None:
     # A package of that name that has nothing in it goes before the one that is installed.
     (tmp_path / "opentelemetry").mkdir()
