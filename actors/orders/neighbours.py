@@ -101,7 +101,8 @@ class NeighbourLocks:
                     _tell(answer, done)
                 except OutcomeUnknown as error:
                     _tell(answer, error)
-                    await self._settled(message)
+                    if not await self._is_settled(message):
+                        raise
         except BaseException as error:  # noqa: BLE001 -- the caller's, whatever it is
             _tell(answer, error)
 
@@ -118,13 +119,16 @@ class NeighbourLocks:
             try:
                 await self._orders.apply(replace(message, deadline=until))
             except OutcomeUnknown:
-                await self._settled(message)
+                if not await self._is_settled(message):
+                    raise
 
-    async def _settled(self, message: UpdateQuantity) -> None:
-        """Return when the order's actor has come to the end of the operation, or is gone."""
+    async def _is_settled(self, message: UpdateQuantity) -> bool:
+        """Wait until the order's actor has come to the operation's end; False where it is gone."""
         with suppress(WorkOrderError, ActorDeadError):
             ref = await self._orders.find(message)
             await ref.ask(DescribeOrder(), block=False)
+            return True
+        return False
 
     @asynccontextmanager
     async def _lock(self, name: str, deadline: float) -> AsyncIterator[float]:

@@ -243,8 +243,9 @@ class Store(Protocol):
     def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
         """Have for oneself what owners of several shards share, such as a line; wait for it.
 
-        It is given back in the end, or ends after `EXCLUSIVE_S` where its owner did. Raises
-        `StoreUnavailable` where it can't be had. Without several shards it is had at once.
+        It is given back in the end, or ends after `EXCLUSIVE_S` where its owner did, or left it by
+        an `OutcomeUnknown`: what may still be done keeps others out. Raises `StoreUnavailable`
+        where it can't be had. Without several shards it is had at once.
         """
         ...
 

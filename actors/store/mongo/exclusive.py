@@ -32,14 +32,23 @@ async def exclusive(at: Collections, name: str) -> AsyncIterator[None]:
         yield
         return
     key, token = {"_id": f"{_KEY}{name}"}, ObjectId()
+    in_doubt = False
     try:
         while not await _take(at, key, token):  # noqa: ASYNC110 -- it is another process's
             await asyncio.sleep(_AGAIN_S)
         yield
+    except OutcomeUnknown:
+        in_doubt = True
+        raise
     finally:
-        # What can't be given back ends by itself.
-        with suppress(StoreUnavailable, OutcomeUnknown, StoreRejected), writing():
-            await at.state.delete_one(key | {"by": token})
+        if not in_doubt:
+            await _give_back(at, key, token)
+
+
+async def _give_back(at: Collections, key: dict[str, Any], token: ObjectId) -> None:
+    # What can't be given back ends by itself.
+    with suppress(StoreUnavailable, OutcomeUnknown, StoreRejected), writing():
+        await at.state.delete_one(key | {"by": token})
 
 
 async def _take(at: Collections, key: dict[str, Any], token: ObjectId) -> bool:
