@@ -192,7 +192,7 @@ async def test_a_line_is_left_in_doubt_where_nobody_can_say_what_becomes_of_a_st
             raise
         left.append(None)
 
-    store.exclusive = exclusive  # type: ignore[method-assign,assignment]
+    store.exclusive = exclusive  # type: ignore[method-assign]
     monkeypatch.setattr(NeighbourLocks, "_is_settled", AsyncMock(return_value=False))
     async with owner_of(store) as owner, store.holding("commit"):
         answer = await done(owner, to(ORDER, ask(Operation.START)))
