@@ -8,6 +8,7 @@ circle to wait in.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,6 +19,7 @@ from actors.domain.messages import DescribeOrder
 from actors.domain.model import Operation
 from actors.errors import OutcomeUnknown, StillWaiting, WorkOrderError
 from actors.orders.deadlines import seconds_left
+from actors.store.port import EXCLUSIVE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -91,15 +93,16 @@ class NeighbourLocks:
         self, message: UpdateQuantity, shared: str, answer: asyncio.Future[Updated]
     ) -> None:
         try:
-            async with self._lock(shared, message.deadline):
+            async with self._lock(shared, message.deadline) as until:
                 beside = _beside(await self._read(message.work_order_id))
                 change = replace(message.change, beside=beside)
                 try:
-                    done = await self._orders.apply(replace(message, change=change))
+                    done = await self._orders.apply(replace(message, change=change, deadline=until))
                     _tell(answer, done)
                 except OutcomeUnknown as error:
                     _tell(answer, error)
-                    await self._settled(message)
+                    if not await self._is_settled(message):
+                        raise
         except BaseException as error:  # noqa: BLE001 -- the caller's, whatever it is
             _tell(answer, error)
 
@@ -110,22 +113,26 @@ class NeighbourLocks:
     ) -> None:
         """Complete an original if it still is `closable`, while no supplement is made for it."""
         order_id = message.work_order_id
-        async with self._lock(_original(order_id), message.deadline):
+        async with self._lock(_original(order_id), message.deadline) as until:
             if order_id not in await closable(order_id):
                 return
             try:
-                await self._orders.apply(message)
+                await self._orders.apply(replace(message, deadline=until))
             except OutcomeUnknown:
-                await self._settled(message)
+                if not await self._is_settled(message):
+                    raise
 
-    async def _settled(self, message: UpdateQuantity) -> None:
-        """Return when the order's actor has come to the end of the operation, or is gone."""
+    async def _is_settled(self, message: UpdateQuantity) -> bool:
+        """Wait until the order's actor has come to the operation's end; False where it is gone."""
         with suppress(WorkOrderError, ActorDeadError):
             ref = await self._orders.find(message)
             await ref.ask(DescribeOrder(), block=False)
+            return True
+        return False
 
     @asynccontextmanager
-    async def _lock(self, name: str, deadline: float) -> AsyncIterator[None]:
+    async def _lock(self, name: str, deadline: float) -> AsyncIterator[float]:
+        """Have it, and be told by when an operation has to begin: it ends, done or not."""
         held = self._locks.setdefault(name, _Lock())
         held.users += 1
         try:
@@ -137,7 +144,7 @@ class NeighbourLocks:
                         await undo.enter_async_context(self._exclusive(name))
                 except TimeoutError:
                     raise StillWaiting(paused=False) from None
-                yield
+                yield min(deadline, time.monotonic() + EXCLUSIVE_S / 2)
         finally:
             held.users -= 1
             if not held.users:

@@ -282,7 +282,8 @@ class Keeper:
 
         So they are spread again once a machine that was lost is back, or another one joins.
         """
-        if not all(each.machine for each in self._kept):
+        lately = time.monotonic() - _LOOKS_S - _ANSWERS_S / 2
+        if not all(each.machine and each.heard_at >= lately for each in self._kept):
             return  # not before all is there
         owned = Counter({each.machine: 0 for each in self._kept})
         owned.update(each.machine for each in self._kept if each.serving)

@@ -125,6 +125,7 @@ class ShardLink:
         self._flushing = False
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing = False
         self.news: News | None = None
         """What the shard said of itself last; None while none of its processes serves."""
         self._open_groups = 0
@@ -139,6 +140,7 @@ class ShardLink:
 
     async def close(self, reason: str = "the node is stopping", within_s: float = 0.0) -> None:
         """Stop: what was not sent is not applied, what is not answered `within_s` is unknown."""
+        self._closing = True
         for group in self._buffer:
             group.fail(NotOwner(reason))
         self._buffer.clear()
@@ -205,8 +207,7 @@ class ShardLink:
 
     def _take(self) -> list[_Group]:
         """Return the next groups, as many as go into one call."""
-        taken: list[_Group] = []
-        room = self._options.batch
+        taken, room = list[_Group](), self._options.batch
         while self._buffer and (not taken or len(self._buffer[0].messages) <= room):
             group = self._buffer.popleft()
             room -= len(group.messages)
@@ -299,7 +300,7 @@ class ShardLink:
     # -- who serves --------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        while True:
+        while not self._closing:  # else who serves is for the next link to find, and to count
             self._wake.clear()
             if self._session is None:
                 # Not waited for: one that is mute must not keep us from asking its spare again.
@@ -317,13 +318,12 @@ class ShardLink:
         """Open a session with the first process that says that it serves."""
         asked = [asyncio.ensure_future(self._served_by(each)) for each in self._handles()]
         try:
-            for next_one in asyncio.as_completed(asked, timeout=ASKS_S):
-                found = await next_one
-                if found is not None:
-                    self._begin(*found)
-                    return
-        except TimeoutError:
-            pass
+            with suppress(TimeoutError):
+                for next_one in asyncio.as_completed(asked, timeout=ASKS_S):
+                    found = await next_one
+                    if found is not None:
+                        self._begin(*found)
+                        return
         finally:
             for each in asked:
                 each.cancel()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from actors.domain.job import Job, JobState
 from actors.domain.messages import OrderLock, OrderWaits, Updated, UpdateQuantity
 from actors.domain.model import JobId, WorkOrderId
+from actors.errors import NotOwner
 from actors.operators.job_admin import JobCounts
 from actors.operators.rows import ActorQuery, ActorRow, ActorView, Hot, Summary
 from actors.telemetry.journal import Event
@@ -31,10 +32,23 @@ class Operation(NamedTuple):
         """Return the arguments as they are sent."""
         return [_write(kind, each) for kind, each in zip(self.takes, arguments, strict=True)]
 
-    async def run(self, engine: Engine, written: Sequence[Any]) -> Any:  # noqa: ANN401
-        """Do it here, with arguments as they were sent; return its answer as it is sent."""
+    async def run(
+        self, engine: Engine, written: Sequence[Any], is_mine: Callable[[WorkOrderId], bool]
+    ) -> Any:  # noqa: ANN401
+        """Do it here, with arguments as they were sent; return its answer as it is sent.
+
+        Raises `NotOwner` where it is about an order that is not `is_mine`.
+        """
         arguments = [_read(kind, each) for kind, each in zip(self.takes, written, strict=False)]
+        if arguments and (order_id := self._order_of(arguments[0])) and not is_mine(order_id):
+            raise NotOwner("this order is of another shard")
         return _write(self.answers, await self.method(engine)(*arguments))
+
+    def _order_of(self, argument: Any) -> WorkOrderId | None:  # noqa: ANN401
+        """Return the one order that it is about, by its first argument."""
+        if isinstance(argument, UpdateQuantity):
+            return argument.work_order_id
+        return argument if self.takes[0] is WorkOrderId else None
 
     def read_answer(self, written: Any) -> Any:  # noqa: ANN401
         """Return the answer."""

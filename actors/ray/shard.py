@@ -144,7 +144,8 @@ class ShardServer:
         operation = OPERATIONS.get(name)
         if operation is None:
             raise WorkOrderError(f"this release does not know {name}")
-        return await operation.run(self._held.node, arguments)
+        held = self._held
+        return await operation.run(held.node, arguments, held.shard.has)
 
     async def info(self) -> bytes:
         """Say how it is; answer: `News`, the name of the exchange, and what was counted."""

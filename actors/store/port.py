@@ -43,6 +43,10 @@ BARCODE_ENTRIES: Final = 1_000
 MAX_WHOLE: Final = 4_000
 """Entries with barcodes, of one order, that are read at once for its actor to remember."""
 
+EXCLUSIVE_S: Final = 60.0
+"""After which `Store.exclusive` ends, also for an owner that is not done; longer than a shard waits
+for another owner when its own is gone, which is kept from its orders by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
@@ -239,8 +243,9 @@ class Store(Protocol):
     def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
         """Have for oneself what owners of several shards share, such as a line; wait for it.
 
-        It is given back in the end, or ends after a while where its owner did. Raises
-        `StoreUnavailable` where it can't be had. Without several shards it is had at once.
+        It is given back in the end, or ends after `EXCLUSIVE_S` where its owner did, or left it by
+        an `OutcomeUnknown`: what may still be done keeps others out. Raises `StoreUnavailable`
+        where it can't be had. Without several shards it is had at once.
         """
         ...
 

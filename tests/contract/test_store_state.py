@@ -11,6 +11,7 @@ from pymongo import ASCENDING, DESCENDING
 from actors.errors import StoreUnavailable
 from actors.store import EvidenceQuery, LogQuery
 from actors.store.schema import (
+    ARCHIVE,
     INBOX,
     LOGS,
     MATERIALS,
@@ -272,4 +273,5 @@ async def test_only_known_collections_are_made(
     await store.set_paused(LATEST, paused=True)
     if isinstance(backdoor, MongoBackdoor):
         known = {ORDERS, LOGS, MATERIALS, REFUSALS, NODE_STATE, INBOX, RECORDS, OPERATIONS, ROLLUPS}
+        known |= {ARCHIVE}
         assert set(backdoor.database.list_collection_names()) <= known

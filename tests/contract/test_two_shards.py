@@ -11,7 +11,7 @@ import pytest
 
 from actors.domain.job import JobState, Position
 from actors.domain.slots import ShardMap
-from actors.errors import Overtaken, StoreRejected
+from actors.errors import OutcomeUnknown, Overtaken, StoreRejected
 from actors.store.jobs import JobQuery
 from actors.store.mongo.store import MongoStore
 from actors.store.shards import Member
@@ -227,12 +227,19 @@ async def test_what_shards_share_one_has_at_a_time(
     async with asyncio.timeout(A_MINUTE_S):
         await waits
     # What an owner has left that is gone has an end.
-    monkeypatch.setattr("actors.store.mongo.exclusive.LASTS_S", 0.2)
+    monkeypatch.setattr("actors.store.mongo.exclusive.EXCLUSIVE_S", 0.2)
     async with first.exclusive("line 1"), asyncio.timeout(A_MINUTE_S):
         monkeypatch.undo()
         async with second.exclusive("line 1"):
             pass
     await _had(first, "line 1")
+    # So has what may still be done by somebody: it is not given back before.
+    with pytest.raises(OutcomeUnknown):
+        async with first.exclusive("line 1"):
+            raise OutcomeUnknown
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3), second.exclusive("line 1"):
+            pass
 
 
 async def _had(store: Store, name: str) -> None:

@@ -130,8 +130,13 @@ class GuardedHandler(PatientHandler):
             self._wait_for_head()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 -- aiohttp's
-        """Go on where reading was paused: aiohttp asks twice a body, which parses nothing anew."""
-        if self._reading_paused:
+        """Go on; aiohttp asks twice a body, in vain where it is not paused and the body is whole.
+
+        Of one that is not, the parser may have stopped on its own: at the many chunks before it.
+        """
+        request = self._current_request
+        is_whole = request is not None and request.content.is_eof()
+        if self._reading_paused or (resume_parser and not is_whole):
             super().resume_reading(resume_parser)
 
     def _wait_for_head(self) -> None:

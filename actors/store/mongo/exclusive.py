@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable
 from actors.store.mongo.client import writing
+from actors.store.port import EXCLUSIVE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from actors.store.mongo.reads import Collections
 
 Exclusive = Callable[[str], AbstractAsyncContextManager[None]]
-LASTS_S: Final = 60.0
-"""Far longer than an operation takes, and than a shard waits for another owner when its own is
-gone: what that one left then has an end, and it is kept from its orders by then."""
 _AGAIN_S: Final = 0.05
 _KEY: Final = "exclusive:"
 
@@ -34,20 +32,29 @@ async def exclusive(at: Collections, name: str) -> AsyncIterator[None]:
         yield
         return
     key, token = {"_id": f"{_KEY}{name}"}, ObjectId()
+    in_doubt = False
     try:
         while not await _take(at, key, token):  # noqa: ASYNC110 -- it is another process's
             await asyncio.sleep(_AGAIN_S)
         yield
+    except OutcomeUnknown:
+        in_doubt = True
+        raise
     finally:
-        # What can't be given back ends by itself.
-        with suppress(StoreUnavailable, OutcomeUnknown, StoreRejected), writing():
-            await at.state.delete_one(key | {"by": token})
+        if not in_doubt:
+            await _give_back(at, key, token)
+
+
+async def _give_back(at: Collections, key: dict[str, Any], token: ObjectId) -> None:
+    # What can't be given back ends by itself.
+    with suppress(StoreUnavailable, OutcomeUnknown, StoreRejected), writing():
+        await at.state.delete_one(key | {"by": token})
 
 
 async def _take(at: Collections, key: dict[str, Any], token: ObjectId) -> bool:
     """Have it where nobody has; a try without an answer is found by the next one."""
     free = {"$lt": ["$until", "$$NOW"]}  # as is one that was never there
-    until = {"$add": ["$$NOW", round(LASTS_S * 1000)]}
+    until = {"$add": ["$$NOW", round(EXCLUSIVE_S * 1000)]}
     fields = {
         name: {"$cond": [{"$or": [free, {"$eq": ["$by", token]}]}, value, f"${name}"]}
         for name, value in (("by", token), ("until", until))

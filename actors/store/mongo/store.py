@@ -237,7 +237,7 @@ class MongoStore:
     async def _write(self, operations: list[UpdateOne], rejected: dict[int, StoreRejected]) -> int:
         """Send the operations; give how many matched, and which the server refuses for good."""
         try:
-            result = await self._at.orders.bulk_write(operations, ordered=False)
+            return int((await self._at.orders.bulk_write(operations, ordered=False)).matched_count)
         except BulkWriteError as error:
             details: Mapping[str, Any] = error.details or {}
             failed = details.get("writeErrors", [])
@@ -249,8 +249,6 @@ class MongoStore:
                 (each["index"], StoreRejected(str(each.get("errmsg"))[:300])) for each in failed
             )
             return -1
-        matched: int = result.matched_count
-        return matched
 
     async def _sort_out(
         self, changes: Sequence[ChangeSet], rejected: Mapping[int, StoreRejected]

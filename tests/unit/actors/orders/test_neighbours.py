@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import AsyncMock
 
 from actors.domain.messages import Updated
 from actors.domain.model import Operation, WorkOrderId
 from actors.errors import OperationRefused, OutcomeUnknown, StillWaiting
+from actors.orders.neighbours import NeighbourLocks
+from actors.store.port import EXCLUSIVE_S
 from tests.fakes import Fault, MemoryStore
 from tests.unit.actors.orders.test_order_operations import ask, done
 from tests.unit.actors.owner import ORDER, OTHER, order_number, owner_of
@@ -17,6 +21,8 @@ from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import pytest
 
     from actors.domain.messages import UpdateQuantity
     from tests.unit.actors.owner import Answer
@@ -82,6 +88,20 @@ async def test_a_line_that_another_shards_owner_has_is_waited_for() -> None:
         free.set()
         assert isinstance(await done(owner, to(order_number(1), ask(Operation.START))), Updated)
     assert had == ["line line 0", "given back"]
+
+
+@in_virtual_time
+async def test_nothing_begins_on_a_line_when_the_time_for_that_is_over() -> None:
+    store = a_plant(1, lines=1)
+    async with owner_of(store) as owner:
+        began = time.monotonic()
+        patient = replace(ask(Operation.START), deadline=began + 300)
+        owner.term.directory.gate.open = False
+        answer = await done(owner, to(ORDER, patient))
+        assert time.monotonic() - began < EXCLUSIVE_S, "then another shard's owner may have it"
+        owner.term.directory.gate.open = True
+    assert isinstance(answer, StillWaiting)
+    assert store.orders[ORDER].state.status == "PENDING"
 
 
 @in_virtual_time
@@ -155,3 +175,27 @@ async def test_who_waits_for_a_line_waits_until_the_deadline_and_nothing_is_done
         await done(owner, to(ORDER, ask(Operation.PAUSE)))
         assert not isinstance(await done(owner, to(OTHER, ask(Operation.START))), Updated)
         assert isinstance(await done(owner, to(OTHER, ask(Operation.START))), Updated)
+
+
+@in_virtual_time
+async def test_a_line_is_left_in_doubt_where_nobody_can_say_what_becomes_of_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, left = a_plant(1, lines=1), list[BaseException | None]()
+
+    @asynccontextmanager
+    async def exclusive(_name: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            left.append(error)
+            raise
+        left.append(None)
+
+    store.exclusive = exclusive  # type: ignore[method-assign]
+    monkeypatch.setattr(NeighbourLocks, "_is_settled", AsyncMock(return_value=False))
+    async with owner_of(store) as owner, store.holding("commit"):
+        answer = await done(owner, to(ORDER, ask(Operation.START)))
+        await asyncio.sleep(0)
+    assert isinstance(answer, OutcomeUnknown)
+    assert [type(each) for each in left] == [OutcomeUnknown]

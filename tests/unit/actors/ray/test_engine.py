@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from actors.domain.messages import Queued, Updated
-from actors.domain.model import JobId
+from actors.domain.model import JobId, Operation
 from actors.errors import (
     JobNotFound,
     JobStateConflict,
@@ -26,8 +26,10 @@ from actors.operators.rows import ActorQuery
 from actors.orders.supervisor import Limits
 from actors.ray.engine import RayEngine
 from actors.ray.link import LinkOptions
+from actors.ray.remote import RemoteOrders
 from actors.ray.shard import ShardServer
 from actors.store.shards import Member
+from tests.unit.actors.orders.test_order_operations import ask
 from tests.unit.actors.owner import update
 from tests.unit.actors.shards.cluster import (
     ORDERS,
@@ -184,6 +186,18 @@ async def test_updates_go_to_their_orders_shards_and_batches_come_back_as_they_w
         assert [rate > 0 for rate in rates] == [False, True, False, False]
         assert at.engine.owner_elsewhere() is None
         assert len(at.engine.ownership().seen) == 4
+
+
+@in_virtual_time
+async def test_a_process_takes_no_operation_on_an_order_of_another_shard() -> None:
+    async with an_open_door() as at:
+        # As from a front door that has not heard yet that the orders are cut anew.
+        astray = RemoteOrders(at.engine.parts[1].link)
+        start = replace(ask(Operation.START), work_order_id=order_in(0))
+        for calls in (astray.operate(start), astray.pause_order(order_in(0))):
+            with pytest.raises(NotOwner, match="another shard"):
+                await calls
+        assert not at.engine.region.is_paused(order_in(0))
 
 
 @in_virtual_time

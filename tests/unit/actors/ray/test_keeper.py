@@ -304,6 +304,10 @@ async def _spread(cluster: Cluster) -> None:
     assert all(owner.serving for owner in owners), "one spare is not there yet"
 
     spares[3].at = "m2"
+    spares[0].mute = True
+    await asyncio.sleep(8)
+    assert all(owner.serving for owner in owners), "one spare does not answer"
+    spares[0].mute = False
     owners[0].spare = None  # of an earlier release, as if alone
     await asyncio.sleep(10)
     assert all(owner.serving for owner in owners)

@@ -277,6 +277,25 @@ async def test_a_link_that_closes_says_what_was_sent_and_what_was_not() -> None:
 
 
 @in_virtual_time
+async def test_a_link_that_closes_asks_no_process_how_it_is() -> None:
+    shard, told = FakeShard(counted=["a", {}]), list[str]()
+    gate = shard.orders.held[update(7).work_order_id] = asyncio.Event()
+    link = ShardLink(0, lambda: [shard], LinkOptions(), lambda name, _: told.append(name))
+    link.open()
+    await link.served.wait()
+    (late,) = sending(link, 7)
+    await asyncio.sleep(0.1)
+    closing = asyncio.create_task(link.close("the orders are cut anew", UNANSWERED_S))
+    await asyncio.sleep(0)
+    told.clear()
+    await asyncio.sleep(UNANSWERED_S - 1)
+    assert told == [], "the link that takes its place counts what it tells"
+    gate.set()
+    assert isinstance(await late, Updated)
+    await closing
+
+
+@in_virtual_time
 async def test_operations_go_to_the_process_that_serves() -> None:
     shard = FakeShard()
     async with linked(shard) as link:

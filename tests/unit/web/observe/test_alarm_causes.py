@@ -10,16 +10,15 @@ from actors.telemetry.journal import Event
 from tests.unit.actors.owner import ORDER
 from tests.unit.web.fake_node import FakeNode
 from tests.unit.web.observe.test_alarms import Lately, codes
-from tests.unit.web.served import ENGLISH
+from tests.unit.web.served import ENGLISH, served
 from tests.virtual_time import in_virtual_time
-from web.app_context import CONTEXT
+from web.app_context import Options
 from web.observe.alarms import RULES
 from web.observe.alarms.watch import Alarm, Alarms, folded
 
 if TYPE_CHECKING:
-    import pytest
-
-    from tests.unit.web.served import Served
+    from tests.fake_lease import LeaseServer
+    from tests.fakes import MemoryStore
 
 _STATUS = FakeNode().status()
 _DOWN = replace(_STATUS, store=replace(_STATUS.store, ok=False, since_s=3.0))
@@ -115,23 +114,16 @@ def test_a_jump_is_measured_by_the_hour_and_names_the_order_that_is_refused() ->
 
 
 async def test_an_absurd_quantity_is_refused_where_a_most_is_set(
-    first: Served, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, lease: LeaseServer
 ) -> None:
-    options = first.runner.app
-    assert options is not None
-    context = options[CONTEXT]
-    monkeypatch.setitem(
-        cast("Any", options._state),  # noqa: SLF001
-        CONTEXT,
-        replace(context, options=replace(context.options, max_quantity=1000)),
-    )
     path = "/api/workorder/update-quantity"
-    for quantity in (9_007_199_254_740_000, -1001, 1000.5):
-        body = {"workOrderId": ORDER, "type": "input", "quantity": quantity}
-        async with first.session.post(path, json=body, headers=ENGLISH) as reply:
-            answer = await reply.json()
-        assert (reply.status, answer["code"]) == (400, "INVALID_QUANTITY")
-        assert "1000" in answer["message"]
-    body = {"workOrderId": ORDER, "type": "input", "quantity": 1000}
-    async with first.session.post(path, json=body) as reply:
-        assert reply.status == 200
+    async with served(store, lease, "a", Options(max_quantity=1000)) as here:
+        for quantity in (9_007_199_254_740_000, -1001, 1000.5):
+            body = {"workOrderId": ORDER, "type": "input", "quantity": quantity}
+            async with here.session.post(path, json=body, headers=ENGLISH) as reply:
+                answer = await reply.json()
+            assert (reply.status, answer["code"]) == (400, "INVALID_QUANTITY")
+            assert "1000" in answer["message"]
+        body = {"workOrderId": ORDER, "type": "input", "quantity": 1000}
+        async with here.session.post(path, json=body) as reply:
+            assert reply.status == 200

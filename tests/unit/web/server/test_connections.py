@@ -86,6 +86,7 @@ async def house(
 
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /api/workorder/update-quantity HTTP/1.1\r\nHost: localhost\r\n"
 _ORDER = b"GET /api/workorder/detail/00000000000000000000000a HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -290,6 +291,17 @@ async def test_large_replies_take_turns_and_small_ones_do_not(node: FakeNode) ->
             reader, _ = await here.knock(HEAD.replace(b"/livez", path) + b"\r\n")
             assert await _status(reader) == 200
         assert here.limits.turns.count == 1
+
+
+async def test_many_chunks_of_one_body_hold_up_no_later_one(node: FakeNode) -> None:
+    # As many as make reading pause at the last one: the parser stops in the next body, too.
+    chunks = b"1\r\n \r\n" * (2**18 // 16 + 1) + b"0\r\n\r\n"
+    later = b"Content-Length: 2\r\n\r\n{}"
+    async with house(node) as here:
+        reader, writer = await here.knock(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+        assert await _status(reader) == 400
+        writer.write(POST + later)
+        assert await _status(reader) == 400
 
 
 @in_virtual_time
