@@ -46,8 +46,9 @@ Driver = Literal["motor", "pymongo"]
 # What the driver raises for documents that BSON cannot hold (a lone surrogate, a huge number).
 UNSTORABLE: Final = (InvalidDocument, DocumentTooLarge, OverflowError, UnicodeEncodeError)
 # Errors of a single write that say nothing about whether it was carried out: the server was
-# shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml).
-UNSETTLED_CODES: Final = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
+# shutting down, stepping down, or ran out of time (MongoDB's error_codes.yml); or it is a
+# standalone that refuses the number with which PyMongo repeats a write after an overload (20).
+UNSETTLED_CODES: Final = frozenset({20, 50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 _NO_RIGHTS: Final = frozenset({13, 18})
 """Unauthorized, AuthenticationFailed: refused before anything is done, until somebody mends it."""
 _TELLS_ACCENTS: Final = 2

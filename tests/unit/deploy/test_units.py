@@ -108,7 +108,8 @@ def test_systemd_finds_nothing_wrong_with_the_units_of_ray(
     for shared in ("RAY_TMPDIR", "RAY_AUTH_TOKEN_PATH"):
         (setting,) = re.findall(rf"^Environment={shared}=.*$", text, re.MULTILINE)
         assert f"{setting}\n" in front_door
-    text = text.replace("/opt/work-order-service/scripts", str(CHECKOUT / "scripts"))
+    # By another name, as a checkout's own may have spaces.
+    (tmp_path / "scripts").symlink_to(CHECKOUT / "scripts")
     text = text.replace("/opt/work-order-service", str(tmp_path))
     copy = tmp_path / name.replace("@", "@head")
     copy.write_text(text.replace("=work-orders\n", f"={getpass.getuser()}\n"))
