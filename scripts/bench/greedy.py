@@ -257,7 +257,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         with ExitStack() as stack:
             args.scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            for name in args.kinds or KINDS:
+            for name in dict.fromkeys(args.kinds or KINDS):
                 found.append(_measure(name, args))
                 print(_line(found[-1]), flush=True)
     except ChildFailedError as error:
