@@ -69,9 +69,10 @@ def _empty(database: Database[dict[str, Any]]) -> None:
 
 
 def _has_our_indexes(collection: Collection[dict[str, Any]]) -> bool:
+    """Return whether the service makes it, and as it is."""
     ours = [_told(each.document) for each in INDEXES.get(collection.name, ())]
     found = [_told(each) for each in collection.list_indexes() if each["name"] != "_id_"]
-    return sorted(ours, key=_name) == sorted(found, key=_name)
+    return bool(ours) and sorted(ours, key=_name) == sorted(found, key=_name)
 
 
 def _told(index: Mapping[str, Any]) -> dict[str, Any]:

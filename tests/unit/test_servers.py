@@ -299,6 +299,7 @@ def test_collections_that_are_as_the_service_makes_them_are_emptied_and_kept(
         database[collection].create_indexes(list(indexes))
         database[collection].insert_one({})
     made = _made(database)
+    database["a_tests_own"].insert_one({})
     databases.give_back(name)
     assert _made(database) == made
     assert [each for each in made if database[each].count_documents({})] == []
