@@ -28,8 +28,8 @@ from actors.domain.model import Epoch, WorkOrderId
 from actors.errors import StoreRejected
 from actors.store.archive import ENDED, Moved
 from actors.store.mongo.bson import revision_filter
-from actors.store.mongo.client import reading, writing
-from actors.store.mongo.places import MOVING, all_of, entries_of
+from actors.store.mongo.client import all_of, reading, writing
+from actors.store.mongo.places import MOVING, entries_of
 from actors.store.mongo.reads import load
 from actors.store.schema import ARCHIVE, BATCH, LOGS, NODE_STATE, OURS, RESTORED
 from actors.store.values import order_time

@@ -302,3 +302,22 @@ def sent() -> Iterator[None]:
 
 def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).split(', Topology', 1)[0][:300]}"
+
+
+async def cursor_of(
+    collection: Any,  # noqa: ANN401 -- of either driver
+    pipeline: Sequence[Mapping[str, Any]],
+    **options: Any,  # noqa: ANN401 -- the driver's
+) -> Any:  # noqa: ANN401 -- as well
+    """Begin to aggregate; with PyMongo's own API that is awaited."""
+    found = collection.aggregate(pipeline, **options)
+    return await found if inspect.isawaitable(found) else found
+
+
+async def all_of(
+    collection: Any,  # noqa: ANN401 -- of either driver
+    pipeline: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Aggregate; what does not fit into the server's memory goes to its disk."""
+    cursor = await cursor_of(collection, pipeline, allowDiskUse=True)
+    return await cursor.to_list(None)  # type: ignore[no-any-return]

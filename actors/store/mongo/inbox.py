@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +20,14 @@ from actors.store.documents import known_outcome
 from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.jobs import JobPage, JobQuery, StoredJobs
 from actors.store.mongo.bson import as_object_id
-from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, reading, sent, writing
+from actors.store.mongo.client import (
+    UNSETTLED_CODES,
+    UNSTORABLE,
+    cursor_of,
+    reading,
+    sent,
+    writing,
+)
 from actors.store.mongo.control import CONTROL, change_control, check, note_slots, unfenced
 from actors.store.mongo.reads import fetch
 from actors.store.pages import within
@@ -182,10 +188,7 @@ class MongoInbox:
             {"$group": {"_id": {"state": "$state", "lost": unreadable}, "jobs": {"$sum": 1}}},
         ]
         with reading():
-            cursor = self._at.inbox.aggregate(stages)
-            if inspect.isawaitable(cursor):  # with PyMongo's own API
-                cursor = await cursor
-            groups = await cursor.to_list(None)
+            groups = await (await cursor_of(self._at.inbox, stages)).to_list(None)
         found: Counter[str] = Counter()
         for group in groups:
             state, lost = group["_id"].get("state"), group["_id"]["lost"]

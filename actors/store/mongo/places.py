@@ -7,10 +7,10 @@ don't. Between each change of it and what follows lies more time than any read t
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.store.mongo.client import cursor_of
 from actors.store.schema import ARCHIVE, BATCH, LOGS
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Both:
         """Return a cursor of what fits, in this order."""
         both = self.places.both([{"$match": condition}])
         page: Stages = [{"$sort": order}, {"$skip": skip}, {"$limit": limit}]
-        return await cursor_of(self.at.logs, [*both, *page])
+        return await cursor_of(self.at.logs, [*both, *page], allowDiskUse=True)
 
 
 def entries_of(orders: Sequence[ObjectId], before: Any) -> dict[str, Any]:  # noqa: ANN401 -- a datetime as stored
@@ -99,14 +99,3 @@ async def places(at: Collections) -> Places:
 
 def _none_of(condition: Mapping[str, Any]) -> dict[str, Any]:
     return {"$nor": [condition]}
-
-
-async def all_of(collection: Any, pipeline: Stages) -> list[dict[str, Any]]:  # noqa: ANN401 -- either driver's
-    """Aggregate; what does not fit into the server's memory goes to its disk."""
-    return await (await cursor_of(collection, pipeline)).to_list(None)  # type: ignore[no-any-return]
-
-
-async def cursor_of(collection: Any, pipeline: Stages) -> Any:  # noqa: ANN401 -- either driver's
-    """Begin to aggregate."""
-    found = collection.aggregate(pipeline, allowDiskUse=True)
-    return await found if inspect.isawaitable(found) else found  # with PyMongo's own API

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from actors.runtime.slices import in_slices
 from actors.store.contexts import request_key
 from actors.store.documents import order_from, outcome_from
 from actors.store.mongo.bson import as_object_id, note_history
-from actors.store.mongo.client import reading
+from actors.store.mongo.client import cursor_of, reading
 from actors.store.pages import bytes_of
 from actors.store.port import MAX_WHOLE, Claim
 from actors.store.schema import (
@@ -235,30 +234,28 @@ async def details_of(
 
 async def _archived(at: Collections, ids: Sequence[Any]) -> set[Any]:
     """Return which of the orders have entries in the archive."""
-    found = at.archive.aggregate(
+    found = await cursor_of(
+        at.archive,
         [
             {"$match": {"workOrderId": {"$in": ids}}},
             {"$sort": {"workOrderId": 1, "operateTime": -1}},  # one index key per order, as below
             {"$group": {"_id": "$workOrderId", "newest": {"$first": "$operateTime"}}},
-        ]
+        ],
     )
-    if inspect.isawaitable(found):  # with PyMongo's own API
-        found = await found
     return {each["_id"] async for each in found}
 
 
 async def _log_seqs(log: Any, ids: Iterable[Any]) -> dict[Any, int]:  # noqa: ANN401 -- either driver's
     """Return the highest seq in the log, or the archive, of each order that has one."""
-    highest = log.aggregate(
+    highest = await cursor_of(
+        log,
         [
             {"$match": {"workOrderId": {"$in": list(ids)}, f"{OURS}.seq": {"$gt": 0}}},
             # In the index's own order backwards: MongoDB reads one index key per order.
             {"$sort": {"workOrderId": -1, f"{OURS}.seq": -1}},
             {"$group": {"_id": "$workOrderId", "seq": {"$first": f"${OURS}.seq"}}},
-        ]
+        ],
     )
-    if inspect.isawaitable(highest):  # with PyMongo's own API
-        highest = await highest
     return {each["_id"]: count_from(each["seq"]) or 0 async for each in highest}
 
 

@@ -9,8 +9,8 @@ from bson import ObjectId
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from actors.store.mongo.client import reading, writing
-from actors.store.mongo.places import all_of, places
+from actors.store.mongo.client import all_of, reading, writing
+from actors.store.mongo.places import places
 from actors.store.quantities import AUTOMATIC, FIELDS, HOUR_MS, Dimension, milliseconds, name_key
 from actors.store.rollups import HOURS, TOTAL, VIEWS, RollupState, different
 from actors.store.values import count_from, mapping_from

@@ -5,7 +5,6 @@ Numbers are looked up by the main service's own unique index of them.
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ from bson import ObjectId
 from pymongo.errors import ExecutionTimeout
 
 from actors.domain.model import WorkOrderId
-from actors.store.mongo.client import reading
+from actors.store.mongo.client import cursor_of, reading
 from actors.store.mongo.reads import BARCODE_INDEX, details_of
 from actors.store.port import BARCODE_ENTRIES, SEARCHED_ENTRIES, Found, Trait
 from actors.store.schema import OURS
@@ -114,16 +113,15 @@ async def _among_the_newest(
     log: Any,  # noqa: ANN401 -- either driver's
     condition: Mapping[str, Any],
 ) -> list[Mapping[str, Any]]:
-    found = log.aggregate(
+    found = await cursor_of(
+        log,
         [
             {"$sort": {"operateTime": -1}},
             {"$limit": SEARCHED_ENTRIES},
             {"$match": condition},
             {"$project": {"workOrderId": 1}},
-        ]
+        ],
     )
-    if inspect.isawaitable(found):  # with PyMongo's own API
-        found = await found
     return [each async for each in found]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.mongo.bson import as_object_id
-from actors.store.mongo.client import reading
+from actors.store.mongo.client import cursor_of, reading
 from actors.store.mongo.places import places
 from actors.store.mongo.rollups import LOG_KEYS, QUANTITY, TYPES, MongoShelf, log_key, periods, sums
 from actors.store.quantities import (
@@ -64,9 +63,7 @@ class MongoStatistics:
                 if parts := cover(query, state):
                     source = at.rollups
                     pipeline = _covered(query, condition, parts, state.generation, counted)
-            found = source.aggregate(pipeline, allowDiskUse=True, batchSize=_AT_ONCE)
-            if inspect.isawaitable(found):  # with PyMongo's own API
-                found = await found
+            found = await cursor_of(source, pipeline, allowDiskUse=True, batchSize=_AT_ONCE)
             try:
                 empty = True
                 while some := await found.to_list(_AT_ONCE):
