@@ -14,18 +14,16 @@ is broken off goes on with the next call, or with the service.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import re
 import sys
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.model import WorkOrderId
-from actors.errors import StartupError, WorkOrderError
 from actors.store.archive import Moved
-from config.settings.settings import SettingsError, load_settings
-from scripts.rollups import store_of
+from config.settings.settings import SettingsError
+from scripts._store import opened, run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from actors.store.archive import Archive
     from config.settings.settings import Settings
 
-_NO_ANSWER, _WRONG_USAGE = 1, 2
 _ID: Final = re.compile("[0-9a-fA-F]{24}")
 
 
@@ -45,8 +42,16 @@ async def _all(step: Callable[[], Awaitable[Moved | None]]) -> Moved:
     return total
 
 
-async def _work(args: argparse.Namespace, days: int | None, archive: Archive) -> str:
+async def _work(args: argparse.Namespace, settings: Settings) -> str:
     """Do what is asked for; say what that was."""
+    days = args.days or settings.log_retention_days
+    if args.restore is None and days is None:
+        raise SettingsError(("set LOG_RETENTION_DAYS, or give --days",))
+    async with opened(settings) as store:
+        return await _done(args, days, store.archive)
+
+
+async def _done(args: argparse.Namespace, days: int | None, archive: Archive) -> str:
     before = datetime.now(UTC) - timedelta(days=days or 0)
     ids = None if args.all else [WorkOrderId(each.lower()) for each in args.restore or ()]
     if args.restore is None:
@@ -57,14 +62,6 @@ async def _work(args: argparse.Namespace, days: int | None, archive: Archive) ->
         done, would = "brought back", "would be brought back"
     what = f"{moved.entries} entries of {moved.orders} orders"
     return f"{what} {done}" if args.yes else f"{what} {would} (--yes does it)"
-
-
-async def _on_store(args: argparse.Namespace, days: int | None, settings: Settings) -> str:
-    async with AsyncExitStack() as undo:
-        store = store_of(settings)
-        undo.push_async_callback(store.close)
-        await store.open()
-        return await _work(args, days, store.archive)
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,22 +88,7 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what is asked for; give the exit status."""
-    args = _parsed(argv)
-    try:
-        settings = load_settings()
-        days = args.days or settings.log_retention_days
-        if args.restore is None and days is None:
-            sys.stderr.write("set LOG_RETENTION_DAYS, or give --days\n")
-            return _WRONG_USAGE
-        done = asyncio.run(_on_store(args, days, settings))
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return _WRONG_USAGE
-    except (StartupError, WorkOrderError) as error:
-        sys.stderr.write(f"the database does not answer: {error}\n")
-        return _NO_ANSWER
-    sys.stdout.write(f"{done}\n")
-    return 0
+    return run(partial(_work, _parsed(argv)))
 
 
 if __name__ == "__main__":

@@ -11,44 +11,26 @@ and its statistics are right all the time: what is not rolled up is summed from 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from actors.errors import StartupError, WorkOrderError
-from actors.store.mongo.store import MongoStore
-from actors.store.sqlite.store import FILE_NAME, SqliteStore
-from config.settings.settings import SettingsError, load_settings
+from scripts._store import opened, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.store import Store
     from config.settings.settings import Settings
 
 _ALL = ("rebuild", "recheck", "finish")
-_NO_ANSWER, _WRONG_USAGE = 1, 2
 
 
-def store_of(settings: Settings) -> Store:
-    """Return the store of the settings, which is to be opened."""
-    if settings.mongodb_uri is None:
-        return SqliteStore(settings.data_dir / FILE_NAME)
-    return MongoStore(
-        settings.mongodb_uri.get_secret_value(), database=settings.mongodb_database or ""
-    )
-
-
-async def _work(what: str, settings: Settings) -> int:
-    """Do it; give the number of pieces of work that were left to do."""
+async def _work(what: str, settings: Settings) -> str:
+    """Do it; say in how many pieces of work, of those that were left to do."""
     zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
-    async with AsyncExitStack() as undo:
-        store = store_of(settings)
-        undo.push_async_callback(store.close)
-        await store.open()
+    async with opened(settings) as store:
         if what == "rebuild":
             await store.statistics.rebuild()
         if what == "recheck":
@@ -56,7 +38,7 @@ async def _work(what: str, settings: Settings) -> int:
         pieces = 0
         while await store.statistics.roll_up(zone, settings.shift_starts, datetime.now(UTC)):
             pieces += 1
-        return pieces
+        return f"all is rolled up, in {pieces} steps"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,16 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("what", choices=_ALL)
     args = parser.parse_args(argv)
-    try:
-        pieces = asyncio.run(_work(args.what, load_settings()))
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return _WRONG_USAGE
-    except (StartupError, WorkOrderError) as error:
-        sys.stderr.write(f"the database does not answer: {error}\n")
-        return _NO_ANSWER
-    sys.stdout.write(f"all is rolled up, in {pieces} steps\n")
-    return 0
+    return run(partial(_work, args.what))
 
 
 if __name__ == "__main__":
