@@ -35,6 +35,8 @@ Driver = Literal["motor", "pymongo"]
 MONGO_STORES = ("standalone-pymongo", "replica-set-motor")
 OTHER_MONGO_STORES = ("standalone-motor", "replica-set-pymongo")
 FAKES = ("memory", "simulation")
+on_mongo = pytest.mark.parametrize("database", [MONGO_STORES[0]], indirect=True)
+on_both = pytest.mark.parametrize("database", ["sqlite", MONGO_STORES[0]], indirect=True)
 _TIMEOUT_S = 60.0
 """Only a hang reaches it."""
 

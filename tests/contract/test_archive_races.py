@@ -34,7 +34,7 @@ from tests.contract.cases import (
     scan,
     whole_log,
 )
-from tests.contract.conftest import MONGO_STORES
+from tests.contract.conftest import on_both, on_mongo
 from tests.contract.logged import rows
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from tests.contract.backdoor import RealBackdoor
 
 pytestmark = pytest.mark.adapters
-on_mongo = pytest.mark.parametrize("database", [MONGO_STORES[0]], indirect=True)
-on_both = pytest.mark.parametrize("database", ["sqlite", MONGO_STORES[0]], indirect=True)
 _HANGS_S: Final = 60.0
 _BEFORE: Final = max(datetime.now(UTC), MORNING) + timedelta(days=1)
 """What came back just now may be moved again."""

@@ -18,7 +18,7 @@ from scripts.reconcile.sqlite import SqliteSource
 from scripts.reconcile.sweep import Sweep
 from tests.contract.backdoor import MongoBackdoor
 from tests.contract.cases import applied, change, loaded, order_document
-from tests.contract.conftest import MONGO_STORES
+from tests.contract.conftest import on_both, on_mongo
 from tests.misbooked import Account, spoilt
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from scripts.reconcile.source import Source
     from tests.contract.backdoor import RealBackdoor
 
-on_both = pytest.mark.parametrize("database", ["sqlite", MONGO_STORES[0]], indirect=True)
-on_mongo = pytest.mark.parametrize("database", [MONGO_STORES[0]], indirect=True)
 _AGES_S = 1e9
 pytestmark = pytest.mark.adapters
 

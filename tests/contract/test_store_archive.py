@@ -36,7 +36,7 @@ from tests.contract.cases import (
     unbind,
     whole_log,
 )
-from tests.contract.conftest import MONGO_STORES
+from tests.contract.conftest import on_mongo
 from tests.contract.logged import rows
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from tests.contract.conftest import Database
 
 pytestmark = pytest.mark.adapters
-on_mongo = pytest.mark.parametrize("database", [MONGO_STORES[0]], indirect=True)
 _BEFORE = MORNING + timedelta(days=1)
 _EVERYTHING = QuantityQuery(
     MORNING - timedelta(days=1),
