@@ -37,7 +37,8 @@ async def in_slices(
     need the interpreter's lock, as one that commits, have it meanwhile. Where something that
     `given` holds takes much longer by itself, `rest_s` seconds follow each slice.
     """
-    lane = _lanes.setdefault(asyncio.get_running_loop(), _Lane())
+    loop = asyncio.get_running_loop()
+    lane = _lanes.get(loop) or _lanes.setdefault(loop, _Lane())
     made: list[_Made] = []
     rest = iter(given)
     lane.at_work += 1
