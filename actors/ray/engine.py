@@ -215,9 +215,10 @@ class RayEngine:
     async def _make_way(self, stored: ShardMap) -> None:
         """Have the shards given up, now that all is there that is to take them."""
         handles = [each for part in self.parts for each in self._processes.handles(part.link.shard)]
+        make_way = pack(MAKE_WAY, stored.version, stored.planned)
         with suppress(TimeoutError):
             async with asyncio.timeout(_ANSWERS_S):
-                asked = (each.operate(pack(MAKE_WAY, stored.version)) for each in handles)
+                asked = (each.operate(make_way) for each in handles)
                 await asyncio.gather(*asked, return_exceptions=True)
 
     async def _begin_anew(self, stored: ShardMap) -> None:

@@ -31,7 +31,7 @@ _LOOKS_S: Final = 0.1
 _WAY_S: Final = 60.0
 """How long those are waited for that are to take over under another map."""
 MAKE_WAY: Final = "make_way"
-"""The operation by which a front door says that they are there."""
+"""The operation by which a front door says that they are there: the map's version, and the plan."""
 
 _log = structlog.get_logger(__name__)
 
@@ -77,9 +77,11 @@ class ShardServer:
         self._ttl_s = lease_ttl_s
         self._serves: _Held | None = None
         """None while the map has no such shard."""
-        self._planned_at: float | None = None
-        self._way: int | None = None
-        """Version of the map that may be left, as what is to take over is there."""
+        self._plan: tuple[int, int | None] | None = None
+        """Version of the map, and the number that is to come, as they were read last."""
+        self._planned_at = 0.0
+        self._way: tuple[int, ...] = ()
+        """The plan for which the shard may be left, as what is to take over is there."""
         self._heeding: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
 
@@ -139,7 +141,7 @@ class ShardServer:
 
     async def _run(self, name: str, arguments: list[Any]) -> Any:  # noqa: ANN401
         if name == MAKE_WAY:
-            (self._way,) = arguments
+            self._way = tuple(arguments)
             return None
         operation = OPERATIONS.get(name)
         if operation is None:
@@ -210,12 +212,16 @@ class ShardServer:
         _log.info("shards_followed", shards=shards.count, version=shards.version)
 
     def _is_to_leave(self, shards: ShardMap) -> bool:
-        """Return whether another map is planned, and what it needs is there, or long waited for."""
+        """Return whether another map is planned, and what it needs is there, or long waited for.
+
+        A plan that takes the place of another one needs other processes: it is waited for anew.
+        """
+        plan = shards.version, shards.planned
+        if plan != self._plan:
+            self._plan, self._planned_at = plan, time.monotonic()
         if shards.planned is None:
-            self._planned_at = None
             return False
-        self._planned_at = self._planned_at or time.monotonic()
-        return self._way == shards.version or time.monotonic() - self._planned_at > _WAY_S
+        return self._way == plan or time.monotonic() - self._planned_at > _WAY_S
 
     def _news(self) -> News:
         node = self._held.node

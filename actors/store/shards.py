@@ -33,8 +33,9 @@ class Members(Protocol):
     async def move(self, was: ShardMap, count: int) -> bool:
         """Cut the orders into `count` shards, unless the map is of another version than it `was`.
 
-        From then on no owner under the old map changes a waiting or failed job, or a pause; nor
-        does any claim an epoch. Raises `OutcomeUnknown`.
+        Nor are they where it `was` planned, and another number is planned now. From then on no
+        owner under the old map changes a waiting or failed job, or a pause; nor does any claim an
+        epoch. Raises `OutcomeUnknown`.
         """
         ...
 

@@ -52,6 +52,9 @@ async def test_a_plan_is_kept_until_the_map_moves_and_no_epoch_is_claimed_before
     assert await members.plan(TWO, 4)
     assert await members.plan(TWO, 2), "taken back"
     assert await members.read() == ShardMap(2, 1, planned=2)
+    assert not await members.move(ShardMap(2, 1, planned=4), 4), "another number is planned now"
+    assert not await members.plan(ShardMap(2, 1, planned=4), 8)
+    assert await members.read() == ShardMap(2, 1, planned=2)
 
 
 async def test_whoever_comes_next_finds_what_was_left_under_the_old_map(

@@ -56,8 +56,10 @@ class MongoShardMap:
             return await self._change(was, {"shards.count": was.count, "shards.planned": count})
 
     async def _change(self, was: ShardMap, fields: dict[str, Any]) -> bool:
-        """Set fields of the document of the map, if it has the version still; it is made here."""
+        """Set fields of the document of the map, if it is as it `was` still; it is made here."""
         same = CONTROL | {"shards.version": was.version or None}
+        if was.planned is not None:
+            same |= {"shards.planned": was.planned}
         with suppress(DuplicateKeyError):  # it is there, and has another version
             await self._at.state.update_one(same, {"$set": fields}, upsert=True)
             return True

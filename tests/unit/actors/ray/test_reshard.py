@@ -11,6 +11,8 @@ from actors.domain.messages import Updated
 from actors.domain.slots import ShardMap
 from actors.errors import NotOwner, ShardsFixed
 from actors.lease.port import Holder
+from actors.ray.shard import MAKE_WAY
+from actors.wire.payload import pack
 from tests.unit.actors.owner import update
 from tests.unit.actors.plant import until
 from tests.unit.actors.ray.test_engine import an_open_door, door
@@ -68,6 +70,24 @@ async def test_shards_are_given_up_once_all_is_there_that_is_to_take_them_or_aft
         assert await until_served(4, at.engine) == 0
         at.processes.slow = ready_after_s > served_for_s
         assert await until_served(2, at.engine) < 2 + TTL_S
+
+
+@in_virtual_time
+async def test_a_plan_in_the_place_of_another_is_waited_for_anew() -> None:
+    async with an_open_door(None) as at:
+        at.processes.slow = True
+        await at.engine.reshard(2)
+        await asyncio.sleep(50)
+        await at.engine.reshard(1)
+        # From a front door that has read the plan before it.
+        for shard in range(4):
+            for each in at.processes.handles(shard):
+                await each.operate(pack(MAKE_WAY, 1, 2))
+        await asyncio.sleep(15)
+        assert await until_served(4, at.engine) == 0
+        at.processes.slow = False
+        assert await until_served(1, at.engine) < 2 + TTL_S
+        assert at.processes.cluster.store.shard_map.map == ShardMap(1, 2)
 
 
 @in_virtual_time

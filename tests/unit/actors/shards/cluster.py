@@ -51,15 +51,13 @@ class MemoryMembers:
         return self.map
 
     async def move(self, was: ShardMap, count: int) -> bool:
-        self._ask()
-        if self.map.version != was.version:
+        if not self._is_as(was):
             return False
         self.map = ShardMap(count, was.version + 1)
         return True
 
     async def plan(self, was: ShardMap, count: int) -> bool:
-        self._ask()
-        if self.map.version != was.version:
+        if not self._is_as(was):
             return False
         self.map = replace(self.map, planned=count)
         return True
@@ -73,6 +71,10 @@ class MemoryMembers:
     async def leave(self, me: Member) -> None:
         self._ask()
         self.seen.pop(me.node, None)
+
+    def _is_as(self, was: ShardMap) -> bool:
+        self._ask()
+        return self.map.version == was.version and was.planned in (None, self.map.planned)
 
     def _ask(self) -> None:
         if not self.reachable:
