@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from actors.store.port import Store
     from actors.store.shards import Member
     from actors.telemetry.journal import Event
+    from actors.telemetry.part_samples import PartSample
     from actors.telemetry.telemetry import Telemetry
 
 
@@ -197,6 +198,10 @@ class Part(Protocol):
 
     def counts(self) -> PartCounts | None:
         """Return what is counted of them, as far as is known here; None where it is not known."""
+        ...
+
+    def past(self, since: float) -> Sequence[PartSample]:
+        """Return what was counted from `since` (seconds since 1970) on, at most of an hour."""
         ...
 
     def owner_elsewhere(self) -> Holder | None:

@@ -16,18 +16,20 @@ from actors.operators.inspector import ActorInspector
 from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Region
 from actors.telemetry.pace import Pace
+from actors.telemetry.part_samples import PartSamples
 from actors.telemetry.samples import SAMPLED_EVERY_S, Gauges
 from actors.telemetry.spans import NO_SPANS
 from actors.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from actors.domain.model import Epoch, WorkOrderId
     from actors.domain.slots import ShardMap
     from actors.lease.port import Holder, Lease
     from actors.node.options import Permit
     from actors.store.port import Store
+    from actors.telemetry.part_samples import PartSample
     from actors.telemetry.spans import Spans
 
 __all__ = ["Node", "NodeOptions"]
@@ -66,7 +68,7 @@ class Node:
         self.region = Region(self.telemetry, self._remember_pause, store)
         self.jobs = JobAdmin(store.inbox, lambda: self.region.jobs, self.telemetry.tally)
         self._options = options
-        self._pace = Pace()
+        self._pace, self._past = Pace(), PartSamples()
         self._actor: NodeActor | None = None
         self._clock: asyncio.TimerHandle | None = None
 
@@ -95,12 +97,19 @@ class Node:
             waiting = counts.waiting + counts.delayed
             gauges = Gauges(waiting, counts.active, counts.live_actors, counts.paused)
         self.telemetry.samples.take(gauges)
-        self.look_at_pace()
+        self.sample_part()
         self._clock = asyncio.get_running_loop().call_later(SAMPLED_EVERY_S, self.sample)
 
-    def look_at_pace(self) -> None:
-        """Note how many updates are done, for their rate; for whoever samples."""
+    def sample_part(self) -> None:
+        """Note what is counted of these orders, for their rate and their past; for who samples."""
         self._pace.note(self.region.done)
+        counts = self.counts()
+        if counts is not None:
+            self._past.take(counts.per_s, counts.waiting, counts.unlogged)
+
+    def past(self, since: float) -> Sequence[PartSample]:
+        """Return what was counted from `since` (seconds since 1970) on, while they were owned."""
+        return self._past.since(since)
 
     def counts(self) -> PartCounts | None:
         """Return what is counted of these orders; None where this node does not own them."""

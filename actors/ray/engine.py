@@ -283,5 +283,5 @@ class RayEngine:
                     Gauges(waiting, counts.active, counts.live_actors, counts.paused)
                 )
                 for part in self.parts:
-                    part.look_at_pace()
+                    part.sample_part()
             await asyncio.sleep(_WATCHED_S if self._shards.planned is None else _LOOKS_S)

@@ -16,6 +16,7 @@ from actors.shards.jobs import total_of
 from actors.shards.orders import ask_by_shard, summed
 from actors.store.pages import within
 from actors.telemetry.pace import Pace
+from actors.telemetry.part_samples import PartSamples
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from actors.ray.link import ShardLink
     from actors.store.shards import ShardedStore
     from actors.telemetry.journal import Event
+    from actors.telemetry.part_samples import PartSample
 
 
 class ShardPart:
@@ -42,12 +44,19 @@ class ShardPart:
         self.orders, self.jobs = RemoteOrders(link), RemoteJobs(link)
         self.actors = RemoteActors(link)
         self._store = store
-        self._pace = Pace()
+        self._pace, self._past = Pace(), PartSamples()
 
-    def look_at_pace(self) -> None:
-        """Note how many updates the shard says are done, for their rate; for whoever samples."""
+    def sample_part(self) -> None:
+        """Note what the shard says of itself, for its rate and its past; for whoever samples."""
         if self.link.news is not None:
             self._pace.note(self.link.news.statistics.completed)
+        counts = self.counts()
+        if counts is not None:
+            self._past.take(counts.per_s, counts.waiting, counts.unlogged)
+
+    def past(self, since: float) -> Sequence[PartSample]:
+        """Return what the shard said of itself from `since` (seconds since 1970) on."""
+        return self._past.since(since)
 
     def status(self) -> NodeStatus:
         """Return what the shard said of itself last."""

@@ -179,7 +179,7 @@ class ShardedNode:
             gauges = Gauges(waiting, counts.active, counts.live_actors, counts.paused)
         self.telemetry.samples.take(gauges)
         for part in self.parts:
-            part.look_at_pace()
+            part.sample_part()
         self._clock = asyncio.get_running_loop().call_later(SAMPLED_EVERY_S, self._sample)
 
     # -- its share ---------------------------------------------------------------------------

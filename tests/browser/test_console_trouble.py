@@ -147,11 +147,24 @@ async def test_shards_are_listed_beside_the_nodes_where_there_are_any(
     told = {"count": 2, "version": 3, "planned": 4, "shards": rows}
     body = {"success": True, "message": "", "code": "OK", "data": told}
     await visitor.context.route("**/api/shards", lambda route: route.fulfill(json=body))
+    at = [f"2026-11-26T10:00:{second:02}.000+00:00" for second in (0, 5, 10)]
+    grew = {"at": at, "ratePerSecond": [None, 8, 12.5], "waiting": [0, 1, 3]}
+    grew["unlogged"] = [0, 9, 17]
+    columns: list[dict[str, object]] = [
+        {"shard": 0, **grew},
+        {"shard": 1, **{name: [] for name in grew}},
+    ]
+    past = {**body, "data": {"everyS": 5, "shards": columns}}
+    await visitor.context.route("**/api/shards/history*", lambda route: route.fulfill(json=past))
     await expect(console.rows("shards")).to_have_count(2)
     served = console.row("shards", "0")
     for text in ("north", "served", "12.5", "3", "7", "17"):
         await expect(served).to_contain_text(text)
+    await expect(served.locator("svg path")).to_have_count(3)
+    waited = served.locator('[data-cell="waiting"]').get_by_role("img")
+    await expect(waited).to_have_accessible_name(re.compile("Shard 0, last 15 minutes.*now 3, hi"))
     await expect(console.row("shards", "1")).to_contain_text("not served")
+    await expect(console.row("shards", "1").locator("svg")).to_have_count(0)
     await expect(console.panel("shards")).to_contain_text("To be 4 in a moment")
     assert await violations(console.page) == []
     await visitor.context.close()

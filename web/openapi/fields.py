@@ -28,6 +28,7 @@ FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "applied": ("已生效的更新", "Updates that were applied"),
     "at": ("时间", "When that was"),
     "Alarms.at": ("得出这些告警的时间", "When these alarms were looked for"),
+    "ShardHistory.at": ("每列各行的时间", "When the rows of all columns were taken"),
     "History.at": ("每列各行的时间", "When the rows of all columns were taken"),
     "attempts": ("已结束的尝试次数", "How many tries came to an end, under whichever owner"),
     "barcodeOperation": ("对条码做了什么", "What was done with the barcode"),

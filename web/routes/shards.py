@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from actors.node.status import Role
+from actors.telemetry.samples import SAMPLED_EVERY_S
 from web.app_context import CALL, CONTEXT
 from web.cluster.forward import FORWARDER
 from web.cluster.hop import in_time
 from web.openapi import parameters
-from web.openapi.models.shards import Shard, ShardCounts, Shards, ShardsPlan
+from web.openapi.models.shards import (
+    Shard,
+    ShardCounts,
+    ShardHistories,
+    ShardHistory,
+    Shards,
+    ShardsPlan,
+)
 from web.route import JSON_BODY, LATE, UNREAD, Body, Route
 from web.wire import merging
 from web.wire.bodies import read_object
+from web.wire.queries import parse_minutes
 from web.wire.replies import success
 from web.wire.schemas import ShardsBody, parse_shards
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp import web
 
     from actors import engine
+    from actors.telemetry.part_samples import PartSample
     from web.cluster.peer import PeerHealth
 
 
@@ -50,7 +64,7 @@ def _shard(index: int, part: engine.Part, owner: PeerHealth | None) -> Shard:
             "liveActors": counts.live_actors,
             "jobs": counts.jobs,
             "unlogged": counts.unlogged,
-            "ratePerSecond": None if counts.per_s is None else round(counts.per_s, 1),
+            "ratePerSecond": _rate(counts.per_s),
         }
     return {
         "shard": index,
@@ -61,6 +75,35 @@ def _shard(index: int, part: engine.Part, owner: PeerHealth | None) -> Shard:
         "leaseLeftMs": None if left_s is None else round(left_s * 1000),
         "counts": told,
     }
+
+
+async def shard_history(request: web.Request) -> web.Response:
+    """Show the past of each shard: how much was done, what waited, what was not logged yet."""
+    since = time.time() - 60 * parse_minutes(request.query)
+    parts = request.app[CONTEXT].node.parts
+    data: ShardHistories = {
+        "everyS": round(SAMPLED_EVERY_S),
+        "shards": [_past(index, part.past(since)) for index, part in enumerate(parts)],
+    }
+    return success(request, data, "OK.shardHistory")
+
+
+def _past(index: int, found: Sequence[PartSample]) -> ShardHistory:
+    return {
+        "shard": index,
+        "at": [_moment(each.at) for each in found],
+        "ratePerSecond": [_rate(each.per_s) for each in found],
+        "waiting": [each.waiting for each in found],
+        "unlogged": [each.unlogged for each in found],
+    }
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _rate(per_s: float | None) -> float | None:
+    return None if per_s is None else round(per_s, 1)
 
 
 async def reshard(request: web.Request) -> web.Response:
@@ -87,6 +130,18 @@ ROUTES: Final = (
         tag="Nodes",
         reply=Shards,
         text="OK.shards",
+    ),
+    Route(
+        name="shardHistory",
+        method="GET",
+        path="/api/shards/history",
+        handler=shard_history,
+        needs="view",
+        merge=merging.shard_histories,
+        tag="Nodes",
+        reply=ShardHistories,
+        text="OK.shardHistory",
+        parameters=(parameters.MINUTES,),
     ),
     Route(
         name="reshard",

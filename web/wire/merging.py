@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from actors.operators.job_admin import LIVE_STATES
@@ -18,6 +20,8 @@ _WORST: Final = frozenset(
 )
 """Of these nodes can't be added up: the greatest is shown, for percentiles a bound."""
 
+_COLUMNS: Final = ("at", "ratePerSecond", "waiting", "unlogged")
+"""Of a shard's past, by the first of them in order."""
 _LAST: Final = "9999"
 """Later than any moment, as JSON has them."""
 
@@ -132,6 +136,21 @@ def shards(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
     told = [row for each in every for row in each["shards"] if row["counts"] is not None]
     rows |= {row["shard"]: row for row in told if row["shard"] in rows}
     return {**every[0], "shards": sorted(rows.values(), key=lambda row: row["shard"])}
+
+
+def shard_histories(_query: Mapping[str, str], every: Sequence[Data]) -> Data:
+    """Return each shard's past as all tell of it that owned it, one after the other."""
+
+    def past(shard: int) -> Data:
+        told = [row for each in every for row in each["shards"] if row["shard"] == shard]
+        rows = [zip(*(each[name] for name in _COLUMNS), strict=True) for each in told]
+        moments = sorted(chain.from_iterable(rows), key=itemgetter(0))
+        return {
+            "shard": shard,
+            **{name: [row[at] for row in moments] for at, name in enumerate(_COLUMNS)},
+        }
+
+    return {**every[0], "shards": [past(row["shard"]) for row in every[0]["shards"]]}
 
 
 def _page(query: Mapping[str, str], name: str, rows: list[Data], every: Sequence[Data]) -> Data:

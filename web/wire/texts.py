@@ -66,6 +66,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OK.paused": Text("获取已暂停的工单成功", "Paused orders read"),
     "OK.locks": Text("获取锁统计成功", "Locks read"),
     "OK.shards": Text("获取分片成功", "Shards read"),
+    "OK.shardHistory": Text("获取分片历史成功", "History of the shards read"),
     "OK.reshard": Text("分片数更改中", "The number of shards is changing"),
     "OK.jobs": Text("获取任务列表成功", "Jobs read"),
     "OK.job": Text("获取任务成功", "Job read"),

@@ -15,6 +15,7 @@ from actors.node.status import Dependency, NodeStatus, OwnershipHistory, PartCou
 from actors.operators.job_admin import JobAdmin
 from actors.orders.region import Backlog, Statistics
 from actors.store import LogPage, LogQuery
+from actors.telemetry.part_samples import PartSample
 from actors.telemetry.telemetry import Telemetry
 from tests.fake_records import MemoryRecords
 from tests.fakes import MemoryStore
@@ -217,6 +218,9 @@ class FakeNode:
 
     def counts(self) -> PartCounts | None:
         return PartCounts(4, 2, 1, 9, 3, 5, 12.34)
+
+    def past(self, since: float) -> list[PartSample]:
+        return [PartSample(since + 1, None, 4, 5), PartSample(since + 6, 12.34, 0, 7)]
 
     async def reshard(self, _count: int) -> ShardMap:
         raise ShardsFixed(self.node_id)

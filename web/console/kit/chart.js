@@ -153,8 +153,16 @@ const legend = (kind, sample, name, value) => html`<span class="legend-entry">
   <svg class="swatch ${kind}" width="18" height="10" aria-hidden="true">${sample}</svg>${` ${name} `}${value}
 </span>`;
 
-/** Tell what the graph shows, for who does not see it. */
-function inWords({ t, f }, at, lines, write, title, frame) {
+/**
+ * Tell what a graph shows, for who does not see it.
+ * @param {{t: Function, f: any}} app
+ * @param {number[]} at moments in ms, ascending
+ * @param {[string, (number | null)[]][]} lines names in the texts, and values
+ * @param {(value: number | null) => string} write a value
+ * @param {string} title
+ * @param {{spanText: string}} frame
+ */
+export function inWords({ t, f }, at, lines, write, title, frame) {
   const told = ([name, values]) => {
     const most = scale.highest(values);
     if (most === null) return t('nothingKnown', { name: t(name) });

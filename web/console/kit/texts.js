@@ -351,6 +351,7 @@ export const TEXTS = {
   shard: ['分片', 'Shard'],
   mapVersion: ['分片表版本 {version}', 'Version {version} of the map'],
   shardsToCome: ['分片数将改为 {planned}', 'To be {planned} in a moment'],
+  sparksAbout: ['曲线：{span}，同一列用同一刻度。', 'Lines: {span}, one scale in each column.'],
   served: ['处理中', 'served'],
   unserved: ['无人处理', 'not served'],
   jobsKept: ['已接受的任务', 'Jobs kept'],

@@ -3,7 +3,7 @@
 import { badge, leaseText, moment, panel, roleText, stateBadge, trouble } from '../kit/parts.js';
 import { table } from '../kit/table.js';
 import { html } from '../vendor/htm-preact.js';
-import { shardsPanel } from './shards.js';
+import { Shards } from './shards.js';
 
 /** The page of the nodes. */
 export class Nodes {
@@ -11,7 +11,7 @@ export class Nodes {
   constructor(app) {
     this.app = app;
     this.nodes = app.poll('api/nodes', 2000);
-    this.shards = app.poll('api/shards', 2000);
+    this.shards = new Shards(app);
   }
 
   /** The heading of the page. */
@@ -27,7 +27,7 @@ export class Nodes {
     const about = t('toldBy', { node: nodes.data.toldBy });
     return [
       panel('nodes', this.title, { about }, trouble(app, nodes), this.#list(nodes.data)),
-      shardsPanel(app, this.shards),
+      this.shards.render(),
       panel('needs', t('dependencies'), { about }, this.#needs(nodes.data.nodes[0])),
       panel('changes', t('ownerChanges'), { about }, this.#changes(nodes.data.ownerChanges)),
     ];

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from web.openapi.models.reply import reply
+from web.openapi.models.reply import Moment, reply
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -40,6 +40,26 @@ class Shard(TypedDict):
     leaseLeftMs: int | None
     counts: ShardCounts | None
     """None where its owner gives no answer, or there is none."""
+
+
+@reply
+class ShardHistory(TypedDict):
+    """A shard's past in columns of equal length, the oldest first; without times of no owner."""
+
+    shard: int
+    at: list[Moment]
+    ratePerSecond: list[float | None]
+    waiting: list[Count]
+    unlogged: list[Count]
+    """Entries that are committed and not yet in the log."""
+
+
+@reply
+class ShardHistories(TypedDict):
+    """What the owners of each shard counted of it, every `everyS` seconds."""
+
+    everyS: int
+    shards: list[ShardHistory]
 
 
 @reply

@@ -184,6 +184,9 @@ async def test_updates_go_to_their_orders_shards_and_batches_come_back_as_they_w
         told = [part.counts() for part in at.engine.parts]
         rates = [each.per_s for each in told if each is not None and each.per_s is not None]
         assert [rate > 0 for rate in rates] == [False, True, False, False]
+        past = [part.past(0) for part in at.engine.parts]
+        assert [len(rows) for rows in past] == [3] * 4
+        assert [rows[-1].per_s for rows in past] == rates
         assert at.engine.owner_elsewhere() is None
         assert len(at.engine.ownership().seen) == 4
 

@@ -19,6 +19,8 @@ from actors.node.status import Role
 from actors.operators.rows import ActorQuery, Sort
 from actors.shards.jobs import total_of
 from actors.shards.share import Share, fair_share
+from actors.telemetry.part_samples import PartSamples
+from actors.telemetry.samples import MAX_SAMPLES
 from tests.unit.actors.nodes import die
 from tests.unit.actors.owner import update
 from tests.unit.actors.plant import until
@@ -77,6 +79,32 @@ async def test_a_node_that_joins_is_handed_its_share_and_nothing_fails_for_good(
             assert holder is not None
             assert holder.node == here.node_id
             assert there.parts[index].confirms(holder)
+
+
+@in_virtual_time
+async def test_each_shards_past_is_of_the_times_at_which_a_node_owned_it() -> None:
+    async with a_cluster() as cluster:
+        first = await cluster.start("a")
+        await asyncio.sleep(10)
+        second = await cluster.start("b")
+        await until(lambda: len(owned(second)) == 2)
+        before = {index: len(first.parts[index].past(0)) for index in owned(second)}
+        await asyncio.sleep(30)
+        for index, rows in before.items():
+            assert rows >= 2
+            assert len(first.parts[index].past(0)) == rows
+            assert len(second.parts[index].past(0)) == 6
+        for index in owned(first):
+            assert second.parts[index].past(0) == []
+
+
+def test_a_shards_past_is_that_of_an_hour() -> None:
+    moments = iter(range(10_000))
+    samples = PartSamples(lambda: next(moments))
+    for waiting in range(1000):
+        samples.take(None, waiting, 0)
+    assert [each.waiting for each in samples.since(998)] == [998, 999]
+    assert len(samples.since(0)) == MAX_SAMPLES
 
 
 @in_virtual_time

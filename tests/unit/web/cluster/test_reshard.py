@@ -9,6 +9,7 @@ from typing import Any
 from actors.domain.slots import ShardMap
 from tests.unit.actors.shards.cluster import ORDERS, Cluster, owned
 from tests.unit.web.cluster.test_shards import API, WITHIN_S, Front, WebMemory, fronts, served
+from web.wire import merging
 
 __all__ = ["fronts"]
 
@@ -26,6 +27,36 @@ async def test_all_shards_are_told_of_by_any_node(fronts: tuple[Front, Front]) -
                 assert (row["node"], row["serving"]) == (mine.node.node_id, True)
                 assert row["counts"]["waiting"] == 0
                 assert row["leaseLeftMs"] > 0
+
+
+async def test_the_past_of_all_shards_is_told_of_by_any_node(fronts: tuple[Front, Front]) -> None:
+    for front in fronts:
+        for part in front.node.parts:
+            part.sample_part()
+    for front in fronts:
+        found = await front.get("/api/shards/history?minutes=5")
+        assert "missingShards" not in found
+        assert found["data"]["everyS"] == 5
+        for index, row in enumerate(found["data"]["shards"]):
+            assert row["shard"] == index
+            columns = [row[name] for name in ("at", "ratePerSecond", "waiting", "unlogged")]
+            (rows,) = {len(column) for column in columns}
+            assert rows > 0
+            assert [row["waiting"][-1], row["unlogged"][-1]] == [0, 0]
+
+
+def test_a_shards_past_is_that_of_all_who_owned_it_by_time() -> None:
+    def told(*at: str, beside: int = 1) -> dict[str, Any]:
+        columns = {"at": [*at], "ratePerSecond": [None for _ in at]}
+        columns |= {"waiting": [int(each) for each in at], "unlogged": [0 for _ in at]}
+        none: dict[str, list[object]] = {name: [] for name in columns}
+        return {"everyS": 5, "shards": [{"shard": 0, **columns}, {"shard": beside, **none}]}
+
+    data = merging.shard_histories({}, [told("1", "2", "7"), told("4", "5", beside=2)])
+    first, second = data["shards"]
+    assert data["everyS"] == 5
+    assert (first["at"], first["waiting"]) == (["1", "2", "4", "5", "7"], [1, 2, 4, 5, 7])
+    assert (second["shard"], second["at"]) == (1, [])
 
 
 async def test_a_shard_of_which_nobody_tells_is_named_and_nothing_invented(
