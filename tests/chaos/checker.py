@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tests.chaos.history import Attempt, Operation, Story
-    from tests.contract.backdoor import Backdoor
+    from tests.contract.backdoor import MongoBackdoor
 
 Document = dict[str, Any]
 
@@ -29,6 +30,7 @@ KINDS: Final = (
     "told not applied, but was",
     "applied after its DELETE",
     "pauses that did not hold",
+    "QUEUED that vanished",
     "guarded counts wrong",
     "operations half done",
 )
@@ -66,20 +68,25 @@ class Verdict:
         self.examples.append(f"{kind}: {what}")
 
 
-def read_books(backdoor: Backdoor, orders: Iterable[Mapping[str, Any]]) -> list[Books]:
-    """Read orders and their logs, what is only in an outbox merged in."""
+def read_books(backdoor: MongoBackdoor, orders: Iterable[Mapping[str, Any]]) -> list[Books]:
+    """Read orders with what log and archive have of them, what is only in an outbox merged in.
+
+    No batch may be on its way to the archive: what is in both of them then is there twice.
+    """
     return [_book(backdoor, before) for before in orders]
 
 
-def _book(backdoor: Backdoor, before: Mapping[str, Any]) -> Books:
+def _book(backdoor: MongoBackdoor, before: Mapping[str, Any]) -> Books:
     after = dict(backdoor.order(before["_id"]))
     ours = dict(after.get("planServer") or {})
-    entries = {str(each["_id"]): each for each in backdoor.logs(before["_id"])}
+    entries = backdoor.logs(before["_id"]) + backdoor.archived(before["_id"])
+    known = {str(each["_id"]) for each in entries}
     for each in ours.pop("outbox", ()):
-        if each.get("operateTime") is not None:  # a refusal has none
-            entries.setdefault(str(each["_id"]), each)
+        # A refusal has no time.
+        if each.get("operateTime") is not None and str(each["_id"]) not in known:
+            entries.append(each)
     after["planServer"] = ours
-    log = sorted(entries.values(), key=lambda each: each["planServer"]["seq"])
+    log = sorted(entries, key=lambda each: each["planServer"]["seq"])
     return Books(before, after, [{**each, "_id": str(each["_id"])} for each in log], raw=True)
 
 
@@ -134,7 +141,9 @@ def _check_story(
     if len(entries) > 1:
         verdict.complain("doubled", f"key {key}: {len(entries)} entries")
     if applied and not entries and not gone:
-        verdict.complain("lost", f"key {key}: {applied[0].data}")
+        queued = all(each.code == _QUEUED for each in applied)
+        kind = "QUEUED that vanished" if queued else "lost"
+        verdict.complain(kind, f"key {key}: {applied[0].data}")
     for each in applied if entries else ():
         in_doubt = any(other.status in _LOST for other in attempts)
         _check_told(verdict, key, each, entries[0], in_doubt=in_doubt)
@@ -166,7 +175,8 @@ def _check_told(
         anew = told.data.get("jobId") != stored["jobId"]
         verdict.queued_anew += anew
         if anew and not in_doubt:
-            verdict.complain("lost", f"key {key}: queued as {told.data}, the log has {stored}")
+            complaint = f"key {key}: queued as {told.data}, the log has {stored}"
+            verdict.complain("QUEUED that vanished", complaint)
         return
     if {name: told.data.get(name) for name in stored} != stored:
         verdict.complain("lost", f"key {key}: told {told.data}, the log has {stored}")
@@ -236,17 +246,27 @@ def _check_pauses(
             pauses[each.target].append((began.pop(each.target), each.sent_at))
     for story in stories:
         sent_at = story.attempts[0].sent_at if story.attempts else float("inf")
-        told = [
-            each.ended_at
-            for each in story.attempts
-            if each.code == "UPDATED" and each.ended_at is not None
-        ]
-        for since, until in (*pauses[story.intent.order], *pauses[""]):
-            if since < sent_at and told and min(told) < until:
+        told = min(
+            (
+                each.ended_at
+                for each in story.attempts
+                if each.code == "UPDATED" and each.ended_at is not None
+            ),
+            default=float("inf"),
+        )
+        for target in (story.intent.order, ""):
+            since, until = _last_before(pauses[target], sent_at)
+            if told < until:
                 verdict.complain(
                     "pauses that did not hold",
-                    f"key {story.intent.key}: applied {min(told) - since:.2f} s into a pause",
+                    f"key {story.intent.key}: applied {told - since:.2f} s into a pause",
                 )
+
+
+def _last_before(pauses: Sequence[tuple[float, float]], moment: float) -> tuple[float, float]:
+    """Return the pause of one target, of which the earlier are over, that began last before it."""
+    place = bisect_left(pauses, (moment,))
+    return pauses[place - 1] if place else (0.0, 0.0)
 
 
 def _check_real_time(verdict: Verdict, stories: Iterable[Story], seqs: Mapping[str, int]) -> None:

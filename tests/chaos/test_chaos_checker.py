@@ -191,7 +191,7 @@ def test_a_queued_change_that_was_refused_in_its_turn_is_not_missed(case: Case) 
     case.refused = {"k4"}
     assert case.verdict().violations == 0
     case.refused = set()
-    assert [*case.verdict().found] == ["lost"]
+    assert [*case.verdict().found] == ["QUEUED that vanished"]
 
 
 def test_a_queued_change_may_be_a_repeat_only_of_one_that_was_in_doubt(case: Case) -> None:
@@ -200,11 +200,11 @@ def test_a_queued_change_may_be_a_repeat_only_of_one_that_was_in_doubt(case: Cas
     case.call(1, "first", 504, {})
     case.call(1, "first", 200, {"jobId": "job1"})
     case.code = "QUEUED"
-    assert (case.verdict().found["lost"], case.verdict().queued_anew) == (0, 1)
+    assert (case.verdict().found["QUEUED that vanished"], case.verdict().queued_anew) == (0, 1)
     case.begin_anew()
     case.call(1, "first", 503, {})
     case.call(1, "first", 200, {"jobId": "job1"})
-    assert case.verdict().found["lost"] == 1
+    assert case.verdict().found["QUEUED that vanished"] == 1
 
 
 def test_a_job_that_is_applied_although_it_was_taken_back_is_seen(case: Case) -> None:
