@@ -43,11 +43,11 @@ _LANES: Final = (
     ("step-downs", "flushes", "clock jumps of Redis", "clock jumps of a node"),
 )
 _KILLED_AT: Final = (None, Point.BEFORE_CAS, Point.AFTER_CAS, Point.BEFORE_LOG)
-_OWNERS_SHARE: Final = 0.75
+_OWNERS_SHARE: Final = 0.65
 """Of the nodes that are hit; the others are any."""
 _LONGEST_SLEEP: Final = 2.5
 """In leases."""
-_CALM: Final = 25
+_CALM: Final = 10
 """Final answers after a fault, before the next one of its lane."""
 _AHEAD: Final = 2
 """Faults by which a lane may be ahead of the others."""
