@@ -17,12 +17,13 @@ import json
 import sys
 from pathlib import Path
 
-from tests.chaos.barrage import PACE
+from tests.chaos.barrage import MOVERS, PACE
 from tests.chaos.callers import Pace
 from tests.chaos.drill import DrillOptions, run_drill
 from tests.chaos.faults import FAULTS, THREE_MEMBERS, WIRED
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import FleetOptions
+from tests.chaos.movers import Lives
 
 _FLEETS = {"wired": (1, WIRED), "three": (3, THREE_MEMBERS)}
 
@@ -45,7 +46,7 @@ def main() -> int:
             duration_s=arguments.minutes * 60,
             at_once=arguments.at_once,
             pace=PACE if arguments.at_once else Pace(),
-            movers_rest_s=5.0 if arguments.at_once else 0.25,
+            movers=MOVERS if arguments.at_once else Lives(),
             short=arguments.short,
             keep=arguments.keep and arguments.keep / name,
         )

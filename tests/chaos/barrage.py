@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from tests.chaos.callers import Pace
 from tests.chaos.faults import processes, servers
+from tests.chaos.movers import Lives
 from tests.chaos.points import Action, Point
 from tests.chaos.stage import Strike
 from tests.servers import ServerError
@@ -37,6 +38,8 @@ ROUND: Final = {
 """How often each kind of fault comes in one round."""
 PACE: Final = Pace(rest_s=0.25, retry_s=0.2)
 """Leaves the processors to nodes, which start and take over all the while."""
+MOVERS: Final = Lives(longest_s=30.0, rest_s=15.0)
+"""Long enough for the batches of a log that has grown for an hour."""
 _LANES: Final = (
     ("kills",),
     ("pauses and stalls",),

@@ -21,7 +21,7 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.figures import Figures, Hit
 from tests.chaos.fleet import DATABASE, Fleet, FleetOptions
 from tests.chaos.history import HistoryWriter, read_history, read_operations
-from tests.chaos.movers import Movers
+from tests.chaos.movers import Lives, Movers
 from tests.chaos.operators import Operators
 from tests.chaos.stage import Stage, Strike
 from tests.servers import ServerError
@@ -55,8 +55,7 @@ class DrillOptions:
     pace: Pace = field(default_factory=Pace)
     operators: bool = True
     """Whether operators and movers are at work beside the callers."""
-    movers_rest_s: float = 0.25
-    """What each mover rests in the mean."""
+    movers: Lives = field(default_factory=Lives)
     keep: Path | None = None
     """A folder for histories and logs; a temporary one otherwise."""
 
@@ -129,7 +128,7 @@ async def _perform(
     bench = Bench(urls, [str(each["_id"]) for each in fleet.bench], options.seed)
     stage = Stage(fleet, callers, options.seed, options.short, bench=bench)
     desk = Operators(urls, orders[::10], callers, history, options.seed)
-    movers = Movers([], fleet.movers_uri, DATABASE, options.seed, options.movers_rest_s)
+    movers = Movers([], fleet.movers_uri, DATABASE, options.seed, options.movers)
     crews: list[Crew] = [callers, desk, bench, movers]
     try:
         callers.start()

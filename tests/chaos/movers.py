@@ -19,7 +19,7 @@ from actors.store.mongo.store import MongoStore
 from tests.chaos.crew import Crew
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from actors.store.archive import Moved
 
@@ -27,36 +27,41 @@ if TYPE_CHECKING:
 
 EVER: Final = datetime(2999, 1, 1, tzinfo=UTC)
 """Also what came back just now may be moved, and what a clock that is ahead made."""
-_AT_MOST_S: Final = 3.0
-"""What one lives for."""
 _NAPS_S: Final = (0.0, 0.0, 0.2, 1.0)
 _TIMEOUT_S: Final = 5.0
 _LAST_DEADLINE_S: Final = 600
 
 
 class NappingArchive(MongoArchive):
-    """Rests for moments of random length between two steps of a batch, with a `Random` of its own.
+    """Rests between two steps of a batch for one of `naps`, in seconds.
 
     So short rests are not for readers, but for decisions, which don't rely on them.
     """
 
-    def __init__(self, store: MongoStore, rng: Random) -> None:
+    def __init__(self, store: MongoStore, rng: Random, naps: Sequence[float] = _NAPS_S) -> None:
         super().__init__(lambda: store._at)  # noqa: SLF001 -- a mover's own connections
-        self._rng = rng
+        self._rng, self._naps = rng, naps
 
     async def rest(self) -> None:
-        await asyncio.sleep(self._rng.choice(_NAPS_S))
+        await asyncio.sleep(self._rng.choice(self._naps))
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """What a mover lives for at most, and the mean of what passes until the next; in seconds."""
+
+    longest_s: float = 3.0
+    rest_s: float = 0.25
 
 
 @dataclass(slots=True)
 class Movers(Crew):
-    """Two who move and one who brings back, each with some rest between two lives."""
+    """Two who move and one who brings back, each of whom is killed, wherever it is then."""
 
     uri: str
     database: str
     seed: int
-    rest_s: float = 0.25
-    """What each rests in the mean."""
+    lives: Lives = field(default_factory=Lives)
     moved: int = 0
     """Entries that were told as moved; who was killed tells nothing."""
     restored: int = 0
@@ -74,6 +79,13 @@ class Movers(Crew):
             rng = Random(f"{self.seed} mover {number}")  # noqa: S311 -- a load, not a secret
             self._begin(self._work(rng, step))
 
+    async def finish(self) -> None:
+        """Kill them all; raises what one of them has ended with."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        await super(Movers, self).close()
+
     async def close(self) -> None:
         await super(Movers, self).close()
         if self._store is not None:
@@ -85,24 +97,25 @@ class Movers(Crew):
         That also settles what a mover that was killed has left, and what an owner that slept for
         longer than entries here take to be old has written once more. Nobody else is at work.
         """
-        archive = self._new(Random(self.seed))  # noqa: S311 -- the same
+        rng = Random(self.seed)  # noqa: S311 -- the same
+        archive = NappingArchive(self._opened(), rng, naps=(0.0,))
         async with asyncio.timeout(_LAST_DEADLINE_S):
             for step in (self._move, self._restore):
                 while await step(archive):
                     pass
 
     async def _work(self, rng: Random, step: Step) -> None:
-        while not self._stopping:
-            archive = self._new(rng)
+        while True:
+            archive = NappingArchive(self._opened(), rng)
             with suppress(WorkOrderError, TimeoutError):
-                async with asyncio.timeout(rng.uniform(0.0, _AT_MOST_S)):
+                async with asyncio.timeout(rng.uniform(0.0, self.lives.longest_s)):
                     while await step(archive):
                         pass
-            await asyncio.sleep(rng.uniform(0, 2 * self.rest_s))
+            await asyncio.sleep(rng.uniform(0, 2 * self.lives.rest_s))
 
-    def _new(self, rng: Random) -> NappingArchive:
+    def _opened(self) -> MongoStore:
         assert self._store is not None
-        return NappingArchive(self._store, rng)
+        return self._store
 
     async def _move(self, archive: MongoArchive) -> Moved | None:
         moved = await archive.move(EVER)

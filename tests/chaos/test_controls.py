@@ -69,9 +69,7 @@ async def test_a_mover_that_does_not_keep_entries_in_one_place_is_seen(
     mongo_standalone: MongoServer,
     databases: Databases,
     database_name: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(movers, "_NAPS_S", (0.0,))
     backdoor = MongoBackdoor(databases.client(mongo_standalone), database_name)
     [order] = orders_from(0, 1)
     backdoor.put_order(order)
@@ -81,7 +79,8 @@ async def test_a_mover_that_does_not_keep_entries_in_one_place_is_seen(
         made = await applied(store, order["_id"], output(order["planQuantity"], key="k1"))
         await store.trim(FIRST, [made.order])
         rng = Random(1)  # noqa: S311 -- not a secret
-        await MOVERS.get(control, movers.NappingArchive)(store, rng).move(movers.EVER)
+        archive = MOVERS.get(control, movers.NappingArchive)(store, rng, naps=(0.0,))
+        await archive.move(movers.EVER)
     finally:
         await store.close()
     assert len(backdoor.archived(order["_id"])) == (control != "an entry is in neither place")
