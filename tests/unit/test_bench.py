@@ -292,7 +292,10 @@ def test_gaps_are_held_against_their_limits() -> None:
 
 def test_cpu_is_told_of_each_kind_of_process_below_the_one_that_was_started() -> None:
     below = [sys.executable, "-m", "asyncio"]
-    with subprocess.Popen(below, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(below, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe) as child:
+        assert child.stderr is not None
+        assert child.stderr.readline()  # a process has no name yet as `Popen` returns
         assert cpu_s_by_name(os.getpid())["asyncio"] >= 0
         child.kill()
     assert cpu_s_by_name(0) == {}
