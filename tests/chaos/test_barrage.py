@@ -56,7 +56,7 @@ async def test_each_kind_comes_so_often_and_all_come_together(
     stage = _Stage()
     done, seen = await _run(stage, float("inf"), monkeypatch)
     assert done == {kind: 2 * count for kind, count in ROUND.items()}
-    assert stage.mistakes == ["kills: never came"]
+    assert stage.mistakes == ["kills: TimeoutError('never came')"]
     assert stage.mended
     for each in seen:
         kills, pauses = each.get("kills", 0), each.get("pauses and stalls", 0)
