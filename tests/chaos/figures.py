@@ -79,6 +79,7 @@ class Figures:
         mine.refused += theirs.refused
         mine.unknown += theirs.unknown
         mine.queued_anew += theirs.queued_anew
+        mine.old_places += theirs.old_places
         mine.found += theirs.found
         mine.examples += theirs.examples
         self.hits += other.hits
@@ -99,6 +100,7 @@ class Figures:
             "refused": self.verdict.refused,
             "unknown": self.verdict.unknown,
             "queued under another id": self.verdict.queued_anew,
+            "queued at an old place": self.verdict.old_places,
             "attempts": self.attempts,
             "log entries": self.entries,
             "fence rejections": self.fence_rejections,

@@ -152,6 +152,24 @@ def test_a_change_that_was_sent_later_and_came_before_is_an_inversion(case: Case
     assert case.verdict().found["inversions"] == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "later", "inversions"), [(504, "QUEUED", 0), (503, "QUEUED", 1), (504, "UPDATED", 1)]
+)
+def test_only_what_was_in_doubt_may_come_before_what_was_queued_earlier(
+    case: Case, tmp_path: Path, first: int, later: str, inversions: int
+) -> None:
+    path = tmp_path / "two.jsonl"
+    with HistoryWriter(path) as history:
+        for number, answers in ((2, [(200, later)]), (1, [(first, ""), (200, "UPDATED")])):
+            intent = Intent(f"k{number}", ORDER["_id"], "input", 1)
+            history.intends(intent)
+            for status, code in answers:
+                history.hears(history.sends(intent, "first", 0), status, code, case.told(number))
+    case.log.pop()
+    verdict = check(read_history(path), [Books(ORDER, case.after, case.log, raw=True)])
+    assert (verdict.found["inversions"], verdict.old_places) == (inversions, 1 - inversions)
+
+
 def test_retries_that_disagree_are_seen(case: Case) -> None:
     case.call(1, "again", 409, {})
     case.call(2, "again", 200, case.told(2))
