@@ -119,9 +119,8 @@ async def _perform(
     desk = Operators(urls, orders[::10], callers, history, options.seed)
     try:
         await _break_everything(stage, desk if options.operators else None, options, say)
-        await desk.finish()
-        await bench.finish()
-        await callers.finish()
+        # At once: who is done waits for the others without calling.
+        await asyncio.gather(desk.finish(), bench.finish(), callers.finish())
         await fleet.emptied()
     finally:
         await bench.close()
