@@ -71,9 +71,16 @@ if [ -z "$fast" ]; then
     trap 'kill "$static" 2>/dev/null || true; rm -f "$static_output"' EXIT
 fi
 without=
+if [ $# -eq 0 ]; then
+    # Beside the download: else each of the processes compiles all tests by itself.
+    "$bin/python" -m pytest --collect-only --quiet >/dev/null 2>&1 &
+    compiled=$!
+fi
 # Before the tests, whose time limits are not made for downloads.
 check "servers for tests" "$bin/python" -m tests.servers --fetch
 if [ $# -eq 0 ]; then
+    # What is wrong with them is said when they run.
+    wait "$compiled" || true
     # Beside the tests, which are not to wait for a download.
     scripts/ray-test.sh --set-up &
     ray=$!
