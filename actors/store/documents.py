@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TYPES: Final = {each.value: each for each in ChangeType}
 _SHOWN: Final = 200
 """Characters of a value that can't be read, for people."""
 
@@ -227,7 +228,7 @@ def _outcome_change(
 
 def change_type_from(value: object) -> ChangeType | None:
     """Return which quantity a change moves; None for what is neither."""
-    return next((each for each in ChangeType if each.value == value), None)
+    return _TYPES.get(value) if isinstance(value, str) else None
 
 
 def is_same(stored: Outcome | None, mine: Outcome) -> bool:

@@ -135,7 +135,7 @@ def name_key(dimension: Dimension) -> str | None:
 
 def pieces(summed: float) -> Number:
     """Return a sum of pieces as it is told: without what adding binary fractions left."""
-    return normalize(round(float(summed), _DIGITS))
+    return int(summed) if isinstance(summed, int) else normalize(round(summed, _DIGITS))
 
 
 def milliseconds(at: datetime) -> int:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "actors": "measure the memory of idle actors and the time to passivate them all",
     "operators": "measure what operators see beside many live actors, and what it costs",
     "barcode": "measure scans of a barcode with very many entries, and other orders beside them",
+    "indexes": "measure what each index of the log costs mongod",
     "reconcile": "measure a pass of reconcile over a log of many entries",
     "statistics": "time statistics from roll-ups, and from the log",
     "load": "call a running service from many connections and count the answers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice, permutations
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,3 +104,24 @@ async def test_an_order_with_too_many_is_read_for_what_is_asked(
     evidence = await asked(store, order_id, "SN-2", whole=True)
     assert not evidence.whole
     assert set(evidence.moves) == {"SN-2"}
+
+
+@pytest.mark.parametrize("order", range(6))
+async def test_many_orders_are_read_whole_at_once_but_for_those_with_too_many(
+    store: Store, backdoor: Backdoor, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    for reads in (mongo_reads, sqlite_reads):
+        monkeypatch.setattr(reads, "MAX_WHOLE", 3)
+    sizes = next(islice(permutations((0, 4, 3, 1, 5)), order * 19, None))
+    orders = [order_document() for _ in sizes]
+    queries = []
+    for size, each in zip(sizes, orders, strict=True):
+        backdoor.put_order(each)
+        barcodes = [f"SN-{number}" for number in range(size)]
+        if barcodes:
+            await applied(store, each["_id"], *map(scan, barcodes))
+        asked_for = frozenset(barcodes[:1])
+        queries.append(EvidenceQuery(each["_id"], barcodes=asked_for, whole=True))
+    found = await store.evidence(queries)
+    assert [each.whole for each in found] == [size <= 3 for size in sizes]
+    assert [len(each.moves) for each in found] == [size if size <= 3 else 1 for size in sizes]

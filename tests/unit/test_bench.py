@@ -23,6 +23,8 @@ from scripts.bench.calls import BATCH_PATH, CallSource, Shape, order_id, picker
 from scripts.bench.chart import draw, groups, in_chinese
 from scripts.bench.gaps import gap_rows
 from scripts.bench.gaps import table as gap_table
+from scripts.bench.indexes import table as index_table
+from scripts.bench.indexes import variants
 from scripts.bench.load import Load
 from scripts.bench.measure import TARGETS, Measurement, as_arguments
 from scripts.bench.orders import log_entry, order_document
@@ -292,7 +294,10 @@ def test_gaps_are_held_against_their_limits() -> None:
 
 def test_cpu_is_told_of_each_kind_of_process_below_the_one_that_was_started() -> None:
     below = [sys.executable, "-m", "asyncio"]
-    with subprocess.Popen(below, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(below, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe) as child:
+        assert child.stderr is not None
+        assert child.stderr.readline()  # a process has no name yet as `Popen` returns
         assert cpu_s_by_name(os.getpid())["asyncio"] >= 0
         child.kill()
     assert cpu_s_by_name(0) == {}
@@ -304,3 +309,15 @@ def test_cpu_is_told_of_each_kind_of_process_below_the_one_that_was_started() ->
     assert titles.endswith("| CPU µs: web | CPU µs: ShardProcess |")
     assert plain.endswith("| service | 900 | 0 |")
     assert on_ray.endswith("| ray | 400 | 800 |")
+
+
+def test_each_index_of_ours_is_left_out_once_and_compared_with_all() -> None:
+    chosen = variants()
+    without = [name for name in chosen if name.startswith("without plan_server_")]
+    assert [len(chosen["all"]) - len(chosen[name]) for name in without] == [1, 1, 1]
+    assert len(chosen["the shared schema's"]) == len(chosen["all"]) - len(without)
+    titles, _line, *rows = index_table(
+        {"all": [100.0, 80.0, 90.0], "none": [50.0, 20.0, 45.0]}
+    ).splitlines()
+    assert titles == "| indexes | mongod's CPU µs an entry | of that with all |"
+    assert rows == ["| all | 90 | 1.00 (1.00–1.00) |", "| none | 45 | 0.50 (0.25–0.50) |"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from web.server.refusals import Refusals
     from web.wire.cuts import Cuts, Reason
+    from web.wire.pace import ReplyPace
 
 _BACKLOG: Final = 1024
 _SPARE_FILES: Final = 512
@@ -33,31 +34,8 @@ _SPARE_FILES: Final = 512
 _FEWEST: Final = 10
 _UNSENT: Final = 16_384
 """Bytes of a reply that may wait to be sent while the next request is answered."""
-_LARGE: Final = 65_536
-"""Bytes of a reply from which handing it to the system takes tenths of a millisecond or more."""
-_TURN_S: Final = 0.004
-"""Between two of them: one of half a megabyte takes 2 ms, so that half of the time is left."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Turns:
-    """Has large replies sent one after the other, with time for all else between them.
-
-    Two hundred at once, of half a megabyte each, kept the loop and with it the interpreter's lock
-    for 1.5 s, in which a thread that commits got no further than one update in half a second.
-    """
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._next = 0.0
-
-    async def wait(self) -> None:
-        """Return when it is this reply's turn: at once where there was none just before."""
-        loop = asyncio.get_running_loop()
-        async with self._lock:
-            await asyncio.sleep(self._next - loop.time())
-            self._next = loop.time() + _TURN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +47,7 @@ class Limits:
     unread_timeout_s: float
     refusals: Refusals
     cuts: Cuts
-    turns: Turns = field(default_factory=Turns)
+    pace: ReplyPace
 
 
 class GuardedHandler(PatientHandler):
@@ -171,8 +149,8 @@ class GuardedHandler(PatientHandler):
             resp = self._limits.refusals.unmet(request, resp)
         if not self._limits.places.may_stay(self):
             resp.force_close()
-        if isinstance(resp, web.Response) and (resp.content_length or 0) >= _LARGE:
-            await self._limits.turns.wait()
+        if not resp.prepared:
+            await self._limits.pace.wait(resp.content_length or 0)
         sent = await super().finish_response(request, resp, start_time)
         # Both are kept until the next request: what a connection that idles must not hold.
         request._read_bytes = None  # noqa: SLF001

@@ -19,6 +19,7 @@ from web.server.front import RUNNER_OPTIONS, FrontRunner
 from web.server.places import Places
 from web.server.refusals import Refusals
 from web.wire.cuts import CUTS
+from web.wire.room import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -148,6 +149,7 @@ class Service:
             options.unread_timeout_s,
             Refusals(self.app[CONTEXT]),
             self.app[CUTS],
+            self.app[ROOM].pace,
         )
         for sock in self.sockets:
             host, port = sock.getsockname()[:2]

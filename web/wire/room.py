@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from web.app_context import CONTEXT
+from web.wire.pace import LARGE, ReplyPace
 from web.wire.problems import Problem, RequestError
 from web.wire.queries import MAX_PAGE_BYTES
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from web.wire.cuts import Cuts
 
-_SMALL: Final = 65_536
-"""Bytes up to which a reply is no matter: the system takes most of it, read or not."""
 _STALLED_S: Final = 2.0
 _LOOKS_S: Final = 0.25
 _RETRY_AFTER_S: Final = 1
@@ -43,7 +42,7 @@ class _Claim:
         if transport is None or not self.sent:
             return 0.0  # gone already, or still being made
         left = transport.get_write_buffer_size()
-        if self.left is None or self.left - left >= _SMALL:
+        if self.left is None or self.left - left >= LARGE:
             self.left, self.since = left, now
         return now - self.since
 
@@ -61,6 +60,8 @@ class ReplyRoom:
     def __init__(self, most_bytes: int, cuts: Cuts) -> None:
         self._most = max(most_bytes, MAX_PAGE_BYTES)
         self._cuts = cuts
+        self.pace = ReplyPace()
+        """Of all large replies, those that need no room as well."""
         self._claims: set[_Claim] = set()
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
@@ -131,9 +132,11 @@ class ReplyRoom:
             body = response.body if isinstance(response, web.Response) else None
             if not isinstance(response, web.Response) or not isinstance(body, bytes):
                 return
-            claim.size, claim.sent = len(body), True
+            claim.size = len(body)
             self._freed.set()
-            if claim.size > _SMALL:
+            await self.pace.wait(claim.size)
+            claim.sent = True
+            if claim.size >= LARGE:
                 await response.prepare(request)
                 await response.write_eof()
                 # The server keeps the last reply of a connection until the next request.

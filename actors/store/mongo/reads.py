@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
@@ -281,7 +280,8 @@ async def _note(
 ) -> list[EvidenceQuery]:
     """Note what the log says; give the queries that were answered as a whole."""
     await _note_outcomes(at, queries, known)
-    whole = [query for query in queries if query.whole and await _note_whole(at, query, known)]
+    read_whole = await _note_whole(at, {q.work_order_id for q in queries if q.whole}, known)
+    whole = [query for query in queries if query.whole and query.work_order_id in read_whole]
     await _note_barcodes(at, [query for query in queries if query not in whole], known)
     return whole
 
@@ -305,16 +305,28 @@ async def _note_outcomes(
 
 
 async def _note_whole(
-    at: Collections, query: EvidenceQuery, known: Mapping[WorkOrderId, Evidence]
-) -> bool:
-    """Read all entries with a barcode of one order; tell if they were not too many."""
-    condition = {"workOrderId": ObjectId(query.work_order_id), "relatedBarcode": {"$gt": ""}}
-    found = at.logs.find(condition, _HISTORY).hint(_WHOLE_INDEX).limit(MAX_WHOLE + 1)
-    documents = await found.to_list(None)
-    if len(documents) > MAX_WHOLE:
-        return False
-    await in_slices(partial(note_history, known[query.work_order_id]), documents)
-    return True
+    at: Collections, orders: Iterable[WorkOrderId], known: Mapping[WorkOrderId, Evidence]
+) -> set[WorkOrderId]:
+    """Read all entries with a barcode of these orders; give the orders that had not too many."""
+    left = sorted(map(ObjectId, orders))
+    whole: set[WorkOrderId] = set()
+
+    def note(document: Mapping[str, Any]) -> None:
+        note_history(known[WorkOrderId(str(document["workOrderId"]))], document)
+
+    while left:
+        condition = {"workOrderId": {"$in": left}, "relatedBarcode": {"$gt": ""}}
+        # In the order of the index: all that is found is whole, but for the last order.
+        found = at.logs.find(condition, _HISTORY).sort(_WHOLE_INDEX).hint(_WHOLE_INDEX)
+        documents = await found.limit(MAX_WHOLE + 1).to_list(None)
+        cut = documents[-1]["workOrderId"] if len(documents) > MAX_WHOLE else None
+        read = [each for each in left if cut is None or each < cut]
+        whole.update(WorkOrderId(str(each)) for each in read)
+        await in_slices(note, (each for each in documents if each["workOrderId"] != cut))
+        # The order that was cut is read again, from its first entry, unless it has too many.
+        too_many = cut is not None and documents[0]["workOrderId"] == cut
+        left = left[len(read) + too_many :]
+    return whole
 
 
 async def _note_barcodes(

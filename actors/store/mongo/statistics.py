@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.mongo.bson import as_object_id
@@ -41,7 +42,8 @@ Expression = Any
 """An aggregation expression."""
 
 _SUMS: Final = ("added", "taken", "increases", "decreases")
-_AT_ONCE: Final = 500
+_INPUT, _OUTPUT = (itemgetter(*(f"{kind}_{each}" for each in _SUMS)) for kind in TYPES)
+_AT_ONCE: Final = 1_000
 
 
 class MongoStatistics:
@@ -68,7 +70,7 @@ class MongoStatistics:
                 empty = True
                 while some := await found.to_list(_AT_ONCE):
                     empty = False
-                    yield [_row(query, each) for each in some]
+                    yield _rows(query, some)
                 if empty and not query.group:
                     yield [QuantityRow((), (), Sums(), Sums(), None, None)]
             finally:
@@ -289,16 +291,23 @@ def _added_up(query: QuantityQuery) -> dict[str, Any]:
     }
 
 
-def _row(query: QuantityQuery, found: Mapping[str, Any]) -> QuantityRow:
-    keys = found["_id"] or {}
-    return QuantityRow(
-        tuple(_plain(keys[f"k{n}"]) for n in range(len(query.group))),
-        tuple(_text(found.get(f"n{n}")) for n in range(len(query.group))),
-        _of_kind(found, "input"),
-        _of_kind(found, "output"),
-        found["first"],
-        found["last"],
-    )
+def _rows(query: QuantityQuery, found: Iterable[Mapping[str, Any]]) -> list[QuantityRow]:
+    grouped = range(len(query.group))
+    keys, names = [f"k{n}" for n in grouped], [f"n{n}" for n in grouped]
+    made = []
+    for each in found:
+        key = each["_id"] or {}
+        made.append(
+            QuantityRow(
+                tuple([_plain(key[name]) for name in keys]),
+                tuple([_text(each.get(name)) for name in names]),
+                _sums(*_INPUT(each)),
+                _sums(*_OUTPUT(each)),
+                each["first"],
+                each["last"],
+            )
+        )
+    return made
 
 
 def _plain(key: Any) -> Any:  # noqa: ANN401 -- as the aggregation gives it
@@ -309,6 +318,5 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _of_kind(found: Mapping[str, Any], kind: str) -> Sums:
-    added, taken, increases, decreases = (found[f"{kind}_{each}"] for each in _SUMS)
+def _sums(added: Any, taken: Any, increases: Any, decreases: Any) -> Sums:  # noqa: ANN401
     return Sums(pieces(added), pieces(taken), int(increases), int(decreases))

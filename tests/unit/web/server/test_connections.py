@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.store import LogPage
+from tests.unit.web.fake_node import ORDER
 from tests.virtual_time import in_virtual_time
 from web.app import Options, build_app
 from web.app_context import CONTEXT
 from web.server import places
-from web.server.connections import GuardedSite, Limits, Turns, allow_files
+from web.server.connections import GuardedSite, Limits, allow_files
 from web.server.front import FrontRunner
 from web.server.places import Places
 from web.server.refusals import Refusals
 from web.server.service import bind
 from web.wire.cuts import CUTS
+from web.wire.pace import LARGE, ReplyPace
+from web.wire.room import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,18 +33,6 @@ if TYPE_CHECKING:
 
 _SLOW_S = 0.3
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-class CountedTurns(Turns):
-    """Counts the replies that waited for their turn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    async def wait(self) -> None:
-        self.count += 1
-        await super().wait()
 
 
 class House:
@@ -73,9 +64,8 @@ async def house(
     runner = FrontRunner(app)
     await runner.setup()
     (sock,) = bind("127.0.0.1", 0)
-    limits = Limits(
-        Places(most), head_s, unread_s, Refusals(app[CONTEXT]), app[CUTS], CountedTurns()
-    )
+    pace = app[ROOM].pace
+    limits = Limits(Places(most), head_s, unread_s, Refusals(app[CONTEXT]), app[CUTS], pace)
     await GuardedSite(runner, sock, limits).start()
     here = House(limits, runner, sock.getsockname()[1])
     try:
@@ -284,13 +274,23 @@ def test_the_system_is_asked_for_as_many_files_as_connections_need(
     ]
 
 
-async def test_large_replies_take_turns_and_small_ones_do_not(node: FakeNode) -> None:
+@pytest.mark.parametrize("path", ["/openapi.json", f"/api/workorder/quantity-logs/{ORDER}"])
+async def test_each_large_reply_takes_its_turn_once(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    node.store.page = LogPage(1, ({"remark": "x" * LARGE},))
+    sizes: list[int] = []
+
+    async def wait(pace: ReplyPace, size: int) -> None:
+        sizes.append(size)
+        await unpatched(pace, size)
+
+    unpatched = ReplyPace.wait
+    monkeypatch.setattr(ReplyPace, "wait", wait)
     async with house(node) as here:
-        assert isinstance(here.limits.turns, CountedTurns)
-        for path in (b"/openapi.json", b"/livez"):
-            reader, _ = await here.knock(HEAD.replace(b"/livez", path) + b"\r\n")
-            assert await _status(reader) == 200
-        assert here.limits.turns.count == 1
+        reader, _ = await here.knock(HEAD.replace(b"/livez", path.encode()) + b"\r\n")
+        assert await _status(reader) == 200
+    assert [size >= LARGE for size in sizes] == [True]
 
 
 async def test_many_chunks_of_one_body_hold_up_no_later_one(node: FakeNode) -> None:
@@ -305,14 +305,15 @@ async def test_many_chunks_of_one_body_hold_up_no_later_one(node: FakeNode) -> N
 
 
 @in_virtual_time
-async def test_turns_leave_time_between_them() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
+async def test_large_replies_leave_time_between_them_and_small_ones_do_not_wait() -> None:
+    pace, loop = ReplyPace(), asyncio.get_running_loop()
     began = loop.time()
 
-    async def at() -> float:
-        await turns.wait()
+    async def at(size: int) -> float:
+        await pace.wait(size)
         return round(loop.time() - began, 6)
 
-    assert tuple(await asyncio.gather(at(), at(), at())) == (0, 0.004, 0.008)
+    times = await asyncio.gather(at(LARGE), at(LARGE), at(LARGE), at(LARGE - 1))
+    assert tuple(times) == (0, 0.004, 0.008, 0)
     await asyncio.sleep(1)
-    assert await at() == 1.008
+    assert await at(LARGE) == 1.008
