@@ -37,6 +37,7 @@ from actors.store.documents import entry_document, is_same, order_from
 from actors.store.operations import operation_document
 from actors.store.supplements import supplements_in
 from actors.store.views import detail_row, operation_row
+from tests.fake_archive import MemoryArchive
 from tests.fake_inbox import MemoryInbox
 from tests.fake_records import MemoryRecords
 from tests.fake_views import document_of, found_by_text, found_by_trait, page_of
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
         LogQuery,
         Outcome,
     )
-    from actors.store.archive import Archive
     from actors.store.port import Found, OperationQuery, Trait
     from actors.store.quantities import Statistics
 
@@ -155,6 +155,7 @@ class MemoryStore:
     is_paused: bool = False
     inbox: MemoryInbox = field(init=False)
     records: MemoryRecords = field(init=False)
+    archive: MemoryArchive = field(init=False)
     _epoch: int = 0
     _claim: Claim | None = None
     _secret: str = ""
@@ -164,16 +165,13 @@ class MemoryStore:
     def __post_init__(self) -> None:
         self.inbox = MemoryInbox(self)
         self.records = MemoryRecords(lambda: self.read("records"))
+        self.archive = MemoryArchive(self)
 
     @property
     def statistics(self) -> Statistics:
         return RecountedStatistics(
             lambda: [entry_document(each) for log in self.log.values() for each in log.values()]
         )
-
-    @property
-    def archive(self) -> Archive:
-        raise NotImplementedError  # nothing here is old
 
     # -- the test's side ---------------------------------------------------------------------
 

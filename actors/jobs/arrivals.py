@@ -118,6 +118,7 @@ class Arrivals:
             kept = await self._until_kept(wanted)
         finally:
             self.ids.difference_update(job.id for each in arrivals for job in each.jobs)
+        _doubt(wanted)  # they may have run by the time that they are kept once more
         stored = {job.id: tracked for job, tracked in kept}
         settled = await self._settled(job for job, _ in kept)
         return [

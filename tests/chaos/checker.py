@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tests.chaos.history import Attempt, Operation, Story
-    from tests.contract.backdoor import Backdoor
+    from tests.contract.backdoor import MongoBackdoor
 
 Document = dict[str, Any]
 
@@ -29,6 +30,7 @@ KINDS: Final = (
     "told not applied, but was",
     "applied after its DELETE",
     "pauses that did not hold",
+    "QUEUED that vanished",
     "guarded counts wrong",
     "operations half done",
 )
@@ -51,6 +53,9 @@ class Verdict:
     queued_anew: int = 0
     """Answers QUEUED that named another job than the one that the log has for the key, which an
     earlier call left on its way to the store; the key counts once. See `docs/guarantees.md`."""
+    old_places: int = 0
+    """Changes in doubt that came before what was queued earlier, as a job that an owner that was
+    deposed just then had stored. See "Waiting work" in `docs/api.md`."""
     found: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
@@ -66,20 +71,25 @@ class Verdict:
         self.examples.append(f"{kind}: {what}")
 
 
-def read_books(backdoor: Backdoor, orders: Iterable[Mapping[str, Any]]) -> list[Books]:
-    """Read orders and their logs, what is only in an outbox merged in."""
+def read_books(backdoor: MongoBackdoor, orders: Iterable[Mapping[str, Any]]) -> list[Books]:
+    """Read orders with what log and archive have of them, what is only in an outbox merged in.
+
+    No batch may be on its way to the archive: what is in both of them then is there twice.
+    """
     return [_book(backdoor, before) for before in orders]
 
 
-def _book(backdoor: Backdoor, before: Mapping[str, Any]) -> Books:
+def _book(backdoor: MongoBackdoor, before: Mapping[str, Any]) -> Books:
     after = dict(backdoor.order(before["_id"]))
     ours = dict(after.get("planServer") or {})
-    entries = {str(each["_id"]): each for each in backdoor.logs(before["_id"])}
+    entries = backdoor.logs(before["_id"]) + backdoor.archived(before["_id"])
+    known = {str(each["_id"]) for each in entries}
     for each in ours.pop("outbox", ()):
-        if each.get("operateTime") is not None:  # a refusal has none
-            entries.setdefault(str(each["_id"]), each)
+        # A refusal has no time.
+        if each.get("operateTime") is not None and str(each["_id"]) not in known:
+            entries.append(each)
     after["planServer"] = ours
-    log = sorted(entries.values(), key=lambda each: each["planServer"]["seq"])
+    log = sorted(entries, key=lambda each: each["planServer"]["seq"])
     return Books(before, after, [{**each, "_id": str(each["_id"])} for each in log], raw=True)
 
 
@@ -134,7 +144,9 @@ def _check_story(
     if len(entries) > 1:
         verdict.complain("doubled", f"key {key}: {len(entries)} entries")
     if applied and not entries and not gone:
-        verdict.complain("lost", f"key {key}: {applied[0].data}")
+        queued = all(each.code == _QUEUED for each in applied)
+        kind = "QUEUED that vanished" if queued else "lost"
+        verdict.complain(kind, f"key {key}: {applied[0].data}")
     for each in applied if entries else ():
         in_doubt = any(other.status in _LOST for other in attempts)
         _check_told(verdict, key, each, entries[0], in_doubt=in_doubt)
@@ -166,7 +178,8 @@ def _check_told(
         anew = told.data.get("jobId") != stored["jobId"]
         verdict.queued_anew += anew
         if anew and not in_doubt:
-            verdict.complain("lost", f"key {key}: queued as {told.data}, the log has {stored}")
+            complaint = f"key {key}: queued as {told.data}, the log has {stored}"
+            verdict.complain("QUEUED that vanished", complaint)
         return
     if {name: told.data.get(name) for name in stored} != stored:
         verdict.complain("lost", f"key {key}: told {told.data}, the log has {stored}")
@@ -236,34 +249,75 @@ def _check_pauses(
             pauses[each.target].append((began.pop(each.target), each.sent_at))
     for story in stories:
         sent_at = story.attempts[0].sent_at if story.attempts else float("inf")
-        told = [
-            each.ended_at
-            for each in story.attempts
-            if each.code == "UPDATED" and each.ended_at is not None
-        ]
-        for since, until in (*pauses[story.intent.order], *pauses[""]):
-            if since < sent_at and told and min(told) < until:
+        told = min(
+            (
+                each.ended_at
+                for each in story.attempts
+                if each.code == "UPDATED" and each.ended_at is not None
+            ),
+            default=float("inf"),
+        )
+        for target in (story.intent.order, ""):
+            since, until = _last_before(pauses[target], sent_at)
+            if told < until:
                 verdict.complain(
                     "pauses that did not hold",
-                    f"key {story.intent.key}: applied {min(told) - since:.2f} s into a pause",
+                    f"key {story.intent.key}: applied {told - since:.2f} s into a pause",
                 )
 
 
+def _last_before(pauses: Sequence[tuple[float, float]], moment: float) -> tuple[float, float]:
+    """Return the pause of one target, of which the earlier are over, that began last before it."""
+    place = bisect_left(pauses, (moment,))
+    return pauses[place - 1] if place else (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One change as its caller saw it, in seconds."""
+
+    seq: int
+    sent_at: float
+    heard_at: float
+    applied_at: float
+    """When it was told as applied, not only as queued."""
+    in_doubt: bool
+    """Whether a call before was not answered, or with 504."""
+
+
 def _check_real_time(verdict: Verdict, stories: Iterable[Story], seqs: Mapping[str, int]) -> None:
-    """Check that a change sent after another one was acknowledged has the higher seq."""
-    by_order: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
+    """Check that a change sent after another one was acknowledged has the higher seq.
+
+    One that was in doubt may have a place before those that were only queued: a deposed owner has
+    stored it as a job, late (see "Waiting work" in `docs/api.md`).
+    """
+    by_order: dict[str, list[_Told]] = defaultdict(list)
     for story in stories:
-        heard = [
-            each.ended_at
-            for each in story.attempts
-            if each.status == _APPLIED and each.ended_at is not None
-        ]
         seq = seqs.get(story.intent.key)
-        if heard and seq is not None:
-            by_order[story.intent.order].append((seq, story.attempts[0].sent_at, min(heard)))
+        told = None if seq is None else _told(story, seq)
+        if told is not None:
+            by_order[story.intent.order].append(told)
     for order, changes in by_order.items():
-        soonest = float("inf")
-        for seq, sent_at, heard_at in sorted(changes, reverse=True):
-            if soonest < sent_at:
-                verdict.complain("inversions", f"order {order}: seq {seq} came after a later one")
-            soonest = min(soonest, heard_at)
+        heard = applied = float("inf")
+        for each in sorted(changes, key=lambda each: -each.seq):
+            if heard < each.sent_at:
+                if each.in_doubt and applied >= each.sent_at:
+                    verdict.old_places += 1
+                else:
+                    what = f"order {order}: seq {each.seq} came after a later one"
+                    verdict.complain("inversions", what)
+            heard, applied = min(heard, each.heard_at), min(applied, each.applied_at)
+
+
+def _told(story: Story, seq: int) -> _Told | None:
+    """Return what was heard of a change; None where it was never acknowledged."""
+    heard = [
+        each for each in story.attempts if each.status == _APPLIED and each.ended_at is not None
+    ]
+    if not heard:
+        return None
+    first = min(each.ended_at or 0.0 for each in heard)
+    applied = [each.ended_at or 0.0 for each in heard if each.code != _QUEUED]
+    in_doubt = any(each.status in _LOST and each.sent_at < first for each in story.attempts)
+    sent_at = story.attempts[0].sent_at
+    return _Told(seq, sent_at, first, min(applied, default=float("inf")), in_doubt)

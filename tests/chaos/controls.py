@@ -1,4 +1,4 @@
-"""Negative controls: one safeguard taken out of the node's own process, on real servers.
+"""Negative controls: one safeguard taken out of the node's own process, or of a mover's.
 
 Each must turn the checker red; one that stays green would show that the suite is blind.
 """
@@ -13,14 +13,18 @@ from pymongo.write_concern import WriteConcern
 from actors.commit.committer import Committer
 from actors.orders import supervisor
 from actors.store.mongo.bson import as_object_id
+from actors.store.mongo.places import entries_of
+from actors.store.schema import ARCHIVE, LOGS
+from tests.chaos.movers import NappingArchive
 from tests.hasty import Hasty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from actors.domain.commit import ChangeSet, StoredOrder
     from actors.domain.evidence import Evidence, EvidenceQuery
     from actors.domain.model import Epoch
+    from actors.errors import StoreRejected
     from actors.store.mongo.store import MongoStore
 
 CONTROL_VARIABLE: Final = "CHAOS_CONTROL"
@@ -75,4 +79,28 @@ CONTROLS: Final[dict[str, Callable[[type[MongoStore]], None]]] = {
     "early reply": _early_reply,
     "w:1": _one_acknowledges,
     "outbox": _outbox_replaced,
+}
+
+
+class _LeavesOriginals(NappingArchive):
+    async def _delete_originals(self, state: Mapping[str, Any]) -> int:
+        del state
+        return 0
+
+
+class _CopiesNothing(NappingArchive):
+    async def _copy(self, state: Mapping[str, Any]) -> list[StoreRejected]:
+        del state
+        return []
+
+    async def _delete_originals(self, state: Mapping[str, Any]) -> int:
+        at = self._collections()
+        source = {LOGS: at.logs, ARCHIVE: at.archive}[state["source"]]
+        await source.delete_many(entries_of(state["orders"], state["before"]))
+        return 0
+
+
+MOVERS: Final[dict[str, type[NappingArchive]]] = {
+    "an entry stays in both places": _LeavesOriginals,
+    "an entry is in neither place": _CopiesNothing,
 }

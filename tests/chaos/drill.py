@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.store.schema import REFUSALS
+from tests.chaos.barrage import Barrage
 from tests.chaos.bench import Bench, check_bench
 from tests.chaos.callers import Callers, Pace
 from tests.chaos.checker import check, read_books
 from tests.chaos.faults import FAULTS
 from tests.chaos.figures import Figures, Hit
-from tests.chaos.fleet import Fleet, FleetOptions
+from tests.chaos.fleet import DATABASE, Fleet, FleetOptions
 from tests.chaos.history import HistoryWriter, read_history, read_operations
+from tests.chaos.movers import Lives, Movers
 from tests.chaos.operators import Operators
 from tests.chaos.stage import Stage, Strike
 from tests.servers import ServerError
@@ -25,6 +28,7 @@ from tests.servers import ServerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from tests.chaos.crew import Crew
     from tests.contract.backdoor import MongoBackdoor
 
 _TOLD: Final = 2000
@@ -44,10 +48,13 @@ class DrillOptions:
     rounds: int = 1
     """How often each fault is injected, in another order each time."""
     duration_s: float = float("inf")
+    at_once: bool = False
+    """Whether several kinds come at the same time, as `Barrage` has it; `faults` are not used."""
     short: bool = False
     pace: Pace = field(default_factory=Pace)
     operators: bool = True
-    """Whether operators are at work beside the callers."""
+    """Whether operators and movers are at work beside the callers."""
+    movers: Lives = field(default_factory=Lives)
     keep: Path | None = None
     """A folder for histories and logs; a temporary one otherwise."""
 
@@ -77,6 +84,7 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
         for strike in stage.strikes:
             _measure(stage, figures, strike)
         figures.mistakes += stage.mistakes
+        figures.operations += stage.moved
         figures.unsettled = stage.callers.unsettled
         figures.attempts = stage.callers.codes.total()
     figures.seconds = time.monotonic() - began
@@ -94,8 +102,10 @@ def judged(backdoor: MongoBackdoor, orders: Sequence[Mapping[str, Any]], history
     """Check a history that is closed against a database; `orders` are those of before."""
     books = read_books(backdoor, orders)
     refused = {each["planServer"].get("requestId") for each in backdoor.database[REFUSALS].find()}
-    verdict = check(read_history(history), books, read_operations(history), refused)
-    return Figures(verdict, entries=sum(len(each.log) for each in books))
+    operations = read_operations(history)
+    verdict = check(read_history(history), books, operations, refused)
+    done = Counter(each.what for each in operations if each.status == _OK)
+    return Figures(verdict, entries=sum(len(each.log) for each in books), operations=done)
 
 
 def _measure(stage: Stage, figures: Figures, strike: Strike) -> None:
@@ -117,49 +127,68 @@ async def _perform(
     bench = Bench(urls, [str(each["_id"]) for each in fleet.bench], options.seed)
     stage = Stage(fleet, callers, options.seed, options.short, bench=bench)
     desk = Operators(urls, orders[::10], callers, history, options.seed)
+    movers = Movers([], fleet.movers_uri, DATABASE, options.seed, options.movers)
+    crews: list[Crew] = [callers, desk, bench, movers]
     try:
-        await _break_everything(stage, desk if options.operators else None, options, say)
+        callers.start()
+        if options.operators:
+            desk.start()
+            await movers.open()
+            movers.start()
+        if fleet.bench:
+            bench.start()
+        await _break_everything(stage, options, say)
         # At once: who is done waits for the others without calling.
         await asyncio.gather(desk.finish(), bench.finish(), callers.finish())
         await fleet.emptied()
+        await movers.finish()
+        await asyncio.to_thread(fleet.stop_nodes)
+        if options.operators:
+            await movers.bring_all_back()
+    except Exception as error:  # noqa: BLE001 -- the figures of all that was before are told too
+        stage.mistakes.append(f"ended by {error!r:.{_TOLD}}")
     finally:
-        await bench.close()
-        await desk.close()
-        await callers.close()
+        for crew in crews:
+            await crew.close()
     callers.unsettled += desk.unsettled
+    stage.moved.update(archived=movers.moved, brought_back=movers.restored)
     return stage
 
 
 async def _break_everything(
-    stage: Stage, desk: Operators | None, options: DrillOptions, say: Callable[[str], None]
+    stage: Stage, options: DrillOptions, say: Callable[[str], None]
 ) -> None:
     callers = stage.callers
-    callers.start()
-    if desk is not None:
-        desk.start()
-    if stage.fleet.bench:
-        stage.bench.start()
     await callers.served(2 * _CALM)
-    for name in _plan(options):
-        before, began = len(stage.strikes), time.monotonic()
-        try:
-            await FAULTS[name](stage)
-            await stage.fleet.settled()
-            await callers.served(_CALM)
-        except (TimeoutError, ServerError) as error:
-            stage.mistakes.append(f"{name}: {str(error)[:_TOLD]}")
-            await asyncio.to_thread(stage.fleet.mend)
-            await stage.fleet.settled()
-        for strike in stage.strikes[before:]:
-            strike.until = time.monotonic()
-            gap_s = stage.longest_gap_s(strike.at, strike.until)
-            took_s = strike.until - began
-            say(f"{name}: {strike.in_flight} in flight, gap {gap_s:.2f} s, {took_s:.0f} s in all")
-
-
-def _plan(options: DrillOptions) -> Iterator[str]:
-    rng = Random(options.seed)  # noqa: S311 -- a drill, not a secret
     end = time.monotonic() + options.duration_s
+    if options.at_once:
+        await Barrage(stage, options.rounds, end, say).run()
+        await stage.fleet.settled()
+        await callers.served(_CALM)
+        return
+    for name in _plan(options, end):
+        await _break(stage, name, say)
+
+
+async def _break(stage: Stage, name: str, say: Callable[[str], None]) -> None:
+    before, began = len(stage.strikes), time.monotonic()
+    try:
+        await FAULTS[name](stage)
+        await stage.fleet.settled()
+        await stage.callers.served(_CALM)
+    except (TimeoutError, ServerError) as error:
+        stage.mistakes.append(f"{name}: {str(error)[:_TOLD]}")
+        await asyncio.to_thread(stage.fleet.mend)
+        await stage.fleet.settled()
+    for strike in stage.strikes[before:]:
+        strike.until = time.monotonic()
+        gap_s = stage.longest_gap_s(strike.at, strike.until)
+        took_s = strike.until - began
+        say(f"{name}: {strike.in_flight} in flight, gap {gap_s:.2f} s, {took_s:.0f} s in all")
+
+
+def _plan(options: DrillOptions, end: float) -> Iterator[str]:
+    rng = Random(options.seed)  # noqa: S311 -- a drill, not a secret
     for _ in range(options.rounds):
         names = list(options.faults)
         rng.shuffle(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,24 @@ from tests.chaos.checker import KINDS, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COUNTED: Final = {
+    "kills": (
+        "kill_owner",
+        "kill_standby",
+        "kill_both",
+        "kill_before_cas",
+        "kill_after_cas",
+        "kill_before_log",
+        "kill_while_log_hangs",
+        "kill_in_take_over",
+    ),
+    "pauses and stalls": ("pause_owner", "pause_standby", "pause_before_cas", "stall_owner"),
+    "step-downs": ("step_down",),
+    "flushes": ("flush_redis",),
+    "clock jumps of Redis": ("set_redis_clock_back", "set_redis_clock_forward"),
+    "clock jumps of a node": ("jump_node_clock",),
+}
+"""Kinds of faults whose number is told, and the names of those that count as one."""
 _SHOWN: Final = 20
 
 
@@ -38,6 +56,8 @@ class Figures:
     """Faults that hit nothing in flight: not counted."""
     attempts: int = 0
     entries: int = 0
+    operations: Counter[str] = field(default_factory=Counter)
+    """What operators did, by what it was, as far as they were told that it was done."""
     fence_rejections: int = 0
     unsettled: int = 0
     seconds: float = 0.0
@@ -59,12 +79,14 @@ class Figures:
         mine.refused += theirs.refused
         mine.unknown += theirs.unknown
         mine.queued_anew += theirs.queued_anew
+        mine.old_places += theirs.old_places
         mine.found += theirs.found
         mine.examples += theirs.examples
         self.hits += other.hits
         self.idle += other.idle
         self.attempts += other.attempts
         self.entries += other.entries
+        self.operations += other.operations
         self.fence_rejections += other.fence_rejections
         self.unsettled += other.unsettled
         self.seconds += other.seconds
@@ -78,11 +100,17 @@ class Figures:
             "refused": self.verdict.refused,
             "unknown": self.verdict.unknown,
             "queued under another id": self.verdict.queued_anew,
+            "queued at an old place": self.verdict.old_places,
             "attempts": self.attempts,
             "log entries": self.entries,
             "fence rejections": self.fence_rejections,
             "faults": len(self.hits),
             "faults that hit nothing": self.idle,
+            "faults by kind": {
+                kind: sum(each.fault in names for each in self.hits)
+                for kind, names in COUNTED.items()
+            },
+            "operators' calls": dict(self.operations),
             "longest gap s": round(max((each.gap_s for each in self.hits), default=0.0), 2),
             "violations": {kind: self.verdict.found[kind] for kind in KINDS},
             "never settled": self.unsettled,
@@ -105,7 +133,8 @@ class Figures:
         lines = [
             f"{name:28}{value}" for name, value in shown.items() if isinstance(value, (int, float))
         ]
-        lines += [f"{kind:28}{count}" for kind, count in shown["violations"].items()]
+        for group in ("faults by kind", "operators' calls", "violations"):
+            lines += [f"{kind:28}{count}" for kind, count in shown[group].items()]
         lines += ["", *_fault_rows(self.hits)]
         lines += [f"  {each}" for each in (*self.mistakes, *shown["examples"])[:_SHOWN]]
         return "\n".join(lines)

@@ -110,7 +110,7 @@ class Fleet:
         self.nodes: list[ChaosNode] = []
         self.to_redis: list[Wire] = []
         self.to_mongo: list[Wire] = []
-        """Empty with three members."""
+        """Of each node, then of the movers; empty with three members."""
         self.to_node: list[Wire] = []
         """What other nodes reach this one by."""
         self.orders: list[dict[str, Any]] = [
@@ -135,6 +135,7 @@ class Fleet:
             for number in range(self.options.nodes):
                 self.nodes.append(self._make_node(number))
                 undo.callback(self.nodes[-1].close)
+            self.movers_uri = self._mongo_uri()
             for order in (*self.orders, *self.bench):
                 self.backdoor.put_order(order)
             for node in self.nodes:

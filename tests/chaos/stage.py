@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -47,6 +48,8 @@ class Stage:
     strikes: list[Strike] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     """What a fault found wrong by itself, such as an answer that should have been 404."""
+    moved: Counter[str] = field(default_factory=Counter)
+    """Entries that the movers were told of."""
     bench: Bench = field(default_factory=lambda: Bench([], [], 0))
     rng: Random = field(init=False)
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.controls import CONTROLS
+from actors.store.mongo.store import MongoStore
+from tests.chaos import movers
+from tests.chaos.checker import check, read_books
+from tests.chaos.controls import CONTROLS, MOVERS
 from tests.chaos.drill import DrillOptions, run_drill
-from tests.chaos.fleet import FleetOptions
+from tests.chaos.fleet import FleetOptions, orders_from
+from tests.chaos.history import Attempt, Intent, Story
+from tests.contract.backdoor import MongoBackdoor
+from tests.contract.cases import FIRST, applied, output
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.servers import Databases, MongoServer
 
 # One order: whatever is broken hits it again and again.
 _FLEET = FleetOptions(orders=1, lease_ttl_s=1.0)
@@ -45,3 +54,41 @@ def test_a_safeguard_that_is_taken_out_is_missed(control: str, tmp_path: Path) -
             return
         shown = f"{shown}\n{figures}"
     pytest.fail(shown)
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [
+        ("none", set()),
+        ("an entry stays in both places", {"doubled", "gaps or forks", "sum mismatches"}),
+        ("an entry is in neither place", {"lost", "gaps or forks", "sum mismatches"}),
+    ],
+)
+async def test_a_mover_that_does_not_keep_entries_in_one_place_is_seen(
+    control: str,
+    expected: set[str],
+    mongo_standalone: MongoServer,
+    databases: Databases,
+    database_name: str,
+) -> None:
+    backdoor = MongoBackdoor(databases.client(mongo_standalone), database_name)
+    [order] = orders_from(0, 1)
+    backdoor.put_order(order)
+    store = MongoStore(mongo_standalone.uri, database_name)
+    await store.open()
+    try:
+        made = await applied(store, order["_id"], output(order["planQuantity"], key="k1"))
+        await store.trim(FIRST, [made.order])
+        rng = Random(1)  # noqa: S311 -- not a secret
+        archive = MOVERS.get(control, movers.NappingArchive)(store, rng, naps=(0.0,))
+        await archive.move(movers.EVER)
+    finally:
+        await store.close()
+    assert len(backdoor.archived(order["_id"])) == (control != "an entry is in neither place")
+
+    [entry] = made.changes.outcomes
+    told = {"jobId": entry.change.job_id, "seq": 1, "quantity": 20}
+    told |= {"beforeQuantity": 0, "afterQuantity": 20}
+    story = Story(Intent("k1", order["_id"], "output", 20))
+    story.attempts.append(Attempt(0.0, "first", 0, 1.0, 200, "UPDATED", told))
+    assert {*check({"k1": story}, read_books(backdoor, [order])).found} == expected

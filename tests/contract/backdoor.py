@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 
-from actors.store.schema import LOGS, MATERIALS, ORDERS, REFUSALS
+from actors.store.schema import ARCHIVE, LOGS, MATERIALS, ORDERS, REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -190,9 +190,11 @@ class MongoBackdoor:
         self.database[LOGS].delete_many({"workOrderId": ObjectId(order_id)})
 
     def logs(self, order_id: WorkOrderId) -> list[Document]:
-        found = self.database[LOGS].find({"workOrderId": ObjectId(order_id)})
-        in_order = found.sort([("planServer.seq", 1), ("operateTime", 1)])
-        return [_with_texts(each) for each in in_order]
+        return self._entries(LOGS, order_id)
+
+    def archived(self, order_id: WorkOrderId) -> list[Document]:
+        """Read the entries of an order that the archive has."""
+        return self._entries(ARCHIVE, order_id)
 
     def refusals(self, order_id: WorkOrderId) -> list[str]:
         wanted = {"workOrderId": {"$in": [order_id, ObjectId(order_id)]}}
@@ -200,6 +202,11 @@ class MongoBackdoor:
 
     def put_material(self, document: Mapping[str, Any]) -> None:
         self.database[MATERIALS].insert_one(_with_ids(document))
+
+    def _entries(self, collection: str, order_id: WorkOrderId) -> list[Document]:
+        found = self.database[collection].find({"workOrderId": ObjectId(order_id)})
+        in_order = found.sort([("planServer.seq", 1), ("operateTime", 1)])
+        return [_with_texts(each) for each in in_order]
 
     @property
     def _orders(self) -> Collection[Document]:

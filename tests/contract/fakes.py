@@ -85,7 +85,8 @@ class MemoryBackdoor(FakeBackdoor):
         self._store.orders.pop(order_id, None)
 
     def delete_logs(self, order_id: WorkOrderId) -> None:
-        self._store.log[order_id].clear()
+        for job in self._store.log[order_id].keys() - self._store.archive.jobs:
+            del self._store.log[order_id][job]
 
     def _get(self, order_id: WorkOrderId) -> StoredOrder:
         return self._store.orders[order_id]
@@ -94,7 +95,9 @@ class MemoryBackdoor(FakeBackdoor):
         self._store.orders[order.id] = order
 
     def _outcomes(self, order_id: WorkOrderId) -> Iterable[Outcome]:
-        return [*self._store.log[order_id].values(), *self._store.refused[order_id].values()]
+        store = self._store
+        log = [each for job, each in store.log[order_id].items() if job not in store.archive.jobs]
+        return [*log, *store.refused[order_id].values()]
 
 
 class SimBackdoor(FakeBackdoor):

@@ -36,7 +36,7 @@ from tests.contract.cases import (
     unbind,
     whole_log,
 )
-from tests.contract.conftest import on_mongo
+from tests.contract.conftest import FAKES, on_mongo
 from tests.contract.logged import rows
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from tests.contract.conftest import Database
 
 pytestmark = pytest.mark.adapters
+on_fakes = pytest.mark.adapters(*FAKES)
+"""On the stores in memory too."""
 _BEFORE = MORNING + timedelta(days=1)
 _EVERYTHING = QuantityQuery(
     MORNING - timedelta(days=1),
@@ -246,6 +248,7 @@ async def test_an_order_goes_on_where_its_archived_log_ended(
     assert [each["seq"] for each in await whole_log(store, ended)] == [4, 3, 2, 1, None]
 
 
+@on_fakes
 async def test_a_commit_whose_answer_was_lost_is_found_in_the_archive(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -258,6 +261,7 @@ async def test_a_commit_whose_answer_was_lost_is_found_in_the_archive(
     assert (await loaded(store, order_id)).state.output_quantity == 100
 
 
+@on_fakes
 async def test_orders_that_are_at_work_or_not_emptied_stay(
     store: Store, backdoor: Backdoor, order_id: WorkOrderId
 ) -> None:
@@ -289,6 +293,38 @@ async def test_an_order_that_goes_on_meanwhile_stays(
     assert await store.archive.move(_BEFORE) == Moved(0, 0)
     assert len(backdoor.logs(ended)) == 6
     assert not (await loaded(store, ended)).archived
+    assert await store.archive.move(_BEFORE) is None
+
+
+@on_fakes
+async def test_what_has_moved_is_known_as_before_and_comes_back(
+    store: Store, backdoor: Backdoor, order_id: WorkOrderId
+) -> None:
+    made = await applied(store, order_id, scan("SN-1", key="first"), output(100))
+    await store.trim(FIRST, [made.order])
+    order, log = await loaded(store, order_id), await whole_log(store, order_id)
+
+    async def known() -> Evidence:
+        archived = (await loaded(store, order_id)).archived
+        asked = questions(order_id, [scan("SN-1", key="first")], frozenset(), archived=archived)
+        assert asked is not None
+        [found] = await store.evidence([asked])
+        return found
+
+    before = await known()
+    assert before.by_request
+    assert before.moves
+    for step, left in ((lambda: store.archive.move(_BEFORE), 0), (store.archive.restore, 2)):
+        assert await _moved(step) == Moved(1, 2)
+        assert len(backdoor.logs(order_id)) == left
+        assert await store.archive.kept() == (Moved() if left else Moved(1, 2))
+        assert await whole_log(store, order_id) == log
+        assert await known() == before
+        found = await loaded(store, order_id)
+        assert (found.seq, found.state) == (order.seq, order.state)
+        job = before.by_request[RequestId("first")].change.job_id
+        assert await store.inbox.outcome(job) == before.by_request[RequestId("first")]
+    assert await store.archive.old(_BEFORE) == Moved()  # they stay as long as new ones
     assert await store.archive.move(_BEFORE) is None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from actors.domain.model import Number
+    from actors.domain.model import LogEntry, Number
     from tests.sim.loop import SimLoop
     from tests.sim.world import Slot, World
 
@@ -31,6 +31,8 @@ OTHER = "other payload"
 NOWHERE = WorkOrderId("f" * 24)
 """Names no order."""
 SLACK_S = 0.05
+_OLD_SHARE = 0.3
+"""Of updates before which one of years ago is sent again."""
 Answer = Updated | Queued | WorkOrderError | Exception
 
 
@@ -87,6 +89,9 @@ class Callers:
         self.intents: list[Intent] = []
         self.asks: list[Ask] = []
         self.batches: list[list[tuple[Intent, Attempt]]] = []
+        self.old = [_settled(number, entry) for number, entry in enumerate(world.old)]
+        """What was applied years ago, and is sent again."""
+        self.intents += self.old
         self.undurable: list[str] = []
         """Jobs that were answered "success" and were durable nowhere at that moment."""
         self._jobs = 0
@@ -103,6 +108,8 @@ class Callers:
         random, scenario = self.random, self.world.scenario
         while count > 0:
             await self._sleep(random.uniform(0, 1.6) * scenario.duration_s / count)
+            if self.old and random.random() < _OLD_SHARE:
+                await self._settle(random.choice(self.old))
             if count > 1 and random.random() < 0.15:
                 batch = [self._intend() for _ in range(random.randrange(2, min(count, 6) + 1))]
                 count -= len(batch)
@@ -256,6 +263,21 @@ class Callers:
         over: asyncio.Future[None] = self.loop.create_future()
         self.loop.call_later(seconds, over.set_result, None)
         await over
+
+
+def _settled(number: int, entry: LogEntry) -> Intent:
+    change = entry.change
+    attempt = Attempt(change.job_id, 0.0, "same")
+    return Intent(
+        number,
+        entry.work_order_id,
+        ChangeType(change.type),
+        change.quantity,
+        change.context,
+        change.request_id,
+        attempts=[attempt],
+        done=True,
+    )
 
 
 def _change(intent: Intent, attempt: Attempt) -> Change:

@@ -56,6 +56,7 @@ class Checker:
         database = world.database
         self._orders = database.orders
         self._entries = database.logs
+        self._archived = database.shelf.entries
         self._jobs = database.inbox.jobs
         self._poison = database.poison
         self._unexpected = world.scenario.unexpected
@@ -79,6 +80,11 @@ class Checker:
                 found += self._nowhere(intent)
             elif intent.order_id not in self.tainted:
                 found += self._intent(intent)
+        found += [
+            Violation("doubled", f"job {job[-4:]}: in the archive, though all was brought back")
+            for job, entry in self._archived.items()
+            if entry.work_order_id not in self.tainted
+        ]
         return [*found, *self._inversions(), *self._overtaken()]
 
     def _intent(self, intent: Intent) -> Iterator[Violation]:

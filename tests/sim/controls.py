@@ -16,6 +16,7 @@ from actors.jobs.keeper import JobKeeper
 from actors.orders import order, supervisor
 from tests.hasty import Hasty
 from tests.sim import world
+from tests.sim.archive import SimArchive
 from tests.sim.database import Fence
 from tests.sim.store import SimStore
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from actors.domain.model import Change, WorkOrderId
     from actors.jobs.outcomes import TrackedJob
     from actors.runtime.mailbox import Mailbox
+    from tests.sim.archive import Batch
     from tests.sim.scenario import Scenario
 
 
@@ -68,6 +70,17 @@ class _Forgetful(SimStore):
 
 def _without_keys(evidence: Evidence) -> Evidence:
     return replace(evidence, by_request={})
+
+
+class _LogOnly(SimStore):
+    """Never asks the archive."""
+
+    async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        return await super().evidence([replace(each, archived=False) for each in queries])
+
+
+async def _advances_nothing(_: SimArchive, batch: Batch, order_id: WorkOrderId) -> None:
+    del batch, order_id
 
 
 def _carries_nothing(_: committer.Committer, change: ChangeSet) -> ChangeSet:
@@ -147,6 +160,14 @@ _ALL = (
         Fence(),
         ((order, "questions", _suspects_nobody),),
         {"unexpected": True, "write_rate": 0.3, "unkeyed": 0.4},
+    ),
+    Control("archive", 100, Fence(), ((world, "SimStore", _LogOnly),), {"movers": 2}),
+    Control(
+        "turn",
+        400,
+        Fence(),
+        ((SimArchive, "_advance_turn", _advances_nothing),),
+        {"movers": 2},
     ),
 )
 CONTROLS = {control.name: control for control in _ALL}

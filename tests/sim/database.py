@@ -14,9 +14,10 @@ from actors.domain.commit import StoredOrder
 from actors.domain.model import LogEntry, OrderFacts, OrderState
 from actors.errors import StoreRejected
 from tests.job_book import JobBook
+from tests.sim.archive import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from actors.domain.commit import ChangeSet
     from actors.domain.evidence import Outcome
@@ -89,6 +90,7 @@ class Database:
     orders: dict[WorkOrderId, Document] = field(default_factory=dict)
     logs: dict[str, LogEntry] = field(default_factory=dict)
     refusals: dict[str, Outcome] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
     poison: set[str] = field(default_factory=set)
     """Jobs that a validator refuses for good."""
     top: int = 0
@@ -99,7 +101,6 @@ class Database:
     _places: dict[tuple[WorkOrderId, int], str] = field(default_factory=dict)
     _keys: dict[tuple[WorkOrderId, str], str] = field(default_factory=dict)
     _refused_keys: dict[tuple[WorkOrderId, str], str] = field(default_factory=dict)
-    _highest: dict[WorkOrderId, int] = field(default_factory=dict)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -110,11 +111,12 @@ class Database:
 
     def log_seq(self, order_id: WorkOrderId) -> int:
         """Return the highest seq in the order's log."""
-        return self._highest.get(order_id, 0)
+        return max((seq for order, seq in self._places if order == order_id), default=0)
 
     def written(self, order_id: WorkOrderId) -> list[LogEntry]:
-        """Give the order's log with its outbox merged in."""
-        entries = {job: each for job, each in self.logs.items() if each.work_order_id == order_id}
+        """Give the order's log with archive and outbox merged in."""
+        both = self.logs | self.shelf.entries
+        entries = {job: each for job, each in both.items() if each.work_order_id == order_id}
         document = self.orders.get(order_id)
         for each in document.ours.outbox if document and document.ours else ():
             if isinstance(each, LogEntry):
@@ -123,7 +125,7 @@ class Database:
 
     def has(self, outcome_id: str, order_id: WorkOrderId) -> bool:
         """Return whether an outcome is durable: in the log or in its order's outbox."""
-        if outcome_id in self.logs or outcome_id in self.refusals:
+        if any(outcome_id in each for each in (self.logs, self.shelf.entries, self.refusals)):
             return True
         document = self.orders[order_id]
         held = list(document.ours.outbox if document.ours else ())
@@ -176,6 +178,17 @@ class Database:
         ours = document.ours or Ours(epoch, order.seq, order.revision)
         document.ours = Ours(epoch, ours.seq, order.revision + 1, ours.outbox)
 
+    def advance(self, order: StoredOrder, statuses: Collection[str] | None) -> bool:
+        """Advance the turn of an order that is as it was read, and has one of these statuses."""
+        document = self.orders.get(order.id)
+        if document is None or not self._is_at(order.epoch, order, document.ours):
+            return False
+        if statuses is not None and document.fields["status"] not in statuses:
+            return False
+        ours = document.ours or Ours(0, order.seq, order.revision)
+        document.ours = Ours(ours.epoch, ours.seq, order.revision + 1, ours.outbox)
+        return True
+
     def trim(self, epoch: int, order: StoredOrder) -> None:
         """Empty the outbox of an order that is still as given."""
         document = self.orders.get(order.id)
@@ -209,7 +222,6 @@ class Database:
             self._keys[key] = job_id
         self.logs[job_id] = outcome
         self._places[place] = job_id
-        self._highest[order_id] = max(self._highest.get(order_id, 0), outcome.seq)
         return None
 
     def _insert_refusal(self, refusal: Outcome, key: tuple[WorkOrderId, str]) -> str | None:
@@ -221,6 +233,13 @@ class Database:
         self._refused_keys[key] = refusal.change.job_id
         return None
 
+    def remove(self, job_id: str) -> None:
+        """Delete an entry of the log, and with it what its unique indexes hold."""
+        entry = self.logs.pop(job_id, None)
+        if entry is not None:
+            self._places.pop((entry.work_order_id, entry.seq))
+            self._keys.pop((entry.work_order_id, str(entry.change.request_id)), None)
+
     # -- others --------------------------------------------------------------------------------
 
     def delete_logs(self, order_id: WorkOrderId) -> None:
@@ -228,7 +247,6 @@ class Database:
         self.logs = {job: each for job, each in self.logs.items() if each.work_order_id != order_id}
         self._places = {at: job for at, job in self._places.items() if at[0] != order_id}
         self._keys = {key: job for key, job in self._keys.items() if key[0] != order_id}
-        self._highest.pop(order_id, None)
 
     def edit(self, order_id: WorkOrderId, fields: Mapping[str, Any]) -> None:
         """Write some fields as the main service does."""
@@ -246,6 +264,7 @@ class Database:
             for each in (before.outbox if before else ())
             if each not in kept
             and each.change.job_id not in self.logs
+            and each.change.job_id not in self.shelf.entries
             and each.change.job_id not in self.refusals
         )
         document.history.append(

@@ -77,7 +77,11 @@ class SimInbox:
 
     async def outcome(self, job_id: JobId) -> Outcome | None:
         def look() -> Outcome | None:
-            return self._db.logs.get(job_id) or self._db.refusals.get(job_id)
+            return (
+                self._db.logs.get(job_id)
+                or self._db.shelf.entries.get(job_id)
+                or self._db.refusals.get(job_id)
+            )
 
         return await self._store.read(look)  # type: ignore[no-any-return]
 

@@ -64,6 +64,8 @@ class Scenario:
     jobs: JobOptions
     blows: int
     """Kills, pauses, outages: what hits more than one call."""
+    movers: int
+    """Who moves entries to the archive and back; with any, all orders have ended years ago."""
 
 
 def scenario_of(seed: int) -> Scenario:
@@ -107,4 +109,5 @@ def scenario_of(seed: int) -> Scenario:
         unwaited=pick((0.0, 0.2, 0.6)),
         jobs=JobOptions(pick((4, 1000)), pick((1, 3)), pick((0.05, 0.5))),
         blows=pick((0, 1, 3, 5)),
+        movers=pick((0, 0, 1, 2)),
     )

@@ -107,6 +107,7 @@ async def _live(world: World, callers: Callers, found: list[Violation]) -> None:
     # A last owner sweeps what the others left in outboxes.
     world.slots = [world.boot("last")]
     await _wait_for(world, _is_swept)
+    await world.movers.bring_all_back()
 
 
 def _is_quiet(world: World) -> bool:
@@ -150,6 +151,7 @@ def _count(outcome: Outcome, world: World, callers: Callers, checker: Checker) -
     figures["nodes that died by themselves"] = len(world.died)
     figures["epochs"] = world.database.top
     figures["jobs"] = len(world.database.inbox.jobs)
+    figures["entries archived or brought back"] = world.moved
     for intent in callers.intents:
         figures[settled_as(intent)] += 1
     for violation in outcome.violations:

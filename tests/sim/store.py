@@ -19,7 +19,9 @@ from actors.store.port import Claim
 from tests.fake_records import MemoryRecords
 from tests.fake_views import page_of
 from tests.recounted import RecountedStatistics
+from tests.sim.archive import SimArchive
 from tests.sim.database import stored_order
+from tests.sim.evidence import note_barcodes, note_outcomes
 from tests.sim.faults import Fate
 from tests.sim.inbox import SimInbox
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from actors.store.port import Found, LogPage, LogQuery, OperationQuery, Trait
     from actors.store.quantities import Statistics
     from tests.sim.database import Database
+    from tests.sim.evidence import Asked
     from tests.sim.faults import Faults
     from tests.sim.loop import Process, SimLoop
 
@@ -83,6 +86,7 @@ class SimStore:
         self.commits_in_flight = 0
         self.inbox = SimInbox(database, self)
         self.records = MemoryRecords()
+        self.archive: Archive = SimArchive(database, self, network.random)
 
     async def open(self) -> None:
         """Nothing to connect."""
@@ -123,30 +127,30 @@ class SimStore:
     async def load(self, ids: Sequence[WorkOrderId]) -> list[StoredOrder | None]:
         found = await self.read(lambda: [self._db.read(each) for each in ids])
         seqs = await self.read(lambda: [self._db.log_seq(each) for each in ids])
+        there = [0 for _ in ids]
+        if self._db.shelf.batch.number:
+            there = await self.read(lambda: [self._db.shelf.seq(each) for each in ids])
         return [
-            None if each is None else stored_order(order_id, each[0], each[1], seq)
-            for order_id, each, seq in zip(ids, found, seqs, strict=True)
+            None
+            if each is None
+            else replace(
+                stored_order(order_id, each[0], each[1], max(seq, also)), archived=also > 0
+            )
+            for order_id, each, seq, also in zip(ids, found, seqs, there, strict=True)
         ]
 
     async def evidence(self, queries: Sequence[EvidenceQuery]) -> list[Evidence]:
         found = [Evidence(whole=each.whole) for each in queries]
-
-        def note(outcomes: Sequence[Outcome]) -> None:
-            for query, evidence in zip(queries, found, strict=True):
-                for outcome in outcomes:
-                    if _asked_for(query, outcome):
-                        evidence.note(outcome)
-
-        note(await self.read(lambda: list(self._db.logs.values())))
-        note(await self.read(lambda: list(self._db.refusals.values())))
-        history = await self.read(lambda: list(self._db.logs.values()))
-        for query, evidence in zip(queries, found, strict=True):
-            for entry in history:
-                if entry.work_order_id == query.work_order_id and (
-                    query.whole or entry.change.context.related_barcode in query.barcodes
-                ):
-                    _note_barcode(evidence, entry)
+        asked = list(zip(queries, found, strict=True))
+        await self._note(asked, lambda: self._db.logs)
+        note_outcomes(asked, await self.read(lambda: list(self._db.refusals.values())))
+        if archived := [each for each in asked if each[0].archived]:
+            await self._note(archived, lambda: self._db.shelf.entries)
         return found
+
+    async def _note(self, asked: Asked, place: Callable[[], Mapping[str, LogEntry]]) -> None:
+        note_outcomes(asked, await self.read(lambda: list(place().values())))
+        note_barcodes(asked, await self.read(lambda: list(place().values())))
 
     # -- committing ----------------------------------------------------------------------------
 
@@ -182,6 +186,8 @@ class SimStore:
             found |= {each.change.job_id: each for each in (order.outbox if order else ())}
         found = await self.read(lambda: look(self._db.logs)) | found
         found = await self.read(lambda: look(self._db.refusals)) | found
+        if self._db.shelf.batch.number:
+            found = await self.read(lambda: look(self._db.shelf.entries)) | found
         results: list[CommitResult] = []
         for change, answer, order in zip(changes, answers, stored, strict=True):
             if isinstance(answer, StoreRejected):
@@ -271,10 +277,6 @@ class SimStore:
     @property
     def statistics(self) -> Statistics:
         return RecountedStatistics(lambda: ())  # nobody asks; nothing is rolled up
-
-    @property
-    def archive(self) -> Archive:
-        raise NotImplementedError  # nothing here is old
 
     # -- packets -------------------------------------------------------------------------------
 
@@ -379,15 +381,3 @@ def _settle(reply: asyncio.Future[Any], answer: object) -> None:
 
 def _after(epoch: Epoch, change: ChangeSet) -> StoredOrder:
     return change.applied(epoch, ())
-
-
-def _asked_for(query: EvidenceQuery, outcome: Outcome) -> bool:
-    return outcome.work_order_id == query.work_order_id and (
-        outcome.change.request_id in query.request_ids or outcome.change.job_id in query.job_ids
-    )
-
-
-def _note_barcode(evidence: Evidence, entry: LogEntry) -> None:
-    history = Evidence()
-    history.note(entry)
-    evidence.include(replace(history, by_job={}, by_request={}))

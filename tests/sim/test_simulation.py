@@ -19,6 +19,8 @@ def test_no_seed_breaks_a_promise_and_the_faults_hit_work_in_flight() -> None:
     assert figures.counts["seeds"] == _SEEDS
     assert figures.counts["acknowledged"] > 10 * _SEEDS
     assert min(figures.hits[each] for each in ("kill", "pause", "lease flushed")) > _LEAST
+    assert figures.hits["mover killed"] > _LEAST
+    assert figures.counts["entries archived or brought back"] > _SEEDS
     assert min(figures.hits[f"commit: {each}"] for each in ("late", "reply lost", "twice")) > _LEAST
 
 

@@ -16,6 +16,7 @@ from tests.sim.database import Database, Document, Ours
 from tests.sim.faults import Faults
 from tests.sim.lease import LeaseServer, SimLease
 from tests.sim.loop import Process, SimLoop
+from tests.sim.movers import Movers, end_order
 from tests.sim.scenario import Replaces
 from tests.sim.store import Network, SimStore
 
@@ -103,7 +104,16 @@ class World:
                     "progress": 0,
                 }
             )
+        self.old = [
+            entry
+            for order_id in (self.order_ids if scenario.movers else ())
+            for entry in end_order(self, order_id)
+        ]
+        """What was in the log before all began, where somebody moves it."""
+        self.moved = 0
+        """Entries that were told as moved."""
         self.slots = [self.boot(f"node-{number}") for number in range(scenario.nodes)]
+        self.movers = Movers(self)
 
     def tell(self, *what: object) -> None:
         """Note an event of the history."""
@@ -223,7 +233,10 @@ class World:
         """Kill or stop a process between a write and its answer."""
         if not process.alive or process.paused or not self.faults.chance(self.scenario.strikes):
             return
-        slot = next(each for each in self.slots if each.process is process)
+        slot = next((each for each in self.slots if each.process is process), None)
+        if slot is None:
+            self.movers.strike(process)
+            return
         kill = self.random.random() < 0.5
         self.faults.note(f"{'kill' if kill else 'pause'} after a write", hit=True)
         if kill:
@@ -355,6 +368,7 @@ class World:
         self._store_back()
         self._log_back()
         self.lease.down = False
+        self.movers.stop()
         for slot in self.slots:
             slot.process.at_step = None
         self.resume_processing()

@@ -12,6 +12,7 @@ from tests.chaos.fleet import LEASE
 from tests.proxy import HOST
 
 if TYPE_CHECKING:
+    from tests.chaos.fleet import ChaosNode
     from tests.chaos.stage import Stage
 
 _ELECTION_S = 2.5
@@ -49,6 +50,14 @@ async def flush_redis(stage: Stage) -> None:
 async def set_redis_clock_back(stage: Stage) -> None:
     """Kill the owner, and have Redis keep its lease for an hour: as if its clock were set back."""
     owner = await stage.fleet.owner()
+    await kill_as_redis_clock_goes_back(stage, owner)
+    await stage.fleet.owner(but=owner.number)
+    await stage.callers.served(20)
+    await stage.restart(owner)
+
+
+async def kill_as_redis_clock_goes_back(stage: Stage, owner: ChaosNode) -> None:
+    """Strike; somebody has to start the owner again."""
 
     def jump() -> None:
         owner.kill()
@@ -56,9 +65,6 @@ async def set_redis_clock_back(stage: Stage) -> None:
             redis.pexpire(LEASE, 3_600_000)
 
     await stage.strike("set_redis_clock_back", jump)
-    await stage.fleet.owner(but=owner.number)
-    await stage.callers.served(20)
-    await stage.restart(owner)
 
 
 async def set_redis_clock_forward(stage: Stage) -> None:

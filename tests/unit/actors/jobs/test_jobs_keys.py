@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from actors.domain.job import JobState
 from actors.domain.messages import Queued, Updated
 from actors.errors import OutcomeUnknown, RequestIdConflict
 from tests.fakes import Fault
 from tests.unit.actors.jobs.test_jobs import applied, job, settled
-from tests.unit.actors.owner import OTHER, a_store, owner_of, turns, update
+from tests.unit.actors.owner import ORDER, OTHER, a_store, owner_of, turns, update
 from tests.virtual_time import in_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.store import Evidence, EvidenceQuery
 
 
 @in_virtual_time
@@ -94,6 +100,44 @@ async def test_a_key_that_the_log_can_not_be_asked_for_is_unknown_and_applied_on
         again = await owner.ask(job(5, key="k"))
         assert isinstance(again, Updated)
     assert applied(store) == [5]
+
+
+@in_virtual_time
+async def test_a_job_is_applied_once_though_the_log_breaks_that_is_asked_for_another_s_key() -> (
+    None
+):
+    """What came with the other key is given to the store once more, and may have run by then."""
+    store = a_store(3)
+    ask, stored_again = store.evidence, asyncio.Event()
+    adds = broken = 0
+
+    async def break_once(queries: Sequence[EvidenceQuery]) -> list[Evidence]:
+        nonlocal broken
+        if not broken and any(each.request_ids for each in queries):
+            broken += 1
+            raise RuntimeError("whatever a driver may raise")
+        return await ask(queries)
+
+    async def travel(method: str) -> None:
+        nonlocal adds
+        adds += method == "add"
+        if method == "note":
+            await stored_again.wait()
+        elif adds == 6 and not stored_again.is_set():  # the job alone, on its way back
+            stored_again.set()
+            await asyncio.sleep(1)  # in virtual time: until it has run, and its actor is gone
+        await asyncio.sleep(0)
+
+    setattr(store, "evidence", break_once)  # noqa: B010 -- mypy minds the assignment
+    async with owner_of(store, idle_s=0.1) as owner:
+        store.travel = travel
+        kept = await asyncio.gather(owner.ask(job(7, OTHER, key="k")), owner.ask(job(5)))
+        assert broken
+        assert stored_again.is_set()
+        assert isinstance(kept[1], Queued)
+        await settled(owner)
+    assert applied(store) == [5]
+    assert store.orders[ORDER].seq == 1
 
 
 @in_virtual_time
