@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
 
+from tests.dealing import deal
 from tests.examples import register_profiles
 from tests.servers import Databases, MongoReplicaSet, MongoServer, RedisServer
 
@@ -22,6 +24,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all-stores", action="store_true", help="each driver of MongoDB on each kind of server"
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of several processes begin with some of the long tests: none comes to one last."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes > 1:
+        long = [each for each in items if each.get_closest_marker("long")]
+        others = [each for each in items if not each.get_closest_marker("long")]
+        items[:] = deal(long, others, processes)
 
 
 @pytest.fixture(scope="session")

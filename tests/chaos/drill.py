@@ -138,9 +138,8 @@ async def _perform(
         if fleet.bench:
             bench.start()
         await _break_everything(stage, options, say)
-        await desk.finish()
-        await bench.finish()
-        await callers.finish()
+        # At once: who is done waits for the others without calling.
+        await asyncio.gather(desk.finish(), bench.finish(), callers.finish())
         await fleet.emptied()
         await movers.finish()
         await asyncio.to_thread(fleet.stop_nodes)

@@ -29,7 +29,8 @@ def test_each_fault_is_in_the_page_of_guarantees() -> None:
 
 
 # In parts, as several processes run the tests side by side.
-@pytest.mark.timeout(300)
+@pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("members", "faults"), [(1, WIRED[0::3]), (1, WIRED[1::3]), (1, WIRED[2::3]), (3, FEW)]
 )

@@ -39,6 +39,7 @@ def test_each_control_has_its_case() -> None:
     assert _CASES.keys() == CONTROLS.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("control", _CASES)
 def test_a_safeguard_that_is_taken_out_is_missed(control: str, tmp_path: Path) -> None:
     fault, expected = _CASES[control]

@@ -30,6 +30,7 @@ DELAY_S = 4.0
 BAD = Weather(late_share=0.15, late_s=DELAY_S, lost_share=0.03)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("driver", ["motor", "pymongo"])
 async def test_what_is_lost_or_late_on_the_wire_is_booked_once_and_told_truly(
     driver: str, tmp_path: Path

@@ -23,6 +23,7 @@ KILLS = int(os.environ.get("CRASH_KILLS", "3"))
 SEED = 20261123
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300 + 60 * KILLS)
 async def test_a_node_killed_at_any_moment_loses_nothing_and_doubles_nothing(place: Place) -> None:
     report = await kill_the_node(place, kills=KILLS, seed=SEED)
@@ -33,6 +34,7 @@ async def test_a_node_killed_at_any_moment_loses_nothing_and_doubles_nothing(pla
     assert report.calls >= 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("store", ["standalone", "replica-set"])
 async def test_mongod_killed_under_a_running_node_loses_nothing_and_doubles_nothing(
     store: str, tmp_path: Path

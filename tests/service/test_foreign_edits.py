@@ -27,6 +27,7 @@ CODES = {"UPDATED", "PARTIALLY_UPDATED", "NOT_UPDATED", "DUPLICATE_OPERATION"}
 pytestmark = pytest.mark.parametrize("place", ["replica-set"], indirect=True)
 
 
+@pytest.mark.long
 async def test_edits_of_the_main_service_survive_the_load_and_the_sums_hold(place: Place) -> None:
     await place.open(morning())
     main_service = MainService(place)

@@ -13,6 +13,7 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["client", "coalesce", "outbox", "package", "service"])
 async def test_the_client_for_node_does_what_its_own_tests_ask_of_it(name: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROUNDS = int(os.environ.get("OUTAGE_ROUNDS", "2"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600 + 60 * ROUNDS)
 async def test_callers_of_both_kinds_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     with sqlite_place(tmp_path / "node", {"LEASE_TTL": "1"}) as place:

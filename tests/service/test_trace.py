@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.service.books import shown_books, stored_books
 from tests.service.checker import mistakes_in, status_of
 from tests.trace import CALLERS, make_day, replay, session
@@ -36,6 +38,7 @@ def test_the_day_is_the_same_in_every_run_and_has_all_that_a_day_has() -> None:
     assert all(call.repeats is not None for call in evening)
 
 
+@pytest.mark.long
 async def test_a_day_of_one_line_is_booked_exactly(place: Place) -> None:
     await place.open(DAY.start)
     async with session(place.node.uri) as client:

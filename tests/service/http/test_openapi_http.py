@@ -225,6 +225,7 @@ async def test_the_stream_of_events_says_first_how_things_are(caller: Caller) ->
             assert await reply.content.readuntil(b"\n\n") == b"retry: 2000\n\n"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1_000)
 async def test_whatever_is_sent_nothing_is_answered_that_the_document_lacks(
     embedded: Backend, tmp_path: Path
