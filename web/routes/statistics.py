@@ -29,7 +29,7 @@ from web.routes.statistic_rows import (
 from web.wire.dates import to_text
 from web.wire.replies import success
 from web.wire.statistics import PERIOD, parse_quantity_query, parse_row_limit
-from web.wire.turns import in_turn, reading
+from web.wire.turns import exporting, reading
 from web.wire.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ _A_DAY: Final = timedelta(days=1)
 _HOUR_S: Final = 3600
 _MINUTES: Final = 60
 _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_EXPORT_ROWS: Final = 1_000
-"""For which an export has a turn: of as many as there are, a few are at hand at a time."""
 
 
 async def quantities(request: web.Request) -> web.Response:
@@ -117,7 +115,7 @@ async def _export(
     headers["Content-Type"] = media
     headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response = web.StreamResponse(headers=headers)
-    async with in_turn(request, _EXPORT_ROWS):
+    async with exporting(request):
         await response.prepare(request)
         if request.method == "HEAD":
             return response

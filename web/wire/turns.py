@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _FEW: Final = 50
 """Rows of a small request: an order, a few entries. It does not wait for large ones."""
 _SMALL_AT_ONCE: Final = 500
-_LARGE_AT_ONCE: Final = 2_000
-"""Two of the largest pages: one is read while the other is encoded."""
+_LARGE_AT_ONCE: Final = 1_000
+"""One of the largest pages. With a second one, read while the first is encoded, two threads want
+the interpreter's lock beside the loop, and the slowest updates took more than twice as long."""
+_EXPORTS_AT_ONCE: Final = 2
+"""They last as long as their readers like, so nobody else waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +87,33 @@ class Turns:
 
 
 class ReadTurns:
-    """Turns of small requests and turns of large ones, apart."""
+    """Turns of small requests, of large ones and of exports, apart."""
 
     def __init__(self) -> None:
         self._small, self._large = Turns(_SMALL_AT_ONCE), Turns(_LARGE_AT_ONCE)
+        self._exports = Turns(_EXPORTS_AT_ONCE)
 
     def take(self, caller: str, rows: int) -> AbstractAsyncContextManager[None]:
         """Have a turn for so many rows, until the block is left."""
         return (self._small if rows <= _FEW else self._large).take(caller, rows)
 
+    def export(self, caller: str) -> AbstractAsyncContextManager[None]:
+        """Have a turn for an export, of as many rows as there are, a few of them at a time."""
+        return self._exports.take(caller, 1)
+
 
 def in_turn(request: web.Request, rows: int) -> AbstractAsyncContextManager[None]:
     """Have a turn for so many rows, as the caller that sent `request`, until the block is left."""
-    return request.app[READ_TURNS].take(request[CALL].caller or request.remote or "", rows)
+    return request.app[READ_TURNS].take(_caller(request), rows)
+
+
+def exporting(request: web.Request) -> AbstractAsyncContextManager[None]:
+    """Have a turn for an export, as the caller that sent `request`, until the block is left."""
+    return request.app[READ_TURNS].export(_caller(request))
+
+
+def _caller(request: web.Request) -> str:
+    return request[CALL].caller or request.remote or ""
 
 
 @asynccontextmanager

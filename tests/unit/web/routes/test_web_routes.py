@@ -220,7 +220,7 @@ class TestWithLittleTime:
     ) -> None:
         page = f"{API}/quantity-logs/{ORDER}?pageSize=1000"
         turns = client.app[READ_TURNS]
-        async with turns.take("somebody", 1_000), turns.take("somebody", 1_000):
+        async with turns.take("somebody", 1_000):
             status, body = await _get(client, page, ENGLISH)
             assert (status, body["code"]) == (503, "SERVICE_UNAVAILABLE")
         assert node.store.queries == []

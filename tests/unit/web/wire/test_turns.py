@@ -93,7 +93,7 @@ async def test_a_caller_with_many_requests_does_not_keep_another_from_its_turn()
 
 async def test_small_requests_do_not_wait_for_large_ones_and_are_bounded_too() -> None:
     turns = ReadTurns()
-    async with turns.take("a", 1_000), turns.take("a", 1_000):
+    async with turns.take("a", 500), turns.take("a", 500):
         async with AsyncExitStack() as small:
             for _ in range(10):
                 await small.enter_async_context(turns.take("a", 50))
@@ -102,6 +102,16 @@ async def test_small_requests_do_not_wait_for_large_ones_and_are_bounded_too() -
                     pass
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0), turns.take("b", 51):
+                pass
+
+
+async def test_exports_keep_nobody_waiting_but_exports() -> None:
+    turns = ReadTurns()
+    async with turns.export("a"), turns.export("a"):
+        async with asyncio.timeout(100), turns.take("b", 1_000), turns.take("b", 50):
+            pass
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), turns.export("b"):
                 pass
 
 
