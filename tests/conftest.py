@@ -10,11 +10,13 @@ import pytest
 from redis import Redis
 
 from tests.dealing import deal
+from tests.event_loop import LoopOfTests
 from tests.examples import register_profiles
 from tests.servers import Databases, MongoReplicaSet, MongoServer, RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import asyncio
+    from collections.abc import Callable, Iterator, Mapping
 
 register_profiles()
 
@@ -34,6 +36,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         long = [each for each in items if each.get_closest_marker("long")]
         others = [each for each in items if not each.get_closest_marker("long")]
         items[:] = deal(long, others, processes)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give each test a loop that ends with what is being closed."""
+    return {"asyncio": LoopOfTests}
 
 
 @pytest.fixture(scope="session")
