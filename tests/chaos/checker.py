@@ -33,6 +33,8 @@ KINDS: Final = (
     "QUEUED that vanished",
     "guarded counts wrong",
     "operations half done",
+    "statistics off",
+    "reconcile findings",
 )
 _APPLIED: Final = 200
 _OK: Final = 200

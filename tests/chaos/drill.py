@@ -22,6 +22,7 @@ from tests.chaos.fleet import DATABASE, Fleet, FleetOptions
 from tests.chaos.history import HistoryWriter, read_history, read_operations
 from tests.chaos.movers import Lives, Movers
 from tests.chaos.operators import Operators
+from tests.chaos.recount import check_database
 from tests.chaos.stage import Stage, Strike
 from tests.servers import ServerError
 
@@ -81,6 +82,9 @@ def _run_in(folder: Path, options: DrillOptions, say: Callable[[str], None]) -> 
                 figures.mistakes.append("nothing was done at the bench")
             for kind, what in check_bench(fleet.backdoor, stage.bench.orders, stage.bench.told):
                 figures.verdict.complain(kind, what)
+        checks = check_database(fleet.mongo.uri, fleet.backdoor, fleet.bench)
+        for kind, what in asyncio.run(checks):
+            figures.verdict.complain(kind, what)
         for strike in stage.strikes:
             _measure(stage, figures, strike)
         figures.mistakes += stage.mistakes
@@ -144,7 +148,7 @@ async def _perform(
         await movers.finish()
         await asyncio.to_thread(fleet.stop_nodes)
         if options.operators:
-            await movers.bring_all_back()
+            await movers.settle()
     except Exception as error:  # noqa: BLE001 -- the figures of all that was before are told too
         stage.mistakes.append(f"ended by {error!r:.{_TOLD}}")
     finally:

@@ -91,16 +91,17 @@ class Movers(Crew):
         if self._store is not None:
             await self._store.close()
 
-    async def bring_all_back(self) -> None:
-        """Move what has ended once more, and bring all back; raises TimeoutError.
+    async def settle(self) -> None:
+        """Move what has ended, bring all back, and move it once more; raises TimeoutError.
 
         That also settles what a mover that was killed has left, and what an owner that slept for
-        longer than entries here take to be old has written once more. Nobody else is at work.
+        longer than entries here take to be old has written once more. Nobody else is at work. In
+        the end the log has some orders' entries, and the archive those of others.
         """
         rng = Random(self.seed)  # noqa: S311 -- the same
         archive = NappingArchive(self._opened(), rng, naps=(0.0,))
         async with asyncio.timeout(_LAST_DEADLINE_S):
-            for step in (self._move, self._restore):
+            for step in (self._move, self._restore, self._move):
                 while await step(archive):
                     pass
 
