@@ -15,8 +15,8 @@ def deal(long: Sequence[T], others: Sequence[T], processes: int) -> list[T]:
     """Put some of the long ones first in each process's part of the list.
 
     xdist cuts a list into parts of one size, the first for its first process and so on; whoever is
-    through with his own takes over the ends of others' parts. Neighbours stay together: those of
-    one kind need the same, and four drills at once keep two cores so busy that none comes to an end.
+    through with his own takes over the ends of others' parts. Neighbours stay together: four drills
+    at once keep two cores so busy that none comes to an end.
     """
     dealt: list[T] = []
     rest = iter(others)
