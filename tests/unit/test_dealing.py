@@ -22,4 +22,5 @@ def test_each_process_begins_with_its_share_of_the_long_and_none_is_lost(
         count = sum(each < 0 for each in part)
         assert all(each < 0 for each in part[:count])
         if others > long * processes:
-            assert count == len(range(number, long, processes))
+            assert count == long * (number + 1) // processes - long * number // processes
+            assert part[:count] == [*range(part[0], part[0] + count)]

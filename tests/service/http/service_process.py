@@ -137,7 +137,8 @@ class ServiceProcess:
 
     async def _read_log(self, lines: asyncio.StreamReader) -> None:
         async for line in lines:
-            self.events.append(json.loads(line))
+            if line.endswith(b"\n"):  # else it was killed while it wrote this
+                self.events.append(json.loads(line))
             self._changed.set()
         self._changed.set()
 

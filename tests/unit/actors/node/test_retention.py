@@ -55,7 +55,6 @@ async def test_a_term_keeps_the_log_short_where_it_is_told_to(
     monkeypatch.setattr("actors.node.term.keep_log_short", keep)
     for days in (None, 365):
         store = MemoryStore()
-        monkeypatch.setattr(MemoryStore, "archive", None)
         region = Region(Telemetry(), AsyncMock())
         options = TermOptions(Limits(), retention_days=days)
         term = Term(store, region, await store.claim_epoch("node"), options, lambda _: None)
