@@ -2,8 +2,9 @@
 
 Starts nodes, Redis and MongoDB of its own, with wires between them that can fail, lets 64 callers
 work on a hundred orders, and injects one fault after the other. The callers write down what they
-sent and heard; in the end that is held against orders and log. Without options each fault comes
-ten times on either fleet: one mongod behind failing wires, and a replica set of three.
+sent and heard; in the end that is held against orders and log, the statistics against a recount,
+and reconcile looks at the database. Without options each fault comes ten times on either fleet:
+one mongod behind failing wires, and a replica set of three.
 With --at-once, on the latter, nodes are killed, sent to sleep and stalled, ten times a round each,
 while in each round the primary steps down, Redis is flushed, its clock and a node's jump.
 

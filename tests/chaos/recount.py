@@ -1,12 +1,8 @@
-"""What the service's statistics and `scripts.reconcile` say of a database once all is over.
-
-Both are held against the log. Nothing may be under way any more.
-"""
+"""What the service's statistics and `scripts.reconcile` say of a database once all is over."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +19,7 @@ from tests.recounted import recounted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-    from actors.store.quantities import Statistics
+    from actors.store.quantities import QuantityRow, Statistics
     from scripts.reconcile.source import Source
     from tests.contract.backdoor import MongoBackdoor
 
@@ -36,7 +32,6 @@ IMPLIED: Final[Mapping[Kind, str]] = {
 """The kinds of findings that come of what callers ask for, and why; at the bench they are wrong."""
 _SPAN: Final = timedelta(days=2)
 """Further than any clock in a drill jumps."""
-_SHIFTS: Final = Calendar().shifts
 _GROUPS: Final = (
     (),
     (Dimension.ORDER,),
@@ -67,27 +62,28 @@ async def statistics_off(statistics: Statistics, entries: Sequence[Document]) ->
     """Return each row that is not what the entries add up to: as all is now, and rolled up."""
     times = [each["operateTime"] for each in entries] or [datetime.now(UTC)]
     since, until = min(times) - _SPAN, max(times) + _SPAN
-    query = QuantityQuery(since, until, calendar=Calendar.of(None, since, until, _SHIFTS))
+    calendar = Calendar.of(None, since, until, Calendar().shifts)
+    queries = [QuantityQuery(since, until, group, calendar=calendar) for group in _GROUPS]
+    right = [(each, recounted(entries, {}, each)) for each in queries]
     # Movers of a drill rest for less than a read takes, so an hour that was rolled up meanwhile
     # may have entries twice or not at all: an owner finds it by their number, as is done here.
     await statistics.recheck()
-    off = [each async for each in _off(statistics, entries, query, "as it was left")]
-    while await statistics.roll_up(None, _SHIFTS, until):
+    off = [each async for each in _off(statistics, right, "as it was left")]
+    while await statistics.roll_up(None, calendar.shifts, until):
         pass
-    return off + [each async for each in _off(statistics, entries, query, "rolled up")]
+    return off + [each async for each in _off(statistics, right, "rolled up")]
 
 
 async def _off(
-    statistics: Statistics, entries: Sequence[Document], total: QuantityQuery, when: str
+    statistics: Statistics, right: Iterable[tuple[QuantityQuery, list[QuantityRow]]], when: str
 ) -> AsyncIterator[str]:
-    for group in _GROUPS:
-        query = replace(total, group=group)
+    for query, rows in right:
+        expected = {row.keys: row for row in rows}
         told = {row.keys: row async for some in statistics.quantities(query) for row in some}
-        right = {row.keys: row for row in recounted(entries, {}, query)}
-        for keys in told.keys() | right.keys():
-            if told.get(keys) != right.get(keys):
-                names = f"{when}, {[*map(str, group)]} {keys}"
-                yield f"{names}: told {told.get(keys)}, the log has {right.get(keys)}"
+        for keys in told.keys() | expected.keys():
+            if told.get(keys) != expected.get(keys):
+                names = f"{when}, {[*map(str, query.group)]} {keys}"
+                yield f"{names}: told {told.get(keys)}, the log has {expected.get(keys)}"
 
 
 def findings(source: Source, bench: Iterable[Document]) -> list[str]:
