@@ -9,20 +9,26 @@ from tests.chaos.crew import Crew
 from tests.virtual_time import in_virtual_time
 
 
-@in_virtual_time
-async def test_a_crew_ends_though_a_cancellation_is_lost() -> None:
-    crew = Crew([])
+class _Losing(Crew):
+    """Its one task loses two cancellations."""
+
     lost = 0
 
-    async def lose_two() -> None:
-        nonlocal lost
-        while lost < 2:
+    def start(self) -> None:
+        self._begin(self._work())
+
+    async def _work(self) -> None:
+        while self.lost < 2:
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(100)
-            lost += 1
+            self.lost += 1
         await asyncio.sleep(100)
 
-    crew._begin(lose_two())
+
+@in_virtual_time
+async def test_a_crew_ends_though_a_cancellation_is_lost() -> None:
+    crew = _Losing([])
+    crew.start()
     await asyncio.sleep(0)
     await crew.close()
-    assert lost == 2
+    assert crew.lost == 2
