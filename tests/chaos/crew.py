@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
 _TIMEOUT_S: Final = 4.0
+_CANCELLED_AGAIN_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -43,8 +44,11 @@ class Crew:
 
     async def close(self) -> None:
         """End what is left, and give the connections back."""
-        for task in self._tasks:
-            task.cancel()
+        while left := [task for task in self._tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            # Python 3.11's `wait_for`, in the driver, loses one that comes just as it is done.
+            await asyncio.wait(left, timeout=_CANCELLED_AGAIN_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for session in self._sessions:
             await session.close()
