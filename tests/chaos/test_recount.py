@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.store.schema import ROLLUPS
 from actors.store.sqlite.file import SqliteFile
 from scripts.reconcile.findings import Kind
 from scripts.reconcile.sqlite import SqliteSource
-from tests.chaos.recount import IMPLIED, findings, statistics_off
-from tests.contract.backdoor import SqliteBackdoor
+from tests.chaos.recount import IMPLIED, check_database, findings, statistics_off
+from tests.contract.backdoor import MongoBackdoor, SqliteBackdoor
 from tests.misbooked import Account, spoilt
 from tests.recounted import RecountedStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from tests.servers import Databases, MongoServer
 
 Document = dict[str, Any]
 
@@ -69,6 +72,19 @@ async def test_roll_ups_are_looked_at_when_all_is_rolled_up(
         each.partition(",")[0]
         for each in await statistics_off(RecountedStatistics(lambda: told), log())
     } == {"rolled up"}
+
+
+async def test_a_roll_up_that_is_not_the_sum_of_its_hour_is_seen(
+    mongo_standalone: MongoServer, databases: Databases, database_name: str
+) -> None:
+    backdoor = MongoBackdoor(databases.client(mongo_standalone), database_name)
+    account = Account(1, ours=True)
+    account.count("input", 1, "SN-1")
+    account.put(backdoor)
+    assert await check_database(mongo_standalone.uri, backdoor, ()) == []
+    backdoor.database[ROLLUPS].update_many({"view": "order"}, {"$inc": {"rows.0.input_added": 1}})
+    wrong = await check_database(mongo_standalone.uri, backdoor, ())
+    assert {kind for kind, _ in wrong} == {"statistics off"}
 
 
 def test_each_finding_counts_but_those_that_the_traffic_implies(tmp_path: Path) -> None:
