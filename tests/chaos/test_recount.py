@@ -35,7 +35,8 @@ def log() -> list[Document]:
 
 def found(path: Path, accounts: Iterable[Account], bench: Iterable[Document] = ()) -> set[str]:
     """Return what is found, each as "kind order"."""
-    SqliteFile(path, 5.0).open()
+    with closing(SqliteFile(path, 5.0)) as file:
+        file.open()
     backdoor = SqliteBackdoor(path)
     for each in accounts:
         each.put(backdoor)
