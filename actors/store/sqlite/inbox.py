@@ -175,14 +175,14 @@ class SqliteInbox:
     async def bound(self, epoch: Epoch, kept: int) -> None:
         """Delete the oldest completed and the oldest refused jobs."""
         statement = (
-            "DELETE FROM inbox WHERE state = ?1 AND NOT dead AND finished_at <="
-            " (SELECT finished_at FROM inbox WHERE state = ?1 AND NOT dead"
-            " ORDER BY finished_at DESC LIMIT 1 OFFSET ?2)"
+            "DELETE FROM inbox WHERE state = :state AND NOT dead AND finished_at <="
+            " (SELECT finished_at FROM inbox WHERE state = :state AND NOT dead"
+            " ORDER BY finished_at DESC LIMIT 1 OFFSET :kept)"
         )
 
         def work(db: sqlite3.Connection) -> None:
             for state in (JobState.COMPLETED, JobState.FAILED):
-                db.execute(statement, (state, kept))
+                db.execute(statement, {"state": state, "kept": kept})
 
         await self._write(epoch, work)
 

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 # One value a statement, not a JSON list of them: SQLite ends a text in JSON at a NUL.
 # Entries without seq are older than outcomes.
 _BY_KEY: Final = (
-    "SELECT document FROM logs WHERE request_key = ?1 AND seq IS NOT NULL"
-    " UNION ALL SELECT document FROM logs_archive WHERE request_key = ?1 AND seq IS NOT NULL"
-    " UNION ALL SELECT document FROM operations WHERE request_key = ?1"
-    " UNION ALL SELECT document FROM refusals WHERE request_key = ?1"
+    "SELECT document FROM logs WHERE request_key = :value AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM logs_archive WHERE request_key = :value AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM operations WHERE request_key = :value"
+    " UNION ALL SELECT document FROM refusals WHERE request_key = :value"
 )
 _BY_JOB: Final = (
-    "SELECT document FROM all_logs WHERE id = ?1 AND seq IS NOT NULL"
-    " UNION ALL SELECT document FROM operations WHERE id = ?1"
-    " UNION ALL SELECT document FROM refusals WHERE id = ?1"
+    "SELECT document FROM all_logs WHERE id = :value AND seq IS NOT NULL"
+    " UNION ALL SELECT document FROM operations WHERE id = :value"
+    " UNION ALL SELECT document FROM refusals WHERE id = :value"
 )
 _MOVES: Final = (
     "SELECT related_barcode, counts_as, process_step_id, seq, operate_time, id, change_type, asked,"
@@ -81,7 +81,8 @@ def read_evidence(db: sqlite3.Connection, query: EvidenceQuery) -> Evidence:
 
 
 def _outcomes(db: sqlite3.Connection, statement: str, value: str) -> list[Outcome]:
-    return [outcome_from(log_document(text)) for (text,) in db.execute(statement, (value,))]
+    rows = db.execute(statement, {"value": value})
+    return [outcome_from(log_document(text)) for (text,) in rows]
 
 
 def _note_moves(rows: Iterable[tuple[Any, ...]], evidence: Evidence) -> None:

@@ -23,7 +23,7 @@ _BY_ID: Final = "SELECT document FROM orders WHERE id BETWEEN ? AND ? ORDER BY i
 _ONE: Final = "SELECT document FROM orders WHERE id = ?"
 _WITH_PART: Final = (
     "SELECT document FROM orders WHERE rowid IN (SELECT rowid FROM orders"  # noqa: S608 constants
-    f" WHERE instr({_NUMBER}, ?1) OR instr({_NUMBER}, ?2) ORDER BY {_NUMBER} LIMIT ?3)"
+    f" WHERE instr({_NUMBER}, ?) OR instr({_NUMBER}, ?) ORDER BY {_NUMBER} LIMIT ?)"
     f" ORDER BY {_NUMBER}"
 )
 _OF_BARCODE: Final = (
@@ -33,13 +33,13 @@ _OF_BARCODE: Final = (
 _AMONG_THE_NEWEST: Final = (
     "SELECT work_order_id FROM"
     " (SELECT work_order_id, request_key, document, operate_time FROM all_logs"
-    " ORDER BY operate_time DESC LIMIT ?1)"
+    " ORDER BY operate_time DESC LIMIT :searched)"
     " WHERE "
 )
 _CONDITIONS: Final[Mapping[Trait, str]] = {
-    Trait.KEY: "request_key = work_order_id || ':' || ?2",
-    Trait.OPERATOR: "json_extract(document, '$.operatorId') = ?2"
-    " OR json_extract(document, '$.operatorName') = ?2",
+    Trait.KEY: "request_key = work_order_id || ':' || :text",
+    Trait.OPERATOR: "json_extract(document, '$.operatorId') = :text"
+    " OR json_extract(document, '$.operatorName') = :text",
 }
 
 
@@ -76,7 +76,8 @@ def search_by(db: sqlite3.Connection, trait: Trait, text: str, limit: int) -> Fo
         whole = len(ids) < BARCODE_ENTRIES
     else:
         statement = _AMONG_THE_NEWEST + _CONDITIONS[trait]
-        ids = [each for (each,) in db.execute(statement, (SEARCHED_ENTRIES, text))]
+        given = {"searched": SEARCHED_ENTRIES, "text": text}
+        ids = [each for (each,) in db.execute(statement, given)]
         whole = False
     orders = (db.execute(_ONE, (each,)).fetchone() for each in list(dict.fromkeys(ids))[:limit])
     return Found(tuple(_details(db, (row[0] for row in orders if row is not None))), whole)
