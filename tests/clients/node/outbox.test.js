@@ -18,8 +18,8 @@ const LIMITS = { maxEntries: 1000, maxBytes: 1000000 };
 async function setUp(t, options) {
   const service = await new FakeService().up();
   const outbox = folder(t);
-  // Room for a slow disk.
-  const given = quick({ outbox, deadlineMs: 2000, ...options });
+  // A second of it for a slow disk, as much as the client leaves at most.
+  const given = quick({ outbox, deadlineMs: 5000, ...options });
   const client = new PlanServerClient(service.url, given);
   t.after(async () => {
     await client.close();
