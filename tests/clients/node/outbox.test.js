@@ -18,8 +18,8 @@ const LIMITS = { maxEntries: 1000, maxBytes: 1000000 };
 async function setUp(t, options) {
   const service = await new FakeService().up();
   const outbox = folder(t);
-  // A second of it for a slow disk, as much as the client leaves at most.
-  const given = quick({ outbox, deadlineMs: 5000, ...options });
+  // Room for a slow disk.
+  const given = quick({ outbox, deadlineMs: 2000, ...options });
   const client = new PlanServerClient(service.url, given);
   t.after(async () => {
     await client.close();
@@ -66,7 +66,8 @@ const faults = {
 for (const [what, fault] of Object.entries(faults)) {
   for (const late of [false, true]) {
     test(`after ${what} the update counts once in the end (applied before: ${late})`, async (t) => {
-      const { service, client } = await setUp(t);
+      // Of what waits until the end, the client leaves a second for the disk.
+      const { service, client } = await setUp(t, { deadlineMs: 5000 });
       service.always = fault;
       service.late = late;
       const result = await client.updateWorkOrderQuantity(ORDER, 'input');
