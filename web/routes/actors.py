@@ -14,6 +14,7 @@ from web.openapi.models.actors import ActorPage, HotActors, LiveActor, RestingAc
 from web.openapi.models.figures import ActorStats
 from web.route import UNREAD, Route
 from web.wire import merging
+from web.wire.dates import moment_text
 from web.wire.naming import named_order
 from web.wire.queries import MAX_PAGE_BYTES, page_fields, parse_actor_query, parse_count
 from web.wire.replies import success
@@ -147,7 +148,7 @@ def _merged(
 def event_fields(noted: Event, number: str | None = None) -> models.Event:
     """Return what happened as operators read it, with the order's number where it is known."""
     return {
-        "at": datetime.fromtimestamp(noted.at, UTC).isoformat(timespec="milliseconds"),
+        "at": moment_text(noted.at),
         "event": noted.event,
         "workOrderId": noted.work_order_id,
         "workOrderNo": number,

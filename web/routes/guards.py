@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models import guards as models
 from web.route import Route
+from web.wire.dates import moment_text
 from web.wire.queries import parse_limit
 from web.wire.replies import success
 
@@ -37,7 +37,7 @@ async def guards(request: web.Request) -> web.Response:
 
 def _shown(found: GuardFinding) -> models.GuardFinding:
     return {
-        "at": datetime.fromtimestamp(found.at, UTC).isoformat(timespec="milliseconds"),
+        "at": moment_text(found.at),
         "guard": found.guard,
         "workOrderId": found.work_order_id,
         "workOrderNo": found.work_order_no,

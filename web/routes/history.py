@@ -16,6 +16,7 @@ from web.app_context import CONTEXT
 from web.openapi import parameters
 from web.openapi.models.figures import History
 from web.route import Route
+from web.wire.dates import moment_text
 from web.wire.queries import parse_minutes, parse_range
 from web.wire.replies import success
 
@@ -39,7 +40,7 @@ async def history(request: web.Request) -> web.Response:
     data: History = {
         "node": node.node_id,
         "everyS": every_s,
-        "at": [_moment(each.at) for each in found],
+        "at": [moment_text(each.at) for each in found],
         "applied": [round(each.applied, 1) for each in found],
         "refused": [round(each.refused, 1) for each in found],
         "failed": [round(each.failed, 1) for each in found],
@@ -75,10 +76,6 @@ async def _rows(node: Engine, span_s: int, *, stored: bool) -> tuple[int, list[M
             )
     before = [each for each in kept if not fine or each.at < fine[0].at]
     return HOUR_S if kind == HOUR else every_s, [*before, *fine], marks
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _ms(seconds: float | None) -> float | None:

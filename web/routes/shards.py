@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from actors.node.status import Role
@@ -23,6 +22,7 @@ from web.openapi.models.shards import (
 from web.route import JSON_BODY, LATE, UNREAD, Body, Route
 from web.wire import merging
 from web.wire.bodies import read_object
+from web.wire.dates import moment_text
 from web.wire.queries import parse_minutes
 from web.wire.replies import success
 from web.wire.schemas import ShardsBody, parse_shards
@@ -91,15 +91,11 @@ async def shard_history(request: web.Request) -> web.Response:
 def _past(index: int, found: Sequence[PartSample]) -> ShardHistory:
     return {
         "shard": index,
-        "at": [_moment(each.at) for each in found],
+        "at": [moment_text(each.at) for each in found],
         "ratePerSecond": [_rate(each.per_s) for each in found],
         "waiting": [each.waiting for each in found],
         "unlogged": [each.unlogged for each in found],
     }
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _rate(per_s: float | None) -> float | None:

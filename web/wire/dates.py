@@ -24,6 +24,11 @@ def to_text(at: datetime) -> str:
     return aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+def moment_text(at: float) -> str:
+    """Write seconds since 1970 as what operators read has them, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
 def now_text() -> str:
     """Return the present time as `to_text` writes it."""
     return to_text(datetime.now(UTC))
