@@ -263,26 +263,27 @@ async def evidence(at: Collections, queries: Sequence[EvidenceQuery]) -> list[Ev
     known = {query.work_order_id: Evidence() for query in queries}
     archived = [query for query in queries if query.archived]
     with reading():
-        whole = await _note(at, queries, known)
+        whole = there = await _note(at, queries, known)
         if archived:  # behind the log: what leaves that is in the archive then
-            also = await _note(replace(at, logs=at.archive), archived, known)
-            whole = [query for query in whole if query in also or not query.archived]
+            there = await _note(replace(at, logs=at.archive), archived, known)
     # A copy each: of one order's two askers, one a crashed actor, neither may see what the
     # other adds to it.
-    answers = [Evidence(whole=query in whole) for query in queries]
-    for query, answer in zip(queries, answers, strict=True):
-        answer.include(known[query.work_order_id])
+    answers = []
+    for query in queries:
+        read = whole & there if query.archived else whole
+        answers.append(Evidence(whole=query.whole and query.work_order_id in read))
+        answers[-1].include(known[query.work_order_id])
     return answers
 
 
 async def _note(
     at: Collections, queries: Sequence[EvidenceQuery], known: Mapping[WorkOrderId, Evidence]
-) -> list[EvidenceQuery]:
-    """Note what the log says; give the queries that were answered as a whole."""
+) -> set[WorkOrderId]:
+    """Note what the log says; give the orders of which it was read whole."""
     await _note_outcomes(at, queries, known)
-    read_whole = await _note_whole(at, {q.work_order_id for q in queries if q.whole}, known)
-    whole = [query for query in queries if query.whole and query.work_order_id in read_whole]
-    await _note_barcodes(at, [query for query in queries if query not in whole], known)
+    whole = await _note_whole(at, {q.work_order_id for q in queries if q.whole}, known)
+    rest = [each for each in queries if not (each.whole and each.work_order_id in whole)]
+    await _note_barcodes(at, rest, known)
     return whole
 
 
