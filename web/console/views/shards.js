@@ -39,14 +39,15 @@ export class Shards {
   #list() {
     const { app } = this;
     const { t, f } = app;
-    const lines = drawnOf(this.past.data);
+    const drawn = drawnOf(this.past.data);
     const line = (name, row, write) => {
-      const found = lines[name].find(({ shard }) => shard === row.shard);
+      const { lines, shared } = drawn[name];
+      const found = lines.find(({ shard }) => shard === row.shard);
       if (!found?.at.length) return null;
       const title = `${t('shard')} ${row.shard}`;
       const frame = { spanText: t('last15Minutes') };
       const words = inWords(app, found.at, [[DRAWN[name], found.values]], write, title, frame);
-      return spark(found, sharedScale(lines[name], SPAN_MS), words);
+      return spark(found, shared, words);
     };
     const counted = (name, write) => (row) =>
       html`${write(row.counts?.[name])}${name in DRAWN && line(name, row, write)}`;
@@ -78,14 +79,16 @@ export class Shards {
   }
 }
 
-/** Give the lines of each column by its name: with an end where nothing is known for a while. */
+/** Give each column's lines, with an end where nothing is known for a while, and their scale. */
 function drawnOf(data) {
   const { everyS, shards } = data ?? { everyS: 0, shards: [] };
-  const of = (name) =>
-    shards.map((each) => {
+  const of = (name) => {
+    const lines = shards.map((each) => {
       const moments = each.at.map((at) => Date.parse(at));
       const { at, columns } = gapped(moments, [each[name]], 2.5 * everyS * 1000);
       return { shard: each.shard, at, values: columns[0] };
     });
+    return { lines, shared: sharedScale(lines, SPAN_MS) };
+  };
   return Object.fromEntries(Object.keys(DRAWN).map((name) => [name, of(name)]));
 }
