@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _ENDS_S: Final = 60.0
 _BLINDED_AT_MOST: Final = 6
 _FENCED_S: Final = 15.0
-_LOOKS_S: Final = 0.2
 
 
 async def _worker_killed(scene: Scene[RayFleet]) -> None:
@@ -61,12 +60,11 @@ async def _blind(scene: Scene[RayFleet]) -> None:
         machine.wire.swallow()
     try:
         await scene.recovers()
-        end = time.monotonic() + _FENCED_S
-        while (fenced := await asyncio.to_thread(machine.fenced)) == before:
-            if time.monotonic() > end:
-                return
-            await asyncio.sleep(_LOOKS_S)
-        scene.fenced += fenced - before
+        with suppress(TimeoutError):
+            await scene.fleet.until(
+                lambda: machine.fenced() > before, "an owner that is fenced", _FENCED_S
+            )
+        scene.fenced += machine.fenced() - before
     finally:
         machine.wire.passes()
 

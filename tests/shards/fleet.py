@@ -107,12 +107,14 @@ class ShardFleet(ABC):
 
     # -- what is waited for --------------------------------------------------------------------
 
-    async def until(self, condition: Callable[[], bool], what: str) -> None:
+    async def until(
+        self, condition: Callable[[], bool], what: str, within_s: float = _DEADLINE_S
+    ) -> None:
         """Wait until something is so; raises TimeoutError."""
-        end = time.monotonic() + _DEADLINE_S
+        end = time.monotonic() + within_s
         while not await asyncio.to_thread(condition):
             if time.monotonic() > end:
-                raise TimeoutError(f"{what}: not in {_DEADLINE_S} s")
+                raise TimeoutError(f"{what}: not in {within_s} s")
             await asyncio.sleep(_POLL_S)
 
     async def taken_over(self, shard: int, before: str) -> None:
