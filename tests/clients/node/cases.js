@@ -20,6 +20,9 @@ const quick = (options) => ({
   ...options,
 });
 
+/** Return options of a call that only a hang keeps from being settled. */
+const patient = (options) => quick({ deadlineMs: 60000, attemptMs: 20000, ...options });
+
 /** Make a folder that is gone after the test. */
 function folder(test) {
   const made = fs.mkdtempSync(path.join(os.tmpdir(), 'plan-server-client-'));
@@ -28,7 +31,7 @@ function folder(test) {
 }
 
 /** Wait until something is so. */
-async function until(condition, what = 'the condition', limitMs = 30000) {
+async function until(condition, what = 'the condition', limitMs = 100000) {
   const end = performance.now() + limitMs;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`${what} was not so in ${limitMs} ms`);
@@ -39,4 +42,4 @@ async function until(condition, what = 'the condition', limitMs = 30000) {
 const drained = (client) =>
   until(async () => (await client.outboxUsage()).entries === 0, 'an empty outbox');
 
-module.exports = { ORDER, OTHER, drained, folder, quick, until };
+module.exports = { ORDER, OTHER, drained, folder, patient, quick, until };

@@ -6,14 +6,14 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 
 const { PlanServerClient } = require('../../../web/clients/node/planServerClient');
-const { ORDER, OTHER, folder, quick, until } = require('./cases');
+const { ORDER, OTHER, folder, patient, until } = require('./cases');
 const { FakeService, answers, breaks, failed, hangs, reply, says } = require('./fakeService');
 
 const NOT_NOW = failed('SERVICE_UNAVAILABLE', { retryable: true, retryAfter: 0 });
 
 async function setUp(t, options) {
   const service = await new FakeService().up();
-  const given = quick({ fallback: false, deadlineMs: 60000, attemptMs: 20000, ...options });
+  const given = patient({ fallback: false, ...options });
   const client = new PlanServerClient(service.url, given);
   t.after(async () => {
     await client.close();

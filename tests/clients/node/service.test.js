@@ -23,8 +23,8 @@ test('the methods against the service, through a kill and back', async (t) => {
   const told = [];
   const client = new PlanServerClient(service.url, {
     outbox,
-    deadlineMs: 5000,
-    attemptMs: 2000,
+    deadlineMs: 60000,
+    attemptMs: 20000,
     breakerFailures: 3,
     breakerOpenMs: 200,
     replayPollMs: 100,
@@ -77,7 +77,7 @@ test('killed between the durable write and the sending, by another process it co
   const outbox = folder(t);
   const program = `
     const { PlanServerClient } = require(${JSON.stringify(require.resolve('../../../web/clients/node/planServerClient'))});
-    const client = new PlanServerClient('${service.url}', { outbox: process.argv[1], deadlineMs: 2000, breakerFailures: 2 });
+    const client = new PlanServerClient('${service.url}', { outbox: process.argv[1], deadlineMs: 60000, breakerFailures: 2 });
     (async () => {
       for (let number = 0; ; number += 1) {
         const result = await client.updateWorkOrderQuantity('${DEMO}', 'input');
@@ -119,7 +119,8 @@ test('a token is shown where one is asked for; what waits outlives a wrong one',
     const client = new PlanServerClient(service.url, {
       outbox,
       token,
-      deadlineMs: 2000,
+      deadlineMs: 60000,
+      breakerFailures: 2,
       replayPollMs: 100,
       onDeadLetter: (letter) => told.push(letter),
     });
