@@ -134,6 +134,11 @@ class Wire:
         """Count the connections with bytes that wait for their release."""
         return sum(each.holding > 0 for each in tuple(self._connections))
 
+    @property
+    def damaged(self) -> int:
+        """Count the connections that lost bytes."""
+        return sum(each.damaged for each in tuple(self._connections))
+
     async def open(self) -> None:
         """Listen; on the proxy's own loop."""
         self._server = await asyncio.start_server(self._accept, HOST, self.port, limit=4 * _CHUNK)
