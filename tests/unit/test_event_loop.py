@@ -33,3 +33,14 @@ def test_what_is_being_closed_ends_with_the_loop_and_what_is_left_open_is_told_o
         gc.collect()
     unclosed = [str(each.message) for each in told if "unclosed transport" in str(each.message)]
     assert bool(unclosed) is not closes
+
+
+async def test_time_that_is_skipped_is_over() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, LoopOfTests)
+    before = loop.time()
+    waiting = asyncio.create_task(asyncio.sleep(3_600))
+    await asyncio.sleep(0)
+    loop.skip(3_600)
+    await waiting
+    assert loop.time() >= before + 3_600

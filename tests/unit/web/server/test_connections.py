@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import resource
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from actors.store import LogPage
+from tests.event_loop import LoopOfTests
 from tests.unit.web.fake_node import ORDER
 from tests.virtual_time import in_virtual_time
 from web.app import Options, build_app
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from tests.unit.web.fake_node import FakeNode
 
 _SLOW_S = 0.3
+_PATIENT_S = 100.0
+"""Which no head takes, however busy the machine."""
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -58,7 +61,7 @@ class House:
 
 @asynccontextmanager
 async def house(
-    node: FakeNode, most: int = 100, head_s: float = _SLOW_S, unread_s: float = 30.0
+    node: FakeNode, most: int = 100, head_s: float = _PATIENT_S, unread_s: float = 30.0
 ) -> AsyncIterator[House]:
     app = build_app(node.as_node(), Options())
     runner = FrontRunner(app)
@@ -95,7 +98,7 @@ async def _ends(reader: asyncio.StreamReader) -> None:
 
 
 async def test_a_head_that_drips_is_cut_off(node: FakeNode) -> None:
-    async with house(node) as here:
+    async with house(node, head_s=_SLOW_S) as here:
         reader, writer = await here.knock(HEAD)
 
         async def drip() -> None:
@@ -111,7 +114,7 @@ async def test_a_head_that_drips_is_cut_off(node: FakeNode) -> None:
 
 
 async def test_a_head_that_drips_on_a_used_connection_is_cut_off_too(node: FakeNode) -> None:
-    async with house(node) as here:
+    async with house(node, head_s=_SLOW_S) as here:
         reader, writer = await here.knock(HEAD + b"\r\n")
         assert await _status(reader) == 200
         writer.write(b"GET /li")
@@ -119,24 +122,42 @@ async def test_a_head_that_drips_on_a_used_connection_is_cut_off_too(node: FakeN
 
 
 async def test_a_connection_that_is_used_again_and_again_stays(node: FakeNode) -> None:
-    async with house(node, head_s=2.0) as here:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, LoopOfTests)
+    async with house(node) as here:
         reader, writer = await here.knock(HEAD + b"\r\n")
         assert await _status(reader) == 200
         for _ in range(4):
-            await asyncio.sleep(0.6)  # in all longer than one head may take
+            loop.skip(_PATIENT_S / 3)  # in all longer than one head may take
             writer.write(HEAD)
             await asyncio.sleep(0.01)
             writer.write(b"\r\n")
             assert await _status(reader) == 200
 
 
+class _Gate(asyncio.Event):
+    """One that tells when somebody waits at it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.reached.set()
+        return await super().wait()
+
+
 async def test_a_call_that_takes_long_is_not_cut_off(node: FakeNode) -> None:
-    node.store.gate = asyncio.Event()
-    async with house(node) as here:
+    node.store.gate = gate = _Gate()
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, LoopOfTests)
+    async with house(node, head_s=10.0) as here:
         line = b"GET /api/workorder/detail/00000000000000000000000a HTTP/1.1\r\n"
         reader, _ = await here.knock(line[:10], line[10:] + b"Host: localhost\r\n\r\n")
-        await asyncio.sleep(2 * _SLOW_S)
-        node.store.gate.set()
+        await gate.reached.wait()
+        loop.skip(15)
+        await asyncio.sleep(0.01)
+        gate.set()
         assert await _status(reader) == 404
 
 
@@ -183,7 +204,7 @@ async def test_probes_and_calls_of_other_nodes_get_through_when_the_house_is_ful
 async def test_who_does_not_say_what_it_wants_is_not_waited_for(
     node: FakeNode, said: bytes
 ) -> None:
-    async with house(node, most=1) as here:
+    async with house(node, most=1, head_s=_SLOW_S) as here:
         first, _ = await here.knock(HEAD + b"\r\n")
         assert await _status(first) == 200
         reader, _ = await here.knock(said)
