@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 _CHUNK: Final = 2**18
-_DEADLINE_S: Final = 10
+_DEADLINE_S: Final = 100
 
 
 class Flow(Enum):

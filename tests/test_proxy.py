@@ -155,7 +155,7 @@ async def test_a_held_request_arrives_later_though_its_sender_is_gone(wires: Wir
 
 
 async def test_a_held_reply_arrives_when_it_is_released(wires: Wires) -> None:
-    async with echo() as (server, port):
+    async with echo() as (_, port):
         wire = wires.to(port)
         wire.hold_replies()
         async with connected(wire) as (reader, writer):
