@@ -35,7 +35,7 @@ from web.clients.python import ClientOptions, PlanServerClient
 
 async def main(url, outbox, order):
     set_on_retry_hooks([])
-    options = ClientOptions(outbox=Path(outbox), deadline_s=3, breaker_failures=2)
+    options = ClientOptions(outbox=Path(outbox), deadline_s=60, breaker_failures=2)
     async with PlanServerClient(url, options) as client:
         while True:
             result = await client.update_work_order_quantity(order, "input")
@@ -55,10 +55,10 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def _options(tmp_path: Path) -> ClientOptions:
     return ClientOptions(
         outbox=tmp_path / "outbox.sqlite3",
-        deadline_s=5,
-        attempt_s=2,
-        breaker_failures=3,
-        breaker_open_s=0.2,
+        deadline_s=60,
+        attempt_s=20,
+        breaker_failures=1,
+        breaker_open_s=1.0,
         replay_poll_s=0.1,
     )
 

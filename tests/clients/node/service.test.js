@@ -25,8 +25,8 @@ test('the methods against the service, through a kill and back', async (t) => {
     outbox,
     deadlineMs: 60000,
     attemptMs: 20000,
-    breakerFailures: 3,
-    breakerOpenMs: 200,
+    breakerFailures: 1,
+    breakerOpenMs: 1000,
     replayPollMs: 100,
     onDeadLetter: (letter) => told.push(letter.code),
   });
