@@ -60,7 +60,7 @@ class Caller:
 @pytest.fixture
 async def caller(backend: Backend) -> AsyncIterator[Caller]:
     await backend.add(*_FIVE)
-    async with ServiceProcess({**backend.settings, "REQUEST_TIMEOUT_S": "8"}) as process:
+    async with ServiceProcess(backend.settings) as process:
         await process.start()
         async with ClientSession(process.url) as http:
             async with http.get("/openapi.json") as reply:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 API = "/api/workorder"
 UPDATE = f"{API}/update-quantity"
 TTL_S = 5.0
-"""So long that a busy machine still renews in time."""
+"""So long that a busy machine still renews in time, where a lease has to run out."""
 HANDOVER_TTL_S = 600.0
 """So long that only who is given the lease can have it before a test ends."""
 
@@ -49,7 +49,7 @@ class Nodes:
 
 
 @asynccontextmanager
-async def two_nodes(backend: Backend, ttl_s: float = TTL_S) -> AsyncIterator[Nodes]:
+async def two_nodes(backend: Backend, ttl_s: float = HANDOVER_TTL_S) -> AsyncIterator[Nodes]:
     """Start an owner, and a standby that can reach it."""
     settings = {**backend.settings, "LEASE_TTL": f"{ttl_s:g}", "REQUEST_TIMEOUT_S": "20"}
     async with (
@@ -273,7 +273,7 @@ async def test_calls_to_an_owner_that_sleeps_through_its_lease_do_not_hang_with_
 ) -> None:
     with mongo_standalone.client() as client:
         backdoor = MongoBackdoor(client, networked.settings["MONGODB_DB"])
-        async with two_nodes(networked) as nodes:
+        async with two_nodes(networked, TTL_S) as nodes:
             await asyncio.to_thread(_put, backdoor)
             load = Load(nodes.at_second, seed=4)
             load.start()

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 API = "/api/workorder"
 ORDERS = 20
 JOBS = int(os.environ.get("INBOX_JOBS", "1000")) // ORDERS * ORDERS
-SETTINGS = {"LEASE_TTL": "1"}
 
 
 async def _get(http: ClientSession, path: str) -> dict[str, Any]:
@@ -65,7 +64,7 @@ async def _in_a_life(
     backend: Backend, work: Callable[[ClientSession], Awaitable[None]], *, kill: bool
 ) -> None:
     """Run a node of its own for `work`, then end it by SIGKILL or in good order."""
-    async with ServiceProcess({**backend.settings, **SETTINGS}) as node:
+    async with ServiceProcess(backend.settings) as node:
         await node.start()
         async with ClientSession(node.url, connector=TCPConnector(limit=ORDERS)) as http:
             await work(http)
@@ -74,6 +73,7 @@ async def _in_a_life(
         if not kill:
             node.signal(signal.SIGTERM)
         await node.ended()
+    backend.free_lease()
 
 
 @pytest.mark.timeout(600 + JOBS // 20)
@@ -121,9 +121,8 @@ async def test_a_node_that_is_stopped_while_paused_leaves_its_jobs_to_the_next_o
     backend: Backend,
 ) -> None:
     await backend.add(order(1), order(2))
-    settings = {**backend.settings, **SETTINGS}
     update = {"workOrderId": order_id(1), "type": "input"}
-    async with ServiceProcess(settings) as node:
+    async with ServiceProcess(backend.settings) as node:
         await node.start()
         async with ClientSession(node.url) as http:
             for path in ("queue/pause", f"{order_id(1)}/pause"):
@@ -134,7 +133,7 @@ async def test_a_node_that_is_stopped_while_paused_leaves_its_jobs_to_the_next_o
                     assert (await reply.json())["code"] == "QUEUED"
         node.signal(signal.SIGTERM)
         assert await node.ended() == 0
-    async with ServiceProcess(settings) as node:
+    async with ServiceProcess(backend.settings) as node:
         await node.start()
         async with ClientSession(node.url) as http:
             async with http.post(f"{API}/queue/resume") as reply:
