@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ENVIRONMENT = {"LEASE_TTL": "1"}
+ENVIRONMENT = {"LEASE_TTL": "60"}
+"""No slow machine loses the lease, nor holds the store to be away; a module may have its own."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,13 +29,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Return a node on the store that the parameter names; start it with `place.open`."""
+    environment = getattr(request.module, "ENVIRONMENT", ENVIRONMENT)
     with ExitStack() as undo:
         if request.param == "sqlite":
-            yield undo.enter_context(sqlite_place(tmp_path, ENVIRONMENT))
+            yield undo.enter_context(sqlite_place(tmp_path, environment))
             return
         fixture = "mongo_standalone" if request.param == "standalone" else "mongo_replica_set"
         server = request.getfixturevalue(fixture)
         database = request.getfixturevalue("database_name")
         yield undo.enter_context(
-            mongo_place(request.param, server, database, tmp_path, ENVIRONMENT)
+            mongo_place(request.param, server, database, tmp_path, environment)
         )

@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from redis import Redis
+
 from actors.store.sqlite.store import FILE_NAME
 from tests.contract.backdoor import Backdoor, MongoBackdoor, SqliteBackdoor
 from tests.servers import RedisServer
@@ -30,11 +32,20 @@ class Place:
     store: str
     node: ServiceNode
     backdoor: Backdoor
+    redis: RedisServer | None = None
+    """Where the lease is, and nothing else; None where the kernel ends it with its holder."""
 
     async def open(self, start: Start) -> None:
         """Start the node, then put in the orders, as the main service would."""
         await self.node.started()
         await asyncio.to_thread(self._put, start)
+
+    async def killed(self) -> None:
+        """Kill the node, and have its lease end with it: the next one need not wait for that."""
+        await self.node.killed()
+        if self.redis is not None:
+            with Redis.from_url(self.redis.uri) as client:
+                client.flushall()
 
     def _put(self, start: Start) -> None:
         for material in start.materials:
@@ -66,10 +77,11 @@ def mongo_place(
     """Take a database in `server`; with the replica set goes a lease in a Redis of its own."""
     settings = {"MONGODB_URI": server.uri, "MONGODB_DB": database, **environment}
     with ExitStack() as undo:
+        redis = None
         if store == "replica-set":
             redis = undo.enter_context(RedisServer(folder / "redis"))
             settings |= {"REDIS_HOST": redis.host, "REDIS_PORT": str(redis.port)}
         client = undo.enter_context(server.client())
         node = ServiceNode(settings, folder / "node")
         undo.callback(node.close)
-        yield Place(store, node, MongoBackdoor(client, database))
+        yield Place(store, node, MongoBackdoor(client, database), redis)

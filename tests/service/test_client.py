@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.service.places import Place, sqlite_place
 from tests.trace import Start, morning, order_id, session
 from tests.unit.web.clients.cases import until
 from web.clients.python import ClientOptions, DeadLetter, PlanServerClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.service.places import Place
+
+pytestmark = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 
 _ROOT = Path(__file__).parents[2]
 _ORDER = order_id(1)
@@ -44,12 +45,6 @@ async def main(url, outbox, order):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with sqlite_place(tmp_path / "node", {}) as place:
-        yield place
 
 
 def _options(tmp_path: Path) -> ClientOptions:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 KILLS = int(os.environ.get("CRASH_KILLS", "3"))
 SEED = 20261123
+ENVIRONMENT = {"LEASE_TTL": "1"}
+"""A lease outlives a killed node, for no longer than that."""
 
 
 @pytest.mark.long

@@ -42,7 +42,7 @@ START = Start(
 
 
 async def _restart(place: Place, end: str = "killed") -> None:
-    await (place.node.stopped() if end == "stopped" else place.node.killed())
+    await (place.node.stopped() if end == "stopped" else place.killed())
     await place.node.started()
 
 

@@ -25,8 +25,9 @@ SPOILT = "6560a0000000000000000001"
 SOUND = [f"6560a0000000000000001{number:03d}" for number in range(40)]
 STEP = "6560a00000000000000000a1"
 SCAN = {"relatedBarcode": "SN-1", "processStepId": STEP, "barcodeOperation": "SCAN_PROCESS"}
+ENVIRONMENT = {"LEASE_TTL": "5"}
 TICKS_S = 2.5
-"""A few looks of the node at its term, at LEASE_TTL=1."""
+"""At least one look of the node at its term."""
 
 pytestmark = pytest.mark.parametrize("place", ["standalone"], indirect=True)
 
