@@ -91,7 +91,7 @@ def site(
 ) -> Iterator[Place]:
     """Share a node on MongoDB and Redis whose console may write; take orders of your own there."""
     database = f"browser_{uuid.uuid4().hex}"
-    environment = {"CONSOLE_WRITE": "1", "LEASE_TTL": "3", "JOB_ATTEMPTS": "1"}
+    environment = {"CONSOLE_WRITE": "1", "LEASE_TTL": "60", "JOB_ATTEMPTS": "1"}
     folder = tmp_path_factory.mktemp("site")
     with mongo_place("replica-set", mongo_replica_set, database, folder, environment) as place:
         place.node.start()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Scheme = Literal["light", "dark"]
 
-DEADLINE_MS: Final = 30_000
+DEADLINE_MS: Final = 100_000
 """How long a condition is waited for: much more than it takes, also on a busy machine."""
 
 
