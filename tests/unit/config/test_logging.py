@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CANARY = "canary7391"
 URI = f"mongodb://user:{CANARY}@db:27017/factory"
-DEADLINE_S = 20.0
+DEADLINE_S = 100.0
 
 # As every module does: made when imported, before anything is configured.
 log: FilteringBoundLogger = structlog.get_logger()
