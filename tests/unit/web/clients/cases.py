@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from tests.event_loop import LoopOfTests
 from web.clients.python import ClientOptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from tests.unit.web.clients.fake_service import FakeService
+
+_Result = TypeVar("_Result")
 
 ORDER = "6560a0000000000000000001"
 OTHER = "6560a0000000000000000002"
@@ -27,6 +32,18 @@ def quick(outbox: Path | None, **options: Any) -> ClientOptions:  # noqa: ANN401
         "language": "en",
     }
     return ClientOptions(outbox=outbox, fallback=outbox is not None, **(given | options))
+
+
+async def given_up(
+    service: FakeService, options: ClientOptions, call: Awaitable[_Result]
+) -> _Result:
+    """Have the time of a call be over once the service was sent it; give its result."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, LoopOfTests)
+    asked = asyncio.ensure_future(call)
+    await until(lambda: bool(service.sizes))
+    loop.skip(options.deadline_s)
+    return await asked
 
 
 async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.web.clients.cases import ORDER, OTHER, quick, until
+from tests.unit.web.clients.cases import ORDER, OTHER, given_up, quick, until
 from tests.unit.web.clients.fake_service import (
     FakeService,
     Fault,
@@ -21,19 +21,9 @@ from web.clients.python import ClientOptions, PlanServerClient
 from web.clients.python.breaker import Breaker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiohttp import web
 
 _NOBODY = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-async def hasty(service: FakeService) -> AsyncIterator[PlanServerClient]:
-    """Return one that soon gives up, but not before an attempt has failed."""
-    options = quick(None, attempt_s=0.25, deadline_s=1.0)
-    async with PlanServerClient(service.url, options) as client:
-        yield client
 
 
 async def test_a_result_has_the_fields_of_the_data_and_says_success(
@@ -149,11 +139,12 @@ async def test_without_fallback_the_caller_is_told_that_nobody_takes_the_call() 
 
 @pytest.mark.parametrize("fault", [hangs, drips, breaks, answers(504, "TIMEOUT")])
 async def test_without_fallback_an_unknown_outcome_is_no_reason_to_count_elsewhere(
-    service: FakeService, hasty: PlanServerClient, fault: Fault
+    service: FakeService, client: PlanServerClient, fault: Fault
 ) -> None:
     service.always = fault
 
-    result = await hasty.update_work_order_quantity(ORDER, "input", request_id="scan-1")
+    call = client.update_work_order_quantity(ORDER, "input", request_id="scan-1")
+    result = await given_up(service, quick(None), call)
 
     assert result["success"] is False
     assert (result["code"], result["fallback"]) == ("TIMEOUT", False)
@@ -351,9 +342,9 @@ async def test_an_operation_that_is_refused_says_why_and_that_none_falls_back(
 async def test_an_operation_in_doubt_is_told_from_one_that_was_never_sent() -> None:
     async with (
         FakeService(always=breaks) as service,
-        PlanServerClient(service.url, quick(None, deadline_s=1.0)) as client,
+        PlanServerClient(service.url, quick(None)) as client,
     ):
-        doubtful = await client.operate_work_order(ORDER, "start")
+        doubtful = await given_up(service, quick(None), client.operate_work_order(ORDER, "start"))
     async with PlanServerClient(_NOBODY, quick(None, deadline_s=1.0)) as client:
         unsent = await client.operate_work_order(ORDER, "start")
     assert (doubtful["code"], doubtful["fallback"]) == ("TIMEOUT", False)

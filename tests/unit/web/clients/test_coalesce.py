@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.web.clients.cases import ORDER, OTHER, quick, until
+from tests.unit.web.clients.cases import ORDER, OTHER, given_up, quick, until
 from tests.unit.web.clients.fake_service import (
     FakeService,
     Fault,
@@ -191,9 +191,9 @@ async def test_each_is_answered_by_its_own_deadline_and_in_doubt_where_it_was_se
     service: FakeService,
 ) -> None:
     service.always = hangs
-    options = quick(None, deadline_s=0.3, attempt_s=60.0)
+    options = quick(None, attempt_s=120.0)
     async with PlanServerClient(service.url, options) as client:
-        results = await _ask(client, "a1", "b1")
+        results = await given_up(service, options, _ask(client, "a1", "b1"))
         assert service.sizes == [2]
         await service.down()
     assert _codes(results) == ["TIMEOUT"] * 2
@@ -302,7 +302,9 @@ async def test_in_an_outage_all_are_kept_in_the_order_in_which_they_were_asked_f
     service: FakeService, tmp_path: Path
 ) -> None:
     await service.down()
-    options = quick(tmp_path / "outbox.sqlite3", deadline_s=3.0)
+    # Left alone after one failure, so that a slow disk has nearly all of the time.
+    alone = {"breaker_failures": 1, "breaker_open_s": 1.0}
+    options = quick(tmp_path / "outbox.sqlite3", deadline_s=60.0, **alone)
     async with PlanServerClient(service.url, options) as client:
         keys = [f"a{number}" for number in range(10)]
         results = await _ask(client, *keys, "b1")
@@ -315,6 +317,7 @@ async def test_in_an_outage_all_are_kept_in_the_order_in_which_they_were_asked_f
 async def test_with_an_outbox_updates_of_one_turn_still_go_out_together(
     service: FakeService, tmp_path: Path
 ) -> None:
-    async with PlanServerClient(service.url, quick(tmp_path / "outbox.sqlite3")) as client:
+    options = quick(tmp_path / "outbox.sqlite3", attempt_s=20.0)
+    async with PlanServerClient(service.url, options) as client:
         assert _codes(await _ask(client, "a1", "b1", "a2")) == ["UPDATED"] * 3
     assert service.sizes == [3]
