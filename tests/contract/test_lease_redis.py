@@ -157,21 +157,31 @@ async def test_a_key_that_is_no_string_counts_as_held_and_is_left_alone(
 
 @pytest.mark.parametrize("value", [None, b"somebody"])
 async def test_a_key_without_expiry_that_nobody_renews_is_cleared(
-    redis_server: RedisServer, key_prefix: str, client: Redis, key: str, value: bytes | None
+    lease: RedisLease,
+    client: Redis,
+    key: str,
+    value: bytes | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with opened(RedisLease(redis_server.uri, ttl_s=2, key_prefix=key_prefix)) as lease:
-        if value is None:
-            await lease.acquire(a_holder())
-            await client.persist(key)
-        else:
-            await client.set(key, value)
-        view = await lease.view()
-        assert view is not None
-        assert view.ttl_s is None
+    if value is None:
+        await lease.acquire(a_holder())
+        await client.persist(key)
+    else:
+        await client.set(key, value)
+    view = await lease.view()
+    assert view is not None
+    assert view.ttl_s is None
+    waits: list[float] = []
 
+    async def renew_nothing(wait_s: float) -> None:
+        waits.append(wait_s)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(asyncio, "sleep", renew_nothing)
         assert await lease.clear_stuck() == 1
 
-        assert await lease.view() is None
+    assert waits[0] > TTL_S / 3
+    assert await lease.view() is None
 
 
 async def test_a_key_without_expiry_whose_owner_renews_is_not_cleared(

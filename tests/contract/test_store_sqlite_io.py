@@ -184,7 +184,7 @@ async def test_a_node_outlives_a_disk_that_takes_nothing_and_counts_once(
     lease = FileLease(tmp_path, ttl_s=60)  # slow machines keep it
     node = Node(store, lease, NodeOptions("a", "http://a", TTL_S, TermOptions(Limits())))
     await node.start()
-    assert node.status().serving
+    await _until(lambda: node.status().serving)  # a slow disk has not answered in time at first
     disk.fails, disk.how = fails, how
     try:
         answer: object = await node.region.update(update(1, order_id, key="k", within=1))

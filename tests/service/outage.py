@@ -54,7 +54,7 @@ class Report:
     """Updates whose callers were killed before they were told."""
     longest_s: float = 0.0
     waited: int = 0
-    """Updates in the outbox of the callers in Python when the service was back."""
+    """Updates in the outbox of the callers in Python when the service was about to come back."""
     drain_s: float = 0.0
     """Until that outbox was empty, while all callers went on."""
     entries: int = 0
@@ -113,9 +113,9 @@ async def _stay_away(place: Place, crowd: Callers, outage_s: float, report: Repo
     away = time.monotonic()
     await _until(lambda: time.monotonic() - away >= outage_s, "the end of the outage")
     await _until(lambda: all(each.told("QUEUED_FALLBACK") for each in crowd.alive), "fallbacks")
+    report.waited = crowd.waiting()
     await place.node.started()
     report.outage_s = time.monotonic() - away
-    report.waited = crowd.waiting()
     back = time.monotonic()
     await _until(lambda: crowd.waiting() == 0, "an empty outbox")
     report.drain_s = time.monotonic() - back

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from actors.domain.model import WorkOrderId
-from tests.service.test_shards import API, PATIENCE, WITHIN_S, Calls, Pair, more, pair
+from tests.service.test_shards import API, WITHIN_S, Calls, Pair, more, pair
 
 if TYPE_CHECKING:
     from actors.domain.model import WorkOrderId
@@ -69,7 +69,7 @@ async def test_shards_are_split_and_joined_under_load_and_nothing_is_lost(follow
     following.put_orders(2)
     sent: dict[tuple[int, WorkOrderId], list[str]] = defaultdict(list)
     async with AsyncExitStack() as undo:
-        session = await undo.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE))
+        session = await undo.enter_async_context(aiohttp.ClientSession())
         calls = Calls(following, session)
         await first.started()
         await second.started()
