@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-_OTHER_THREADS_S = 5.0
+_OTHER_THREADS_S = 60.0
 
 
 class Stuck(Exception):

@@ -70,12 +70,12 @@ class Callers(Crew):
         for number in range(self.first, self.first + self.pace.callers):
             self._begin(self._work(number))
 
-    async def served(self, count: int, within_s: float = 60) -> None:
+    async def served(self, count: int, within_s: float = 100) -> None:
         """Wait until so many more final answers have come."""
         goal = len(self.served_at) + count
         await self.until(lambda: len(self.served_at) >= goal, f"{count} answers", within_s)
 
-    async def until(self, condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
+    async def until(self, condition: Callable[[], bool], what: str, within_s: float = 100) -> None:
         """Wait for something that the callers bring about; raises TimeoutError."""
         try:
             async with asyncio.timeout(within_s):

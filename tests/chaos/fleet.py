@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "chaos"
 LEASE: Final = "plan_server:lease"
 _POLL_S: Final = 0.05
-_DEADLINE_S: Final = 60
+_DEADLINE_S: Final = 100
 _WAITING: Final = {"state": JobState.WAITING.value}
 _ANSWER_S: Final = 0.5
 _OK: Final = 200

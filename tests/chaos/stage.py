@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.chaos.fleet import ChaosNode, Fleet
     from tests.chaos.points import Action, Point
 
-_POINT_DEADLINE_S = 30
+_POINT_DEADLINE_S = 100
 _LOOK_S = 1
 
 
