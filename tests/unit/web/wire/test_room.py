@@ -14,6 +14,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import make_mocked_request
 
 from actors.store import LogPage
+from tests.event_loop import LoopOfTests
 from tests.unit.web.conftest import until
 from tests.unit.web.fake_node import ORDER
 from tests.virtual_time import in_virtual_time
@@ -92,12 +93,21 @@ async def test_who_reads_nothing_is_cut_off_when_another_waits_for_room(
             assert len(await unread.read()) < 30_000_000
 
 
-async def test_who_finds_no_room_in_time_is_told_to_come_again(node: FakeNode) -> None:
+async def test_who_finds_no_room_in_time_is_told_to_come_again(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_STALLED_S", float("inf"))
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, LoopOfTests)
     node.store.page = _LARGE
-    async with _place(node, request_timeout_s=0.2) as place:
+    async with _place(node, request_timeout_s=60) as place:
         await place.ask()
         await until(lambda: place.room.held > 2**22)
-        async with place.session.get(_PATH) as reply:
+        asked = asyncio.ensure_future(place.session.get(_PATH))
+        while not asked.done():
+            loop.skip(10)
+            await asyncio.sleep(0.01)
+        async with await asked as reply:
             body = await reply.json()
             assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
             assert body["code"] == "SERVICE_UNAVAILABLE"
