@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bson import ObjectId
 from pymongo import ReplaceOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
-from actors.store.mongo.client import all_of, reading, writing
+from actors.errors import StoreRejected
+from actors.store.mongo.client import UNSTORABLE, all_of, reading, writing
 from actors.store.mongo.places import places
 from actors.store.quantities import AUTOMATIC, FIELDS, HOUR_MS, Dimension, milliseconds, name_key
 from actors.store.rollups import HOURS, TOTAL, VIEWS, RollupState, different
 from actors.store.values import count_from, mapping_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from actors.store.mongo.reads import Collections
     from actors.store.rollups import Period
@@ -41,6 +43,8 @@ QUANTITY: Final = {
 _STATE: Final = {"_id": "state"}
 _NOTHING: Final = {"generation": 0, "through": 0, "summed": 0, "calendar": ""}
 _DUPLICATE_KEY: Final = 11000
+_TOO_LARGE: Final = frozenset({146, 292, 10334, 17419, 17420, 4031700})
+"""A stage has more than its memory, or a document more than 16 MiB (`$facet` gives one)."""
 _SINCE_VERSION: Final = (4, 4)
 """The first MongoDB that has `$unionWith`."""
 _COUNTED: Final = tuple(
@@ -48,6 +52,19 @@ _COUNTED: Final = tuple(
 )
 _ENTRIES: Final = tuple(f"{kind}_entries" for kind in TYPES)
 _NAMES: Final = tuple(f"{kind}_name" for kind in TYPES)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Turn the errors of what is larger than a document or a sum may be into `StoreRejected`."""
+    try:
+        yield
+    except UNSTORABLE as error:
+        raise StoreRejected(str(error)[:300]) from error
+    except OperationFailure as error:
+        if error.code not in _TOO_LARGE:
+            raise
+        raise StoreRejected(str(error)[:300]) from error
 
 
 def log_key(dimension: Dimension) -> Expression:
@@ -146,7 +163,7 @@ class MongoShelf:
         at = self._collections()
         facets = {view or HOURS: [_by_view(view)] for view in VIEWS}
         time = {"$gte": _at(hour.start), "$lt": _at(hour.end)}
-        with reading():
+        with reading(), _bounded():
             counted = await places(at)
             [found] = await all_of(
                 at.logs,
@@ -167,7 +184,7 @@ class MongoShelf:
         hours = (period._replace(level=HOURS),)
         rows = {}
         for view in VIEWS:
-            with reading():
+            with reading(), _bounded():
                 rows[view] = await all_of(
                     at.rollups,
                     [
@@ -208,7 +225,7 @@ class MongoShelf:
                 document["entries"] = entries
             older = {"_id": document["_id"], "stamp": {"$lte": state.stamp}}
             writes.append(ReplaceOne(older, document, upsert=True))
-        with writing():
+        with writing(), _bounded():
             try:
                 await self._collections().rollups.bulk_write(writes, ordered=False)
             except BulkWriteError as error:
@@ -273,9 +290,9 @@ class MongoShelf:
             {milliseconds(each["at"]): each.get("entries", 0) for each in known},
         )
 
-    async def mark(self, hours: set[int]) -> None:
+    async def mark(self, hours: set[int], mark: str | None = None) -> None:
         """Mark hours, and advance the stamp, in one write."""
-        marks = {f"marks.{hour}": str(ObjectId()) for hour in hours}
+        marks = {f"marks.{hour}": mark or str(ObjectId()) for hour in hours}
         with writing():
             await self._collections().rollups.update_one(
                 _STATE,
