@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pymongo.errors import ExecutionTimeout, NetworkTimeout, OperationFailure
 
-from actors.errors import StoreRejected
+from actors.errors import StoreRejected, StoreUnavailable
+from actors.store.mongo import rollups
+from actors.store.mongo.client import all_of
 from actors.store.quantities import HOUR_MS, Calendar, Dimension, QuantityQuery
 from actors.store.rollups import LEFT
 from tests.contract.cases import MORNING, applied, change, order_document, output
@@ -235,6 +238,57 @@ async def test_what_is_too_large_to_be_kept_is_left_to_the_log_and_the_rest_goes
     await _roll(store)
     assert not (await shelf.state()).marks
     await _check(store, backdoor, orders)
+
+
+@on_mongo
+@pytest.mark.parametrize("code", [50, 4031700])  # its time is over; what it gives is too large
+async def test_an_hour_with_very_many_entries_is_summed_in_parts(
+    store: Store,
+    backdoor: RealBackdoor,
+    orders: list[Document],
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+) -> None:
+    chance = random.Random(7)  # noqa: S311 -- the same each time
+    backdoor.put_logs(
+        [
+            random_entry(chance, 1_000 + number, orders, _BEGUN)
+            | {"operateTime": MORNING + timedelta(minutes=number)}
+            for number in range(60)
+        ]
+    )
+    refused: list[timedelta] = []
+
+    async def of_few(collection: Any, pipeline: list[Document]) -> list[Document]:  # noqa: ANN401
+        period = pipeline[0]["$match"].get("operateTime")
+        if period and (span := period["$lt"] - period["$gte"]) > timedelta(minutes=20):
+            refused.append(span)
+            raise (ExecutionTimeout if code == 50 else OperationFailure)("too much", code)
+        return await all_of(collection, pipeline)
+
+    monkeypatch.setattr(rollups, "all_of", of_few)
+    await _roll(store)
+    assert {*refused} == {timedelta(hours=1), timedelta(minutes=30)}
+    state = await store.statistics._shelf.state()  # type: ignore[attr-defined]  # noqa: SLF001 -- beneath the port
+    assert not state.marks
+    await _check(store, backdoor, orders, fully=True)
+
+
+@on_mongo
+async def test_an_hour_that_can_not_be_read_at_all_is_tried_again_later(
+    store: Store,
+    orders: list[Document],  # noqa: ARG001 -- there is something to roll up
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(*_: object) -> list[Document]:
+        raise NetworkTimeout("timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollups, "all_of", never)
+        with pytest.raises(StoreUnavailable):
+            await _roll(store)
+    await _roll(store)
+    assert not (await store.statistics._shelf.state()).marks  # type: ignore[attr-defined]  # noqa: SLF001 -- beneath the port
 
 
 @on_mongo
