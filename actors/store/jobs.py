@@ -88,7 +88,8 @@ class Inbox(Protocol):
         """Record what became of jobs.
 
         Completed is the truth whatever is recorded; all else counts only while the job waits.
-        Raises `OutcomeUnknown`; noting it again does no harm.
+        Raises `OutcomeUnknown`, and `StoreRejected` where the database refuses one of them for
+        good; noting it again does no harm.
         """
         ...
 

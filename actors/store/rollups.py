@@ -5,6 +5,8 @@ They answer exactly what a recount of the log does:
 * An hour is rolled up once it is `CLOSES_AFTER_MS` past. Entries come late, after a store's
   failure or a pause of the clock: the store marks the hour of such an entry right behind its
   insertion, and a marked hour is summed from the log itself until it has been rolled up anew.
+* An hour whose sums are larger than the database keeps is left, with a mark that stays: the log
+  answers for it, and no shift or day with such an hour in it is asked for, or summed up.
 * What is not rolled up, at both ends of a period and in marked hours, is summed from the log with
   the same query.
 * Work of two nodes at once, or of one that slept, does no harm: each mark that is set or taken away
@@ -21,6 +23,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+import structlog
+
+from actors.errors import StoreRejected
 from actors.store.quantities import DAY_MS, HOUR_MS, TIMES, Calendar, Dimension, milliseconds
 from actors.store.values import EPOCH_START
 
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from actors.store.quantities import QuantityQuery
+
+_log = structlog.get_logger(__name__)
 
 CLOSES_AFTER_MS: Final = HOUR_MS
 """The clocks of nodes may differ by as much: an entry of an hour that is over is late."""
@@ -44,6 +51,8 @@ VIEWS: Final[Mapping[str, Dimension | None]] = {
 }
 """By what each period is rolled up: by nothing, and by each dimension alone."""
 HOURS: Final = "hour"
+LEFT: Final = "left"
+"""The mark of an hour that is not rolled up, unless it is marked again."""
 _COARSE: Final = (Dimension.SHIFT, Dimension.DAY)
 _MOST_SPANS: Final = 100
 _A_MS: Final = timedelta(milliseconds=1)
@@ -104,7 +113,8 @@ def cover(query: QuantityQuery, state: RollupState) -> Cover | None:
     view = view_of(query)
     first = -(-_ceil_ms(query.since) // HOUR_MS) * HOUR_MS
     last = min((milliseconds(query.until) + 1) // HOUR_MS * HOUR_MS, state.through)
-    if view is None or last <= first or len(state.marks) > _MOST_SPANS:
+    marked = sum(first <= each < last for each in state.marks)
+    if view is None or last <= first or marked > _MOST_SPANS:
         return None
     spans: list[Period] = []
     live: list[tuple[datetime, datetime]] = []
@@ -198,7 +208,10 @@ class Shelf(Protocol):
         ...
 
     async def roll(self, hour: Period, state: RollupState) -> None:
-        """Sum up an hour from the log, by all views, with the stamp of `state`."""
+        """Sum up an hour from the log, by all views, with the stamp of `state`.
+
+        Raises `StoreRejected` where that is larger than the database keeps, or can sum up.
+        """
         ...
 
     async def sum_up(self, period: Period, state: RollupState) -> None:
@@ -220,8 +233,8 @@ class Shelf(Protocol):
         """Return the hours that have not as many entries as when they were rolled up."""
         ...
 
-    async def mark(self, hours: set[int]) -> None:
-        """Let hours be rolled up anew."""
+    async def mark(self, hours: set[int], mark: str | None = None) -> None:
+        """Let hours be rolled up anew; not so with `LEFT` as their `mark`, else a new one each."""
         ...
 
     async def restart(self) -> None:
@@ -238,7 +251,7 @@ async def roll_up(
     if calendar != state.calendar:  # first of all: those of another one are not kept any more
         await shelf.advance(state, replace(state, summed=0, calendar=calendar))
         return True
-    marked = [hour for hour in state.marks if hour < state.through]
+    marked = [hour for hour, mark in state.marks.items() if hour < state.through and mark != LEFT]
     if marked:
         await _again(shelf, state, min(marked), zone, shifts)
         return True
@@ -262,12 +275,26 @@ async def recheck(shelf: Shelf) -> int:
 async def _again(
     shelf: Shelf, state: RollupState, hour: int, zone: tzinfo | None, shifts: tuple[int, ...]
 ) -> None:
-    await shelf.roll(Period(HOURS, hour, hour + HOUR_MS), state)
     calendar = _calendar(hour, zone, shifts)
-    for period in _coarse(calendar, hour):
-        if period.end <= state.summed:
-            await shelf.sum_up(period, state)
-    await shelf.unmark(hour, state)
+    periods = [each for each in _coarse(calendar, hour) if each.end <= state.summed]
+    if await _is_kept(shelf, [Period(HOURS, hour, hour + HOUR_MS), *periods], state):
+        await shelf.unmark(hour, state)
+
+
+async def _is_kept(shelf: Shelf, periods: Iterable[Period], state: RollupState) -> bool:
+    """Roll up an hour, or sum up what is longer; False where the first hour of one is left now."""
+    for period in periods:
+        if any(
+            mark == LEFT and period.start <= at < period.end for at, mark in state.marks.items()
+        ):
+            continue
+        try:
+            await (shelf.roll if period.level == HOURS else shelf.sum_up)(period, state)
+        except StoreRejected as error:
+            _log.warning("rollup_left", period=period.level, at=_at(period.start), error=str(error))
+            await shelf.mark({period.start}, LEFT)
+            return False
+    return True
 
 
 async def _next_hour(shelf: Shelf, state: RollupState, over: int) -> None:
@@ -275,7 +302,8 @@ async def _next_hour(shelf: Shelf, state: RollupState, over: int) -> None:
     hour = over if entry is None else hour_of(entry)
     through = hour
     if hour < over:
-        await shelf.roll(Period(HOURS, hour, hour + HOUR_MS), state)
+        if not await _is_kept(shelf, [Period(HOURS, hour, hour + HOUR_MS)], state):
+            return
         through += HOUR_MS
     await shelf.advance(state, replace(state, through=through))
 
@@ -292,10 +320,8 @@ async def _next_sum(
     hour = await shelf.next_hour(at)
     if hour is None or hour > end:
         end = state.through if hour is None else min(hour, state.through)
-    for period in coarse:
-        if period.end <= end:
-            await shelf.sum_up(period, state)
-    await shelf.advance(state, replace(state, summed=end))
+    if await _is_kept(shelf, [each for each in coarse if each.end <= end], state):
+        await shelf.advance(state, replace(state, summed=end))
     return True
 
 

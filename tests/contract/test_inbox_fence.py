@@ -1,4 +1,4 @@
-"""The inbox of every store, when a later owner has taken over: earlier ones change nothing."""
+"""The inbox of every store: what an earlier owner, or anybody, does not get into it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from bson import ObjectId
 
 from actors.domain.job import JobState, Position
-from actors.errors import OutcomeUnknown, Overtaken
+from actors.errors import OutcomeUnknown, Overtaken, StoreRejected
 from actors.store.jobs import JobQuery
+from actors.store.schema import INBOX
 from tests.contract.cases import tick
+from tests.contract.conftest import on_mongo
 from tests.contract.test_inbox import ORDER, a_job, completed, dead, owned
 
 if TYPE_CHECKING:
     from actors.store import Store
+    from tests.contract.backdoor import MongoBackdoor
     from tests.contract.conftest import Database
 
 
@@ -123,3 +127,21 @@ async def test_an_earlier_owner_does_not_say_that_it_has_cleaned(store: Store) -
     await owned(store)
     with pytest.raises(Overtaken):
         await store.inbox.forget(earlier, tick())
+
+
+# -- what is refused for good -----------------------------------------------------------------
+
+
+@on_mongo
+async def test_a_note_that_the_database_refuses_for_good_is_rejected_and_holds_up_no_other(
+    store: Store, backdoor: MongoBackdoor
+) -> None:
+    epoch = await owned(store)
+    one, two = a_job(1), a_job(2)
+    await store.inbox.add(epoch, [one, two])
+    backdoor.database.command("collMod", INBOX, validator={"_id": {"$ne": ObjectId(one.id)}})
+    with pytest.raises(StoreRejected, match="failed validation"):
+        await store.inbox.note(epoch, [completed(one), completed(two)])
+    with pytest.raises(StoreRejected):
+        await store.inbox.note(epoch, [completed(one)])
+    assert [job.id for job in await store.inbox.waiting()] == [one.id]

@@ -115,6 +115,8 @@ async def test_orders_are_found_by_a_part_of_their_number_and_by_what_their_log_
     for trait, text in ((Trait.KEY, f"key.{mark}"), (Trait.OPERATOR, f"Li {mark}")):
         assert await found(trait, text) == ([order_id], False)
         assert await found(trait, text[1:]) == ([], False)
+    for trait in Trait:
+        assert (await found(trait, f"{mark}\0"))[0] == []
     gone = new_order_id()
     assert await store.numbers([order_id, gone]) == {order_id: f"WO-{mark}-7"}
     backdoor.edit_order(order_id, {"workOrderNo": 0})

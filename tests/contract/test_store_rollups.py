@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from dataclasses import replace
@@ -10,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pymongo.errors import ExecutionTimeout, NetworkTimeout, OperationFailure
 
-from actors.store.quantities import Calendar, Dimension, QuantityQuery
+from actors.errors import StoreRejected, StoreUnavailable
+from actors.store.mongo import rollups
+from actors.store.mongo.client import all_of
+from actors.store.quantities import HOUR_MS, Calendar, Dimension, QuantityQuery
+from actors.store.rollups import LEFT
 from tests.contract.cases import MORNING, applied, change, order_document, output
+from tests.contract.conftest import on_mongo
 from tests.contract.logged import Document, random_entry, rows
 from tests.recounted import recounted
 
@@ -198,6 +205,110 @@ async def test_an_entry_that_comes_while_its_hour_is_rolled_up_is_in_it_later(
     await _roll(store)
     assert not left
     await _check(store, backdoor, orders)
+
+
+@pytest.mark.parametrize("refused", ["roll", "sum_up"])
+async def test_what_is_too_large_to_be_kept_is_left_to_the_log_and_the_rest_goes_on(
+    store: Store,
+    backdoor: Backdoor,
+    orders: list[Document],
+    monkeypatch: pytest.MonkeyPatch,
+    refused: str,
+) -> None:
+    shelf: Any = store.statistics._shelf  # type: ignore[attr-defined]  # noqa: SLF001 -- beneath the port
+    keep = getattr(shelf, refused)
+    morning = int(MORNING.timestamp() * 1000)
+    tries: list[int] = []
+
+    async def keep_small(period: Any, state: Any) -> None:  # noqa: ANN401
+        if period.start <= morning < period.end:
+            tries.append(period.start)
+            raise StoreRejected("BSONObj size is invalid")
+        await keep(period, state)
+
+    monkeypatch.setattr(shelf, refused, keep_small)
+    async with asyncio.timeout(60):  # else it would be tried for ever
+        await _roll(store)
+    state = await shelf.state()
+    assert state.through == state.summed == int(_LATER.timestamp() * 1000) - HOUR_MS
+    assert {hour for hour, mark in state.marks.items() if mark == LEFT} == {*tries}
+    await _check(store, backdoor, orders, fully=True)
+    monkeypatch.undo()
+    await store.statistics.rebuild()
+    await _roll(store)
+    assert not (await shelf.state()).marks
+    await _check(store, backdoor, orders)
+
+
+@on_mongo
+@pytest.mark.parametrize("code", [50, 4031700])  # its time is over; what it gives is too large
+async def test_an_hour_with_very_many_entries_is_summed_in_parts(
+    store: Store,
+    backdoor: RealBackdoor,
+    orders: list[Document],
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+) -> None:
+    chance = random.Random(7)  # noqa: S311 -- the same each time
+    backdoor.put_logs(
+        [
+            random_entry(chance, 1_000 + number, orders, _BEGUN)
+            | {"operateTime": MORNING + timedelta(minutes=number)}
+            for number in range(60)
+        ]
+    )
+    refused: list[timedelta] = []
+
+    async def of_few(collection: Any, pipeline: list[Document]) -> list[Document]:  # noqa: ANN401
+        period = pipeline[0]["$match"].get("operateTime")
+        if period and (span := period["$lt"] - period["$gte"]) > timedelta(minutes=20):
+            refused.append(span)
+            raise (ExecutionTimeout if code == 50 else OperationFailure)("too much", code)
+        return await all_of(collection, pipeline)
+
+    monkeypatch.setattr(rollups, "all_of", of_few)
+    await _roll(store)
+    assert {*refused} == {timedelta(hours=1), timedelta(minutes=30)}
+    state = await store.statistics._shelf.state()  # type: ignore[attr-defined]  # noqa: SLF001 -- beneath the port
+    assert not state.marks
+    await _check(store, backdoor, orders, fully=True)
+
+
+@on_mongo
+async def test_an_hour_that_can_not_be_read_at_all_is_tried_again_later(
+    store: Store,
+    orders: list[Document],  # noqa: ARG001 -- there is something to roll up
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(*_: object) -> list[Document]:
+        raise NetworkTimeout("timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollups, "all_of", never)
+        with pytest.raises(StoreUnavailable):
+            await _roll(store)
+    await _roll(store)
+    assert not (await store.statistics._shelf.state()).marks  # type: ignore[attr-defined]  # noqa: SLF001 -- beneath the port
+
+
+@on_mongo
+async def test_an_hour_whose_sums_are_more_than_16_mib_is_left(
+    store: Store, backdoor: RealBackdoor, orders: list[Document]
+) -> None:
+    chance = random.Random(7)  # noqa: S311 -- the same each time
+    named = []
+    for number in range(560):
+        name = f"{number}{15_000 * 'x'}"
+        named.append(
+            random_entry(chance, 1_000 + number, orders, _BEGUN)
+            | {"changeType": "input", "operateTime": MORNING, "operatorId": name}
+            | {"operatorName": name}
+        )
+    backdoor.put_logs(named)
+    await _roll(store)
+    state = await store.statistics._shelf.state()  # type: ignore[attr-defined]  # noqa: SLF001 -- beneath the port
+    assert state.marks == {int(MORNING.timestamp() * 1000): LEFT}
+    await _agree(store, backdoor, orders, replace(_EVERYTHING, group=(Dimension.OPERATOR,)))
 
 
 async def test_two_nodes_that_take_turns_at_random_agree_with_the_log(

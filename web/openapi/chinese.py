@@ -323,7 +323,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "At that rate; null where nothing is left to do, or nothing is done.": "按该速度；没有剩余或没有产出时为 null。",
     "When each begins.": "各班次的开始时间。",
     "Of all entries that fit, also where rows are left out.": "含全部符合的记录，也含未列出的行。",
-    "Whether there are more rows than the limit.": "是否有更多行超过上限。",
+    "Whether there are more rows than the limit, or than 4 MB of texts.": "是否有更多行超过上限，或文字超过 4 MB。",
     "What decreases took back, as a positive number.": "减少的量，以正数表示。",
     "Entries that added.": "增加的记录数。",
     "Net output between the first and the last of it; null where that is no time.": "首次与末次之间的净产出；没有时间间隔时为 null。",

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from actors.domain.model import WorkOrderId
 from actors.errors import StoreUnavailable
+from actors.runtime.slices import in_slices
+from actors.store.pages import bytes_of
 from actors.store.quantities import Dimension
 from web.app_context import CALL, CONTEXT
 from web.openapi import parameters
@@ -27,6 +29,8 @@ from web.routes.statistic_rows import (
     total_fields,
 )
 from web.wire.dates import to_text
+from web.wire.json_body import encode_rows
+from web.wire.queries import MAX_PAGE_BYTES
 from web.wire.replies import success
 from web.wire.statistics import PERIOD, parse_quantity_query, parse_row_limit
 from web.wire.turns import exporting, reading
@@ -51,18 +55,21 @@ async def quantities(request: web.Request) -> web.Response:
     query, limit = _query(request), parse_row_limit(request.query)
     store = request.app[CONTEXT].node.store
     async with reading(request, limit):
-        rows = await _rows(store, replace(query, limit=limit + 1))
-        total = rows[0] if not query.group else (await _rows(store, replace(query, group=())))[0]
+        rows, truncated = await _first_rows(store, query, limit)
+        if query.group:
+            [total], _ = await _first_rows(store, replace(query, group=()), 1)
+        else:
+            total = rows.pop()
         options = request.app[CONTEXT].options
-        data: QuantityStatistics = {
+        data: dict[str, object] = {
             "startDate": to_text(query.since),
             "endDate": to_text(query.until),
             "timeZone": str(options.time_zone or ""),
             "shifts": [f"{each // _MINUTES:02}:{each % _MINUTES:02}" for each in options.shifts],
             "group": [str(each) for each in query.group],
             "total": total_fields(total),
-            "rows": [row_fields(query, each) for each in rows[:limit]] if query.group else [],
-            "truncated": len(rows) > limit,
+            "rows": await encode_rows(await in_slices(lambda each: row_fields(query, each), rows)),
+            "truncated": truncated,
         }
         return success(request, data, "OK.quantities")
 
@@ -76,9 +83,9 @@ async def quantities_csv(request: web.Request) -> web.StreamResponse:
 
     async def csv_parts() -> AsyncIterator[bytes]:
         yield csv_heading(query)
-        async with aclosing(_parts(request, query)) as parts:
+        async with aclosing(_parts(request.app[CONTEXT].node.store, query)) as parts:
             async for rows in parts:
-                yield csv_lines(query, rows)
+                yield b"".join(await in_slices(lambda each: csv_lines(query, [each]), rows))
 
     return await _export(request, "quantities.csv", "text/csv; charset=utf-8", csv_parts)
 
@@ -93,7 +100,7 @@ async def quantities_xlsx(request: web.Request) -> web.StreamResponse:
 
     async def workbook_parts() -> AsyncIterator[bytes]:
         workbook = Workbook(columns(query))
-        async with aclosing(_parts(request, query)) as parts:
+        async with aclosing(_parts(request.app[CONTEXT].node.store, query)) as parts:
             async for rows in parts:
                 # In a thread: packing takes longer than a slice of the loop's.
                 yield await asyncio.to_thread(workbook.add, sheet_rows(query, rows, zone))
@@ -102,8 +109,8 @@ async def quantities_xlsx(request: web.Request) -> web.StreamResponse:
     return await _export(request, "quantities.xlsx", _XLSX, workbook_parts)
 
 
-def _parts(request: web.Request, query: QuantityQuery) -> AsyncGenerator[Sequence[QuantityRow]]:
-    return request.app[CONTEXT].node.store.statistics.quantities(query)  # type: ignore[return-value]
+def _parts(store: Store, query: QuantityQuery) -> AsyncGenerator[Sequence[QuantityRow]]:
+    return store.statistics.quantities(query)  # type: ignore[return-value]
 
 
 async def _export(
@@ -140,18 +147,17 @@ async def plans(request: web.Request) -> web.Response:
     limit = parse_row_limit(request.query)
     store = request.app[CONTEXT].node.store
     async with reading(request, limit):
-        rows = await _rows(store, replace(query, limit=limit + 1))
-        some = [each for each in rows[:limit] if each.keys[0] is not None]
+        rows, truncated = await _first_rows(store, query, limit)
+        some = [each for each in rows if each.keys[0] is not None]
         orders = await store.load([WorkOrderId(str(each.keys[0])) for each in some])
-        data: PlanStatistics = {
+        known = [(order, row) for order, row in zip(orders, some, strict=True) if order is not None]
+        data: dict[str, object] = {
             "startDate": to_text(query.since),
             "endDate": to_text(query.until),
-            "rows": [
-                _plan(order, row, query.until)
-                for order, row in zip(orders, some, strict=True)
-                if order is not None
-            ],
-            "truncated": len(rows) > limit,
+            "rows": await encode_rows(
+                await in_slices(lambda each: _plan(*each, query.until), known)
+            ),
+            "truncated": truncated,
         }
         return success(request, data, "OK.plans")
 
@@ -162,8 +168,21 @@ def _query(request: web.Request, period: timedelta = PERIOD) -> QuantityQuery:
     return parse_quantity_query(request.query, options.time_zone, options.shifts, now, period)
 
 
-async def _rows(store: Store, query: QuantityQuery) -> list[QuantityRow]:
-    return [row async for part in store.statistics.quantities(query) for row in part]
+async def _first_rows(
+    store: Store, query: QuantityQuery, limit: int
+) -> tuple[list[QuantityRow], bool]:
+    """Return so many rows, or fewer where their texts are large; tell whether there are more."""
+    found: list[QuantityRow] = []
+    taken = 0
+    async with aclosing(_parts(store, replace(query, limit=limit + 1))) as parts:
+        async for part in parts:
+            sizes = await in_slices(lambda row: bytes_of((row.keys, row.names)), part)
+            for row, size in zip(part, sizes, strict=True):
+                taken += size
+                if len(found) == limit or (found and taken > MAX_PAGE_BYTES):
+                    return found, True
+                found.append(row)
+    return found, False
 
 
 def _plan(order: StoredOrder, row: QuantityRow, until: datetime) -> PlanRow:

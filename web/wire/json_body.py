@@ -103,7 +103,7 @@ def _refuse_duplicates(body: bytes) -> None:
                 seen.add(name)
         return fields
 
-    json.loads(_as_text(body), object_pairs_hook=unique)
+    json.loads(_as_text(body), object_pairs_hook=unique, parse_int=_whole)
 
 
 _SHOWN: Final = 100

@@ -42,7 +42,7 @@ ORDERS: Final = ("desc", "asc")
 SEARCHED_BY: Final = ("number", *(str(each) for each in Trait if each is not Trait.PART))
 JOB_STATES: Final = (*LIVE_STATES, JobState.COMPLETED.value, JobState.FAILED.value)
 _ERROR_CODE: Final = re.compile(r"[A-Z_]{1,64}")
-_WHOLE: Final = re.compile(r"0*(\d+)", re.ASCII)
+_WHOLE: Final = re.compile(r"0*+([1-9]\d*+)", re.ASCII)
 _DIGITS: Final = 10
 """More than any number that is asked for may have."""
 

@@ -91,11 +91,7 @@ class MongoInbox:
         try:
             await self._at.inbox.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            details: Mapping[str, Any] = error.details or {}
-            codes = {each["code"] for each in details.get("writeErrors", [])}
-            if details.get("writeConcernErrors") or codes & UNSETTLED_CODES:
-                raise OutcomeUnknown(str(error)[:300]) from error
-            if codes != {_DUPLICATE_KEY}:
+            if _codes(error) != {_DUPLICATE_KEY}:
                 raise _Rejected(str(error)[:300]) from error
             return True
         return False
@@ -134,7 +130,11 @@ class MongoInbox:
         ]
         if operations:
             with writing():
-                await self._at.inbox.bulk_write(operations, ordered=False)
+                try:
+                    await self._at.inbox.bulk_write(operations, ordered=False)
+                except BulkWriteError as error:
+                    _codes(error)
+                    raise StoreRejected(str(error)[:300]) from error
 
     async def requeue(
         self, epoch: Epoch, places: Mapping[JobId, Position], state: JobState
@@ -274,6 +274,15 @@ class MongoInbox:
     @property
     def _at(self) -> Collections:
         return self._collections()
+
+
+def _codes(error: BulkWriteError) -> set[int]:
+    """Return why writes are refused for good; raises `OutcomeUnknown` where any may be done yet."""
+    details: Mapping[str, Any] = error.details or {}
+    codes = {each["code"] for each in details.get("writeErrors", [])}
+    if details.get("writeConcernErrors") or codes & UNSETTLED_CODES:
+        raise OutcomeUnknown(str(error)[:300]) from error
+    return codes
 
 
 def _of(query: JobQuery) -> dict[str, Any]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from bson import ObjectId
 from pymongo import ReplaceOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
-from actors.store.mongo.client import all_of, reading, writing
+from actors.errors import StoreRejected, StoreUnavailable
+from actors.runtime.slices import in_slices
+from actors.store.mongo.client import UNSTORABLE, all_of, reading, writing
 from actors.store.mongo.places import places
 from actors.store.quantities import AUTOMATIC, FIELDS, HOUR_MS, Dimension, milliseconds, name_key
 from actors.store.rollups import HOURS, TOTAL, VIEWS, RollupState, different
 from actors.store.values import count_from, mapping_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from actors.store.mongo.reads import Collections
     from actors.store.rollups import Period
@@ -41,6 +45,10 @@ QUANTITY: Final = {
 _STATE: Final = {"_id": "state"}
 _NOTHING: Final = {"generation": 0, "through": 0, "summed": 0, "calendar": ""}
 _DUPLICATE_KEY: Final = 11000
+_TOO_LARGE: Final = frozenset({146, 292, 10334, 17419, 17420, 4031700})
+"""A stage has more than its memory, or a document more than 16 MiB (`$facet` gives one)."""
+_SMALLEST_MS: Final = 10_000
+"""No part of an hour is cut further."""
 _SINCE_VERSION: Final = (4, 4)
 """The first MongoDB that has `$unionWith`."""
 _COUNTED: Final = tuple(
@@ -48,6 +56,47 @@ _COUNTED: Final = tuple(
 )
 _ENTRIES: Final = tuple(f"{kind}_entries" for kind in TYPES)
 _NAMES: Final = tuple(f"{kind}_name" for kind in TYPES)
+_Rows = dict[str, dict[str, Any]]
+"""The rows of a view, by their keys as text."""
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Turn the errors of what is larger than a document or a sum may be into `StoreRejected`."""
+    try:
+        yield
+    except UNSTORABLE as error:
+        raise StoreRejected(str(error)[:300]) from error
+    except OperationFailure as error:
+        if error.code not in _TOO_LARGE:
+            raise
+        raise StoreRejected(str(error)[:300]) from error
+
+
+def _is_too_much(error: Exception) -> bool:
+    """Return whether less of the log might have been counted."""
+    cause = error.__cause__
+    return isinstance(error, StoreRejected) or (isinstance(cause, PyMongoError) and cause.timeout)
+
+
+def _add(rows: _Rows, row: dict[str, Any]) -> None:
+    """Add a row of one part to what the parts before it have of the same key."""
+    known = rows.setdefault(repr(row["_id"]), row)
+    if known is row:
+        return
+    for name in (*_ENTRIES, *_COUNTED):
+        known[name] += row[name]
+    for name in (*_NAMES, "first", "last"):
+        both = [each[name] for each in (known, row) if each.get(name) is not None]
+        if both:
+            known[name] = min(both) if name == "first" else max(both, key=_rank)
+
+
+def _rank(value: object) -> tuple[object, ...]:
+    """Order times, and names, which may be anything where others wrote them."""
+    if isinstance(value, datetime):
+        return (2, value)
+    return (1, value) if isinstance(value, str) else (0, repr(value))
 
 
 def log_key(dimension: Dimension) -> Expression:
@@ -142,11 +191,32 @@ class MongoShelf:
         return milliseconds(found[0]["at"]) if found else None
 
     async def roll(self, hour: Period, state: RollupState) -> None:
-        """Group the entries of an hour by all views at once."""
+        """Group an hour's entries by all views at once; part by part where they are many."""
+        rows: dict[str, _Rows] = {view: {} for view in VIEWS}
+        entries = 0
+        parts = [(hour.start, hour.end)]
+        while parts:
+            start, end = parts.pop()
+            try:
+                found = await self._counted(start, end)
+            except (StoreRejected, StoreUnavailable) as error:
+                if end - start <= _SMALLEST_MS or not _is_too_much(error):
+                    raise
+                middle = (start + end) // 2
+                parts += [(middle, end), (start, middle)]
+                continue
+            entries += found["all"][0]["entries"] if found["all"] else 0
+            for view in VIEWS:
+                await in_slices(partial(_add, rows[view]), found[view or HOURS])
+        await self._write(
+            hour, state, {view: [*each.values()] for view, each in rows.items()}, entries=entries
+        )
+
+    async def _counted(self, start: int, end: int) -> dict[str, list[dict[str, Any]]]:
         at = self._collections()
         facets = {view or HOURS: [_by_view(view)] for view in VIEWS}
-        time = {"$gte": _at(hour.start), "$lt": _at(hour.end)}
-        with reading():
+        time = {"$gte": _at(start), "$lt": _at(end)}
+        with reading(), _bounded():
             counted = await places(at)
             [found] = await all_of(
                 at.logs,
@@ -156,10 +226,7 @@ class MongoShelf:
                     {"$facet": {**facets, "all": [{"$count": "entries"}]}},
                 ],
             )
-        entries = found["all"][0]["entries"] if found["all"] else 0
-        await self._write(
-            hour, state, {view: found[view or HOURS] for view in VIEWS}, entries=entries
-        )
+        return found
 
     async def sum_up(self, period: Period, state: RollupState) -> None:
         """Group the rows of a period's hours once more."""
@@ -167,7 +234,7 @@ class MongoShelf:
         hours = (period._replace(level=HOURS),)
         rows = {}
         for view in VIEWS:
-            with reading():
+            with reading(), _bounded():
                 rows[view] = await all_of(
                     at.rollups,
                     [
@@ -208,7 +275,7 @@ class MongoShelf:
                 document["entries"] = entries
             older = {"_id": document["_id"], "stamp": {"$lte": state.stamp}}
             writes.append(ReplaceOne(older, document, upsert=True))
-        with writing():
+        with writing(), _bounded():
             try:
                 await self._collections().rollups.bulk_write(writes, ordered=False)
             except BulkWriteError as error:
@@ -273,9 +340,9 @@ class MongoShelf:
             {milliseconds(each["at"]): each.get("entries", 0) for each in known},
         )
 
-    async def mark(self, hours: set[int]) -> None:
+    async def mark(self, hours: set[int], mark: str | None = None) -> None:
         """Mark hours, and advance the stamp, in one write."""
-        marks = {f"marks.{hour}": str(ObjectId()) for hour in hours}
+        marks = {f"marks.{hour}": mark or str(ObjectId()) for hour in hours}
         with writing():
             await self._collections().rollups.update_one(
                 _STATE,

@@ -242,12 +242,12 @@ class SqliteShelf:
 
         return await self._threads.read(work)
 
-    async def mark(self, hours: set[int]) -> None:
+    async def mark(self, hours: set[int], mark: str | None = None) -> None:
         """Mark hours, and advance the stamp."""
 
         def work() -> None:
             with self._file.writing() as db:
-                mark_hours(db, hours)
+                mark_hours(db, hours, mark)
 
         await self._threads.run(work)
 

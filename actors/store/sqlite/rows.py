@@ -115,11 +115,11 @@ def insert_entries(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> N
         mark_hours(db, late)
 
 
-def mark_hours(db: sqlite3.Connection, hours: Iterable[int]) -> None:
-    """Let hours, in milliseconds since 1970, be rolled up anew."""
+def mark_hours(db: sqlite3.Connection, hours: Iterable[int], mark: str | None = None) -> None:
+    """Let hours, in milliseconds since 1970, be rolled up anew; each has a mark of its own."""
     db.executemany(
         "INSERT OR REPLACE INTO rollup_marks (hour, mark) VALUES (?, ?)",
-        [(hour, uuid4().hex) for hour in hours],
+        [(hour, mark or uuid4().hex) for hour in hours],
     )
     advance_stamp(db)
 

@@ -58,7 +58,7 @@ class QuantityStatistics(TypedDict):
     """Of all entries that fit, also where rows are left out."""
     rows: list[StatisticsRow]
     truncated: bool
-    """Whether there are more rows than the limit."""
+    """Whether there are more rows than the limit, or than 4 MB of texts."""
 
 
 @reply

@@ -16,6 +16,8 @@ from actors.store.quantities import QuantityQuery, QuantityRow, Sums
 from tests.fakes import MemoryStore
 from tests.unit.actors.owner import ORDER, OTHER
 from tests.workbooks import sheet
+from web.routes import statistics
+from web.wire.queries import MAX_PAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -226,6 +228,42 @@ async def test_an_export_that_can_not_be_finished_is_no_whole_one(
                 await reply.read()
     async with client.get(f"{_PATH}?group=order") as reply:
         assert reply.status == 503
+
+
+class _Wordy:
+    """Statistics of operators with the longest names that there may be."""
+
+    async def quantities(self, query: QuantityQuery) -> AsyncIterator[Sequence[QuantityRow]]:
+        name = "😀" * 2_000
+        keys = [(f"{n}",) for n in range(query.limit or 1)] if query.group else [()]
+        yield [QuantityRow(each, (name,) * len(each), Sums(), Sums(), None, None) for each in keys]
+
+
+async def test_rows_that_are_too_large_together_are_cut_off_as_a_page_is(
+    client: Client, node: FakeNode
+) -> None:
+    node.store = cast("Any", type("Wordy", (), {"statistics": _Wordy()})())
+    data = await _data(client, f"{_PATH}?group=operator&limit=600")
+    assert 100 < len(data["rows"]) <= MAX_PAGE_BYTES // 8_000
+    assert data["truncated"]
+
+
+async def test_large_rows_are_made_one_by_one_so_that_others_run_between(
+    client: Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.store = cast("Any", type("Wordy", (), {"statistics": _Wordy()})())
+    most = 0
+
+    async def noted(make: Any, given: Any) -> list[Any]:  # noqa: ANN401
+        nonlocal most
+        made = [make(each) for each in given]
+        most = max(most, *(len(each) for each in made if isinstance(each, bytes)), 0)
+        return made
+
+    monkeypatch.setattr(statistics, "in_slices", noted)
+    async with client.get(f"{_PATH}.csv?group=operator") as reply:
+        await reply.read()
+    assert 8_000 < most < 9_000
 
 
 async def test_a_plan_is_as_far_as_its_output_and_ends_at_its_present_rate(

@@ -138,3 +138,9 @@ def test_where_no_zone_is_given_it_is_the_machines() -> None:
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parse_moment(text, UTC)
+
+
+@pytest.mark.parametrize("text", ["T" * 100_000, "T " * 50_000])
+def test_a_long_text_is_refused_without_being_looked_through(text: str) -> None:
+    with pytest.raises(ValueError, match="T"):  # else it would take minutes
+        parse_moment(text, UTC)

@@ -80,6 +80,7 @@ def test_json_that_is_no_object_is_refused(body: bytes) -> None:
         (b'{"logContext": {"reason": "a", "reason": "b"}}', "reason"),
         (b'{"reason": "\xff", "reason": "b"}', "reason"),
         (b'{"updates": [{"type": "input", "type": "output"}]}', "type"),
+        (b'{"quantity": 1, "quantity": ' + b"1" * 5_000 + b"}", "quantity"),
     ],
 )
 def test_a_field_that_is_there_twice_is_refused_by_name(body: bytes, field: str) -> None:
