@@ -75,7 +75,7 @@ class OverPlan(RuledOut):
 class OperationRefused(RuledOut):
     """The order, or another one, does not allow this operation now.
 
-    `reason` is status, plan, scrapped, line or sum.
+    `reason` is status, plan, scrapped, full, input, no-scrap, supplemented, line or sum.
     """
 
     code = "OPERATION_REFUSED"

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from actors.domain.model import Change, Epoch, OrderState
     from actors.errors import WorkOrderError
 
+MAX_SCRAPPED_BYTES: Final = 8 * 2**20
+"""Of an order's list of scrap: with its outbox, and some room, MongoDB's 16 MiB of a document."""
+_RECORD_BYTES: Final = 80
+"""Of an item of that list beside its barcode."""
+_SURELY_FEW: Final = 500
 _FROM: Final[Mapping[Operation, tuple[Status, ...]]] = {
     Operation.START: (Status.PENDING,),
     Operation.PAUSE: (Status.IN_PROGRESS,),
@@ -124,6 +129,8 @@ def _scrap(state: OrderState, change: Change, _at: datetime) -> OrderState | str
     barcode = str(change.context.related_barcode)
     if barcode in state.scrapped:
         return "scrapped"
+    if not _has_room_for(barcode, state.scrapped):
+        return "full"
     scrap = add(state.scrap_quantity, change.quantity)
     plan = state.plan_production_quantity
     completed = state.status == Status.COMPLETED
@@ -134,6 +141,13 @@ def _scrap(state: OrderState, change: Change, _at: datetime) -> OrderState | str
         progress=progress_of(state.output_quantity, plan, scrap, state.progress),
         status=Status.PAUSED.value if completed else state.status,
     )
+
+
+def _has_room_for(barcode: str, scrapped: tuple[str, ...]) -> bool:
+    if len(scrapped) < _SURELY_FEW:
+        return True
+    taken = sum(len(each.encode()) + _RECORD_BYTES for each in scrapped)
+    return taken + len(barcode.encode()) + _RECORD_BYTES <= MAX_SCRAPPED_BYTES
 
 
 def _supplement(state: OrderState, change: Change, _at: datetime) -> OrderState | str:

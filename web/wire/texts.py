@@ -305,6 +305,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "OPERATION_REFUSED.scrapped": Text(
         "该条码已报废，不能重复报废", "This barcode is scrap already"
     ),
+    "OPERATION_REFUSED.full": Text(
+        "该工单的报废清单已满，不能再记录报废",
+        "The order's list of scrap is as large as the database keeps; no more can be noted",
+    ),
     "OPERATION_REFUSED.input": Text(
         "投入数量须等于计划生产数量，才能创建补单",
         "inputQuantity must equal planProductionQuantity before a supplement is made",

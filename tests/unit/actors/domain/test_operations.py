@@ -121,6 +121,14 @@ def test_scrap_counts_once_a_barcode_and_moves_the_progress() -> None:
     assert (after.status, after.progress) == ("PAUSED", 96)
 
 
+def test_scrap_is_refused_before_its_list_is_more_than_a_document_holds() -> None:
+    long = tuple(f"{number:04}" + 1_999 * "😀" for number in range(1_038))
+    assert reasons(decided(order("PAUSED", scrapped=long), scrap(), scrap("SN-2"))) == [None] * 2
+    assert reasons(decided(order("PAUSED", scrapped=long), scrap(1_999 * "😀"))) == ["full"]
+    many = tuple(f"SN-{number:09}" for number in range(90_000))
+    assert reasons(decided(order("PAUSED", scrapped=many), scrap())) == [None]
+
+
 def test_counts_and_operations_of_a_batch_see_each_other() -> None:
     state = order("IN_PROGRESS", plan_production_quantity=5)
     decision = decided(state, output_of(5), operation(Operation.PAUSE), scrap(), output_of(1))
