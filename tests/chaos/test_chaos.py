@@ -15,7 +15,7 @@ from tests.chaos.faults import FAULTS, FEW, THREE_MEMBERS, WIRED
 from tests.chaos.fleet import FleetOptions
 
 SEED = 20261123
-PACE = Pace(rest_s=0.5, retry_s=0.6)
+PACE = Pace(callers=32, rest_s=0.5, retry_s=0.6)
 """Leaves the processors to others most of the time; the long form does not."""
 
 
