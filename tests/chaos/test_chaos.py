@@ -13,10 +13,12 @@ from tests.chaos.callers import Pace
 from tests.chaos.drill import DrillOptions, run_drill
 from tests.chaos.faults import FAULTS, FEW, THREE_MEMBERS, WIRED
 from tests.chaos.fleet import FleetOptions
+from tests.chaos.movers import Lives
 
 SEED = 20261123
 PACE = Pace(callers=32, rest_s=0.5, retry_s=0.6)
-"""Leaves the processors to others most of the time; the long form does not."""
+MOVERS = Lives(rest_s=2.0)
+"""Both leave the processors to others most of the time; the long form does not."""
 
 
 def test_each_fault_has_a_fleet() -> None:
@@ -36,7 +38,8 @@ def test_each_fault_is_in_the_page_of_guarantees() -> None:
 )
 def test_whatever_fails_every_promise_is_kept(members: int, faults: tuple[str, ...]) -> None:
     fleet = FleetOptions(members=members, lease_ttl_s=2.0)
-    figures = run_drill(DrillOptions(fleet, faults, seed=SEED, short=True, pace=PACE))
+    options = DrillOptions(fleet, faults, seed=SEED, short=True, pace=PACE, movers=MOVERS)
+    figures = run_drill(options)
     assert not figures.failed, f"{figures.mistakes}\n{figures}"
     assert {each.fault for each in figures.hits} == {*faults}
     assert min(each.in_flight for each in figures.hits) >= 1

@@ -8,6 +8,7 @@ them, of connections, or of what the actors of a simulation never ask.
 
 from __future__ import annotations
 
+import gc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -79,6 +80,13 @@ def mongo_of(request: pytest.FixtureRequest) -> tuple[MongoServer | MongoReplica
         request.getfixturevalue(fixture),
         "motor" if request.param.endswith("motor") else "pymongo",
     )
+
+
+@pytest.fixture
+def drivers_leavings() -> Iterator[None]:
+    """Have them found here, where they are known, and not in somebody else's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

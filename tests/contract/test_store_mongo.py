@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 
-from actors.errors import OutcomeUnknown, StartupError, StoreRejected, StoreUnavailable
+from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable
 from actors.store import Committed, EvidenceQuery, LogQuery, Stale
 from actors.store.mongo.store import MongoStore
 from actors.store.schema import LOGS, NODE_STATE, ORDERS
@@ -35,7 +34,7 @@ from tests.contract.cases import (
 from tests.contract.conftest import Driver, mongo_of
 from tests.proxy import Wire as Proxy
 from tests.proxy import Wires
-from tests.servers import MongoReplicaSet, MongoServer, free_port
+from tests.servers import MongoReplicaSet, MongoServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -47,14 +46,10 @@ if TYPE_CHECKING:
 TIMEOUT_S = 1.5
 
 # PyMongo leaves a socket behind when it is closed while it looks for a server that is gone.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
-
-@pytest.fixture(autouse=True)
-def drivers_leavings() -> Iterator[None]:
-    """Have them found here, where they are known, and not in somebody else's test."""
-    yield
-    gc.collect()
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.usefixtures("drivers_leavings"),
+]
 
 
 @pytest.fixture(params=["motor", "pymongo"])
@@ -327,29 +322,6 @@ async def test_closing_does_not_wait_for_a_server_that_is_frozen(doomed: Doomed)
     await asyncio.sleep(0)
     assert not closing.done(), "the loop went on while the driver says good-bye"
     await asyncio.wait_for(closing, 20 * TIMEOUT_S)
-
-
-async def test_a_store_whose_server_is_not_there_says_so_in_one_line(driver: Driver) -> None:
-    uri = f"mongodb://worker:cAnArY@127.0.0.1:{free_port()}/?authSource=admin"
-    store = MongoStore(uri, "nowhere", driver=driver, timeout_s=0.2)
-
-    with pytest.raises(StartupError) as failure:
-        await store.open()
-
-    line = str(failure.value)
-    assert "MONGODB_URI" in line
-    assert "127.0.0.1" in line
-    assert "\n" not in line
-    assert "cAnArY" not in line
-    await store.close()
-
-
-@pytest.mark.parametrize("uri", ["mongodb://", "mongodb://h:port", "http://h"])
-async def test_an_address_that_is_none_is_told_at_the_start(driver: Driver, uri: str) -> None:
-    store = MongoStore(uri, "nowhere", driver=driver, timeout_s=0.2)
-    with pytest.raises(StartupError, match="MONGODB_URI"):
-        await store.open()
-    await store.close()
 
 
 async def test_a_document_that_would_be_too_large_is_rejected_for_good_and_alone(

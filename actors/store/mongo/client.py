@@ -11,6 +11,7 @@ from bson import ObjectId
 from bson.errors import InvalidDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
+    AutoReconnect,
     BulkWriteError,
     ConfigurationError,
     DocumentTooLarge,
@@ -54,6 +55,7 @@ _NO_RIGHTS: Final = frozenset({13, 18})
 _TELLS_ACCENTS: Final = 2
 _TELLS_CASE: Final = 3
 """The lowest strengths of a collation that do."""
+_AGAIN_S: Final = 0.1
 _INDEX_OPTIONS_CONFLICT: Final = 85
 _INDEX_KEY_SPECS_CONFLICT: Final = 86
 
@@ -191,6 +193,26 @@ async def disconnect(client: Any) -> None:  # noqa: ANN401 -- either driver's cl
     else:
         # Motor's is a function that waits for the server's answer where it is called.
         await asyncio.to_thread(client.close)
+
+
+async def prepare(database: Any, within_s: float) -> None:  # noqa: ANN401 -- either driver's database
+    """Make the database ready, again for so long where the primary changes meanwhile.
+
+    Raises `StartupError` where it is not as it must be, and the driver's errors.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within_s
+    while True:
+        try:
+            await check_collations(database)
+            await make_indexes(database)
+        except (AutoReconnect, OperationFailure) as error:
+            passes = isinstance(error, AutoReconnect) or error.code in UNSETTLED_CODES
+            if not passes or loop.time() >= until:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return
 
 
 async def check_collations(database: Any) -> None:  # noqa: ANN401 -- either driver's database

@@ -40,10 +40,9 @@ from actors.store.mongo.client import (
     UNSETTLED_CODES,
     UNSTORABLE,
     Driver,
-    check_collations,
     connect,
     disconnect,
-    make_indexes,
+    prepare,
     reading,
     sent,
     writing,
@@ -132,8 +131,7 @@ class MongoStore:
         )
         self._at = Collections.of(database)
         try:
-            await check_collations(database)
-            await make_indexes(database)
+            await prepare(database, self._timeout_s)
         except StartupError:
             await self.close()
             raise
