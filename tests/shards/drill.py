@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _CALLERS: Final = 24
 """Of all shards together."""
+_PACE: Final = Pace(rest_s=0.2, retry_s=0.1)
+"""Leaves the processors to what starts and takes over most of the time."""
 
 
 def run_drill(
@@ -59,7 +62,7 @@ def run_drill(
 def _crews(fleet: Fleet, history: HistoryWriter, seed: int) -> list[Callers]:
     urls = [door.uri for door in fleet.doors]
     shards = fleet.shards.count
-    pace = Pace(callers=_CALLERS // shards, roam=fleet.roam)
+    pace = replace(_PACE, callers=_CALLERS // shards, roam=fleet.roam)
     return [
         Callers(urls, fleet.orders_of(shard), history, seed, pace, first=shard * pace.callers)
         for shard in range(shards)
