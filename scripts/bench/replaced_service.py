@@ -103,7 +103,9 @@ def _job(job_id: str) -> str:
 
 @asynccontextmanager
 async def _working(collections: Collections) -> AsyncIterator[Apply]:
-    async with Redis.from_url(os.environ["REDIS_URL"], decode_responses=True) as redis:
+    url = os.environ["REDIS_URL"]
+    # A connection for each call under way: the client allows 100.
+    async with Redis.from_url(url, decode_responses=True, max_connections=10_000) as redis:
         await redis.delete(_WAITING, _ACTIVE)
         queue = _Queue(redis, collections)
         worker = asyncio.create_task(queue.work())
