@@ -41,7 +41,6 @@ async def log_page(at: Collections, query: LogQuery) -> LogPage:
     # Before the log: entries that begin to leave it now are there longer than this takes.
     if await at.archive.find_one({"workOrderId": order_id}, {"_id": 1}) is not None:
         log = Both(at, await places(at))
-    in_log = await log.count_documents(condition)
     start = (query.page - 1) * query.page_size
     offset = max(0, start - len(pending))
     limit = start + query.page_size - offset
@@ -50,6 +49,9 @@ async def log_page(at: Collections, query: LogQuery) -> LogPage:
     else:
         found = log.find(condition).sort(list(_NEWEST_FIRST.items())).skip(offset).limit(limit)
     rows, more = await fetch(found, query.max_bytes, at_least=1 + start - offset)
+    in_log = offset + len(rows)
+    if more or len(rows) == limit or (offset and not rows):  # else they are the oldest
+        in_log = await log.count_documents(condition)
     page = _merge(rows, pending, offset, start) if pending else rows
     if more:  # and between what was fetched and what is older
         last = _newest_first(rows[-1])
