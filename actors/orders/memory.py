@@ -28,17 +28,20 @@ class Recalled:
     """The barcodes whose past is complete; all of them where the evidence is whole."""
     asked_whole: bool = False
     """Whether the log was asked about all barcodes already."""
+    fits: bool = True
+    """Whether there is room for all of the order's entries."""
     size: int = 0
 
     def missing(self, asked: EvidenceQuery) -> EvidenceQuery | None:
         """Return what of `asked` the log has to say; None when all is known.
 
-        An order's log is read whole as it is asked for barcodes the second time.
+        An order's log is read whole as it is asked for barcodes the second time, if that fits:
+        else orders would push each other out, and each be read whole every other time.
         """
         barcodes = frozenset() if self.evidence.whole else asked.barcodes - self.known
         if not (barcodes or asked.request_ids or asked.job_ids):
             return None
-        whole = bool(barcodes and self.known) and not self.asked_whole
+        whole = bool(barcodes and self.known) and self.fits and not self.asked_whole
         return changed(asked, barcodes=barcodes, whole=whole)
 
     def learn(self, found: Evidence, asked: EvidenceQuery) -> None:
@@ -81,12 +84,11 @@ class BarcodeMemory:
     _orders: OrderedDict[WorkOrderId, Recalled] = field(default_factory=OrderedDict)
     _size: int = 0
 
-    def take(self, order_id: WorkOrderId) -> Recalled:
-        """Give what is remembered of an order, for one decision."""
-        mine = self._orders.pop(order_id, None)
-        if mine is None:
-            return Recalled()
+    def take(self, order_id: WorkOrderId, entries: int = 0) -> Recalled:
+        """Give what is remembered of an order, for one decision; its log has so many entries."""
+        mine = self._orders.pop(order_id, None) or Recalled()
         self._size -= mine.size
+        mine.fits = self._size + entries <= self.room
         return mine
 
     def keep(self, order_id: WorkOrderId, recalled: Recalled, outcomes: Iterable[Outcome]) -> None:

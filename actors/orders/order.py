@@ -214,7 +214,7 @@ class WorkOrderActor(AsyncioActor):
         asked = questions(
             self.order_id, changes, frozenset(suspects), guards, archived=order.archived
         )
-        recalled = memory.take(self.order_id)
+        recalled = memory.take(self.order_id, order.seq)
         if asked is not None and (query := recalled.missing(asked)) is not None:
             self._doing = "reading the log"
             recalled.learn(await self._ask_committer(query), query)

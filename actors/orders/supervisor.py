@@ -248,6 +248,7 @@ class Supervisor(AsyncioActor):
             return False
         ref.actor_stopped.set()
         self.directory.remove(order_id)
+        self._context.memory.forget(order_id)
         return True
 
     # -- the whole ---------------------------------------------------------------------------

@@ -17,6 +17,9 @@ from tests.unit.actors.owner import ORDER, a_store, order_number, owner_of, upda
 from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.domain.evidence import Evidence, EvidenceQuery
     from actors.domain.messages import UpdateQuantity
     from actors.orders.memory import BarcodeMemory
     from tests.unit.actors.owner import Answer
@@ -178,3 +181,39 @@ async def test_memory_is_bounded_over_all_orders() -> None:
         assert list(memory._orders) == [order_number(3), order_number(4)]  # noqa: SLF001
         message = replace(put_out("SN-3"), work_order_id=order_number(1))
         assert isinstance(await owner.ask(message), DuplicateOperation)
+
+
+@in_virtual_time
+async def test_orders_that_do_not_fit_into_memory_together_are_not_read_whole_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = a_store(4)
+    evidence, whole = store.evidence, 0
+
+    async def noted(queries: Sequence[EvidenceQuery]) -> Sequence[Evidence]:
+        nonlocal whole
+        whole += sum(query.whole for query in queries)
+        return await evidence(queries)
+
+    monkeypatch.setattr(store, "evidence", noted)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        owner.supervisor._context.memory.room = 50  # noqa: SLF001
+        for product in range(40):
+            for number in range(1, 5):
+                message = put_out(f"SN-{product}")
+                answer = await owner.ask(replace(message, work_order_id=order_number(number)))
+                assert isinstance(answer, Updated)
+    # Each as it begins, and again only as one that was pushed out has left room for it.
+    assert whole <= 12  # of 160
+
+
+@in_virtual_time
+async def test_what_is_remembered_of_an_order_goes_with_its_actor() -> None:
+    store = a_store(2)
+    async with owner_of(store, guards=ENFORCE, idle_s=1.0) as owner:
+        for product in range(3):
+            await owner.ask(put_out(f"SN-{product}"))
+        memory: BarcodeMemory = owner.supervisor._context.memory  # noqa: SLF001
+        assert [*memory._orders] == [ORDER]  # noqa: SLF001
+        await asyncio.sleep(10)
+        assert not memory._orders  # noqa: SLF001
