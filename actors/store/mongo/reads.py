@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -180,9 +179,8 @@ async def load(at: Collections, ids: Sequence[WorkOrderId]) -> list[StoredOrder 
         found = await at.orders.find(
             {"_id": {"$in": [ObjectId(each) for each in ids]}}, dict.fromkeys(ORDER_FIELDS, 1)
         ).to_list(None)
-        materials, seqs = await asyncio.gather(
-            materials_of(at, found), _log_seqs(at.logs, [order["_id"] for order in found])
-        )
+        materials = await materials_of(at, found)
+        seqs = await _log_seqs(at.logs, [order["_id"] for order in found])
         archived = await _archived(at, [order["_id"] for order in found])
         seqs_there = await _log_seqs(at.archive, archived) if archived else {}
     orders = {}
