@@ -313,6 +313,18 @@ def _is_answer(error: PyMongoError) -> bool:
     )
 
 
+def refused_writes(error: BulkWriteError) -> list[dict[str, Any]]:
+    """Return the writes of a bulk that are refused for good, as the server tells of them.
+
+    Raises `OutcomeUnknown` where any of them may be done yet.
+    """
+    details: Mapping[str, Any] = error.details or {}
+    failed: list[dict[str, Any]] = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or any(each["code"] in UNSETTLED_CODES for each in failed):
+        raise OutcomeUnknown(str(error)[:300]) from error
+    return failed
+
+
 @contextmanager
 def sent() -> Iterator[None]:
     """Turn `StoreUnavailable` into `OutcomeUnknown`: not being able to look undoes no write."""

@@ -21,10 +21,10 @@ from actors.store.job_documents import job_document, job_from, state_fields
 from actors.store.jobs import JobPage, JobQuery, StoredJobs
 from actors.store.mongo.bson import as_object_id
 from actors.store.mongo.client import (
-    UNSETTLED_CODES,
     UNSTORABLE,
     cursor_of,
     reading,
+    refused_writes,
     sent,
     writing,
 )
@@ -91,7 +91,7 @@ class MongoInbox:
         try:
             await self._at.inbox.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            if _codes(error) != {_DUPLICATE_KEY}:
+            if {each["code"] for each in refused_writes(error)} != {_DUPLICATE_KEY}:
                 raise _Rejected(str(error)[:300]) from error
             return True
         return False
@@ -133,7 +133,7 @@ class MongoInbox:
                 try:
                     await self._at.inbox.bulk_write(operations, ordered=False)
                 except BulkWriteError as error:
-                    _codes(error)
+                    refused_writes(error)
                     raise StoreRejected(str(error)[:300]) from error
 
     async def requeue(
@@ -274,15 +274,6 @@ class MongoInbox:
     @property
     def _at(self) -> Collections:
         return self._collections()
-
-
-def _codes(error: BulkWriteError) -> set[int]:
-    """Return why writes are refused for good; raises `OutcomeUnknown` where any may be done yet."""
-    details: Mapping[str, Any] = error.details or {}
-    codes = {each["code"] for each in details.get("writeErrors", [])}
-    if details.get("writeConcernErrors") or codes & UNSETTLED_CODES:
-        raise OutcomeUnknown(str(error)[:300]) from error
-    return codes
 
 
 def _of(query: JobQuery) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
-from actors.errors import OutcomeUnknown
-from actors.store.mongo.client import UNSETTLED_CODES, UNSTORABLE, writing
+from actors.store.mongo.client import UNSTORABLE, refused_writes, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from actors.domain.evidence import Outcome
     from actors.store.mongo.bson import EncodedOnce
@@ -44,12 +43,9 @@ async def _refused(
     outcomes: Sequence[Outcome],
     error: BulkWriteError,
 ) -> dict[str, str]:
-    details: Mapping[str, Any] = error.details or {}
-    failed = details.get("writeErrors", [])
-    if details.get("writeConcernErrors") or any(each["code"] in UNSETTLED_CODES for each in failed):
-        raise OutcomeUnknown(str(error)[:300]) from error
     reasons = {
-        outcomes[each["index"]].change.job_id: str(each.get("errmsg"))[:300] for each in failed
+        outcomes[each["index"]].change.job_id: str(each.get("errmsg"))[:300]
+        for each in refused_writes(error)
     }
     there = await collection.find(
         {"_id": {"$in": [ObjectId(job_id) for job_id in reasons]}}, {"_id": 1}

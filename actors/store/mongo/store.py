@@ -18,7 +18,6 @@ from pymongo.write_concern import WriteConcern
 from actors.domain.commit import Committed, Stale, StoredOrder
 from actors.domain.model import Epoch, LogEntry, Neighbours, WorkOrderId
 from actors.errors import (
-    OutcomeUnknown,
     RelayRejected,
     StartupError,
     StoreRejected,
@@ -37,13 +36,13 @@ from actors.store.mongo.bson import (
     revision_filter,
 )
 from actors.store.mongo.client import (
-    UNSETTLED_CODES,
     UNSTORABLE,
     Driver,
     connect,
     disconnect,
     prepare,
     reading,
+    refused_writes,
     sent,
     writing,
 )
@@ -237,14 +236,9 @@ class MongoStore:
         try:
             return int((await self._at.orders.bulk_write(operations, ordered=False)).matched_count)
         except BulkWriteError as error:
-            details: Mapping[str, Any] = error.details or {}
-            failed = details.get("writeErrors", [])
-            if details.get("writeConcernErrors") or any(
-                each["code"] in UNSETTLED_CODES for each in failed
-            ):
-                raise OutcomeUnknown(str(error)[:300]) from error
             rejected.update(
-                (each["index"], StoreRejected(str(each.get("errmsg"))[:300])) for each in failed
+                (each["index"], StoreRejected(str(each.get("errmsg"))[:300]))
+                for each in refused_writes(error)
             )
             return -1
 
