@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED: Final = 100_000
 """Log entries with a barcode, of all orders together; some 60 MB."""
+MAX_OUTLINED: Final = 4_000_000
+"""Barcodes of which only that they were seen is remembered, of all orders together; 32 MB."""
+_AN_ORDER: Final = 40
+"""What an outline costs besides its barcodes, in barcodes: some 300 bytes."""
 
 
 @dataclass(slots=True)
@@ -26,6 +32,11 @@ class Recalled:
     evidence: Evidence = field(default_factory=Evidence)
     known: set[str] = field(default_factory=set)
     """The barcodes whose past is complete; all of them where the evidence is whole."""
+    outline: array[int] | None = None
+    """Hashes of all barcodes that the order has entries of, sorted; None where they are not known.
+
+    A barcode that is not here is new, and nothing has to be asked about it.
+    """
     asked_whole: bool = False
     """Whether the log was asked about all barcodes already."""
     fits: bool = True
@@ -39,6 +50,9 @@ class Recalled:
         else orders would push each other out, and each be read whole every other time.
         """
         barcodes = frozenset() if self.evidence.whole else asked.barcodes - self.known
+        if barcodes and self.outline is not None:
+            self.known |= {each for each in barcodes if not _has(self.outline, each)}
+            barcodes -= self.known
         if not (barcodes or asked.request_ids or asked.job_ids):
             return None
         whole = bool(barcodes and self.known) and self.fits and not self.asked_whole
@@ -49,6 +63,7 @@ class Recalled:
         self.asked_whole |= asked.whole
         if found.whole:
             self.evidence.whole = True
+            self.size = 0  # what was known before is in it
         else:
             self.known |= asked.barcodes
             if found.moves:
@@ -70,40 +85,76 @@ class Recalled:
                 evidence.scans.pop((barcode, str(context.process_step_id)), None)
             elif barcode:
                 self.size += 1
+            if barcode and self.outline is not None and not _has(self.outline, barcode):
+                insort(self.outline, hash(barcode))
+
+    def outlined(self) -> array[int] | None:
+        """Return which barcodes the order has, without their histories; None if not all known."""
+        if not self.evidence.whole:
+            return self.outline
+        return array("q", sorted({hash(each) for each in self.evidence.moves}))
 
 
 @dataclass(slots=True)
 class BarcodeMemory:
-    """Histories by order, those used last behind; whole orders are forgotten where it is full.
+    """Histories by order, those used last behind; beyond their room only which barcodes there are.
 
     What is remembered is taken out for a decision and comes back once that is committed: what
     was not, or is not known to be, is read anew. So is all of an order that others have changed.
     """
 
     room: int = MAX_REMEMBERED
+    """For entries of histories. No outline is longer either: each new barcode moves half of it."""
+    outline_room: int = MAX_OUTLINED
     _orders: OrderedDict[WorkOrderId, Recalled] = field(default_factory=OrderedDict)
     _size: int = 0
+    _outlines: OrderedDict[WorkOrderId, array[int]] = field(default_factory=OrderedDict)
+    _outlined: int = 0
 
     def take(self, order_id: WorkOrderId, entries: int = 0) -> Recalled:
         """Give what is remembered of an order, for one decision; its log has so many entries."""
-        mine = self._orders.pop(order_id, None) or Recalled()
+        mine = self._orders.pop(order_id, None)
+        if mine is None:
+            outline = self._outlines.pop(order_id, None)
+            mine = Recalled(outline=outline, asked_whole=outline is not None)
         self._size -= mine.size
-        mine.fits = self._size + entries <= self.room
+        self._outlined -= _weight(mine.outline)
+        mine.fits = self._outlined + entries <= self.outline_room
         return mine
 
     def keep(self, order_id: WorkOrderId, recalled: Recalled, outcomes: Iterable[Outcome]) -> None:
         """Remember what was recalled, and the outcomes that are committed."""
-        if not (recalled.known or recalled.evidence.whole):
+        if not (recalled.known or recalled.evidence.whole or recalled.outline is not None):
             return
         recalled.settle(outcomes)
+        if recalled.outline is not None and len(recalled.outline) > self.room:
+            recalled.outline = None
         self._orders[order_id] = recalled
         self._size += recalled.size
+        self._outlined += _weight(recalled.outline)
         while self._size > self.room:
-            self.take(next(iter(self._orders)))
+            self._outline(next(iter(self._orders)))
+        while self._outlined > self.outline_room:
+            self.take(next(iter(self._outlines or self._orders)))
+
+    def _outline(self, order_id: WorkOrderId) -> None:
+        outline = self.take(order_id).outlined()
+        if outline is not None:
+            self._outlines[order_id] = outline
+            self._outlined += _weight(outline)
 
     def forget(self, order_id: WorkOrderId) -> None:
         """Remember nothing of an order."""
         self.take(order_id)
+
+
+def _weight(outline: array[int] | None) -> int:
+    return 0 if outline is None else _AN_ORDER + len(outline)
+
+
+def _has(outline: array[int], barcode: str) -> bool:
+    place = bisect_left(outline, hash(barcode))
+    return place < len(outline) and outline[place] == hash(barcode)
 
 
 def _leave_only(found: Evidence, barcodes: frozenset[str]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from actors.domain.evidence import Evidence, EvidenceQuery
     from actors.domain.messages import UpdateQuantity
     from actors.orders.memory import BarcodeMemory
+    from tests.fakes import MemoryStore
     from tests.unit.actors.owner import Answer
 
 STEP = "6560a0000000000000000003"
@@ -183,28 +184,93 @@ async def test_memory_is_bounded_over_all_orders() -> None:
         assert isinstance(await owner.ask(message), DuplicateOperation)
 
 
+def noted(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> list[EvidenceQuery]:
+    """Return what the log is asked from now on, as it is asked."""
+    asked: list[EvidenceQuery] = []
+    evidence = store.evidence
+
+    async def note(queries: Sequence[EvidenceQuery]) -> Sequence[Evidence]:
+        asked.extend(queries)
+        return await evidence(queries)
+
+    monkeypatch.setattr(store, "evidence", note)
+    return asked
+
+
 @in_virtual_time
-async def test_orders_that_do_not_fit_into_memory_together_are_not_read_whole_in_turns(
+async def test_of_orders_that_do_not_fit_into_memory_new_barcodes_are_known_as_new(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = a_store(4)
-    evidence, whole = store.evidence, 0
-
-    async def noted(queries: Sequence[EvidenceQuery]) -> Sequence[Evidence]:
-        nonlocal whole
-        whole += sum(query.whole for query in queries)
-        return await evidence(queries)
-
-    monkeypatch.setattr(store, "evidence", noted)
+    asked = noted(store, monkeypatch)
     async with owner_of(store, guards=ENFORCE) as owner:
-        owner.supervisor._context.memory.room = 50  # noqa: SLF001
+        memory: BarcodeMemory = owner.supervisor._context.memory  # noqa: SLF001
+        memory.room = 50
         for product in range(40):
             for number in range(1, 5):
-                message = put_out(f"SN-{product}")
-                answer = await owner.ask(replace(message, work_order_id=order_number(number)))
-                assert isinstance(answer, Updated)
-    # Each as it begins, and again only as one that was pushed out has left room for it.
-    assert whole <= 12  # of 160
+                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                assert isinstance(await owner.ask(message), Updated)
+        assert memory._size <= 50  # noqa: SLF001
+        # Each order twice: as it begins, and whole as it is asked the second time.
+        assert len(asked) == 8
+        asked.clear()
+        # What was seen before is looked up, once, and decides.
+        again = replace(put_out("SN-3"), work_order_id=order_number(1))
+        assert isinstance(await owner.ask(again), DuplicateOperation)
+        assert isinstance(await owner.ask(again), DuplicateOperation)
+        assert [(query.barcodes, query.whole) for query in asked] == [({"SN-3"}, False)]
+
+
+@in_virtual_time
+async def test_outlines_are_bounded_over_all_orders_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = a_store(6)
+    asked = noted(store, monkeypatch)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        memory: BarcodeMemory = owner.supervisor._context.memory  # noqa: SLF001
+        memory.room, memory.outline_room = 20, 150
+        for product in range(15):
+            for number in range(1, 7):
+                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                assert isinstance(await owner.ask(message), Updated)
+                assert memory._outlined <= 150  # noqa: SLF001
+        # Not read whole in turns, each pushing the others out.
+        assert sum(query.whole for query in asked) < 20  # of 90
+        for number in range(1, 7):
+            message = replace(put_out("SN-3"), work_order_id=order_number(number))
+            assert isinstance(await owner.ask(message), DuplicateOperation)
+
+
+@in_virtual_time
+async def test_an_order_with_more_barcodes_than_there_is_room_for_is_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = a_store(1)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        memory: BarcodeMemory = owner.supervisor._context.memory  # noqa: SLF001
+        memory.room = 5
+        for product in range(8):
+            assert isinstance(await owner.ask(put_out(f"SN-{product}")), Updated)
+        assert not memory._outlined  # noqa: SLF001
+        asked = noted(store, monkeypatch)
+        assert isinstance(await owner.ask(put_out("SN-2")), DuplicateOperation)
+        assert len(asked) == 1
+
+
+@in_virtual_time
+async def test_of_an_outline_no_more_is_believed_than_was_committed() -> None:
+    store = a_store(2)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        owner.supervisor._context.memory.room = 5  # noqa: SLF001
+        for product in range(4):
+            for number in (1, 2):
+                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                await owner.ask(message)
+        store.script("commit", Fault.LOSE)
+        assert isinstance(await owner.ask(put_out("SN-9")), Updated)
+        assert isinstance(await owner.ask(put_out("SN-9")), DuplicateOperation)
+        store.edit(ORDER, output_quantity=1)
+        assert isinstance(await owner.ask(put_out("SN-10")), Updated)
+        assert isinstance(await owner.ask(put_out("SN-2")), DuplicateOperation)
 
 
 @in_virtual_time
