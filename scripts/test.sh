@@ -17,7 +17,7 @@ Chromium is not on PATH, root gets it by apt-get; others are told how to.
               below the floor. Takes about three times as long.
   --help      show this
 
-Arguments are handed to pytest; full runs, those without any, take three processes side by side.
+Arguments are handed to pytest; full runs, those without any, take four processes side by side.
   scripts/test.sh --fast tests/unit -k mailbox
 
 PYTHON=python3 is the Python that .venv is made with, 3.11 or newer.
@@ -84,8 +84,8 @@ if [ $# -eq 0 ]; then
     # Beside the tests, which are not to wait for a download.
     scripts/ray-test.sh --set-up &
     ray=$!
-    # Three processes for two cores: much of the time the tests wait for nodes and servers.
-    check "pytest" "$bin/python" -m pytest "${coverage[@]}" --numprocesses 3 --dist worksteal
+    # Four processes for two cores: much of the time the tests wait for nodes and servers.
+    check "pytest" "$bin/python" -m pytest "${coverage[@]}" --numprocesses 4 --dist worksteal
     if wait "$ray"; then
         # By itself: a cluster of three machines is as much as two cores bear.
         check "pytest on Ray" scripts/ray-test.sh

@@ -273,10 +273,24 @@ async def _make(collection: Any, indexes: Sequence[IndexModel]) -> bool:  # noqa
 
 
 @contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raise a cancellation that came meanwhile and was lost: loops that are to end would not.
+
+    Python 3.11's `asyncio.wait_for`, with which PyMongo sends, loses one that comes as it is done.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+@contextmanager
 def reading() -> Iterator[None]:
     """Turn the driver's errors of an operation that changes no order into `StoreUnavailable`."""
     try:
-        yield
+        with _cancellable():
+            yield
     except PyMongoError as error:
         raise StoreUnavailable(_line(error)) from error
 
@@ -285,7 +299,8 @@ def reading() -> Iterator[None]:
 def writing() -> Iterator[None]:
     """Turn the driver's errors of a write into ours: sent or not is what counts."""
     try:
-        yield
+        with _cancellable():
+            yield
     except (ServerSelectionTimeoutError, InvalidOperation) as error:
         # Raised before anything is sent (the latter when the client is closed); after a lost
         # first try PyMongo raises that try's error.

@@ -218,7 +218,7 @@ async def test_of_orders_that_do_not_fit_into_memory_new_barcodes_are_known_as_n
         again = replace(put_out("SN-3"), work_order_id=order_number(1))
         assert isinstance(await owner.ask(again), DuplicateOperation)
         assert isinstance(await owner.ask(again), DuplicateOperation)
-        assert [(query.barcodes, query.whole) for query in asked] == [({"SN-3"}, False)]
+        assert [(query.barcodes, query.whole) for query in asked] == [(frozenset({"SN-3"}), False)]
 
 
 @in_virtual_time

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from typing import Any
+
 import pytest
 from pymongo.errors import OperationFailure
 
 from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable
-from actors.store.mongo.client import writing
+from actors.store.mongo.client import reading, writing
+
+A_MINUTE_S = 60.0
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,48 @@ from actors.store.mongo.client import writing
         (2, StoreRejected),
     ],
 )
-def test_what_an_answer_to_a_write_means(code: int, meant: type[Exception]) -> None:
+async def test_what_an_answer_to_a_write_means(code: int, meant: type[Exception]) -> None:
     with pytest.raises(meant), writing():
         raise OperationFailure("no", code)
+
+
+@pytest.mark.parametrize("using", [reading, writing])
+async def test_a_cancellation_that_the_driver_lost_ends_what_it_was_meant_for(using: Any) -> None:  # noqa: ANN401
+    async def again_and_again() -> str:
+        for _ in range(2):
+            with using(), suppress(asyncio.CancelledError):
+                await forever.wait()
+            forever.set()
+        return "went on"
+
+    forever = asyncio.Event()
+    task = asyncio.create_task(again_and_again())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    forever.clear()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await again_and_again()
+
+
+@pytest.mark.parametrize("using", [reading, writing])
+async def test_what_is_done_while_a_task_ends_is_done_whole(using: Any) -> None:  # noqa: ANN401
+    done = []
+
+    async def tidy() -> None:
+        try:
+            await asyncio.sleep(A_MINUTE_S)
+        finally:
+            for each in range(2):
+                with using():
+                    await asyncio.sleep(0)
+                done.append(each)
+
+    task = asyncio.create_task(tidy())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert done == [0, 1]
