@@ -97,9 +97,16 @@ class ShardFleet(ABC):
 
     def holder(self, shard: int) -> str:
         """Return the name of what holds the lease of a shard; empty without one."""
+        return self._lease(shard)["node"].partition(".")[0]
+
+    def term(self, shard: int) -> str:
+        """Return what no other term of a shard has, whoever's it is; empty without one."""
+        return self._lease(shard)["token"]
+
+    def _lease(self, shard: int) -> dict[str, str]:
         with Redis(host=HOST, port=self.redis.port, socket_timeout=1) as redis:
             found: Any = redis.get(f"plan_server:shard:{shard}:lease")
-        return str(json.loads(found)["node"]).partition(".")[0] if found else ""
+        return json.loads(found) if found else {"node": "", "token": ""}
 
     def holders(self) -> list[str]:
         """Return the holder of each shard."""
@@ -118,9 +125,13 @@ class ShardFleet(ABC):
             await asyncio.sleep(_POLL_S)
 
     async def taken_over(self, shard: int, before: str) -> None:
-        """Wait until another one than `before` holds a shard's lease."""
+        """Wait until a shard has another term than `before`.
+
+        That of the same name, too: a process that was killed is started again, and may have the
+        lease before its spare.
+        """
         await self.until(
-            lambda: self.holder(shard) not in ("", before), f"shard {shard} taken from {before}"
+            lambda: self.term(shard) not in ("", before), f"shard {shard} has another term"
         )
 
     async def whole(self) -> None:

@@ -30,6 +30,7 @@ class Blow:
 
     fault: str
     owners: dict[int, str]
+    terms: dict[int, str]
     in_flight: int
     at: float = field(default_factory=time.monotonic)
     until: float = 0.0
@@ -58,7 +59,9 @@ class Scene(Generic[Fleet]):
     def strike(self, shards: Sequence[int]) -> Iterator[list[str]]:
         """Note what is hit inside: the owners of these shards, which it gives by name."""
         owners = {shard: self.fleet.holder(shard) for shard in shards}
-        self.blows.append(Blow(self.fault, owners, sum(each.in_flight for each in self.crews)))
+        terms = {shard: self.fleet.term(shard) for shard in shards}
+        in_flight = sum(each.in_flight for each in self.crews)
+        self.blows.append(Blow(self.fault, owners, terms, in_flight))
         yield list(owners.values())
 
     async def served(self) -> None:
@@ -67,8 +70,8 @@ class Scene(Generic[Fleet]):
 
     async def recovers(self) -> None:
         """Wait until others own what was hit last, and all shards serve."""
-        for shard, owner in self.blows[-1].owners.items():
-            await self.fleet.taken_over(shard, owner)
+        for shard, term in self.blows[-1].terms.items():
+            await self.fleet.taken_over(shard, term)
         await self.calms()
 
     async def calms(self) -> None:
