@@ -10,6 +10,7 @@ from importlib import import_module
 _COMMANDS = {
     "throughput": "measure acknowledged updates per second beside baselines and limits",
     "growth": "measure throughput, latency and memory as actors, logs and batches grow",
+    "start": "measure how long a node takes until it serves",
     "soak": "keep a node under a steady load and check that nothing grows",
     "chart": "draw the figures of throughput and growth",
     "actors": "measure the memory of idle actors and the time to passivate them all",
