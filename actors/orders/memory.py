@@ -6,10 +6,13 @@ from array import array
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.evidence import Evidence
+from actors.domain.model import LogEntry
 from actors.domain.records import changed
+from actors.store.port import MAX_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +43,11 @@ class Recalled:
     asked_whole: bool = False
     """Whether the log was asked about all barcodes already."""
     fits: bool = True
-    """Whether there is room for all of the order's entries."""
+    """Whether all of the order's entries are read at once, and find room."""
     size: int = 0
+    """Entries in the histories."""
+    _fresh: frozenset[str] = frozenset()
+    """Barcodes of this decision about which nothing was known before it."""
 
     def missing(self, asked: EvidenceQuery) -> EvidenceQuery | None:
         """Return what of `asked` the log has to say; None when all is known.
@@ -50,6 +56,7 @@ class Recalled:
         else orders would push each other out, and each be read whole every other time.
         """
         barcodes = frozenset() if self.evidence.whole else asked.barcodes - self.known
+        self._fresh = barcodes
         if barcodes and self.outline is not None:
             self.known |= {each for each in barcodes if not _has(self.outline, each)}
             barcodes -= self.known
@@ -79,14 +86,18 @@ class Recalled:
         for each in outcomes:
             context = each.change.context
             barcode = context.related_barcode
-            if barcode and not evidence.whole and barcode not in self.known:
+            if not barcode or not isinstance(each, LogEntry):
+                continue
+            if evidence.whole or barcode in self.known:
+                self.size += 1
+            else:
                 evidence.moves.pop(barcode, None)
                 evidence.unbinds.pop(barcode, None)
                 evidence.scans.pop((barcode, str(context.process_step_id)), None)
-            elif barcode:
-                self.size += 1
-            if barcode and self.outline is not None and not _has(self.outline, barcode):
+            if self.outline is not None and not _has(self.outline, barcode):
                 insort(self.outline, hash(barcode))
+        # Of what was refused there may be any number.
+        self.known -= {each for each in self._fresh if each not in evidence.moves}
 
     def outlined(self) -> array[int] | None:
         """Return which barcodes the order has, without their histories; None if not all known."""
@@ -119,7 +130,7 @@ class BarcodeMemory:
             mine = Recalled(outline=outline, asked_whole=outline is not None)
         self._size -= mine.size
         self._outlined -= _weight(mine.outline)
-        mine.fits = self._outlined + entries <= self.outline_room
+        mine.fits = entries <= min(MAX_WHOLE, self.outline_room - self._outlined)
         return mine
 
     def keep(self, order_id: WorkOrderId, recalled: Recalled, outcomes: Iterable[Outcome]) -> None:
@@ -135,7 +146,8 @@ class BarcodeMemory:
         while self._size > self.room:
             self._outline(next(iter(self._orders)))
         while self._outlined > self.outline_room:
-            self.take(next(iter(self._outlines or self._orders)))
+            outlined = (each for each, kept in self._orders.items() if kept.outline is not None)
+            self.take(next(chain(self._outlines, outlined)))
 
     def _outline(self, order_id: WorkOrderId) -> None:
         outline = self.take(order_id).outlined()

@@ -37,7 +37,7 @@ from actors.errors import (
     WorkOrderNotFound,
 )
 from actors.jobs.outcomes import failure_of
-from actors.orders.memory import BarcodeMemory
+from actors.orders.memory import BarcodeMemory, Recalled
 from actors.orders.room import Room
 from actors.runtime.actor import AsyncioActor
 from actors.runtime.delivery import Stage
@@ -210,11 +210,11 @@ class WorkOrderActor(AsyncioActor):
             self._answer_all(pending, WorkOrderNotFound(self.order_id))
             self._context.tell_supervisor(Unknown(self.order_id))
             return True
-        epoch, guards, memory = self._context.epoch, self._context.guards, self._context.memory
+        epoch, guards = self._context.epoch, self._context.guards
         asked = questions(
             self.order_id, changes, frozenset(suspects), guards, archived=order.archived
         )
-        recalled = memory.take(self.order_id, order.seq)
+        recalled = self._context.memory.take(self.order_id, order.seq)
         if asked is not None and (query := recalled.missing(asked)) is not None:
             self._doing = "reading the log"
             recalled.learn(await self._ask_committer(query), query)
@@ -225,7 +225,10 @@ class WorkOrderActor(AsyncioActor):
                 return False
         elif decision.refuses and repr(await self._load(order)) != repr(order):
             return False  # a refusal, too, is decided on what is stored now
-        memory.keep(self.order_id, recalled, decision.outcomes)
+        # Beside a commit in doubt others may have edited the order, which nobody compared.
+        as_decided = self._stored is not None and self._stored.state == decision.after
+        known = recalled if as_decided or not decision.outcomes else Recalled()
+        self._context.memory.keep(self.order_id, known, decision.outcomes)
         self._answer(pending, decision.verdicts)
         if (settled := self._context.settled) is not None:
             settled(self.order_id, decision.after, decision.verdicts)

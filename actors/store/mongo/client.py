@@ -280,8 +280,17 @@ def _cancellable() -> Iterator[None]:
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
-    yield
-    if task and task.cancelling() > before:
+
+    def is_lost() -> bool:
+        return task is not None and task.cancelling() > before
+
+    try:
+        yield
+    except Exception as error:
+        if is_lost():
+            raise asyncio.CancelledError from error
+        raise
+    if is_lost():
         raise asyncio.CancelledError
 
 

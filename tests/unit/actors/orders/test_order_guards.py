@@ -19,8 +19,10 @@ from tests.virtual_time import in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.domain.commit import ChangeSet, CommitResult
     from actors.domain.evidence import Evidence, EvidenceQuery
     from actors.domain.messages import UpdateQuantity
+    from actors.domain.model import Epoch
     from actors.orders.memory import BarcodeMemory
     from tests.fakes import MemoryStore
     from tests.unit.actors.owner import Answer
@@ -271,6 +273,81 @@ async def test_of_an_outline_no_more_is_believed_than_was_committed() -> None:
         store.edit(ORDER, output_quantity=1)
         assert isinstance(await owner.ask(put_out("SN-10")), Updated)
         assert isinstance(await owner.ask(put_out("SN-2")), DuplicateOperation)
+
+
+@in_virtual_time
+@pytest.mark.parametrize("room", [100, 5])
+async def test_what_others_changed_beside_a_commit_in_doubt_is_read_anew(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = a_store(2)
+    commit, tries = store.commit, 0
+
+    async def beside_others(epoch: Epoch, changes: Sequence[ChangeSet]) -> list[CommitResult]:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            [entry] = [each for each in store.written(ORDER) if each.change.job_id == lost]
+            entry = replace(entry, seq=0, change=put_out("SN-Y").change)
+            store.log[ORDER][entry.change.job_id] = entry
+            store.edit(ORDER, output_quantity=6)
+        return await commit(epoch, changes)
+
+    async with owner_of(store, guards=ENFORCE) as owner:
+        owner.supervisor._context.memory.room = room  # noqa: SLF001
+        for product in range(4):
+            for number in (1, 2):
+                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                await owner.ask(message)
+        monkeypatch.setattr(store, "commit", beside_others)
+        store.script("commit", Fault.LOSE_ANSWER)
+        message = put_out("SN-X")
+        lost = message.change.job_id
+        assert isinstance(await owner.ask(message), Updated)
+        assert tries == 2
+        assert isinstance(await owner.ask(put_out("SN-Y")), DuplicateOperation)
+
+
+@in_virtual_time
+async def test_refusals_take_no_room_in_memory() -> None:
+    store = a_store(1)
+    store.put(ORDER, plan_production_quantity=3)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        for product in range(3):
+            await owner.ask(scan(f"SN-{product}"))
+        for product in range(3, 60):
+            key = f"k{product}" if product % 2 else None
+            over = update(
+                related_barcode=f"SN-{product}",
+                process_step_id=STEP,
+                barcode_operation=SCAN_PROCESS,
+                key=key,
+            )
+            assert isinstance(await owner.ask(over), OverPlan)
+        memory: BarcodeMemory = owner.supervisor._context.memory  # noqa: SLF001
+        assert memory._size == 3  # noqa: SLF001
+        assert len(memory._orders[ORDER].known) <= 3  # noqa: SLF001
+
+
+@in_virtual_time
+async def test_an_order_that_is_too_long_to_be_read_at_once_is_not_read_whole_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.orders.memory.MAX_WHOLE", 10)
+    store = a_store(4)
+    async with owner_of(store) as owner:
+        for product in range(12):
+            for number in range(1, 5):
+                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                await owner.ask(message)
+    asked = noted(store, monkeypatch)
+    async with owner_of(store, guards=ENFORCE) as owner:
+        owner.supervisor._context.memory.room = 8  # noqa: SLF001
+        for product in range(12, 30):
+            for number in range(1, 5):
+                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                assert isinstance(await owner.ask(message), Updated)
+    assert not [query for query in asked if query.whole]
 
 
 @in_virtual_time

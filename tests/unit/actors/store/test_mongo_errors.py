@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 
-from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable
+from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable, WorkOrderError
 from actors.store.mongo.client import reading, writing
 
 A_MINUTE_S = 60.0
@@ -32,11 +32,18 @@ async def test_what_an_answer_to_a_write_means(code: int, meant: type[Exception]
 
 
 @pytest.mark.parametrize("using", [reading, writing])
-async def test_a_cancellation_that_the_driver_lost_ends_what_it_was_meant_for(using: Any) -> None:  # noqa: ANN401
+@pytest.mark.parametrize("error", [None, AutoReconnect("connection closed")])
+async def test_a_cancellation_that_the_driver_lost_ends_what_it_was_meant_for(
+    using: Any,  # noqa: ANN401
+    error: Exception | None,
+) -> None:
     async def again_and_again() -> str:
         for _ in range(2):
-            with using(), suppress(asyncio.CancelledError):
-                await forever.wait()
+            with suppress(WorkOrderError), using():
+                with suppress(asyncio.CancelledError):
+                    await forever.wait()
+                if error and not forever.is_set():
+                    raise error
             forever.set()
         return "went on"
 
