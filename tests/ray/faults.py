@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Fault = Callable[[Scene[RayFleet]], Awaitable[None]]
 
-_ENDS_S: Final = 60.0
+_ENDS_S: Final = 300.0
 _BLINDED_AT_MOST: Final = 6
 _FENCED_S: Final = 15.0
 

@@ -15,7 +15,7 @@ from tests.shards.drill import run_drill
 
 pytestmark = [
     pytest.mark.ray,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     # Not by importing it, which reads the environment for good.
     pytest.mark.skipif(
         find_spec("ray") is None, reason="Ray is not installed: scripts/ray-test.sh runs these"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.service.nodes import ServiceNode
 
-_DEADLINE_S: Final = 100
+_DEADLINE_S: Final = 300
 _POLL_S: Final = 0.05
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CALM: Final = 40
 """Final answers of each shard after a fault, before anything else."""
-_SERVED_WITHIN_S: Final = 100.0
+_SERVED_WITHIN_S: Final = 300.0
 
 Fleet = TypeVar("Fleet", bound=ShardFleet)
 
