@@ -61,15 +61,12 @@ class ShardHandle(Protocol):
 class LinkOptions:
     """How many calls are made at once (2 at least: one stays free), with how many updates each.
 
-    `max_waiting` updates may wait for one. With `hasty` calls on their way, more updates are
-    gathered for `gathers_s` seconds: a call costs both processes as much as several updates.
+    `max_waiting` updates may wait for one.
     """
 
     calls: int = 4
     batch: int = 64
     max_waiting: int = 100_000
-    hasty: int = 2
-    gathers_s: float = 0.003
 
 
 @dataclass(slots=True, eq=False)
@@ -180,11 +177,9 @@ class ShardLink:
         self._buffer.append(group)
         self.waiting += len(messages)
         if not self._flushing:
+            # What arrives in one turn of the loop goes in one call.
             self._flushing = True
-            if self._session and self._session.in_flight >= self._options.hasty:
-                loop.call_later(self._options.gathers_s, self._flush)
-            else:  # what arrives in one turn of the loop goes in one call
-                loop.call_soon(self._flush)
+            loop.call_soon(self._flush)
         self._open_groups += 1
         self._empty.clear()
         try:
@@ -248,7 +243,7 @@ class ShardLink:
 
     def _go_on(self, session: _Session) -> None:
         """Send what waits; while anything is unanswered, one call is there to take it."""
-        if session is self._session and not self._flushing:
+        if session is self._session:
             self._flush()
         if session.sent and not session.in_flight and not session.lost:
             self._call(session, ())

@@ -60,26 +60,6 @@ async def test_what_arrives_in_one_turn_of_the_loop_goes_in_one_call() -> None:
 
 
 @in_virtual_time
-async def test_what_comes_while_calls_are_on_their_way_is_gathered_for_a_moment() -> None:
-    shard = FakeShard(SlowOrders(takes_s=1.0))
-    async with linked(shard, hasty=2, gathers_s=0.05) as link:
-        await link.served.wait()
-        tasks = []
-        for order in (1, 2):
-            tasks += sending(link, order)
-            await asyncio.sleep(0.003)
-        assert shard.calls == [1, 1], "few callers are not delayed"
-        for order in range(3, 43):
-            tasks += sending(link, order)
-            await asyncio.sleep(0.001)
-        assert shard.calls == [1, 1]
-        await asyncio.sleep(0.02)
-        assert shard.calls == [1, 1, 40]
-        answers = await asyncio.gather(*tasks)
-    assert all(isinstance(each, Updated) for each in answers)
-
-
-@in_virtual_time
 async def test_no_more_calls_are_made_at_once_and_no_more_updates_go_in_one_than_is_set() -> None:
     shard = FakeShard()
     async with linked(shard, calls=3, batch=4) as link:
