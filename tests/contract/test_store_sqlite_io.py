@@ -181,6 +181,7 @@ async def test_a_node_outlives_a_disk_that_takes_nothing_and_counts_once(
     fails: tuple[str, ...],
     how: Callable[[], Exception],
 ) -> None:
+    await store.close()  # a node opens it itself
     lease = FileLease(tmp_path, ttl_s=60)  # slow machines keep it
     node = Node(store, lease, NodeOptions("a", "http://a", TTL_S, TermOptions(Limits())))
     await node.start()
