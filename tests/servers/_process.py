@@ -189,10 +189,12 @@ class ServerProcess(ABC):
         log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         self._spawn()
         deadline = time.monotonic() + _START_DEADLINE_S
-        while self._ready_line not in (said := self._log_since(log_start)):
+        while self._ready_line not in self._log_since(log_start):
             if not self.running:
                 self._forget()
-                if b"ddress already in use" in said and not self._started_before:
+                # Read once more: these are its last words.
+                taken = b"ddress already in use" in self._log_since(log_start)
+                if taken and not self._started_before:
                     return False
                 raise ServerError(self._report("ended while starting"))
             if time.monotonic() > deadline:
