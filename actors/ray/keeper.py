@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.domain.slots import Shard
+    from actors.node.status import NodeStatus
     from actors.ray.link import ShardHandle
 
 RESOURCE: Final = "shard"
@@ -87,6 +88,8 @@ class _Kept:
     heard: bool = False
     """Whether it has answered since it was started."""
     serving: bool = False
+    able: bool = False
+    """Whether it reaches store and lease, as it says itself."""
     moved_among: Sequence[str] = ()
     """The machines that there were when it was last moved: once among the same ones is enough."""
     heard_at: float = 0.0
@@ -96,17 +99,19 @@ class _Kept:
     def starts(self) -> None:
         """Note that it is about to be started."""
         self.heard_at, self.patience_s = time.monotonic(), _STARTS_S
-        self.machine, self.serving, self.heard = "", False, False
+        self.machine, self.serving, self.able, self.heard = "", False, False, False
 
     def forget(self) -> None:
         """Note that it is gone for good."""
         self.starts()
         self.actor = None
 
-    def answers(self, machine: str, *, serving: bool) -> None:
-        """Note that it was heard."""
+    def answers(self, machine: str, status: NodeStatus | None) -> None:
+        """Note that it was heard, and what it said of itself, if that could be read."""
         self.heard_at, self.patience_s = time.monotonic(), _MUTE_S
-        self.machine, self.serving, self.heard = machine, serving, True
+        self.machine, self.heard = machine, True
+        self.serving = status is not None and status.serving
+        self.able = status is not None and status.store.ok and status.lease.ok
 
 
 class Keeper:
@@ -247,7 +252,7 @@ class Keeper:
                 kept.starts()
                 await asyncio.to_thread(_ray().kill, kept.actor, no_restart=False)
         else:
-            kept.answers(machine, serving=info is not None and _serves(info))
+            kept.answers(machine, None if info is None else _status_in(info))
 
     def _beside(self, kept: _Kept) -> list[_Kept]:
         """Return the other processes of its shard."""
@@ -289,7 +294,8 @@ class Keeper:
         owned.update(each.machine for each in self._kept if each.serving)
         for owner in self._kept:
             for spare in self._beside(owner):
-                if owner.serving and owned[owner.machine] > owned[spare.machine] + 1:
+                fewer = owned[owner.machine] > owned[spare.machine] + 1
+                if owner.serving and spare.able and fewer:
                     _log.info("shard_left_to_spare", name=owner.name)
                     owner.serving = False  # not twice, before it is heard again
                     with suppress(AttributeError, TimeoutError):  # an earlier release has no such
@@ -320,12 +326,12 @@ async def _machine_of(actor: Any) -> str:  # noqa: ANN401
         return ""
 
 
-def _serves(info: bytes) -> bool:
-    """Return whether a process says that it does, in a form that is known here."""
+def _status_in(info: bytes) -> NodeStatus | None:
+    """Return what a process says of itself; None in a form that is not known here."""
     try:
-        return read_news(unpack(info, least=1)[0]).status.serving
+        return read_news(unpack(info, least=1)[0]).status
     except PayloadUnreadable:  # of a release that is not next to this one
-        return False
+        return None
 
 
 def _nodes() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -20,9 +20,10 @@ from tests.unit.actors.ray.shards import status
 from tests.virtual_time import in_virtual_time
 
 
-def news(*, serving: bool = False) -> News:
+def news(*, serving: bool = False, blind: bool = False) -> News:
     counts = Statistics(0, 0, 0, 0, 0, 0, paused=False, wait_ms=0.0)
-    return News(status(serving=serving), counts)
+    here = status(serving=serving)
+    return News(replace(here, lease=replace(here.lease, ok=not blind)), counts)
 
 
 class Died(Exception):
@@ -46,6 +47,8 @@ class Actor:
     serving: bool = False
     spare: Actor | None = None
     """What serves when it does not."""
+    blind: bool = False
+    """Whether it can't reach its lease."""
     unreadable: bool = False
     """Whether it answers in the form of a far release."""
 
@@ -73,7 +76,9 @@ class Actor:
             raise self.error
         if self.unreadable:
             return b'["a far version"]'
-        return payload[0] if payload else pack(news(serving=self.serving).written())
+        return (
+            payload[0] if payload else pack(news(serving=self.serving, blind=self.blind).written())
+        )
 
 
 @dataclass
@@ -312,6 +317,12 @@ async def _spread(cluster: Cluster) -> None:
     await asyncio.sleep(10)
     assert all(owner.serving for owner in owners)
     owners[0].spare = spares[0]
+    for spare in spares:
+        spare.blind = True
+    await asyncio.sleep(10)
+    assert all(owner.serving for owner in owners), "who is cut off from the lease could not take it"
+    for spare in spares:
+        spare.blind = False
     await asyncio.sleep(20)
     assert [owner.serving for owner in owners] == [False, False, True, True]
     await asyncio.sleep(100)
