@@ -274,6 +274,11 @@ class Keeper:
             for owner in self._beside(spare)
             if owner.serving and not spare.serving and owner.machine == spare.machine != ""
         ]
+        for each in self._kept:
+            if each.machine and all(
+                beside.machine not in ("", each.machine) for beside in self._beside(each)
+            ):
+                each.moved_among = ()  # it worked
         nodes = _nodes() if pairs else []
         for spare in pairs:
             if len(nodes) > 1 and spare.moved_among != nodes:

@@ -286,6 +286,13 @@ async def _moves(cluster: Cluster) -> None:
     cluster.machines = ("m1", "m3")
     await asyncio.sleep(5)
     assert cluster.moved == ["shard-0b"] * 2
+
+    # It was apart, and Ray has started the owner beside it since.
+    cluster.actors["shard-0b"].at = "m3"
+    await asyncio.sleep(5)
+    owner.at = "m3"
+    await asyncio.sleep(5)
+    assert cluster.moved == ["shard-0b"] * 3
     await kept.close()
 
 
