@@ -31,13 +31,19 @@ STEP = "6560a0000000000000000003"
 ENFORCE = Guards(Mode.ENFORCE, Mode.ENFORCE, Mode.ENFORCE)
 
 
-def scan(barcode: str) -> UpdateQuantity:
-    return update(related_barcode=barcode, process_step_id=STEP, barcode_operation=SCAN_PROCESS)
+def scan(barcode: str, key: str | None = None) -> UpdateQuantity:
+    return update(
+        related_barcode=barcode, process_step_id=STEP, barcode_operation=SCAN_PROCESS, key=key
+    )
 
 
 def put_out(barcode: str, key: str | None = None) -> UpdateQuantity:
     message = update(related_barcode=barcode, key=key)
     return replace(message, change=replace(message.change, type=ChangeType.OUTPUT))
+
+
+def put_out_of(number: int, barcode: str) -> UpdateQuantity:
+    return replace(put_out(barcode), work_order_id=order_number(number))
 
 
 def unbind(barcode: str, key: str | None = None) -> UpdateQuantity:
@@ -178,11 +184,10 @@ async def test_memory_is_bounded_over_all_orders() -> None:
         memory.room = 25
         for number in range(1, 5):
             for product in range(10):
-                message = put_out(f"SN-{product}")
-                await owner.ask(replace(message, work_order_id=order_number(number)))
+                await owner.ask(put_out_of(number, f"SN-{product}"))
         assert memory._size <= 25  # noqa: SLF001
         assert list(memory._orders) == [order_number(3), order_number(4)]  # noqa: SLF001
-        message = replace(put_out("SN-3"), work_order_id=order_number(1))
+        message = put_out_of(1, "SN-3")
         assert isinstance(await owner.ask(message), DuplicateOperation)
 
 
@@ -210,14 +215,14 @@ async def test_of_orders_that_do_not_fit_into_memory_new_barcodes_are_known_as_n
         memory.room = 50
         for product in range(40):
             for number in range(1, 5):
-                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                message = put_out_of(number, f"SN-{product}")
                 assert isinstance(await owner.ask(message), Updated)
         assert memory._size <= 50  # noqa: SLF001
         # Each order twice: as it begins, and whole as it is asked the second time.
         assert len(asked) == 8
         asked.clear()
         # What was seen before is looked up, once, and decides.
-        again = replace(put_out("SN-3"), work_order_id=order_number(1))
+        again = put_out_of(1, "SN-3")
         assert isinstance(await owner.ask(again), DuplicateOperation)
         assert isinstance(await owner.ask(again), DuplicateOperation)
         assert [(query.barcodes, query.whole) for query in asked] == [(frozenset({"SN-3"}), False)]
@@ -232,13 +237,13 @@ async def test_outlines_are_bounded_over_all_orders_too(monkeypatch: pytest.Monk
         memory.room, memory.outline_room = 20, 150
         for product in range(15):
             for number in range(1, 7):
-                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                message = put_out_of(number, f"SN-{product}")
                 assert isinstance(await owner.ask(message), Updated)
                 assert memory._outlined <= 150  # noqa: SLF001
         # Not read whole in turns, each pushing the others out.
         assert sum(query.whole for query in asked) < 20  # of 90
         for number in range(1, 7):
-            message = replace(put_out("SN-3"), work_order_id=order_number(number))
+            message = put_out_of(number, "SN-3")
             assert isinstance(await owner.ask(message), DuplicateOperation)
 
 
@@ -265,7 +270,7 @@ async def test_of_an_outline_no_more_is_believed_than_was_committed() -> None:
         owner.supervisor._context.memory.room = 5  # noqa: SLF001
         for product in range(4):
             for number in (1, 2):
-                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                message = put_out_of(number, f"SN-{product}")
                 await owner.ask(message)
         store.script("commit", Fault.LOSE)
         assert isinstance(await owner.ask(put_out("SN-9")), Updated)
@@ -297,7 +302,7 @@ async def test_what_others_changed_beside_a_commit_in_doubt_is_read_anew(
         owner.supervisor._context.memory.room = room  # noqa: SLF001
         for product in range(4):
             for number in (1, 2):
-                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                message = put_out_of(number, f"SN-{product}")
                 await owner.ask(message)
         monkeypatch.setattr(store, "commit", beside_others)
         store.script("commit", Fault.LOSE_ANSWER)
@@ -316,13 +321,7 @@ async def test_refusals_take_no_room_in_memory() -> None:
         for product in range(3):
             await owner.ask(scan(f"SN-{product}"))
         for product in range(3, 60):
-            key = f"k{product}" if product % 2 else None
-            over = update(
-                related_barcode=f"SN-{product}",
-                process_step_id=STEP,
-                barcode_operation=SCAN_PROCESS,
-                key=key,
-            )
+            over = scan(f"SN-{product}", key=f"k{product}" if product % 2 else None)
             assert isinstance(await owner.ask(over), OverPlan)
         memory: BarcodeMemory = owner.supervisor._context.memory  # noqa: SLF001
         assert memory._size == 3  # noqa: SLF001
@@ -338,14 +337,14 @@ async def test_an_order_that_is_too_long_to_be_read_at_once_is_not_read_whole_in
     async with owner_of(store) as owner:
         for product in range(12):
             for number in range(1, 5):
-                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                message = put_out_of(number, f"SN-{product}")
                 await owner.ask(message)
     asked = noted(store, monkeypatch)
     async with owner_of(store, guards=ENFORCE) as owner:
         owner.supervisor._context.memory.room = 8  # noqa: SLF001
         for product in range(12, 30):
             for number in range(1, 5):
-                message = replace(put_out(f"SN-{product}"), work_order_id=order_number(number))
+                message = put_out_of(number, f"SN-{product}")
                 assert isinstance(await owner.ask(message), Updated)
     assert not [query for query in asked if query.whole]
 
