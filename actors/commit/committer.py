@@ -92,7 +92,7 @@ class Committer(AsyncioActor):
         self.outboxes = Outboxes()
         self.stats = stats or CommitStats()
         self._spans = spans
-        self._relay = Relay(store, self._note_relay_error)
+        self._relay = Relay(store, self._note_relay_error, self.stats.relays)
         self.ledger = self._relay.ledger
         """Outcomes that are committed and not yet durable in the log."""
         self._loads: Batcher[ReadOrder] = Batcher(self._load, READ_BATCH, 2, apart=True)

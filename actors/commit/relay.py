@@ -13,7 +13,7 @@ import structlog
 from actors.commit.ledger import Ledger
 from actors.errors import RelayRejected
 from actors.runtime.backoff import FIRST_PAUSE_S, LONGEST_PAUSE_S, rest_for
-from actors.runtime.batcher import Batcher
+from actors.runtime.batcher import Batcher, BatcherStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,11 +30,11 @@ RELAY_BATCH = 500
 class Relay:
     """Writes outcomes to the log, as often as it takes: nobody else would."""
 
-    def __init__(self, store: Store, failed: Callable[[], None]) -> None:
+    def __init__(self, store: Store, failed: Callable[[], None], stats: BatcherStats) -> None:
         self._store, self._failed = store, failed
         self.ledger = Ledger()
         self._closed = False
-        self._lane: Batcher[Outcome] = Batcher(self._write, RELAY_BATCH, 2)
+        self._lane: Batcher[Outcome] = Batcher(self._write, RELAY_BATCH, 2, stats=stats)
 
     @property
     def idle(self) -> bool:

@@ -20,11 +20,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class BatcherStats:
-    """What a lane did since it was made."""
+    """What the lanes that share it did since it was made, and have under way together."""
 
     batches: int = 0
     items: int = 0
     largest: int = 0
+    in_flight: int = 0
 
 
 @dataclass(slots=True)
@@ -40,6 +41,8 @@ class Batcher(Generic[T]):
 
     A batch starts as soon as fewer than `max_in_flight` are under way, with all that waits up
     to `max_weight`: nothing waits for a timer, and the slower the store the larger the batch.
+    Lanes that share their `stats` have so many under way together, and each of them one in any
+    case: the batches of many shards in one process are not many small ones.
 
     `run` gives one result per item, in order; a result that is an exception fails its item
     alone, an exception raised fails the whole batch. A result that is a task is answered when it
@@ -97,7 +100,8 @@ class Batcher(Generic[T]):
 
     def _pump(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self._tasks) < self.max_in_flight:
+        while self._waiting and (not self._tasks or self.stats.in_flight < self.max_in_flight):
+            self.stats.in_flight += 1
             task = asyncio.get_running_loop().create_task(self._run(self._next_batch()))
             self._tasks.add(task)
             task.add_done_callback(self._finished)
@@ -149,6 +153,7 @@ class Batcher(Generic[T]):
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self.stats.in_flight -= 1
         self._pump()
 
 

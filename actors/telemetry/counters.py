@@ -31,6 +31,8 @@ class CommitStats:
     fenced: int = 0
     relay_errors: int = 0
     batches: BatcherStats = field(default_factory=BatcherStats)
+    relays: BatcherStats = field(default_factory=BatcherStats)
+    """Batches of entries written to the log."""
     stuck: dict[WorkOrderId, StuckCommit] = field(default_factory=dict)
     """By order."""
     times: Histogram = field(default_factory=Histogram)

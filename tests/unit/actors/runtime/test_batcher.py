@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.errors import NotOwner
-from actors.runtime.batcher import Batcher
+from actors.runtime.batcher import Batcher, BatcherStats
 from actors.runtime.delivery import Delivery
 from actors.runtime.future import LoopFuture
 from tests.unit.actors.owner import turns
@@ -91,6 +91,48 @@ async def test_no_more_batches_are_under_way_than_allowed_and_the_rest_grows_tog
     work.finish(2)
     await lane.settled()
     assert (lane.in_flight, lane.idle) == (0, True)
+
+
+async def test_lanes_with_the_same_stats_share_the_limit_and_each_has_one_in_any_case() -> None:
+    work, stats = Work(), BatcherStats()
+    busy, beside = (
+        Batcher[int](work.run, max_weight=100, max_in_flight=2, stats=stats) for _ in range(2)
+    )
+    for number in (1, 2, 3):
+        submit(busy, number)
+        await turns()
+    for number in (10, 20, 30):
+        submit(beside, number)
+        await turns()
+
+    assert work.batches == [[1], [2], [10]]
+    assert (stats.in_flight, busy.in_flight, beside.in_flight) == (3, 2, 1)
+    work.finish()
+    await turns()
+    # The one that was full has one left, and two are the limit of both.
+    assert (work.batches[3:], busy.in_flight, beside.in_flight) == ([], 1, 1)
+    work.finish(2)
+    await turns()
+    assert work.batches[3:] == [[3], [20, 30]]
+    work.finish(2)
+    await busy.settled()
+    await beside.settled()
+    assert (stats.in_flight, stats.batches, stats.items) == (0, 5, 6)
+
+
+async def test_a_lane_that_fails_or_is_closed_takes_nothing_of_the_limit_with_it() -> None:
+    work, stats = Work(error=OSError("gone")), BatcherStats()
+    failing = Batcher[int](work.run, max_weight=1, max_in_flight=2, stats=stats)
+    replies = [submit(failing, number) for number in (1, 2, 3)]
+    await turns()
+    failing.close()
+    work.finish(2)
+    for reply, error in zip(replies, (OSError, OSError, NotOwner), strict=True):
+        with pytest.raises(error):
+            await reply
+    await failing.settled()
+    await turns()
+    assert stats.in_flight == 0
 
 
 async def test_a_result_that_is_an_exception_fails_its_item_alone() -> None:
