@@ -11,6 +11,7 @@ import orjson
 
 from actors.store.mongo.store import MongoStore
 from scripts.bench import embedded
+from scripts.bench.cores import CORES
 from scripts.bench.live import make_live
 from scripts.bench.orders import Check, check_mongo, seed_log, seed_mongo
 from scripts.bench.processes import (
@@ -210,13 +211,14 @@ class Run:
             "out": out,
             **asdict(self._scenario.shape),
         }
-        arguments, env = [*self._target.arguments], self._environment()
+        arguments, env, cores = [*self._target.arguments], self._environment(), CORES.measured
         if not self._target.calls_itself:
+            cores = CORES.load
             options["url"] = f"http://127.0.0.1:{self._port}"
             arguments, env = ["-m", "scripts.bench", "load"], {}
             if per_second is not None:
                 options["per-second"] = per_second
-        with child([*arguments, *as_arguments(options)], log, env) as process:
+        with child([*arguments, *as_arguments(options)], log, env, cores=cores) as process:
             process.wait(plan.warmup_s + plan.seconds + _LAST_ANSWERS_S)
         if not out.exists():
             raise ChildFailedError(f"load ended with status {process.returncode}", log)

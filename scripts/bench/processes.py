@@ -12,6 +12,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from scripts.bench.cores import CORES, running_on
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -48,14 +50,18 @@ def exit_on_sigterm() -> None:
 
 @contextmanager
 def child(
-    arguments: Sequence[str], log: Path, env: Mapping[str, str] | None = None, root: Path = ROOT
+    arguments: Sequence[str],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+    cores: frozenset[int] = CORES.measured,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `python <arguments>` with its output in `log`; end it on leaving, by force after 40 s.
 
     What it imports is the checkout at `root`.
     """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    with log.open("wb") as output:
+    with log.open("wb") as output, running_on(cores):
         process = subprocess.Popen(
             [sys.executable, *arguments],
             env=inherited | dict(env or {}),

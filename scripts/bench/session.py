@@ -15,6 +15,7 @@ import orjson
 from pymongo import MongoClient
 from pymongo import version as pymongo_version
 
+from scripts.bench.cores import CORES, running_on
 from scripts.bench.measure import TARGETS, Measurement, Mongod, Plan, Target, measure
 from scripts.bench.processes import ChildFailedError, checkout, commit_name, exit_on_sigterm, say
 from scripts.bench.report import table
@@ -90,9 +91,11 @@ def planned(args: argparse.Namespace, *, with_redis: bool = False) -> Iterator[P
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         redis = stack.enter_context(RedisServer()) if with_redis else None
+        with running_on(CORES.mongod):
+            mongod = _start_mongod(args, stack)
         yield Plan(
             scratch=scratch,
-            mongod=_start_mongod(args, stack),
+            mongod=mongod,
             redis_uri=redis.uri if redis is not None else None,
             seconds=args.seconds,
             warmup_s=args.warmup,

@@ -1,9 +1,10 @@
 """Measure the service in 1, 2 and 4 shards: acknowledged updates per second, and CPU per update.
 
-All shards are in one node here, on one machine: it shows what shards cost by themselves. What they
-give shows only where nodes and mongod have cores of their own; the columns of CPU per update say
-how many of those a rate needs. Afterwards the stored quantities and the log are compared with what
-was acknowledged. Exit status 1 when they are not exact.
+All shards are in one node here, on one machine: it shows what shards cost by themselves. From four
+cores on, load and mongod have cores of their own. What shards give shows only where nodes have
+some, too; the columns of CPU per update say how many of those a rate needs. Afterwards the stored
+quantities and the log are compared with what was acknowledged. Exit status 1 when they are not
+exact.
 """
 
 from __future__ import annotations

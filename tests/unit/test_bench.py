@@ -21,6 +21,7 @@ from actors.store.documents import entry_document
 from scripts.bench.__main__ import main
 from scripts.bench.calls import BATCH_PATH, CallSource, Shape, order_id, picker
 from scripts.bench.chart import draw, groups, in_chinese
+from scripts.bench.cores import apart, running_on
 from scripts.bench.gaps import gap_rows
 from scripts.bench.gaps import table as gap_table
 from scripts.bench.indexes import table as index_table
@@ -321,3 +322,27 @@ def test_each_index_of_ours_is_left_out_once_and_compared_with_all() -> None:
     ).splitlines()
     assert titles == "| indexes | mongod's CPU µs an entry | of that with all |"
     assert rows == ["| all | 90 | 1.00 (1.00–1.00) |", "| none | 45 | 0.50 (0.25–0.50) |"]
+
+
+def test_load_and_mongod_have_cores_of_their_own_where_there_are_four() -> None:
+    def parts(*cores: int) -> list[list[int]]:
+        found = apart(frozenset(cores))
+        return [sorted(each) for each in (found.load, found.mongod, found.measured)]
+
+    assert parts(0, 1, 2) == [[0, 1, 2]] * 3
+    assert parts(9, 2, 5, 7) == [[2], [5], [7, 9]]
+    assert parts(*range(8)) == [[0], [1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_what_is_started_meanwhile_runs_on_the_cores_that_are_named() -> None:
+    before = os.sched_getaffinity(0)
+    one = max(before)
+    with running_on(frozenset({one})):
+        told = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert told.stdout.strip() == str({one})
+    assert os.sched_getaffinity(0) == before
