@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -200,8 +199,9 @@ class ShardedNode:
 
     async def _until_due(self) -> None:
         """Wait until the nodes are to be met again: sooner while a shard has no owner."""
-        began = time.monotonic()
-        while (waited_s := time.monotonic() - began) < self._beat_s:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while (waited_s := loop.time() - began) < self._beat_s:
             if waited_s >= _SOON_S and self._cut.free():
                 return
             await asyncio.sleep(min(_LOOKS_S, self._beat_s - waited_s))

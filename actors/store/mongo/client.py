@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import parse_qsl
 
 from bson import ObjectId
 from bson.errors import InvalidDocument
@@ -167,12 +168,11 @@ def connect(uri: str, driver: Driver, timeout_s: float) -> Any:  # noqa: ANN401 
 
     """
     options: dict[str, Any] = {"tz_aware": True, "appname": "work-order-service"}
-    if "timeoutms=" not in uri.lower():
-        # PyMongo has no deadline for an operation unless this is set.
-        options["timeoutMS"] = int(timeout_s * 1000)
-    for name in ("serverSelectionTimeoutMS", "socketTimeoutMS"):
-        # The latter is for the driver's own business, such as the good-bye when it closes.
-        if f"{name.lower()}=" not in uri.lower():
+    given = {name.lower() for name, _ in parse_qsl(uri.partition("?")[2].replace(";", "&"))}
+    # PyMongo has no deadline for an operation unless the first is set; the last is for the driver's
+    # own business, such as the good-bye when it closes.
+    for name in ("timeoutMS", "serverSelectionTimeoutMS", "socketTimeoutMS"):
+        if name.lower() not in given:
             options[name] = int(timeout_s * 1000)
     try:
         if driver == "motor":

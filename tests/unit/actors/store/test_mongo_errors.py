@@ -1,4 +1,4 @@
-"""What the driver's errors of a write mean."""
+"""How the driver is told its deadlines, and what its errors of a write mean."""
 
 from __future__ import annotations
 
@@ -10,9 +10,32 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from actors.errors import OutcomeUnknown, StoreRejected, StoreUnavailable, WorkOrderError
-from actors.store.mongo.client import reading, writing
+from actors.store.mongo.client import Driver, connect, disconnect, reading, writing
 
 A_MINUTE_S = 60.0
+
+
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+@pytest.mark.parametrize(
+    ("given", "call_s", "server_s"),
+    [
+        ("", 5.0, 5.0),
+        ("/?appname=timeoutms%3D", 5.0, 5.0),
+        ("/?timeoutMS=700", 0.7, 5.0),
+        ("/?serverSelectionTimeoutMS=700", 5.0, 0.7),
+        ("/db?w=1&TIMEOUTMS=800&ServerSelectionTimeoutMS=700", 0.8, 0.7),
+        ("/?w=1;serverSelectionTimeoutMS=700", 5.0, 0.7),
+    ],
+)
+async def test_a_call_has_a_deadline_whichever_others_the_uri_names(
+    driver: Driver, given: str, call_s: float, server_s: float
+) -> None:
+    client = connect(f"mongodb://u:timeoutms=1@127.0.0.1:1,127.0.0.1:2{given}", driver, 5.0)
+    try:
+        options = client.options
+        assert (options.timeout, options.server_selection_timeout) == (call_s, server_s)
+    finally:
+        await disconnect(client)
 
 
 @pytest.mark.parametrize(
