@@ -29,7 +29,6 @@ from pymongo import MongoClient
 
 from scripts.bench import embedded
 from scripts.bench.calls import order_id
-from scripts.bench.cores import CORES
 from scripts.bench.orders import seed_mongo
 from scripts.bench.processes import ChildFailedError, child, exit_on_sigterm, say, wait_until_ready
 from tests.servers import MongoReplicaSet, ServerError, free_port
@@ -125,7 +124,7 @@ def _part(
     given = [str(part) for option in options.items() for part in option]
     log = out.with_suffix(".log")
     scans = []
-    with child(["-m", "scripts.bench", "load", *given], log, cores=CORES.load) as process:
+    with child(["-m", "scripts.bench", "load", *given], log) as process:
         end = time.monotonic() + _WARMUP_S + args.seconds
         while scan is not None and time.monotonic() < end and process.poll() is None:
             scans.append(scan())

@@ -25,7 +25,6 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from scripts.bench import embedded
 from scripts.bench.calls import order_id
-from scripts.bench.cores import CORES
 from scripts.bench.greedy_kinds import KINDS, Target
 from scripts.bench.processes import (
     ChildFailedError,
@@ -169,7 +168,7 @@ async def _beside_updates(
     given = [str(part) for option in options.items() for part in option]
     probes = Probes(target.url)
     log = scratch / f"{name}-load.log"
-    with child(["-m", "scripts.bench", "load", *given], log, cores=CORES.load) as load:
+    with child(["-m", "scripts.bench", "load", *given], log) as load:
         await asyncio.sleep(_WARMUP_S)
         used_s, began = cpu_s(node.pid), time.monotonic()
         with _greedy(name, target):

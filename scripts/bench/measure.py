@@ -169,7 +169,7 @@ class Run:
         arguments = [*target.arguments]
         if not target.ours:
             arguments += ["--port", str(self._port)]
-        with child(arguments, log, self._environment(), target.root) as process:
+        with child(arguments, log, self._environment(), target.root, CORES.measured) as process:
             wait_until_ready(process, self._port, log, target.ready_s)
             self.pid = process.pid
             if target.ours:

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from scripts.bench.cores import CORES, running_on
+from scripts.bench.cores import running_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,14 +54,14 @@ def child(
     log: Path,
     env: Mapping[str, str] | None = None,
     root: Path = ROOT,
-    cores: frozenset[int] = CORES.measured,
+    cores: frozenset[int] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `python <arguments>` with its output in `log`; end it on leaving, by force after 40 s.
 
-    What it imports is the checkout at `root`.
+    What it imports is the checkout at `root`. Without `cores` it runs where its parent does.
     """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    with log.open("wb") as output, running_on(cores):
+    with log.open("wb") as output, running_on(cores) if cores else nullcontext():
         process = subprocess.Popen(
             [sys.executable, *arguments],
             env=inherited | dict(env or {}),

@@ -29,7 +29,7 @@ from scripts.bench.indexes import variants
 from scripts.bench.load import Load
 from scripts.bench.measure import TARGETS, Measurement, as_arguments
 from scripts.bench.orders import log_entry, order_document
-from scripts.bench.processes import cpu_s_by_name
+from scripts.bench.processes import child, cpu_s_by_name
 from scripts.bench.ray import tables
 from scripts.bench.report import ratios, table, with_spread
 from scripts.bench.scenarios import AXES, SCENARIOS, Scenario, capped, named, up_to
@@ -42,6 +42,7 @@ from tests.unit.strategies import decided, input_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _ORDERS = [order_id(index) for index in range(20)]
 _SAMPLE = Sample(
@@ -346,3 +347,14 @@ def test_what_is_started_meanwhile_runs_on_the_cores_that_are_named() -> None:
         )
     assert told.stdout.strip() == str({one})
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parametrize("given", [{max(os.sched_getaffinity(0))}, None])
+def test_a_child_runs_on_the_cores_that_it_is_given_else_where_its_parent_does(
+    tmp_path: Path, given: set[int] | None
+) -> None:
+    cores = frozenset(given) if given else None
+    told = tmp_path / "told"
+    with child(["-c", "import os; print(os.sched_getaffinity(0))"], told, cores=cores) as process:
+        process.wait(100)
+    assert told.read_text().strip() == str(given or os.sched_getaffinity(0))
